@@ -1,0 +1,91 @@
+// What the user asked for: the command line as values, before anything was read from the host. Filled by command_line, never changed later.
+#pragma once
+
+#include "proto/base/address.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace tapioca {
+
+enum class mode : std::uint8_t { passt, pasta };
+
+enum class log_level : std::uint8_t { quiet, normal, debug, trace };
+
+/// A forwarding option in one of its plain forms: ports of the host that lead to the same ports of the guest.
+struct port_range {
+    std::uint16_t first = 0, last = 0;
+};
+
+struct identity {
+    uid_t uid = 0;
+    gid_t gid = 0;
+};
+
+/// What pasta attaches to: exactly one alternative is set, by `target_kind`.
+enum class target_kind : std::uint8_t { command, pid, path };
+
+struct options {
+    tapioca::mode mode = mode::pasta;
+
+    // life cycle and reports
+    bool foreground = false;
+    log_level level = log_level::normal;
+    std::optional<std::string> log_file;
+    std::size_t log_size = 1048576;
+    std::optional<std::string> pid_file;
+    std::optional<std::string> pcap_file;
+    std::optional<identity> run_as;
+    bool chroot_fallback = false;
+    unsigned workers = 1;
+
+    // the guest's network
+    bool ipv4 = true, ipv6 = true;
+    std::uint16_t mtu = 65520; ///< 0: announce and set none
+    std::optional<ip_address> address4, address6;
+    std::optional<std::uint8_t> prefix_length4; ///< from -n or from the CIDR form of -a
+    mac_address our_mac{{0x9a, 0x55, 0x9a, 0x55, 0x9a, 0x55}};
+    std::optional<ip_address> gateway4, gateway6;
+    std::optional<std::string> interface;
+    std::optional<ip_address> outbound4, outbound6;
+    std::optional<std::string> outbound_if4, outbound_if6;
+
+    // resolvers and names
+    std::optional<std::vector<ip_address>> dns;    ///< absent: from resolv.conf; empty: none
+    std::optional<std::vector<std::string>> search; ///< absent: from resolv.conf; empty: none
+    std::optional<ip_address> dns_forward4, dns_forward6, dns_host4, dns_host6;
+    bool announce_dns = true, announce_search = true; ///< by DHCP, DHCPv6 and RA
+    std::optional<std::string> hostname, fqdn;
+
+    // protocols and servers
+    bool tcp = true, udp = true, icmp = true;
+    bool dhcp = true, dhcpv6 = true, ndp = true, ra = true;
+    bool freebind = false;
+
+    // address translation; an empty optional inside a set optional does not occur: `none` clears
+    bool map_gw = true; ///< the gateway's address stands for the host's loopback unless map_host_loopback says otherwise
+    std::optional<ip_address> map_host_loopback4, map_host_loopback6;
+    std::optional<ip_address> map_guest_addr4, map_guest_addr6;
+
+    // ports
+    std::vector<port_range> tcp_ports, udp_ports; ///< -t, -u; -T and -U accept only "none" for now
+
+    // pasta
+    tapioca::target_kind target = target_kind::command;
+    pid_t target_pid = 0;
+    std::string netns_path;               ///< for target_kind::path; names are expanded to /run/netns/NAME
+    std::optional<std::string> userns_path;
+    bool netns_only = false;
+    bool netns_quit = true;
+    bool pid_namespace = true;
+    bool config_net = false;
+    bool copy_routes = true, copy_addresses = true;
+    std::optional<std::string> ns_ifname;
+    std::optional<mac_address> ns_mac;
+    std::vector<std::string> command; ///< empty: the user's shell as a login shell
+};
+
+} // namespace tapioca

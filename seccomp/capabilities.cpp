@@ -1,0 +1,1 @@
+#include "seccomp/capabilities.hpp"
