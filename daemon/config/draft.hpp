@@ -1,6 +1,7 @@
 // A command line that is being read: the options so far, and what is only needed until all of them are known.
 #pragma once
 
+#include "daemon/config/early_exit.hpp"
 #include "daemon/config/options.hpp"
 
 #include <optional>
@@ -21,8 +22,5 @@ struct draft {
     std::vector<std::string>
         refused; ///< what this build cannot do yet; decided last, so that --version answers a caller that probes
 };
-
-/// Leaves with one line on stderr and status 1.
-[[noreturn]] void refuse(std::string_view message, std::string_view subject = {});
 
 } // namespace tapioca

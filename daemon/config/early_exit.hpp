@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace tapioca {
@@ -19,5 +20,11 @@ struct early_exit : std::exception {
     std::string text;
     bool to_stdout;
 };
+
+/// Leaves with one line, `message` and `subject` together, on stderr and status 1.
+[[noreturn]] inline void refuse(std::string_view message, std::string_view subject = {})
+{
+    throw early_exit{1, std::string{message}.append(subject) + '\n', false};
+}
 
 } // namespace tapioca

@@ -81,7 +81,7 @@ constexpr option_entry table[] = {
     {"socket-path", 's', "PATH", passt_or_vhost_user, passt_only, refused, nullptr, "Same as --socket"},
     {"vhost-user", 0, "", everybody, passt_only, refused, nullptr, "Share memory with the guest by vhost-user"},
     {"print-capabilities", 0, "", passt, passt_only, built, values::print_capabilities, "Print what a vhost-user back-end can do, as JSON"},
-    {"repair-path", 0, "PATH|none", everybody, passt_only, built, values::repair_path, "Where passt-repair connects, for migration by vhost-user"},
+    {"repair-path", 0, "PATH|none", everybody, passt_only, built, values::repair_path, "Where passt-repair connects, for migration by vhost-user; only none in this build"},
     {"migrate-exit", 0, "", vhost_user, passt_only, refused, nullptr, "Exit after the guest has migrated"},
     {"migrate-no-linger", 0, "", vhost_user, passt_only, refused, nullptr, "Close the guest's connections while it migrates"},
     {"one-off", '1', "", passt, passt_only, refused, nullptr, "Exit when the guest disconnects"},

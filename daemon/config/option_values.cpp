@@ -4,6 +4,7 @@
 #include "daemon/config/number_text.hpp"
 #include "daemon/config/port_list.hpp"
 #include "daemon/config/run_as.hpp"
+#include "daemon/config/usage.hpp"
 
 #include <climits>
 
@@ -235,5 +236,11 @@ void repair_path(draft& d, std::string_view text)
     if (d.vhost_user)
         d.refused.emplace_back("--repair-path");
 }
+
+void help(draft& d, std::string_view) { throw early_exit{0, help_text(d.program, d.opts.mode == mode::pasta), true}; }
+
+void version(draft& d, std::string_view) { throw early_exit{0, version_text(d.opts.mode == mode::pasta), true}; }
+
+void print_capabilities(draft&, std::string_view) { throw early_exit{0, capabilities_text(), true}; }
 
 } // namespace tapioca::values

@@ -1,10 +1,7 @@
 #include "daemon/config/settle.hpp"
 
 #include "daemon/config/address_text.hpp"
-#include "daemon/config/early_exit.hpp"
 #include "daemon/config/number_text.hpp"
-#include "daemon/config/option_values.hpp"
-#include "daemon/config/usage.hpp"
 
 #include <algorithm>
 #include <climits>
@@ -103,18 +100,4 @@ void settle(draft& d, std::span<const char* const> operands)
     settle_protocols(d);
 }
 
-void refuse(std::string_view message, std::string_view subject)
-{
-    throw early_exit{1, std::string{message}.append(subject) + '\n', false};
-}
-
-namespace values {
-
-void help(draft& d, std::string_view) { throw early_exit{0, help_text(d.program, d.opts.mode == mode::pasta), true}; }
-
-void version(draft& d, std::string_view) { throw early_exit{0, version_text(d.opts.mode == mode::pasta), true}; }
-
-void print_capabilities(draft&, std::string_view) { throw early_exit{0, capabilities_text(), true}; }
-
-} // namespace values
 } // namespace tapioca

@@ -2,6 +2,7 @@
 
 #include "daemon/config/option_table.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace tapioca {
@@ -31,20 +32,24 @@ std::string left_column(const option_entry& entry)
     return text;
 }
 
-/// Appends `words`, broken between words, with all lines but the first indented to the help column.
+/// Appends `words` after the left column, broken between words, each line indented to the help column.
 void append_wrapped(std::string& out, std::size_t column, std::string_view words)
 {
+    const auto indent = [&] {
+        if (column >= help_column) {
+            out += '\n';
+            column = 0;
+        }
+        out.append(help_column - column, ' ');
+        column = help_column;
+    };
+    indent();
     while (!words.empty()) {
         const auto word = words.substr(0, words.find(' '));
-        words.remove_prefix(word.size() == words.size() ? word.size() : word.size() + 1);
-        if (column + 1 + word.size() > width || column < help_column) {
-            if (column >= help_column || column + 2 > help_column) {
-                out += '\n';
-                column = 0;
-            }
-            out.append(help_column - column, ' ');
-            column = help_column;
-        } else {
+        words.remove_prefix(std::min(word.size() + 1, words.size()));
+        if (column > help_column && column + 1 + word.size() > width) {
+            indent();
+        } else if (column > help_column) {
             out += ' ';
             ++column;
         }
@@ -68,7 +73,7 @@ std::string synopsis(std::string_view program, bool pasta)
 std::string help_text(std::string_view program, bool pasta)
 {
     std::string out = synopsis(program, pasta);
-    out += pasta ? "Connects a network namespace: that of a new COMMAND (default: a shell), of process PID, or at PATH.\n"
+    out += pasta ? "Connects a network namespace: that of a new COMMAND (default: a shell),\nof process PID, or at PATH.\n"
                  : "Connects a virtual machine.\n";
     for (std::size_t group = 0; group < group_titles.size(); ++group) {
         out.append("\n").append(group_titles[group]).append(":\n");

@@ -23,24 +23,27 @@ inline std::vector<std::string> arguments(const std::string& line)
     return result;
 }
 
-inline options parse(const std::string& line)
+inline options parse(const std::vector<std::string>& words)
 {
-    const auto words = arguments(line);
     std::vector<const char*> argv;
     for (const auto& w : words)
         argv.push_back(w.c_str());
     return parse_command_line(argv);
 }
 
-inline early_exit exit_of(const std::string& line)
+inline options parse(const std::string& line) { return parse(arguments(line)); }
+
+inline early_exit exit_of(const std::vector<std::string>& words)
 {
     try {
-        (void)parse(line);
+        (void)parse(words);
     } catch (const early_exit& e) {
         return e;
     }
     return {-1, "accepted\n", false};
 }
+
+inline early_exit exit_of(const std::string& line) { return exit_of(arguments(line)); }
 
 /// The one line of an error, which must go to stderr with status 1.
 inline std::string refusal(const std::string& line)
