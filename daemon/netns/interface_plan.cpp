@@ -24,7 +24,8 @@ os::address_entry single_address(const prefix& address)
 {
     os::address_entry entry;
     entry.address = address;
-    if (address.address.is_link_local())
+    // IPv4 stays global in 169.254.0.0/16 too: the kernel would not take it as the source of what goes further.
+    if (address.address.is_link_local() && !address.address.is_v4())
         entry.scope = os::reach::link;
     return entry;
 }
