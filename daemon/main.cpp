@@ -1,16 +1,24 @@
 // The stages, in order: privileges shrink from line to line, and everything that can fail does so in sight of the user.
 // seccomp/sandbox.hpp says why the order is as it is.
+#include "daemon/config/command_line.hpp"
+#include "daemon/config/early_exit.hpp"
+#include "daemon/config/guest_plan.hpp"
+#include "daemon/config/plane_plan.hpp"
+#include "daemon/forward/listener_set.hpp"
 #include "daemon/loop/control.hpp"
+#include "daemon/loop/worker_pool.hpp"
 #include "daemon/netns/enter.hpp"
 #include "daemon/netns/target.hpp"
 #include "daemon/os/daemonize.hpp"
 #include "daemon/os/file.hpp"
 #include "daemon/os/process.hpp"
 #include "daemon/report/log.hpp"
-#include "daemon/stand_in.hpp"
+#include "daemon/report/plane_report.hpp"
 #include "seccomp/sandbox.hpp"
 
+#include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <exception>
 #include <string>
 #include <system_error>
@@ -82,30 +90,66 @@ void assume_identity(const options& opts, sandbox& box)
     box.become(own.uid, own.gid);
 }
 
-/// The tap and what it needs, in the target's namespace.
-tap::opened_tap open_interface(const options& opts, netns::target& target)
-{
+/// The tap in the target's namespace, with addresses and routes where they were asked for.
+struct target_interface {
     tap::opened_tap tap;
+    configured_interface configured;
+};
+
+target_interface open_interface(const options& opts, const interface_plan& plan, netns::target& target)
+{
+    target_interface opened;
     netns::enter(target.network.get(), [&] {
-        netns::bring_up_loopback();
-        tap = tap::open_tap(opts.ns_ifname.value_or("tap0"), opts.workers);
+        bring_up_loopback();
+        opened.tap = tap::open_tap(plan.name, opts.workers);
+        opened.configured = configure_tap(plan, plan.name);
     });
     target.network.reset();
-    return tap;
+    return opened;
+}
+
+/// DHCPv6 counts from the start of 2000 (RFC 8415 section 11.2).
+std::uint32_t duid_time()
+{
+    constexpr std::time_t start_of_2000 = 946684800;
+    return static_cast<std::uint32_t>(std::time(nullptr) - start_of_2000);
+}
+
+void log_all(const std::vector<std::string>& notes, const std::vector<std::string>& warnings)
+{
+    for (const auto& text : notes)
+        log::info(text);
+    for (const auto& text : warnings)
+        log::warning(text);
+}
+
+control_hooks hooks_of(worker_pool& workers)
+{
+    return {.print_counters = [&workers] { report::log_counters(workers); },
+            .drain_log = [&workers] { report::log_events(workers); },
+            .router_advertisement = {}};
 }
 
 int run(int argc, char** argv)
 {
     sandbox box = sandbox::enter();
     os::raise_descriptor_limit();
-    const options opts = parse_command_line(argc, argv);
+    const options opts = parse_command_line({argv, static_cast<std::size_t>(argc)});
     named_files files = create_files(opts);
     start_log(opts, files);
+    log_all({}, opts.warnings);
+    const host_network host = discover(opts);
+    log_all(host.notes, host.warnings);
+    const guest_network guest = plan_guest(opts, host, duid_time());
+    const interface_plan interface = plan_interface(opts, host, guest);
     netns::named_namespaces named = netns::open_named(opts);
     assume_identity(opts, box);
     netns::target target = netns::attach(opts, std::move(named), box);
     report(box);
-    plane_resources resources{open_interface(opts, target), std::move(files.pcap)};
+    target_interface opened = open_interface(opts, interface, target);
+    log_all(opened.configured.notes, opened.configured.warnings);
+    plane_resources resources{std::move(opened.tap), open_listeners(opts), std::move(files.pcap)};
+    worker_pool workers{plan_plane(opts, host, guest, opened.configured), std::move(resources)};
 
     const bool background = !opts.foreground && !starts_command(opts);
     box.detach_filesystem(background ? sandbox::fork_follows::yes : sandbox::fork_follows::no,
@@ -114,9 +158,8 @@ int run(int argc, char** argv)
                                      : os::readiness::in_foreground(std::move(files.pid));
     log::use_stderr(ready.error_output());
     os::block_signals(); // the workers inherit that
-    control ctl{
-        {}, target.watch ? &*target.watch : nullptr, target.command ? std::optional{target.command->pid()} : std::nullopt};
-    worker_pool workers{opts, std::move(resources)};
+    const auto command = target.command ? std::optional{target.command->pid()} : std::nullopt;
+    control ctl{hooks_of(workers), target.watch ? &*target.watch : nullptr, command};
     box.drop();
     report(box);
     workers.start();
@@ -130,6 +173,8 @@ int run(int argc, char** argv)
 
     const int status = ctl.run();
     workers.stop();
+    if (opts.level >= log_level::debug)
+        report::log_counters(workers);
     return status;
 }
 
@@ -140,6 +185,9 @@ int main(int argc, char** argv)
 {
     try {
         return tapioca::run(argc, argv);
+    } catch (const tapioca::early_exit& end) {
+        std::fputs(end.text.c_str(), end.to_stdout ? stdout : stderr);
+        return end.status;
     } catch (const std::exception& failure) {
         tapioca::log::error(failure.what());
     }

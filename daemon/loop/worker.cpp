@@ -50,7 +50,7 @@ void worker::stop() noexcept
 
 void worker::run() noexcept
 {
-    os::block_all_signals();
+    os::block_signals();
     while (!stopping_.load(std::memory_order_relaxed))
         turn();
 }
