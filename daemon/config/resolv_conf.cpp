@@ -37,7 +37,7 @@ resolv_conf parse_resolv_conf(std::string_view text)
         const auto keyword = next_word(line);
         if (keyword == "nameserver") {
             const auto word = next_word(line);
-            if (const auto address = address_from_text(word.substr(0, word.find('%'))))
+            if (const auto address = parse_ip(word.substr(0, word.find('%'))))
                 parsed.resolvers.push_back(*address);
         } else if (keyword == "search" && !searched) {
             searched = true;
