@@ -4,7 +4,9 @@
     connect ADDR PORT [TIMEOUT]      half-close ADDR LENGTH         late-data ADDR LENGTH
     reset ADDR   be-reset ADDR       slow-reader ADDR LENGTH PAUSE  listen PORT LENGTH
     udp ADDR PORT SIZE...            udp-flows ADDR COUNT           udp-refused ADDR PORT
-    udp-seen ADDR [--port N] [--ttl N] [--tos N]                    send-all ADDR FLOWS ROUNDS
+    both-ways ADDR PORT LENGTH       until-end ADDR PORT            udp-server PORT COUNT
+    udp-mtu ADDR SIZE
+    udp-seen ADDR [--port N] [--ttl N] [--tos N]                    send-all ADDR FLOWS ROUNDS [PAUSE]
 """
 import errno
 import json
@@ -221,10 +223,11 @@ def udp_seen(address, *options):
         return json.loads(s.recv(2048))
 
 
-def send_all(address, flows, rounds):
-    """Many short exchanges on flows that stay open; how many octets of echo were right."""
+def send_all(address, flows, rounds, pause="0"):
+    """Many short exchanges on flows that stay open, with a pause between the rounds; how many answers were right."""
     sockets, right = [connect(address, 7) for _ in range(int(flows))], 0
     for n in range(int(rounds)):
+        time.sleep(float(pause) if n else 0)
         for i, s in enumerate(sockets):
             s.sendall(b"%07d\n" % (i * 1000 + n))
         for i, s in enumerate(sockets):
@@ -255,7 +258,64 @@ def listen(port, length):
     return {"peer": peer[0], "length": received, "equal": digest == expected(int(length))}
 
 
-COMMANDS = {"download": download, "upload": upload, "connect": try_connect, "half-close": half_close, "late-data": late_data,
+def both_ways(address, port, length):
+    """The client of `listen`."""
+    import threading
+    started = time.monotonic()
+    with connect(address, int(port)) as s:
+        def ask():
+            send_pattern(s, int(length))
+            s.shutdown(socket.SHUT_WR)
+        sender = threading.Thread(target=ask)
+        sender.start()
+        received = drain(s)
+        sender.join()
+    return result(int(length), *received, started)
+
+
+def until_end(address, port):
+    """Connects and waits for how it ends."""
+    try:
+        with connect(address, int(port), 10) as s:
+            return {"error": None, "data": len(s.recv(1))}
+    except OSError as e:
+        return {"error": errno.errorcode.get(e.errno)}
+
+
+def udp_server(port, count):
+    """Echoes so many datagrams."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        s.bind(("::", int(port)))
+        s.settimeout(20)
+        print("listening", file=sys.stderr, flush=True)
+        for _ in range(int(count)):
+            data, sender = s.recvfrom(65536)
+            s.sendto(data, sender)
+    return {}
+
+
+def udp_mtu(address, size):
+    """What the path's MTU is found to be by a sender that forbids fragments."""
+    six = ":" in address
+    level, discover, mtu = (socket.IPPROTO_IPV6, 23, 24) if six else (socket.IPPROTO_IP, 10, 14)
+    with socket.socket(family(address), socket.SOCK_DGRAM) as s:
+        s.setsockopt(level, discover, 2)            # IP_PMTUDISC_DO
+        s.connect((address, 9))
+        found = s.getsockopt(level, mtu)
+        for _ in range(20):
+            try:
+                s.send(PATTERN[:int(size)])
+            except OSError:
+                pass                                # EMSGSIZE, once the MTU is known
+            time.sleep(0.05)
+            if s.getsockopt(level, mtu) != found:
+                break
+        return {"mtu": s.getsockopt(level, mtu)}
+
+
+COMMANDS = {"both-ways": both_ways, "until-end": until_end, "udp-server": udp_server, "udp-mtu": udp_mtu,
+            "download": download, "upload": upload, "connect": try_connect, "half-close": half_close, "late-data": late_data,
             "reset": reset, "be-reset": be_reset, "slow-reader": slow_reader, "parallel": parallel, "udp": udp, "udp-flows": udp_flows,
             "udp-refused": udp_refused, "udp-seen": udp_seen, "send-all": send_all, "listen": listen}
 

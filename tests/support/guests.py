@@ -1,12 +1,14 @@
 """Guests and daemons: a namespace waiting for the network, and a pasta that gives it one."""
+import itertools
 import json
 import os
 import signal
 import subprocess
 
 import cleanup
-from hosts import PYTHON, USER, make_namespace, run, wait_until
+from hosts import PYTHON, USER, make_namespace, wait_until
 
+_serial = itertools.count()
 NO_PORTS = ("-t", "none", "-u", "none", "-T", "none", "-U", "none")
 
 
@@ -25,11 +27,15 @@ class Guest:
         cleanup.end_process(self.process)
 
     def argv(self, argv):
-        namespaces = ["-U", "-n", "--preserve-credentials"] if self.uid is not None else ["-n"]
+        namespaces = ["-U", "-n"] if self.uid is not None else ["-n"]
         return ["nsenter", "-t", self.pid, *namespaces, "--", *argv]
 
     def run(self, *argv, **options):
         return self.host.run(*self.argv(argv), **options)
+
+    def run_as_root(self, *argv, **options):
+        """Runs a program in the guest's network as the host's root: for clients that insist on changing users or on their own files."""
+        return self.host.run("nsenter", "-t", self.pid, "-n", "--", *argv, **options)
 
     def popen(self, *argv, **options):
         return self.host.popen(*self.argv(argv), **options)
@@ -71,7 +77,7 @@ class Daemon:
 
     def __init__(self, guest, *options, uid=USER, target=None, config_net=True, ports=NO_PORTS):
         self.host = guest.host
-        self.base = f"{self.host.dir}/daemon{id(self):x}"
+        self.base = f"{self.host.dir}/daemon{next(_serial)}"
         self.log_path, self.pid_path = self.base + ".log", self.base + ".pid"
         target = [guest.pid] if target is None else target
         argv = [self.host.binary(), "-f", "--pid", self.pid_path, *(["--config-net"] if config_net else []), *ports, *options, *target]

@@ -31,7 +31,7 @@ _serial = itertools.count()
 SYSCTLS = ("net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0", "net.ipv4.icmp_ratelimit=0",
            "net.ipv6.icmp.ratelimit=0", "net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.default.disable_ipv6=0")
 MOUNTS = """set -e
-mount --make-rprivate /
+mount --make-rslave /
 mount -t tmpfs -o mode=755 tmpfs /dev/net
 mknod -m 666 /dev/net/tun c 10 200
 [ ! -e /etc/resolv.conf ] || mount --bind "$1/resolv.conf" /etc/resolv.conf
@@ -107,14 +107,14 @@ class SimulatedHost:
     def _write_files(self):
         with open(f"{self.dir}/resolv.conf", "w") as f:
             f.write(f"nameserver {RESOLVER4}\nnameserver {RESOLVER6}\nsearch example.org example.net\n")
-        for name in ("client.py", "services.py"):
+        for name in ("client.py", "services.py", "dhcp_exchange.py", "lease.sh"):
             shutil.copy(f"{HERE}/{name}", self.dir)
         for name in (os.environ.get("TAPIOCA_BIN") and os.listdir(os.environ["TAPIOCA_BIN"]) or ()):
             if name.split(".")[0] in ("pasta", "passt"):    # the user may have no way to the build tree
                 shutil.copy(os.path.join(os.environ["TAPIOCA_BIN"], name), self.dir)
 
     def _spawn_holder(self):
-        holder = subprocess.Popen(["nsenter", f"--net=/run/netns/{self.name}", "unshare", "--mount", "sh", "-c", MOUNTS, "sh", self.dir],
+        holder = subprocess.Popen(["nsenter", f"--net=/run/netns/{self.name}", "unshare", "--mount", "--propagation=slave", "sh", "-c", MOUNTS, "sh", self.dir],
                                   stdout=subprocess.PIPE, text=True)
         self._tokens.append(cleanup.at_exit(cleanup.end_process, holder))
         if holder.stdout.readline() != "ready\n":
