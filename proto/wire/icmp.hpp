@@ -20,6 +20,7 @@ inline constexpr octet icmpv4_unreachable = 3;
 inline constexpr octet icmpv4_echo_request = 8;
 inline constexpr octet icmpv4_time_exceeded = 11;
 inline constexpr octet icmpv4_parameter_problem = 12;
+inline constexpr octet icmpv4_code_host = 1;
 inline constexpr octet icmpv4_code_port = 3;
 inline constexpr octet icmpv4_code_fragmentation_needed = 4;
 
@@ -33,6 +34,7 @@ inline constexpr octet icmpv6_router_solicitation = 133;
 inline constexpr octet icmpv6_router_advertisement = 134;
 inline constexpr octet icmpv6_neighbour_solicitation = 135;
 inline constexpr octet icmpv6_neighbour_advertisement = 136;
+inline constexpr octet icmpv6_code_address = 3;
 inline constexpr octet icmpv6_code_port = 4;
 
 } // namespace tapioca::wire

@@ -35,10 +35,22 @@ struct ipv6_packet {
     bytes_view payload; ///< trailing padding of the frame removed
 };
 
-/// Parses one packet from the octets behind the link header and walks its extension headers (RFC 8200 section 4): hop-by-hop options,
-/// routing, destination options and fragment, at most eight of them. Stops behind a fragment header with a non-zero offset or more to
-/// come, as the rest may be in another fragment. "No next header" and unknown extension headers yield `extension_header`.
+/// Parses one packet from the octets behind the link header and walks its extension headers (RFC 8200 section 4): hop-by-hop
+/// options, routing, destination options and fragment, at most eight of them. Stops behind a fragment header with a non-zero
+/// offset or more to come, as the rest may be in another fragment. "No next header" and unknown extension headers yield
+/// `extension_header`.
 [[nodiscard]] parsed<ipv6_packet> parse_ipv6(bytes_view l3) noexcept;
+
+/// What stands behind the last extension header.
+struct ipv6_upper {
+    octet protocol = 0;
+    bytes_view payload;
+};
+
+/// Walks the extension headers that may follow a fragment header, of which `first` is the first one's number (RFC 8200
+/// section 4.5): for first fragments and for datagrams put together from them. Hop-by-hop options and another fragment header
+/// have no place there.
+[[nodiscard]] parsed<ipv6_upper> walk_upper(octet first, bytes_view octets) noexcept;
 
 struct ipv6_fields {
     ip_address source, destination;

@@ -1,0 +1,452 @@
+#include "proto/tcp/connection.hpp"
+
+#include <algorithm>
+
+namespace tapioca::tcp {
+
+using enum tcp_state;
+
+// ── opening ──
+
+void connection::take_options(const segment& syn, std::uint16_t largest_mss) noexcept
+{
+    mss = std::min(syn.mss == 0 ? default_mss : std::max<std::uint16_t>(syn.mss, 48), largest_mss);
+    if (syn.scale >= 0) {
+        snd_scale = static_cast<std::uint8_t>(std::min<int>(syn.scale, 14)); // RFC 7323 section 2.3
+        rcv_scale = our_window_scale;
+    }
+    snd_wnd = syn.window; // RFC 7323 section 2.2: never scaled in a SYN
+    snd_wl1 = syn.seq;
+    irs = syn.seq;
+    rcv_nxt = syn.seq + 1;
+    rcv_adv = rcv_nxt + initial_window;
+}
+
+void connection::open_from_guest(const segment& syn, seq_number our_iss, std::uint16_t largest_mss) noexcept
+{
+    take_options(syn, largest_mss);
+    iss = snd_una = snd_nxt = snd_max = snd_wl2 = our_iss;
+    state = connecting;
+}
+
+effects connection::on_connected(instant now) noexcept
+{
+    if (state != connecting)
+        return {};
+    state = syn_received;
+    snd_nxt = snd_max = iss + 1;
+    restart_timer(now);
+    return effect::send_syn_ack;
+}
+
+effects connection::open_to_guest(seq_number our_iss, std::uint16_t largest_mss, instant now) noexcept
+{
+    iss = snd_una = our_iss;
+    snd_nxt = snd_max = iss + 1;
+    mss = largest_mss;
+    state = syn_sent;
+    restart_timer(now);
+    return effect::send_syn;
+}
+
+// ── from the guest ──
+
+outcome connection::on_segment(const segment& s, instant now) noexcept
+{
+    switch (state) {
+    case closed: return {};
+    case connecting: return in_connecting(s);
+    case syn_sent: return in_syn_sent(s, now);
+    case syn_received: return in_syn_received(s, now);
+    case established:
+    case fin_wait_1:
+    case fin_wait_2:
+    case closing:
+    case close_wait:
+    case last_ack: return in_synchronized(s, now);
+    }
+    return {};
+}
+
+outcome connection::in_connecting(const segment& s) noexcept
+{
+    if (s.rst && (s.seq == rcv_nxt || s.seq == irs)) {
+        state = closed;
+        return {effect::reset_socket | effect::close_flow};
+    }
+    if (s.syn && !s.has_ack && s.seq != irs) // nothing was answered yet: a newer attempt of the guest replaces the older
+        take_options(s, mss);
+    return {};
+}
+
+outcome connection::in_syn_sent(const segment& s, instant now) noexcept
+{
+    // RFC 9293 section 3.10.7.3
+    if (s.has_ack && s.ack != snd_nxt)
+        return s.rst ? outcome{} : outcome{effect::send_reset};
+    if (s.rst) {
+        if (!s.has_ack)
+            return {};
+        state = closed;
+        return {effect::reset_socket | effect::close_flow};
+    }
+    if (!s.syn)
+        return {};
+    take_options(s, mss);
+    if (!s.has_ack) { // simultaneous open
+        state = syn_received;
+        restart_timer(now);
+        return {effect::send_syn_ack};
+    }
+    snd_una = snd_wl2 = s.ack;
+    state = established;
+    retries = 0;
+    retransmit_at = instant::max();
+    rto.set(syn_repeated ? retransmit_timeout::after_lost_syn : retransmit_timeout::initial);
+    return {effect::send_ack | effect::read_socket | effect::connected};
+}
+
+outcome connection::in_syn_received(const segment& s, instant now) noexcept
+{
+    if (s.rst)
+        return on_reset(s);
+    if (s.syn && (s.seq != irs || !s.has_ack))
+        return s.seq == irs ? outcome{effect::send_syn_ack} : outcome{effect::send_ack};
+    if (!s.has_ack)
+        return {};
+    if (s.ack != snd_nxt) // RFC 9293 section 3.10.7.4, fifth
+        return {effect::send_reset};
+    snd_una = snd_wl2 = s.ack;
+    snd_wl1 = s.seq;
+    snd_wnd = s.syn ? s.window : std::uint32_t{s.window} << snd_scale;
+    state = established;
+    retries = 0;
+    retransmit_at = instant::max();
+    rto.set(syn_repeated ? retransmit_timeout::after_lost_syn : retransmit_timeout::initial);
+    outcome out;
+    if (s.syn) // the second half of a simultaneous open
+        out.what = effect::send_ack;
+    else
+        out = in_synchronized(s, now);
+    out.what |= effect::read_socket | effect::connected;
+    return out;
+}
+
+outcome connection::on_reset(const segment& s) noexcept
+{
+    if (s.seq == rcv_nxt) { // RFC 5961 section 3.2
+        state = closed;
+        return {effect::reset_socket | effect::close_flow};
+    }
+    if (s.seq > rcv_nxt && s.seq < rcv_adv)
+        return {effect::send_ack}; // a challenge
+    return {};
+}
+
+outcome connection::in_synchronized(const segment& s, instant now) noexcept
+{
+    if (s.rst)
+        return on_reset(s);
+    if (s.syn)
+        return {effect::send_ack}; // RFC 5961 section 4.2
+    if (!s.has_ack)
+        return {};
+    if (s.ack > snd_max)
+        return {effect::send_ack}; // RFC 5961 section 5.2
+    outcome out;
+    on_ack(s, now, out);
+    if (state != closed)
+        on_payload(s, out);
+    return out;
+}
+
+void connection::on_ack(const segment& s, instant now, outcome& out) noexcept
+{
+    const auto window = std::uint32_t{s.window} << snd_scale;
+    const bool same_window = window == snd_wnd;
+    // RFC 9293 section 3.10.7.4: a window is taken from the newest segment only
+    if (snd_wl1 < s.seq || (snd_wl1 == s.seq && snd_wl2 <= s.ack)) {
+        if (window > snd_wnd || s.ack > snd_una)
+            out.what |= effect::read_socket;
+        snd_wnd = window;
+        snd_wl1 = s.seq;
+        snd_wl2 = s.ack;
+        if (window != 0 && probing) {
+            probing = false;
+            if (snd_una < snd_nxt) { // the probe may have been refused
+                begin_rewind();
+                out.what |= effect::rewind;
+            }
+        }
+        if (window == 0)
+            retries = 0; // the guest lives and answers probes: RFC 9293 section 3.8.6.1
+    }
+    if (s.ack > snd_una)
+        on_new_ack(s, now, out);
+    else if (s.ack == snd_una && s.length == 0 && !s.fin && same_window && snd_una < snd_max && snd_wnd != 0)
+        on_duplicate_ack(s, out);
+
+    if (snd_wnd == 0 && snd_una < snd_nxt && !probing) {
+        // A guest short of memory closes the window over octets it has thrown away: send them again once it opens, without a timeout.
+        begin_rewind();
+        out.what |= effect::rewind;
+    }
+    if (out.what.has(effect::read_socket))
+        blocked = false;
+}
+
+void connection::on_new_ack(const segment& s, instant now, outcome& out) noexcept
+{
+    auto octets = static_cast<std::uint32_t>(s.ack - snd_una);
+    const bool fin_acked = fin_sent && s.ack == snd_max;
+    if (fin_acked)
+        --octets;
+    out.acked = octets;
+    snd_una = s.ack;
+    if (snd_nxt < snd_una)
+        snd_nxt = snd_una;
+    if (rtt_start != instant{} && rtt_seq <= s.ack) {
+        rto.sample(now - rtt_start);
+        rtt_start = {};
+    }
+    if (recovering && snd_una >= recover)
+        recovering = false;
+    duplicates = 0;
+    retries = 0;
+    probing = false;
+    if (snd_una == snd_max)
+        retransmit_at = instant::max();
+    else
+        restart_timer(now);
+    if (fin_acked)
+        on_fin_acked(out);
+}
+
+void connection::on_duplicate_ack(const segment&, outcome& out) noexcept
+{
+    if (recovering)
+        return;
+    // RFC 5681 section 3.2; RFC 5827 section 3.2: with few segments outstanding fewer duplicates can arrive
+    const auto outstanding = (static_cast<std::uint32_t>(snd_max - snd_una) + mss - 1) / mss;
+    const auto threshold = std::clamp<std::uint32_t>(outstanding - 1, 1, 3);
+    if (duplicates < 255)
+        ++duplicates;
+    if (duplicates < threshold)
+        return;
+    recovering = true;
+    recover = snd_max;
+    begin_rewind();
+    blocked = false;
+    out.what |= effect::rewind | effect::read_socket;
+}
+
+void connection::on_fin_acked(outcome& out) noexcept
+{
+    switch (state) {
+    case fin_wait_1: state = fin_wait_2; break;
+    case closing:
+    case last_ack:
+        state = closed;
+        out.what |= effect::close_flow;
+        break;
+    case closed:
+    case connecting:
+    case syn_sent:
+    case syn_received:
+    case established:
+    case fin_wait_2:
+    case close_wait: break;
+    }
+}
+
+void connection::on_payload(const segment& s, outcome& out) noexcept
+{
+    const auto end = s.seq + s.length;
+    if (s.length == 0 && !s.fin) {
+        if (s.seq != rcv_nxt) {
+            out.what |= effect::send_ack;
+            if (s.seq + 1 == rcv_nxt)
+                out.what |= effect::keep_alive;
+        }
+        return;
+    }
+    out.what |= effect::send_ack;
+    if (guest_finished())
+        return; // RFC 9293 section 3.10.7.4, seventh: nothing follows a FIN
+    if (end < rcv_nxt || (end == rcv_nxt && !s.fin)) {
+        if (s.length == 1 && end == rcv_nxt)
+            out.what |= effect::keep_alive;
+        return;
+    }
+    const auto start = std::max(s.seq, rcv_nxt);
+    const auto stop = std::min(end, rcv_adv);
+    out.skip = static_cast<std::uint32_t>(start - s.seq);
+    out.take = stop > start ? static_cast<std::uint32_t>(stop - start) : 0;
+    out.gap = static_cast<std::uint32_t>(start - rcv_nxt);
+    if (out.gap != 0) {
+        if (!gap_reported && out.take != 0) {
+            gap_reported = true;
+            out.what.remove(effect::send_ack);
+            out.what |= effect::send_duplicates;
+        }
+        return;
+    }
+    rcv_nxt += out.take;
+    gap_reported = false;
+    if (s.fin && rcv_nxt == end)
+        on_fin(out);
+}
+
+void connection::on_fin(outcome& out) noexcept
+{
+    rcv_nxt += 1;
+    out.what |= effect::shutdown_write;
+    switch (state) { // RFC 9293 section 3.10.7.4, eighth
+    case established: state = close_wait; break;
+    case fin_wait_1: state = closing; break;
+    case fin_wait_2:
+        state = closed;
+        out.what |= effect::close_flow;
+        break;
+    case closed:
+    case connecting:
+    case syn_sent:
+    case syn_received:
+    case closing:
+    case close_wait:
+    case last_ack: break;
+    }
+}
+
+void connection::on_gap_filled(std::uint32_t octets) noexcept
+{
+    rcv_nxt += octets;
+    if (rcv_adv < rcv_nxt)
+        rcv_adv = rcv_nxt;
+}
+
+// ── from the socket ──
+
+std::uint32_t connection::room() const noexcept
+{
+    if (!synchronized())
+        return 0;
+    const auto window = snd_wnd == 0 && probing ? 1 : snd_wnd;
+    auto edge = snd_una + window;
+    if (fin_sent)
+        edge = std::min(edge, snd_max - 1);
+    return edge > snd_nxt ? static_cast<std::uint32_t>(edge - snd_nxt) : 0;
+}
+
+void connection::on_sent(std::uint32_t octets, instant now) noexcept
+{
+    snd_nxt += octets;
+    if (snd_nxt > snd_max) {
+        snd_max = snd_nxt;
+        if (rtt_start == instant{}) {
+            rtt_seq = snd_nxt;
+            rtt_start = now;
+        }
+    }
+    if (retransmit_at == instant::max())
+        restart_timer(now);
+}
+
+void connection::on_blocked(instant now) noexcept
+{
+    blocked = true;
+    if (snd_una == snd_max && retransmit_at == instant::max())
+        restart_timer(now);
+}
+
+effects connection::on_eof(instant now) noexcept
+{
+    if (!synchronized() || (fin_sent && !fin_is_next()))
+        return {};
+    if (!fin_sent) {
+        fin_sent = true;
+        state = state == close_wait ? last_ack : fin_wait_1;
+        snd_max = snd_nxt + 1;
+    }
+    snd_nxt = snd_max;
+    if (retransmit_at == instant::max())
+        restart_timer(now);
+    return effect::send_fin;
+}
+
+// ── time ──
+
+void connection::restart_timer(instant now) noexcept { retransmit_at = now + rto.value(); }
+
+void connection::begin_rewind() noexcept
+{
+    snd_nxt = snd_una;
+    rtt_start = {}; // Karn's algorithm: RFC 6298 section 3
+    duplicates = 0;
+}
+
+effects connection::on_syn_timeout(instant now) noexcept
+{
+    // Towards the guest a SYN goes out at 0, 1, 2, 3, 4, 5, 7 and 11 s, and the attempt ends at 19 s: four linear repetitions, then doubling.
+    constexpr int linear = 4;
+    syn_repeated = true;
+    if (++retries > most_retransmissions) {
+        state = closed;
+        return effect::reset_socket | effect::close_flow;
+    }
+    if (retries > linear)
+        rto.back_off();
+    restart_timer(now);
+    return state == syn_sent ? effect::send_syn : effect::send_syn_ack;
+}
+
+effects connection::on_timeout(instant now) noexcept
+{
+    if (now < retransmit_at || state == closed || state == connecting)
+        return {};
+    if (state == syn_sent || state == syn_received)
+        return on_syn_timeout(now);
+    if (snd_una == snd_max && !(blocked && snd_wnd == 0)) {
+        retransmit_at = instant::max();
+        return {};
+    }
+    if (++retries > most_retransmissions) {
+        state = closed;
+        return effect::send_reset | effect::reset_socket | effect::close_flow;
+    }
+    rto.back_off();
+    restart_timer(now);
+    recovering = true;
+    recover = snd_max;
+    probing = snd_wnd == 0;
+    blocked = false;
+    begin_rewind();
+    return effect::rewind | effect::read_socket;
+}
+
+// ── the window ──
+
+std::uint16_t connection::advertise(std::uint32_t stored) noexcept
+{
+    const auto offered = static_cast<std::uint32_t>(std::max(rcv_adv - rcv_nxt, 0)); // a FIN may stand just behind the edge
+    auto window = std::max(rcv_limit > stored ? rcv_limit - stored : 0, offered);
+    if (stored != 0 && window - offered < std::min<std::uint32_t>(rcv_limit / 2, 4U * mss))
+        window = offered; // RFC 9293 section 3.8.6.2.2: no small steps
+    const auto step = (1U << rcv_scale) - 1;
+    auto field = window >> rcv_scale;
+    if ((field << rcv_scale) < offered)
+        field = (offered + step) >> rcv_scale;
+    field = std::min<std::uint32_t>(field, 0xffff);
+    if (synchronized())
+        rcv_adv = std::max(rcv_adv, rcv_nxt + (field << rcv_scale));
+    return static_cast<std::uint16_t>(field);
+}
+
+bool connection::window_update_due(std::uint32_t stored) const noexcept
+{
+    const auto offered = static_cast<std::uint32_t>(std::max(rcv_adv - rcv_nxt, 0));
+    const auto possible = rcv_limit > stored ? rcv_limit - stored : 0;
+    return possible > offered && possible - offered >= rcv_limit / 2;
+}
+
+} // namespace tapioca::tcp

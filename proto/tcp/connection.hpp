@@ -1,0 +1,144 @@
+// One TCP connection as the translator sees it: our end towards the guest, standing for a socket of the host.
+//
+// This is not a TCP stack. Towards the guest the socket's own receive queue is the retransmission store: data is peeked and sent, and
+// leaves the socket when the guest acknowledges it; `rewind` moves back to what is not acknowledged. From the guest, whatever lies
+// inside the advertised window is kept, by the socket or by the receive store, and acknowledged at once. Segments and events go in,
+// effects come out; nothing here knows of sockets, frames or clocks. Names are those of RFC 9293 section 3.3.1; read it with RFC 5961
+// (blind attacks), RFC 6298 (timer), RFC 5681 and RFC 5827 (fast and early retransmit).
+//
+// The states are those of RFC 9293 section 3.3.2, from our end; `connecting` stands for LISTEN while the host's socket connects. There is
+// no TIME-WAIT: a guest that misses our last ACK sends its FIN again and gets a reset, which ends the same wait.
+#pragma once
+
+#include "proto/base/sequence.hpp"
+#include "proto/base/time.hpp"
+#include "proto/tcp/effects.hpp"
+#include "proto/tcp/retransmit.hpp"
+
+#include <cstdint>
+
+namespace tapioca::tcp {
+
+enum class tcp_state : std::uint8_t {
+    closed,
+    connecting,   ///< the guest's SYN is here, the host's socket is not connected yet
+    syn_sent,     ///< a peer connected, our SYN is on its way to the guest
+    syn_received, ///< our SYN-ACK is on its way to the guest
+    established,
+    fin_wait_1,
+    fin_wait_2,
+    closing,
+    close_wait,
+    last_ack,
+};
+
+/// A segment from the guest without its octets.
+struct segment {
+    seq_number seq, ack;
+    std::uint16_t window = 0; ///< as on the wire, not scaled
+    bool syn = false, fin = false, rst = false, has_ack = false;
+    std::uint32_t length = 0; ///< payload octets
+    std::uint16_t mss = 0;    ///< 0: no such option
+    std::int8_t scale = -1;   ///< -1: no such option
+};
+
+/// What became of a segment. `skip` and `take` cut the octets to keep out of the payload; `gap` is how far behind rcv_nxt they begin:
+/// 0 for octets in order, which rcv_nxt then already counts.
+struct outcome {
+    effects what;
+    std::uint32_t acked = 0; ///< payload octets that the guest acknowledged: to be discarded from the socket
+    std::uint32_t skip = 0, take = 0, gap = 0;
+};
+
+inline constexpr std::uint16_t default_mss = 536; ///< RFC 9293 section 3.7.1
+inline constexpr std::uint8_t our_window_scale = 8;
+inline constexpr std::uint32_t initial_window = 65535;
+inline constexpr int most_retransmissions = 7;
+
+struct connection {
+    // send sequence space: towards the guest
+    seq_number iss, snd_una, snd_nxt, snd_max; ///< snd_max: the highest snd_nxt ever; below it after a rewind
+    seq_number snd_wl1, snd_wl2;
+    std::uint32_t snd_wnd = 0;
+    // receive sequence space: from the guest
+    seq_number irs, rcv_nxt, rcv_adv; ///< rcv_adv: the right edge that was advertised; it never moves back
+    std::uint32_t rcv_limit = initial_window; ///< how much may wait in the receive store
+
+    seq_number recover;         ///< snd_max when the last retransmission began (RFC 6582)
+    seq_number rtt_seq;         ///< acknowledging this ends the running measurement
+    instant rtt_start{};        ///< instant{}: none is running
+    instant retransmit_at = instant::max();
+    retransmit_timeout rto;
+
+    std::uint16_t mss = default_mss; ///< largest payload towards the guest
+    std::uint8_t snd_scale = 0;      ///< shift of the guest's window field
+    std::uint8_t rcv_scale = 0;      ///< shift of ours: 0 unless the guest offered scaling
+    tcp_state state = tcp_state::closed;
+    std::uint8_t retries = 0;
+    std::uint8_t duplicates = 0; ///< duplicate ACKs seen in a row
+    bool fin_sent : 1 = false;
+    bool recovering : 1 = false;
+    bool gap_reported : 1 = false;
+    bool probing : 1 = false;    ///< the next octet is a zero-window probe
+    bool blocked : 1 = false;    ///< the socket has data, the window has no room
+    bool syn_repeated : 1 = false;
+
+    // ── opening ──
+    /// A guest's SYN; `largest_mss` bounds what is sent back. The socket connects meanwhile.
+    void open_from_guest(const segment& syn, seq_number our_iss, std::uint16_t largest_mss) noexcept;
+    /// The host's socket is connected.
+    [[nodiscard]] effects on_connected(instant now) noexcept;
+    /// A peer connected to a socket of the host: the guest must be asked.
+    [[nodiscard]] effects open_to_guest(seq_number our_iss, std::uint16_t largest_mss, instant now) noexcept;
+
+    // ── from the guest ──
+    [[nodiscard]] outcome on_segment(const segment& s, instant now) noexcept;
+    /// The store closed a gap: `octets` beyond rcv_nxt are in order now.
+    void on_gap_filled(std::uint32_t octets) noexcept;
+    /// The last `octets` that were taken in order could not be kept after all.
+    void retract(std::uint32_t octets) noexcept { rcv_nxt = rcv_nxt - octets; }
+
+    // ── from the socket ──
+    /// Octets that may be sent to the guest now.
+    [[nodiscard]] std::uint32_t room() const noexcept;
+    void on_sent(std::uint32_t octets, instant now) noexcept;
+    /// The socket has data but room() is 0.
+    void on_blocked(instant now) noexcept;
+    /// The socket has delivered its last octet and that was sent.
+    [[nodiscard]] effects on_eof(instant now) noexcept;
+    /// A FIN that was sent is due again, as everything before it has been repeated.
+    [[nodiscard]] bool fin_is_next() const noexcept { return fin_sent && snd_nxt + 1 == snd_max; }
+
+    // ── time ──
+    [[nodiscard]] effects on_timeout(instant now) noexcept;
+
+    /// The window field of the next segment, with `stored` octets in the receive store; moves rcv_adv.
+    [[nodiscard]] std::uint16_t advertise(std::uint32_t stored) noexcept;
+    /// Whether the window that could be offered has grown enough over the one last offered to be worth an ACK of its own.
+    [[nodiscard]] bool window_update_due(std::uint32_t stored) const noexcept;
+
+    [[nodiscard]] bool synchronized() const noexcept { return state >= tcp_state::established; }
+    [[nodiscard]] bool guest_finished() const noexcept
+    {
+        return state == tcp_state::close_wait || state == tcp_state::last_ack || state == tcp_state::closing || state == tcp_state::closed;
+    }
+
+private:
+    void take_options(const segment& syn, std::uint16_t largest_mss) noexcept;
+    outcome in_connecting(const segment& s) noexcept;
+    outcome in_syn_sent(const segment& s, instant now) noexcept;
+    outcome in_syn_received(const segment& s, instant now) noexcept;
+    outcome in_synchronized(const segment& s, instant now) noexcept;
+    outcome on_reset(const segment& s) noexcept;
+    void on_ack(const segment& s, instant now, outcome& out) noexcept;
+    void on_new_ack(const segment& s, instant now, outcome& out) noexcept;
+    void on_duplicate_ack(const segment& s, outcome& out) noexcept;
+    void on_fin_acked(outcome& out) noexcept;
+    void on_payload(const segment& s, outcome& out) noexcept;
+    void on_fin(outcome& out) noexcept;
+    void begin_rewind() noexcept;
+    void restart_timer(instant now) noexcept;
+    effects on_syn_timeout(instant now) noexcept;
+};
+
+} // namespace tapioca::tcp
