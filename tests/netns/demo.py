@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The main job, made visible: demo.py DIRECTORY-OF-PASTA
+"""The main job, made visible: TAPIOCA_BIN=DIRECTORY demo.py, or demo.py DIRECTORY with the binaries
 
 Makes a simulated host out of network namespaces (so it works without any network), gives a new namespace in it the
 network as an ordinary user would, and shows what works there: addresses, routes, a page, a ping, a transfer.
@@ -11,6 +11,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 INSIDE = r"""
+cd "$HOME" || exit 1
 title() { printf '\n== %s\n' "$*"; }
 title "Inside the namespace: addresses"
 ip -br addr
@@ -35,11 +36,12 @@ done
 
 
 def main():
-    if len(sys.argv) != 2 or not os.path.exists(os.path.join(sys.argv[1], "pasta")):
+    if len(sys.argv) > 1:
+        os.environ["TAPIOCA_BIN"] = sys.argv[1]
+    if not os.path.exists(os.path.join(os.environ.get("TAPIOCA_BIN", ""), "pasta")):
         sys.exit(__doc__)
     if os.geteuid() != 0:
         sys.exit("demo.py: needs root, to make the simulated host (pasta itself does not)")
-    os.environ["TAPIOCA_BIN"] = sys.argv[1]
     from hosts import PYTHON, REMOTE4, REMOTE6, USER, SimulatedHost
     host = SimulatedHost()
     host.start_services()
