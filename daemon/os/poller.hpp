@@ -1,0 +1,53 @@
+// Readiness of descriptors, one set a worker. Flow sockets are registered once, edge-triggered; what gives one unit a read (tap,
+// listeners, mailbox) is level-triggered.
+#pragma once
+
+#include "daemon/os/error.hpp"
+#include "daemon/os/unique_fd.hpp"
+#include "proto/base/time.hpp"
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <sys/epoll.h>
+
+namespace tapioca::os {
+
+enum class trigger : std::uint8_t { level, edge };
+
+/// What an event is about: a kind that the worker dispatches on, and an id whose meaning depends on the kind.
+struct token {
+    std::uint8_t kind = 0;
+    std::uint32_t id = 0;
+
+    [[nodiscard]] constexpr std::uint64_t packed() const noexcept { return std::uint64_t{kind} << 32 | id; }
+    static constexpr token unpack(std::uint64_t v) noexcept
+    {
+        return {static_cast<std::uint8_t>(v >> 32), static_cast<std::uint32_t>(v)};
+    }
+};
+
+struct event {
+    token what;
+    bool readable = false, writable = false, closed_by_peer = false, error = false;
+};
+
+class poller {
+public:
+    static constexpr std::size_t most_events = 64;
+
+    poller(); ///< throws std::system_error
+
+    [[nodiscard]] result<void> add(int fd, token what, trigger t) noexcept;
+
+    /// Waits until something is ready or `until` has come (instant::max(): for ever), at most `now` told. The events are valid until the
+    /// next call.
+    [[nodiscard]] std::span<const event> wait(instant now, instant until) noexcept;
+
+private:
+    unique_fd epoll_;
+    std::array<epoll_event, most_events> ready_{};
+    std::array<event, most_events> events_{};
+};
+
+} // namespace tapioca::os

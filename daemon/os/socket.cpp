@@ -1,0 +1,246 @@
+#include "daemon/os/socket.hpp"
+
+#include "daemon/os/sockaddr.hpp"
+
+#include <algorithm>
+#include <array>
+#include <linux/errqueue.h>
+#include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
+#include <sys/uio.h>
+
+namespace tapioca::os {
+namespace {
+
+int domain(ip_family family) noexcept { return family == ip_family::ipv4 ? AF_INET : AF_INET6; }
+
+// syscalls: socket
+result<unique_fd> open(ip_family family, int type, int protocol) noexcept
+{
+    unique_fd fd{::socket(domain(family), type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol)};
+    if (!fd)
+        return last_error();
+    return fd;
+}
+
+// syscalls: setsockopt
+result<void> set(int fd, int level, int name, int value) noexcept
+{
+    if (::setsockopt(fd, level, name, &value, sizeof value) < 0)
+        return last_error();
+    return {};
+}
+
+} // namespace
+
+result<unique_fd> tcp_socket(ip_family family) noexcept
+{
+    auto fd = open(family, SOCK_STREAM, IPPROTO_TCP);
+    if (fd)
+        (void)set(fd->get(), IPPROTO_TCP, TCP_NODELAY, 1);
+    return fd;
+}
+
+result<unique_fd> udp_socket(ip_family family) noexcept { return open(family, SOCK_DGRAM, IPPROTO_UDP); }
+
+result<unique_fd> ping_socket(ip_family family) noexcept
+{
+    return open(family, SOCK_DGRAM, family == ip_family::ipv4 ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6));
+}
+
+// syscalls: bind
+result<void> bind(int fd, const endpoint& local, unsigned scope) noexcept
+{
+    const socket_address address{local, scope};
+    if (::bind(fd, &address.any, address.length) < 0)
+        return last_error();
+    return {};
+}
+
+// syscalls: setsockopt
+result<void> bind_to_device(int fd, std::string_view interface) noexcept
+{
+    if (::setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface.data(), static_cast<socklen_t>(interface.size())) < 0)
+        return last_error();
+    return {};
+}
+
+// syscalls: connect
+result<connect_progress> connect(int fd, const endpoint& remote, unsigned scope) noexcept
+{
+    const socket_address address{remote, scope};
+    if (::connect(fd, &address.any, address.length) == 0)
+        return connect_progress::connected;
+    if (errno == EINPROGRESS)
+        return connect_progress::in_progress;
+    return last_error();
+}
+
+// syscalls: getsockname
+result<endpoint> local_endpoint(int fd) noexcept
+{
+    socket_address address;
+    if (::getsockname(fd, &address.any, &address.length) < 0)
+        return last_error();
+    return address.to_endpoint();
+}
+
+// syscalls: getpeername
+result<endpoint> peer_endpoint(int fd) noexcept
+{
+    socket_address address;
+    if (::getpeername(fd, &address.any, &address.length) < 0)
+        return last_error();
+    return address.to_endpoint();
+}
+
+// syscalls: getsockopt
+int take_error(int fd) noexcept
+{
+    int error = 0;
+    socklen_t length = sizeof error;
+    return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 ? errno : error;
+}
+
+bool has_tcp_peek_offset(ip_family family) noexcept
+{
+    const auto fd = open(family, SOCK_STREAM, IPPROTO_TCP);
+    return fd && set_peek_offset(fd->get(), 0).has_value();
+}
+
+result<void> set_peek_offset(int fd, std::uint32_t octets) noexcept { return set(fd, SOL_SOCKET, SO_PEEK_OFF, static_cast<int>(octets)); }
+
+// syscalls: recvfrom
+result<std::size_t> peek(int fd, bytes_span into) noexcept
+{
+    const auto n = ::recv(fd, into.data(), into.size(), MSG_PEEK | MSG_DONTWAIT);
+    if (n < 0)
+        return last_error();
+    return static_cast<std::size_t>(n);
+}
+
+// syscalls: recvmsg
+result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span scratch, bytes_span into) noexcept
+{
+    std::array<iovec, 64> pieces;
+    std::size_t count = 0;
+    for (auto left = skip; left != 0 && count + 1 < pieces.size(); ++count) {
+        const auto part = std::min(left, scratch.size());
+        pieces[count] = {scratch.data(), part};
+        left -= part;
+    }
+    pieces[count++] = {into.data(), into.size()};
+    msghdr message{};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = count;
+    const auto n = ::recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT);
+    if (n < 0)
+        return last_error();
+    if (static_cast<std::size_t>(n) > skip)
+        return static_cast<std::size_t>(n) - skip;
+    // What was peeked before is all there is: more to come, or the end of the stream, which only an empty queue tells from each other.
+    errno = EAGAIN;
+    return skip == 0 ? result<std::size_t>{0U} : result<std::size_t>{last_error()};
+}
+
+// syscalls: recvfrom
+result<std::size_t> discard(int fd, std::size_t octets) noexcept
+{
+    const auto n = ::recv(fd, nullptr, octets, MSG_TRUNC | MSG_DONTWAIT);
+    if (n < 0)
+        return last_error();
+    return static_cast<std::size_t>(n);
+}
+
+// syscalls: sendmsg
+result<std::size_t> send(int fd, std::span<const bytes_view> pieces) noexcept
+{
+    std::array<iovec, most_pieces> vectors;
+    const auto count = std::min(pieces.size(), vectors.size());
+    for (std::size_t i = 0; i < count; ++i)
+        vectors[i] = {const_cast<octet*>(pieces[i].data()), pieces[i].size()};
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = count;
+    const auto n = ::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0)
+        return last_error();
+    return static_cast<std::size_t>(n);
+}
+
+// syscalls: shutdown
+void shutdown_write(int fd) noexcept { ::shutdown(fd, SHUT_WR); }
+
+// syscalls: setsockopt
+void reset_on_close(int fd) noexcept
+{
+    const linger at_once{1, 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+void keep_alive(int fd) noexcept { (void)set(fd, SOL_SOCKET, SO_KEEPALIVE, 1); }
+
+// syscalls: close
+void close(int fd) noexcept { ::close(fd); }
+
+result<void> set_ttl(int fd, ip_family family, octet ttl) noexcept
+{
+    return family == ip_family::ipv4 ? set(fd, IPPROTO_IP, IP_TTL, ttl) : set(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl);
+}
+
+result<void> set_receive_errors(int fd, ip_family family, bool on) noexcept
+{
+    return family == ip_family::ipv4 ? set(fd, IPPROTO_IP, IP_RECVERR, on) : set(fd, IPPROTO_IPV6, IPV6_RECVERR, on);
+}
+
+// syscalls: recvmsg
+result<queued_error> take_queued_error(int fd, bytes_span payload) noexcept
+{
+    socket_address destination;
+    iovec piece{payload.data(), payload.size()};
+    alignas(cmsghdr) std::array<char, 256> control;
+    msghdr message{};
+    message.msg_name = &destination.any;
+    message.msg_namelen = destination.length;
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const auto n = ::recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT);
+    if (n < 0)
+        return last_error();
+
+    queued_error entry;
+    entry.length = static_cast<std::size_t>(n);
+    entry.destination = destination.to_endpoint();
+    for (auto* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+        const bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
+        if (!v4 && !(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))
+            continue;
+        sock_extended_err e;
+        std::memcpy(&e, CMSG_DATA(c), sizeof e);
+        entry.error = static_cast<int>(e.ee_errno);
+        entry.origin = e.ee_origin;
+        entry.type = e.ee_type;
+        entry.code = e.ee_code;
+        entry.info = e.ee_info;
+        socket_address offender;
+        const auto size = std::min<std::size_t>(c->cmsg_len - CMSG_LEN(sizeof e), sizeof(sockaddr_in6));
+        std::memcpy(&offender.any, CMSG_DATA(c) + sizeof e, size);
+        entry.offender = offender.to_endpoint().address;
+    }
+    return entry;
+}
+
+// syscalls: accept4
+result<accepted> accept(int listener) noexcept
+{
+    socket_address peer;
+    unique_fd fd{::accept4(listener, &peer.any, &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC)};
+    if (!fd)
+        return last_error();
+    (void)set(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);
+    return accepted{std::move(fd), peer.to_endpoint()};
+}
+
+} // namespace tapioca::os

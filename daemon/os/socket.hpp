@@ -1,0 +1,77 @@
+// The sockets of flows: native, unprivileged, non-blocking. Thin wrappers without policy; tests replace them at link time.
+#pragma once
+
+#include "daemon/os/error.hpp"
+#include "daemon/os/unique_fd.hpp"
+#include "proto/base/address.hpp"
+
+#include <span>
+#include <string_view>
+
+namespace tapioca::os {
+
+[[nodiscard]] result<unique_fd> tcp_socket(ip_family family) noexcept;
+[[nodiscard]] result<unique_fd> udp_socket(ip_family family) noexcept;
+/// SOCK_DGRAM with IPPROTO_ICMP or IPPROTO_ICMPV6: echo without privilege, if ping_group_range allows.
+[[nodiscard]] result<unique_fd> ping_socket(ip_family family) noexcept;
+
+/// A port of 0 lets the kernel choose. IPv4 addresses are bound as IPv4. `scope` is the interface of a link-local address.
+[[nodiscard]] result<void> bind(int fd, const endpoint& local, unsigned scope = 0) noexcept;
+/// SO_BINDTODEVICE (unprivileged since Linux 5.7).
+[[nodiscard]] result<void> bind_to_device(int fd, std::string_view interface) noexcept;
+
+enum class connect_progress : std::uint8_t { connected, in_progress };
+[[nodiscard]] result<connect_progress> connect(int fd, const endpoint& remote, unsigned scope = 0) noexcept;
+
+[[nodiscard]] result<endpoint> local_endpoint(int fd) noexcept;
+[[nodiscard]] result<endpoint> peer_endpoint(int fd) noexcept;
+
+/// SO_ERROR: the pending error, which is cleared; 0 if there is none.
+[[nodiscard]] int take_error(int fd) noexcept;
+
+/// Whether this kernel keeps a peek offset for TCP sockets (SO_PEEK_OFF: Linux 6.9 for IPv4, 6.11 for IPv6).
+[[nodiscard]] bool has_tcp_peek_offset(ip_family family) noexcept;
+[[nodiscard]] result<void> set_peek_offset(int fd, std::uint32_t octets) noexcept;
+
+/// Reads without removing. `skip` octets in front were peeked before: with a peek offset the kernel knows, without one they are read again
+/// into `scratch`. Returns 0 at the end of the stream.
+[[nodiscard]] result<std::size_t> peek(int fd, bytes_span into) noexcept;
+[[nodiscard]] result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span scratch, bytes_span into) noexcept;
+
+/// Removes `octets` from the receive queue without reading them (MSG_TRUNC, tcp(7)).
+[[nodiscard]] result<std::size_t> discard(int fd, std::size_t octets) noexcept;
+
+inline constexpr std::size_t most_pieces = 80; ///< in one send
+[[nodiscard]] result<std::size_t> send(int fd, std::span<const bytes_view> pieces) noexcept;
+
+void shutdown_write(int fd) noexcept;
+/// SO_LINGER with a time of 0: closing resets the connection.
+void reset_on_close(int fd) noexcept;
+void keep_alive(int fd) noexcept;
+void close(int fd) noexcept;
+
+/// IP_TTL or IPV6_UNICAST_HOPS of everything the socket sends: before a connect, so that a SYN carries the guest's.
+[[nodiscard]] result<void> set_ttl(int fd, ip_family family, octet ttl) noexcept;
+/// IP_RECVERR or IPV6_RECVERR.
+[[nodiscard]] result<void> set_receive_errors(int fd, ip_family family, bool on) noexcept;
+
+/// One entry of a socket's error queue (ip(7), struct sock_extended_err).
+struct queued_error {
+    int error = 0;           ///< errno
+    std::uint8_t origin = 0; ///< SO_EE_ORIGIN_*
+    octet type = 0, code = 0;
+    std::uint32_t info = 0;  ///< the MTU of fragmentation needed and packet too big
+    ip_address offender;     ///< unspecified: unknown
+    endpoint destination;    ///< of the packet that caused it; unspecified: unknown
+    std::size_t length = 0;  ///< octets of its payload that were returned
+};
+/// Takes the oldest entry; its packet's first payload octets go into `payload`. EAGAIN: the queue is empty.
+[[nodiscard]] result<queued_error> take_queued_error(int fd, bytes_span payload) noexcept;
+
+struct accepted {
+    unique_fd fd;
+    endpoint peer;
+};
+[[nodiscard]] result<accepted> accept(int listener) noexcept;
+
+} // namespace tapioca::os

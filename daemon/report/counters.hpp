@@ -1,0 +1,114 @@
+// What a worker counts. One writer each, relaxed atomics, summed by whoever reads.
+#pragma once
+
+#include "proto/base/result.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string_view>
+
+namespace tapioca::report {
+
+enum class counter : std::uint8_t {
+    turns,
+    frames_from_guest,
+    octets_from_guest,
+    frames_to_guest,
+    octets_to_guest,
+    tcp_flows_opened,
+    tcp_flows_closed,
+    tcp_flows_accepted,
+    tcp_connect_failed,
+    tcp_resets_to_guest,
+    tcp_retransmits,
+    tcp_timeouts,
+    tcp_overflowed, ///< times that a socket took less than it was given
+    tcp_out_of_order,
+    tcp_stalls_recovered,
+    udp_flows_opened,
+    udp_flows_closed,
+    udp_from_guest,
+    udp_to_guest,
+    udp_fragmented,
+    echo_flows_opened,
+    echo_flows_closed,
+    icmp_errors_to_guest,
+    arp_answers,
+    ndp_answers,
+    dhcp_answers,
+    dhcpv6_answers,
+    router_advertisements,
+    reassembled,
+    frames_handed_over,
+    frames_taken_over,
+    steering_missed,
+    flow_quarantined,
+    events_lost,
+    count_
+};
+
+inline constexpr std::size_t counter_count = static_cast<std::size_t>(counter::count_);
+
+inline constexpr std::array<std::string_view, counter_count> counter_names = {
+    "turns",
+    "frames_from_guest",
+    "octets_from_guest",
+    "frames_to_guest",
+    "octets_to_guest",
+    "tcp_flows_opened",
+    "tcp_flows_closed",
+    "tcp_flows_accepted",
+    "tcp_connect_failed",
+    "tcp_resets_to_guest",
+    "tcp_retransmits",
+    "tcp_timeouts",
+    "tcp_overflowed",
+    "tcp_out_of_order",
+    "tcp_stalls_recovered",
+    "udp_flows_opened",
+    "udp_flows_closed",
+    "udp_from_guest",
+    "udp_to_guest",
+    "udp_fragmented",
+    "echo_flows_opened",
+    "echo_flows_closed",
+    "icmp_errors_to_guest",
+    "arp_answers",
+    "ndp_answers",
+    "dhcp_answers",
+    "dhcpv6_answers",
+    "router_advertisements",
+    "reassembled",
+    "frames_handed_over",
+    "frames_taken_over",
+    "steering_missed",
+    "flow_quarantined",
+    "events_lost",
+};
+static_assert(!counter_names.back().empty());
+
+class counters {
+public:
+    void add(counter c, std::uint64_t n = 1) noexcept { bump(values_[static_cast<std::size_t>(c)], n); }
+    void drop(drop_reason why, std::uint64_t n = 1) noexcept { bump(drops_[index(why)], n); }
+
+    [[nodiscard]] std::uint64_t value(counter c) const noexcept
+    {
+        return values_[static_cast<std::size_t>(c)].load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t dropped(drop_reason why) const noexcept { return drops_[index(why)].load(std::memory_order_relaxed); }
+
+private:
+    using cell = std::atomic<std::uint64_t>;
+    /// One writer: a load and a store, no locked instruction.
+    static void bump(cell& c, std::uint64_t n) noexcept
+    {
+        c.store(c.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
+
+    alignas(64) std::array<cell, counter_count> values_{};
+    std::array<cell, drop_reason_count> drops_{};
+};
+
+} // namespace tapioca::report

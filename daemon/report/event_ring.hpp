@@ -1,0 +1,63 @@
+// What workers have to say to the log: fixed records in a ring with one writer and one reader. A worker never waits for the log; what
+// does not fit is counted.
+#pragma once
+
+#include "proto/base/time.hpp"
+#include "proto/flow/key.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+namespace tapioca::report {
+
+enum class event_kind : std::uint8_t {
+    flow_opened,
+    flow_closed,
+    connect_failed,
+    socket_failed,
+    ping_refused,
+    flow_stalled,
+    flow_quarantined,
+    guest_mac_learned,
+    flow_table_full,
+    tap_failed,
+    count_
+};
+
+struct worker_event {
+    instant when{};
+    event_kind kind = event_kind::flow_opened;
+    int error = 0; ///< errno, 0: none
+    flow_key key;
+};
+
+class event_ring {
+public:
+    /// False if the reader is behind.
+    bool push(const worker_event& e) noexcept
+    {
+        const auto at = head_.load(std::memory_order_relaxed);
+        if (at - tail_.load(std::memory_order_acquire) == records_.size())
+            return false;
+        records_[at % records_.size()] = e;
+        head_.store(at + 1, std::memory_order_release);
+        return true;
+    }
+
+    template <class Visitor>
+    void drain(Visitor visit)
+    {
+        auto at = tail_.load(std::memory_order_relaxed);
+        for (const auto end = head_.load(std::memory_order_acquire); at != end; ++at)
+            visit(records_[at % records_.size()]);
+        tail_.store(at, std::memory_order_release);
+    }
+
+private:
+    std::array<worker_event, 512> records_{};
+    alignas(64) std::atomic<std::uint32_t> head_ = 0;
+    alignas(64) std::atomic<std::uint32_t> tail_ = 0;
+};
+
+} // namespace tapioca::report

@@ -1,0 +1,58 @@
+// One queue of frames to and from a guest: what every back-end looks like to the translators.
+#pragma once
+
+#include "proto/base/bytes.hpp"
+#include "proto/wire/virtio_net.hpp"
+
+#include <span>
+
+namespace tapioca {
+
+/// A frame from the guest; valid until the next receive().
+struct rx_frame {
+    wire::virtio_net_header vnet;
+    bytes_view octets;
+};
+
+/// What the back-end does by itself. A back-end without `checksum` completes partial checksums; without `tso` or `uso` it must not be
+/// given super-frames.
+struct offloads {
+    bool checksum = false, tso = false, uso = false;
+};
+
+/// Writable room for one frame inside the back-end's memory: headers go in front of `body`, where most_header_octets are writable.
+using tx_slot = bytes_span;
+
+class tap_queue {
+public:
+    static constexpr std::size_t largest_body = 65536;
+
+    virtual ~tap_queue() = default;
+
+    /// What can be done without asking, for choosing how to cut data.
+    [[nodiscard]] virtual offloads offload() const noexcept = 0;
+
+    /// Descriptor that is readable when receive() has something.
+    [[nodiscard]] virtual int descriptor() const noexcept = 0;
+
+    /// Up to `most` frames; fewer if there are no more now.
+    [[nodiscard]] virtual std::span<const rx_frame> receive(std::size_t most) noexcept = 0;
+
+    /// The next slot; its memory is the same until commit() takes it.
+    [[nodiscard]] virtual tx_slot acquire() noexcept = 0;
+
+    /// Sends the slot: `headers` octets in front of the body and `payload` octets of it. False if the frame was refused.
+    virtual bool commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept = 0;
+
+    /// Sends a frame that begins with most_header_octets plus sizeof(virtio_net_header) of writable room in front of `payload`, which
+    /// lies outside the back-end.
+    virtual bool send(const wire::virtio_net_header& vnet, octet* payload, std::size_t headers, std::size_t length) noexcept = 0;
+
+    /// Ends a turn: whatever was queued goes out.
+    virtual void flush() noexcept = 0;
+};
+
+/// Room that must be writable in front of a payload given to tap_queue::send.
+inline constexpr std::size_t tap_headroom = 112;
+
+} // namespace tapioca

@@ -1,0 +1,88 @@
+#include "daemon/tap/tun_queue.hpp"
+
+#include "proto/frame/emit.hpp"
+
+#include <algorithm>
+#include <unistd.h>
+
+namespace tapioca {
+namespace {
+
+using vnet_header = wire::virtio_net_header;
+
+// The largest datagram has 14 + 65535 octets behind its virtio-net header: a buffer of 64 KiB would cut it off without a word.
+constexpr std::size_t buffer_octets = 66 * 1024;
+static_assert(buffer_octets > sizeof(vnet_header) + 14 + 65535);
+static_assert(tap_headroom >= sizeof(vnet_header) + most_header_octets);
+
+} // namespace
+
+tun_queue::tun_queue(tun_descriptor opened, report::counters& counters)
+    : opened_(std::move(opened)), counters_(counters), memory_((most_frames + 1) * buffer_octets)
+{
+}
+
+bytes_span tun_queue::buffer(std::size_t i) const noexcept { return memory_.as<octet>().subspan(i * buffer_octets, buffer_octets); }
+
+// syscalls: read
+std::span<const rx_frame> tun_queue::receive(std::size_t most) noexcept
+{
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < std::min(most, most_frames); ++i) {
+        const auto room = buffer(count);
+        const auto n = ::read(opened_.fd.get(), room.data(), room.size());
+        if (n <= 0)
+            break;
+        auto got = room.first(static_cast<std::size_t>(n));
+        if (got.size() == room.size()) {
+            counters_.drop(drop_reason::tap_truncated);
+            continue;
+        }
+        auto& frame = frames_[count];
+        frame.vnet = {};
+        if (opened_.vnet_header) {
+            if (got.size() < sizeof frame.vnet)
+                continue;
+            std::memcpy(&frame.vnet, got.data(), sizeof frame.vnet);
+            got = got.subspan(sizeof frame.vnet);
+        }
+        frame.octets = got;
+        counters_.add(report::counter::octets_from_guest, got.size());
+        ++count;
+    }
+    counters_.add(report::counter::frames_from_guest, count);
+    return {frames_.data(), count};
+}
+
+tx_slot tun_queue::acquire() noexcept { return buffer(most_frames).subspan(tap_headroom, largest_body); }
+
+bool tun_queue::commit(const vnet_header& vnet, std::size_t headers, std::size_t payload) noexcept
+{
+    return send(vnet, acquire().data(), headers, payload);
+}
+
+// syscalls: write
+bool tun_queue::send(const vnet_header& vnet, octet* payload, std::size_t headers, std::size_t length) noexcept
+{
+    octet* at = payload - headers;
+    auto size = headers + length;
+    counters_.add(report::counter::frames_to_guest);
+    counters_.add(report::counter::octets_to_guest, size);
+    if (!opened_.offload.checksum)
+        complete_checksum({at, size}, vnet);
+    if (opened_.vnet_header) {
+        at -= sizeof vnet;
+        size += sizeof vnet;
+        auto header = vnet;
+        if (!opened_.offload.checksum)
+            header = {};
+        std::memcpy(at, &header, sizeof header);
+    }
+    if (::write(opened_.fd.get(), at, size) < 0) {
+        counters_.drop(drop_reason::tap_write_failed);
+        return false;
+    }
+    return true;
+}
+
+} // namespace tapioca

@@ -1,0 +1,46 @@
+// A queue of a tap device, with virtio-net headers and offloads where the kernel gave them (Documentation/networking/tuntap.rst).
+//
+// A read or write moves one frame, up to 64 KiB whatever the MTU. Reading goes into a few buffers that stay in the cache; there is one
+// buffer for writing, as a write is done when it returns.
+#pragma once
+
+#include "daemon/os/arena.hpp"
+#include "daemon/os/unique_fd.hpp"
+#include "daemon/report/counters.hpp"
+#include "daemon/tap/tap_queue.hpp"
+
+#include <array>
+
+namespace tapioca {
+
+/// A queue as it was opened: the descriptor and what TUNSETOFFLOAD granted.
+struct tun_descriptor {
+    os::unique_fd fd;
+    bool vnet_header = false; ///< IFF_VNET_HDR with 12-octet headers
+    offloads offload;
+};
+
+class tun_queue final : public tap_queue {
+public:
+    static constexpr std::size_t most_frames = 16; ///< 16 buffers of 64 KiB stay inside a 2 MiB cache
+
+    tun_queue(tun_descriptor opened, report::counters& counters);
+
+    [[nodiscard]] offloads offload() const noexcept override { return opened_.offload; }
+    [[nodiscard]] int descriptor() const noexcept override { return opened_.fd.get(); }
+    [[nodiscard]] std::span<const rx_frame> receive(std::size_t most) noexcept override;
+    [[nodiscard]] tx_slot acquire() noexcept override;
+    bool commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept override;
+    bool send(const wire::virtio_net_header& vnet, octet* payload, std::size_t headers, std::size_t length) noexcept override;
+    void flush() noexcept override {}
+
+private:
+    [[nodiscard]] bytes_span buffer(std::size_t i) const noexcept;
+
+    tun_descriptor opened_;
+    report::counters& counters_;
+    os::arena memory_;
+    std::array<rx_frame, most_frames> frames_{};
+};
+
+} // namespace tapioca

@@ -1,0 +1,110 @@
+// What is known of the guest's end of the link: its MAC and addresses, learned from what it sends. Shared by all workers: any may learn,
+// all read.
+#pragma once
+
+#include "proto/base/address.hpp"
+
+#include <atomic>
+#include <cstdint>
+
+namespace tapioca {
+
+class guest_link {
+public:
+    /// Addresses that were given by the user are not replaced by what is observed.
+    struct fixed {
+        bool v4 = false, v6 = false;
+    };
+
+    guest_link(const mac_address& mac, const ip_address& v4, const ip_address& v6, fixed keep) noexcept : keep_(keep)
+    {
+        set_mac(mac);
+        v4_.store(v4.is_v4() ? v4.v4_value() : 0, std::memory_order_relaxed);
+        v6_.store(v6);
+    }
+
+    [[nodiscard]] mac_address mac() const noexcept { return unpack(mac_.load(std::memory_order_relaxed)); }
+    /// True if `mac` is new.
+    bool learn_mac(const mac_address& mac) noexcept
+    {
+        if (pack(mac) == mac_.load(std::memory_order_relaxed))
+            return false;
+        set_mac(mac);
+        return true;
+    }
+
+    void learn_address(const ip_address& source) noexcept
+    {
+        if (!source.is_unicast())
+            return;
+        if (source.is_v4()) {
+            if (!keep_.v4 && v4_.load(std::memory_order_relaxed) != source.v4_value())
+                v4_.store(source.v4_value(), std::memory_order_relaxed);
+        } else if (source.is_link_local()) {
+            link_local_.store(source);
+        } else if (!keep_.v6) {
+            v6_.store(source);
+        }
+    }
+
+    /// Unspecified if none is known.
+    [[nodiscard]] ip_address v4() const noexcept { return ip_address::v4(v4_.load(std::memory_order_relaxed)); }
+    [[nodiscard]] ip_address v6() const noexcept { return v6_.load(); }
+    [[nodiscard]] ip_address link_local() const noexcept { return link_local_.load(); }
+
+private:
+    /// An IPv6 address in two words behind a sequence count; a writer that finds another writing lets its news go: it will come again.
+    class shared_address {
+    public:
+        void store(const ip_address& a) noexcept
+        {
+            std::uint64_t words[2];
+            std::memcpy(words, a.octets().data(), 16);
+            if (words[0] == words_[0].load(std::memory_order_relaxed) && words[1] == words_[1].load(std::memory_order_relaxed))
+                return;
+            auto before = sequence_.load(std::memory_order_relaxed);
+            if ((before & 1) != 0 || !sequence_.compare_exchange_strong(before, before + 1, std::memory_order_acquire))
+                return;
+            words_[0].store(words[0], std::memory_order_relaxed);
+            words_[1].store(words[1], std::memory_order_relaxed);
+            sequence_.store(before + 2, std::memory_order_release);
+        }
+        [[nodiscard]] ip_address load() const noexcept
+        {
+            for (;;) {
+                const auto before = sequence_.load(std::memory_order_acquire);
+                const std::uint64_t words[2] = {words_[0].load(std::memory_order_acquire), words_[1].load(std::memory_order_acquire)};
+                if ((before & 1) == 0 && sequence_.load(std::memory_order_relaxed) == before) {
+                    ipv6_octets octets;
+                    std::memcpy(octets.data(), words, 16);
+                    return ip_address{octets};
+                }
+            }
+        }
+
+    private:
+        std::atomic<std::uint32_t> sequence_ = 0;
+        std::atomic<std::uint64_t> words_[2] = {0, 0};
+    };
+
+    static std::uint64_t pack(const mac_address& mac) noexcept
+    {
+        std::uint64_t v = 0;
+        std::memcpy(&v, mac.octets.data(), 6);
+        return v;
+    }
+    static mac_address unpack(std::uint64_t v) noexcept
+    {
+        mac_address mac;
+        std::memcpy(mac.octets.data(), &v, 6);
+        return mac;
+    }
+    void set_mac(const mac_address& mac) noexcept { mac_.store(pack(mac), std::memory_order_relaxed); }
+
+    fixed keep_;
+    std::atomic<std::uint64_t> mac_ = 0;
+    std::atomic<std::uint32_t> v4_ = 0;
+    shared_address v6_, link_local_;
+};
+
+} // namespace tapioca

@@ -1,0 +1,55 @@
+// Headers towards the guest, written in front of a payload that is already in place.
+//
+// Checksums are left partial: the pseudo-header's sum stands in the field, and the virtio-net header says where the rest belongs
+// (VIRTIO_NET_HDR_F_NEEDS_CSUM). A back-end that does not offload completes them with complete_checksum().
+#pragma once
+
+#include "proto/base/sequence.hpp"
+#include "proto/flow/key.hpp"
+#include "proto/wire/ethernet.hpp"
+#include "proto/wire/virtio_net.hpp"
+
+#include <optional>
+
+namespace tapioca {
+
+/// The room that every header chain written here fits into: Ethernet, IPv6, TCP with options.
+inline constexpr std::size_t most_header_octets = 14 + 40 + 40;
+
+struct link_addresses {
+    mac_address ours, guest;
+};
+
+struct tcp_emission {
+    seq_number seq, ack;
+    octet flags = 0;
+    std::uint16_t window = 0;
+    std::uint32_t payload = 0;  ///< octets behind the headers
+    std::uint16_t mss = 0;      ///< a larger payload makes a super-frame of segments of this size
+    std::uint16_t mss_option = 0; ///< 0: no options; else MSS and window scale are announced
+    std::optional<octet> scale_option; ///< absent: only the MSS
+};
+
+/// Writes the headers of a segment from `key.remote` to `key.guest` so that they end at `payload`, in front of which
+/// most_header_octets must be writable. Returns how many octets they take.
+[[nodiscard]] std::size_t emit_tcp(octet* payload, const link_addresses& link, const flow_key& key, const tcp_emission& tcp,
+                                   wire::virtio_net_header& vnet) noexcept;
+
+struct udp_emission {
+    std::uint32_t payload = 0;
+    std::uint16_t segment = 0; ///< not 0: the payload is datagrams of this size, the last may be shorter
+    octet ttl = 255, tos = 0;
+};
+
+/// Likewise for a datagram, or a run of datagrams of equal size as one USO super-frame.
+[[nodiscard]] std::size_t emit_udp(octet* payload, const link_addresses& link, const flow_key& key, const udp_emission& udp,
+                                   wire::virtio_net_header& vnet) noexcept;
+
+/// Writes Ethernet and IP headers alone, in front of an upper layer whose checksum is complete.
+[[nodiscard]] std::size_t emit_ip(octet* upper, const link_addresses& link, const ip_address& source, const ip_address& destination,
+                                  octet protocol, std::size_t length, octet ttl, octet tos) noexcept;
+
+/// Computes the checksum that a virtio-net header leaves to the device, in a frame that is no super-frame.
+void complete_checksum(bytes_span frame, const wire::virtio_net_header& vnet) noexcept;
+
+} // namespace tapioca
