@@ -24,12 +24,14 @@ class fuzz_input {
 public:
     explicit fuzz_input(bytes_view octets) noexcept : in_(octets) {}
 
-    /// A field of the input, or zeros behind its end.
+    /// A field of the input, continued with zeros behind its end.
     template <wire_header T>
     T take() noexcept
     {
-        const auto value = in_.take<T>();
-        return value ? *value : T{};
+        T value{};
+        const auto there = take(sizeof(T));
+        std::copy(there.begin(), there.end(), reinterpret_cast<octet*>(&value));
+        return value;
     }
     /// At most `count` octets.
     bytes_view take(std::size_t count) noexcept { return *in_.take(std::min(count, in_.size())); }
