@@ -1,4 +1,5 @@
-// What the user asked for: the command line as values, before anything was read from the host. Filled by command_line, never changed later.
+// What the user asked for: the command line as values, before anything was read from the host. Filled by command_line, never
+// changed later.
 #pragma once
 
 #include "proto/base/address.hpp"
@@ -44,17 +45,17 @@ struct options {
 
     // the guest's network
     bool ipv4 = true, ipv6 = true;
-    std::uint16_t mtu = 65520; ///< 0: announce and set none
-    std::optional<ip_address> address4, address6;
-    std::optional<std::uint8_t> prefix_length4; ///< from -n or from the CIDR form of -a
+    std::uint16_t mtu = 65520;                    ///< 0: announce and set none
+    std::optional<ip_address> address4, address6; ///< set: no addresses are copied in that family
+    std::optional<std::uint8_t> prefix_length4;   ///< from -n, the CIDR form of -a, or the class of -a
     mac_address our_mac{{0x9a, 0x55, 0x9a, 0x55, 0x9a, 0x55}};
-    std::optional<ip_address> gateway4, gateway6;
+    std::optional<ip_address> gateway4, gateway6; ///< set: no routes are copied in that family
     std::optional<std::string> interface;
     std::optional<ip_address> outbound4, outbound6;
     std::optional<std::string> outbound_if4, outbound_if6;
 
     // resolvers and names
-    std::optional<std::vector<ip_address>> dns;    ///< absent: from resolv.conf; empty: none
+    std::optional<std::vector<ip_address>> dns;     ///< absent: from resolv.conf; empty: none
     std::optional<std::vector<std::string>> search; ///< absent: from resolv.conf; empty: none
     std::optional<ip_address> dns_forward4, dns_forward6, dns_host4, dns_host6;
     bool announce_dns = true, announce_search = true; ///< by DHCP, DHCPv6 and RA
@@ -76,7 +77,7 @@ struct options {
     // pasta
     tapioca::target_kind target = target_kind::command;
     pid_t target_pid = 0;
-    std::string netns_path;               ///< for target_kind::path; names are expanded to /run/netns/NAME
+    std::string netns_path; ///< for target_kind::path; names are expanded to /run/netns/NAME
     std::optional<std::string> userns_path;
     bool netns_only = false;
     bool netns_quit = true;
@@ -86,6 +87,8 @@ struct options {
     std::optional<std::string> ns_ifname;
     std::optional<mac_address> ns_mac;
     std::vector<std::string> command; ///< empty: the user's shell as a login shell
+
+    std::vector<std::string> warnings; ///< for the log, in order
 };
 
 } // namespace tapioca

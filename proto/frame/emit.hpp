@@ -27,7 +27,7 @@ struct tcp_emission {
     std::uint32_t payload = 0;  ///< octets behind the headers
     std::uint16_t mss = 0;      ///< a larger payload makes a super-frame of segments of this size
     std::uint16_t mss_option = 0; ///< 0: no options; else MSS and window scale are announced
-    std::optional<octet> scale_option; ///< absent: only the MSS
+    std::optional<octet> scale_option = std::nullopt; ///< absent: only the MSS
 };
 
 /// Writes the headers of a segment from `key.remote` to `key.guest` so that they end at `payload`, in front of which

@@ -22,17 +22,17 @@ struct icmp_cause {
 [[nodiscard]] icmp_cause host_unreachable(ip_family family) noexcept;
 
 struct icmp_error_request {
-    mac_address our_mac, guest_mac;
-    ip_address offender; ///< who reports the error, as the guest knows it
-    icmp_cause cause;
+    mac_address our_mac{}, guest_mac{};
+    ip_address offender{}; ///< who reports the error, as the guest knows it
+    icmp_cause cause{};
 
     // The packet of the guest that the error is about.
     octet protocol = 0; ///< UDP, TCP, or the family's ICMP for an echo request
-    endpoint guest,
-        remote; ///< its source and destination as the guest knows them; the guest's port is the identifier of an echo request
+    endpoint guest{},
+        remote{}; ///< its source and destination as the guest knows them; the guest's port is the identifier of an echo request
     std::uint32_t sequence = 0; ///< of a TCP segment or an echo request
     octet ttl = 255, tos = 0;
-    bytes_view payload;             ///< behind its UDP, TCP or ICMP header, as much as is known
+    bytes_view payload{};           ///< behind its UDP, TCP or ICMP header, as much as is known
     std::size_t payload_length = 0; ///< how long the payload was; less than what is known of it: that long
 };
 

@@ -1,0 +1,101 @@
+#include "daemon/config/address_text.hpp"
+
+#include "daemon/config/number_text.hpp"
+
+#include <arpa/inet.h>
+#include <bit>
+
+namespace tapioca {
+namespace {
+
+int hex_digit(char c) noexcept
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+} // namespace
+
+std::optional<ip_address> parse_ip(std::string_view text)
+{
+    const std::string terminated{text};
+    if (terminated.size() != std::char_traits<char>::length(terminated.c_str()))
+        return std::nullopt;
+    ipv4_octets four{};
+    if (::inet_pton(AF_INET, terminated.c_str(), four.data()) == 1)
+        return ip_address{four};
+    ipv6_octets six{};
+    if (::inet_pton(AF_INET6, terminated.c_str(), six.data()) != 1)
+        return std::nullopt;
+    const ip_address address{six};
+    return address.is_v4() ? std::nullopt : std::optional{address};
+}
+
+std::optional<mac_address> parse_mac(std::string_view text)
+{
+    mac_address mac;
+    if (text.size() != 3 * mac.octets.size() - 1)
+        return std::nullopt;
+    for (std::size_t i = 0; i < mac.octets.size(); ++i) {
+        const int high = hex_digit(text[3 * i]), low = hex_digit(text[3 * i + 1]);
+        if (high < 0 || low < 0 || (i > 0 && text[3 * i - 1] != ':'))
+            return std::nullopt;
+        mac.octets[i] = static_cast<octet>(high << 4 | low);
+    }
+    return mac;
+}
+
+std::optional<std::uint8_t> parse_prefix_length4(std::string_view text)
+{
+    if (const auto length = parse_number(text, 32))
+        return static_cast<std::uint8_t>(*length);
+    const auto mask = parse_ip(text);
+    if (!mask || !mask->is_v4())
+        return std::nullopt;
+    const int length = std::countl_one(mask->v4_value());
+    if (length < 32 && mask->v4_value() << length != 0)
+        return std::nullopt;
+    return static_cast<std::uint8_t>(length);
+}
+
+std::uint8_t class_prefix_length(const ip_address& address) noexcept
+{
+    switch (std::countl_one(address.v4_value())) {
+    case 0:
+        return 8;
+    case 1:
+        return 16;
+    case 2:
+        return 24;
+    default:
+        return 32;
+    }
+}
+
+std::string to_text(const ip_address& address)
+{
+    char text[INET6_ADDRSTRLEN];
+    if (address.is_v4())
+        ::inet_ntop(AF_INET, address.v4_octets().data(), text, sizeof text);
+    else
+        ::inet_ntop(AF_INET6, address.octets().data(), text, sizeof text);
+    return text;
+}
+
+std::string to_text(const mac_address& address)
+{
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string text;
+    for (const octet o : address.octets) {
+        if (!text.empty())
+            text += ':';
+        text += digits[o >> 4];
+        text += digits[o & 15];
+    }
+    return text;
+}
+
+} // namespace tapioca

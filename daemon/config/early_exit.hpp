@@ -1,0 +1,30 @@
+// The end of the program before it has begun: --help, --version, or a command line that cannot be followed.
+#pragma once
+
+#include <exception>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace tapioca {
+
+/// Caught by main alone, which prints `text` (it ends in a newline) on the named stream and exits with `status`.
+struct early_exit : std::exception {
+    early_exit(int with_status, std::string with_text, bool on_stdout)
+        : status(with_status), text(std::move(with_text)), to_stdout(on_stdout)
+    {
+    }
+    [[nodiscard]] const char* what() const noexcept override { return text.c_str(); }
+
+    int status;
+    std::string text;
+    bool to_stdout;
+};
+
+/// Leaves with one line, `message` and `subject` together, on stderr and status 1.
+[[noreturn]] inline void refuse(std::string_view message, std::string_view subject = {})
+{
+    throw early_exit{1, std::string{message}.append(subject) + '\n', false};
+}
+
+} // namespace tapioca

@@ -1,0 +1,118 @@
+#include "daemon/config/option_table.hpp"
+
+#include "daemon/config/option_values.hpp"
+
+namespace tapioca {
+namespace {
+
+using enum audience;
+using enum option_group;
+using enum support;
+
+/// An option whose whole meaning is one value in one field.
+template <auto Member, auto Value>
+void set(draft& d, std::string_view)
+{
+    d.opts.*Member = Value;
+}
+
+/// An option whose value is kept as it is written.
+template <auto Member>
+void keep(draft& d, std::string_view text)
+{
+    d.opts.*Member = std::string{text};
+}
+
+// clang-format off
+constexpr option_entry table[] = {
+    // name, letter, value, who, group, state, meaning, help
+    {"debug", 'd', "", everybody, reports, built, values::debug, "Tell what happens on stderr; cancels --quiet"},
+    {"trace", 0, "", everybody, reports, built, values::trace, "Like --debug, with a line for each packet"},
+    {"stats", 0, "DELAY", everybody, reports, refused, nullptr, "Show event counters on stderr, at most every DELAY seconds"},
+    {"quiet", 'q', "", everybody, reports, built, values::quiet, "Tell only warnings and errors; cancels --debug and --trace"},
+    {"foreground", 'f', "", everybody, reports, built, set<&options::foreground, true>, "Stay in the foreground; implied by a command to run"},
+    {"stderr", 'e', "", everybody, reports, built, values::stderr_, "No effect, accepted for old callers"},
+    {"log-file", 'l', "PATH", everybody, reports, built, keep<&options::log_file>, "Log to PATH, created anew, instead of the system log"},
+    {"log-size", 0, "BYTES", everybody, reports, built, values::log_size, "Largest size of the log file, at least 40960 (default: 1048576)"},
+    {"runas", 0, "UID|UID:GID|LOGIN|LOGIN:GROUP", everybody, reports, built, values::runas, "Whose rights to keep (default: nobody if started as root, else the caller's)"},
+    {"chroot-fallback", 0, "", everybody, reports, built, set<&options::chroot_fallback, true>, "Where pivot_root fails, as on an initial ramdisk, hide the filesystem by chroot"},
+    {"conf-path", 'c', "PATH", everybody, reports, refused, nullptr, "Listen at PATH for changes of the forwarding rules"},
+    {"pcap", 'p', "FILE", everybody, reports, built, values::pcap, "Capture the guest's traffic into FILE"},
+    {"pid", 'P', "FILE", everybody, reports, built, keep<&options::pid_file>, "Write our process id to FILE"},
+    {"fd", 'F', "NUMBER", everybody, reports, refused, nullptr, "Use the connected socket NUMBER, inherited from the parent process"},
+    {"workers", 0, "NUMBER", everybody, reports, built, values::workers, "Share the traffic among NUMBER threads, 1 to 64 (default: 1)"},
+
+    {"mtu", 'm', "MTU", everybody, guest, built, values::mtu, "MTU of the guest, 0 to announce none (default: 65520)"},
+    {"address", 'a', "ADDR[/LENGTH]", everybody, guest, built, values::address, "Address of the guest, once for each of IPv4 and IPv6 (default: the host's)"},
+    {"netmask", 'n', "MASK", everybody, guest, built, values::netmask, "IPv4 netmask, dotted or as 0 to 32 (default: the host's, or by the class of --address)"},
+    {"mac-addr", 'M', "MAC", everybody, guest, built, values::mac_addr, "Our own MAC address (default: 9a:55:9a:55:9a:55)"},
+    {"gateway", 'g', "ADDR", everybody, guest, built, values::gateway, "Default gateway of the guest, once for each of IPv4 and IPv6 (default: the host's)"},
+    {"interface", 'i', "NAME", everybody, guest, built, keep<&options::interface>, "Interface whose addresses and routes the guest gets (default: that of the default route)"},
+    {"outbound", 'o', "ADDR", everybody, guest, built, values::outbound, "Source address on the host, once for each of IPv4 and IPv6 (default: the kernel's choice)"},
+    {"outbound-if4", 0, "NAME", everybody, guest, built, values::outbound_if4, "Interface that IPv4 connections leave by"},
+    {"outbound-if6", 0, "NAME", everybody, guest, built, values::outbound_if6, "Interface that IPv6 connections leave by"},
+    {"ipv4-only", '4', "", everybody, guest, built, values::ipv4_only, "No IPv6"},
+    {"ipv6-only", '6', "", everybody, guest, built, values::ipv6_only, "No IPv4"},
+
+    {"dns", 'D', "ADDR|none", everybody, names, built, values::dns, "Resolver to announce, up to three for each of IPv4 and IPv6 (default: those of /etc/resolv.conf)"},
+    {"search", 'S', "LIST|none", everybody, names, built, values::search, "Search domains to announce, separated by blanks, up to six (default: those of /etc/resolv.conf)"},
+    {"dns-forward", 0, "ADDR", everybody, names, built, values::dns_forward, "Queries of the guest to ADDR go to --dns-host"},
+    {"dns-host", 0, "ADDR", everybody, names, built, values::dns_host, "Where these queries go (default: the first resolver of /etc/resolv.conf)"},
+    {"hostname", 'H', "NAME", everybody, names, built, values::hostname, "Host name of the guest, announced by DHCP and set for a command that we start"},
+    {"fqdn", 0, "NAME", everybody, names, built, values::fqdn, "Fully qualified name of the guest, announced by DHCP and DHCPv6"},
+
+    {"no-tcp", 0, "", everybody, protocols, built, set<&options::tcp, false>, "No TCP; implies -t none -T none"},
+    {"no-udp", 0, "", everybody, protocols, built, set<&options::udp, false>, "No UDP; implies -u none -U none"},
+    {"no-icmp", 0, "", everybody, protocols, built, values::no_icmp, "No echo requests; implies --no-ndp"},
+    {"no-dhcp", 0, "", everybody, protocols, built, set<&options::dhcp, false>, "No DHCP server"},
+    {"no-dhcpv6", 0, "", everybody, protocols, built, set<&options::dhcpv6, false>, "No DHCPv6 server"},
+    {"no-ndp", 0, "", everybody, protocols, built, set<&options::ndp, false>, "No answers to neighbour and router solicitations"},
+    {"no-ra", 0, "", everybody, protocols, built, set<&options::ra, false>, "No router advertisements"},
+
+    {"map-host-loopback", 0, "ADDR|none", everybody, translation, built, values::map_host_loopback, "ADDR means the host's loopback, once for each of IPv4 and IPv6 (default: the gateway's address)"},
+    {"no-map-gw", 0, "", everybody, translation, built, set<&options::map_gw, false>, "The gateway's address does not mean the host's loopback"},
+    {"map-guest-addr", 0, "ADDR|none", everybody, translation, built, values::map_guest_addr, "ADDR means the host's own address where the guest has the same (default: none)"},
+    {"freebind", 0, "", everybody, translation, built, set<&options::freebind, true>, "Sockets may be bound to addresses that the host does not have"},
+
+    {"tcp-ports", 't', "SPEC", everybody, ports, built, values::tcp_ports, "TCP ports of the host that lead to the guest: none, or a list of PORT and PORT-PORT (default: none)"},
+    {"udp-ports", 'u', "SPEC", everybody, ports, built, values::udp_ports, "UDP ports of the host that lead to the guest"},
+
+    {"socket", 's', "PATH", passt_or_vhost_user, passt_only, refused, nullptr, "Listen for the guest's network at PATH (default: the first free /tmp/passt_N.socket)"},
+    {"socket-path", 's', "PATH", passt_or_vhost_user, passt_only, refused, nullptr, "Same as --socket"},
+    {"vhost-user", 0, "", everybody, passt_only, refused, nullptr, "Share memory with the guest by vhost-user"},
+    {"print-capabilities", 0, "", passt, passt_only, built, values::print_capabilities, "Print what a vhost-user back-end can do, as JSON"},
+    {"repair-path", 0, "PATH|none", everybody, passt_only, built, values::repair_path, "Where passt-repair connects, for migration by vhost-user; only none in this build"},
+    {"migrate-exit", 0, "", vhost_user, passt_only, refused, nullptr, "Exit after the guest has migrated"},
+    {"migrate-no-linger", 0, "", vhost_user, passt_only, refused, nullptr, "Close the guest's connections while it migrates"},
+    {"one-off", '1', "", passt, passt_only, refused, nullptr, "Exit when the guest disconnects"},
+    {"no-dhcp-dns", 0, "", passt, passt_only, built, set<&options::announce_dns, false>, "Do not announce resolvers"},
+    {"no-dhcp-search", 0, "", passt, passt_only, built, set<&options::announce_search, false>, "Do not announce search domains"},
+
+    {"ns-ifname", 'I', "NAME", pasta, pasta_only, built, values::ns_ifname, "Name of the interface in the namespace (default: as on the host, or tap0)"},
+    {"tcp-ns", 'T', "SPEC", pasta, pasta_only, built, values::tcp_ns, "TCP ports of the namespace's loopback that lead to the host: none (default: none)"},
+    {"udp-ns", 'U', "SPEC", pasta, pasta_only, built, values::udp_ns, "UDP ports of the namespace's loopback that lead to the host"},
+    {"host-lo-to-ns-lo", 0, "", pasta, pasta_only, built, values::host_lo_to_ns_lo, "Connections to the host's loopback go to the namespace's loopback"},
+    {"userns", 0, "PATH", pasta, pasta_only, built, values::userns, "User namespace to join (default: that of PID)"},
+    {"netns", 0, "PATH|NAME", pasta, pasta_only, built, values::netns, "Network namespace to connect; NAME means /run/netns/NAME"},
+    {"netns-only", 0, "", pasta, pasta_only, built, values::netns_only, "Join or create no user namespace; implied by --netns without --userns"},
+    {"no-netns-quit", 0, "", pasta, pasta_only, built, set<&options::netns_quit, false>, "Stay when the network namespace is gone"},
+    {"no-pidns", 0, "", pasta, pasta_only, built, set<&options::pid_namespace, false>, "The command keeps our PID namespace"},
+    {"config-net", 0, "", pasta, pasta_only, built, set<&options::config_net, true>, "Configure the interface in the namespace: addresses, routes, MTU, up"},
+    {"no-copy-routes", 0, "", pasta, pasta_only, built, values::no_copy_routes, "With --config-net: the default route alone (deprecated)"},
+    {"no-copy-addrs", 0, "", pasta, pasta_only, built, values::no_copy_addrs, "With --config-net: a single address of each family (deprecated)"},
+    {"ns-mac-addr", 0, "MAC", pasta, pasta_only, built, values::ns_mac_addr, "MAC address of the interface in the namespace (default: the kernel's choice)"},
+    {"dhcp-dns", 0, "", pasta, pasta_only, built, set<&options::announce_dns, true>, "Announce resolvers"},
+    {"dhcp-search", 0, "", pasta, pasta_only, built, set<&options::announce_search, true>, "Announce search domains"},
+    {"no-splice", 0, "", everybody, pasta_only, built, values::no_splice, "No short cut between the two loopbacks for inbound connections"},
+    {"splice-only", 0, "", pasta, pasta_only, refused, nullptr, "No interface: only the short cut between the loopbacks"},
+
+    {"help", 'h', "", everybody, information, built, values::help, "Show this and exit"},
+    {"version", 0, "", everybody, information, built, values::version, "Show the version and exit"},
+};
+// clang-format on
+
+} // namespace
+
+std::span<const option_entry> option_table() noexcept { return table; }
+
+} // namespace tapioca

@@ -1,0 +1,246 @@
+#include "daemon/config/option_values.hpp"
+
+#include "daemon/config/address_text.hpp"
+#include "daemon/config/number_text.hpp"
+#include "daemon/config/port_list.hpp"
+#include "daemon/config/run_as.hpp"
+#include "daemon/config/usage.hpp"
+
+#include <climits>
+
+namespace tapioca::values {
+namespace {
+
+constexpr std::uint64_t least_log_size = 40960; ///< below it, cutting the oldest third would leave no room for a page and a line
+constexpr std::uint64_t greatest_mtu = 65521;   ///< a frame of 65535 octets less the Ethernet header
+constexpr unsigned most_workers = 64;
+
+/// Stores `address` in the field of its family.
+void by_family(std::optional<ip_address>& v4, std::optional<ip_address>& v6, const ip_address& address)
+{
+    (address.is_v4() ? v4 : v6) = address;
+}
+
+std::string interface_name(std::string_view text)
+{
+    // The kernel's own rule (dev_valid_name): 1 to 15 octets, not "." or "..", no slash, colon or blank.
+    if (text.empty() || text.size() > 15 || text == "." || text == ".." ||
+        text.find_first_of("/: \t\n\v\f\r") != std::string_view::npos)
+        refuse("Invalid interface name: ", text);
+    return std::string{text};
+}
+
+} // namespace
+
+void debug(draft& d, std::string_view)
+{
+    if (d.opts.level != log_level::trace)
+        d.opts.level = log_level::debug;
+}
+
+void trace(draft& d, std::string_view) { d.opts.level = log_level::trace; }
+
+void quiet(draft& d, std::string_view) { d.opts.level = log_level::quiet; }
+
+void stderr_(draft& d, std::string_view) { d.opts.warnings.emplace_back("--stderr will be dropped soon"); }
+
+void log_size(draft& d, std::string_view text)
+{
+    const auto size = parse_number(text);
+    if (!size || *size < least_log_size)
+        refuse("Invalid --log-size: ", text);
+    d.opts.log_size = static_cast<std::size_t>(*size);
+}
+
+void runas(draft& d, std::string_view text)
+{
+    d.opts.run_as = parse_identity(text);
+    if (!d.opts.run_as)
+        refuse("Invalid --runas option: ", text);
+}
+
+void pcap(draft& d, std::string_view text)
+{
+    if (text.size() >= PATH_MAX)
+        refuse("Invalid pcap path");
+    d.opts.pcap_file = text;
+}
+
+void workers(draft& d, std::string_view text)
+{
+    const auto count = parse_number(text, most_workers);
+    if (!count || *count == 0)
+        refuse("Invalid --workers, a number from 1 to 64 is needed: ", text);
+    d.opts.workers = static_cast<unsigned>(*count);
+}
+
+void mtu(draft& d, std::string_view text)
+{
+    const auto value = parse_number(text);
+    if (!value)
+        refuse("Invalid MTU: ", text);
+    if (*value > greatest_mtu)
+        refuse("MTU ", std::to_string(*value) + " too large (max " + std::to_string(greatest_mtu) + ")");
+    d.opts.mtu = static_cast<std::uint16_t>(*value);
+}
+
+void address(draft& d, std::string_view text)
+{
+    const auto slash = text.find('/');
+    const auto value = parse_ip(text.substr(0, slash));
+    if (!value || !value->is_unicast() || value->is_loopback())
+        refuse("Invalid guest address: ", text);
+    std::optional<std::uint64_t> length;
+    if (slash != std::string_view::npos) {
+        length = parse_number(text.substr(slash + 1), value->is_v4() ? 32 : 128);
+        if (!length)
+            refuse("Invalid prefix length: ", text.substr(slash + 1));
+    }
+    by_family(d.opts.address4, d.opts.address6, *value);
+    if (!value->is_v4())
+        return; // the guest's IPv6 prefix is 64 bits long, whatever was written
+    if (length && d.netmask_length4)
+        refuse("Redundant prefix length specification");
+    d.cidr_length4 = length ? std::optional{static_cast<std::uint8_t>(*length)} : std::nullopt;
+}
+
+void netmask(draft& d, std::string_view text)
+{
+    d.netmask_length4 = parse_prefix_length4(text);
+    if (!d.netmask_length4)
+        refuse("Invalid prefix length: ", text);
+    if (d.cidr_length4)
+        refuse("Redundant prefix length specification");
+}
+
+void mac_addr(draft& d, std::string_view text)
+{
+    const auto mac = parse_mac(text);
+    if (!mac || mac->is_multicast() || mac->is_zero())
+        refuse("Invalid MAC address: ", text);
+    d.opts.our_mac = *mac;
+}
+
+void gateway(draft& d, std::string_view text)
+{
+    const auto value = parse_ip(text);
+    if (!value || !value->is_unicast() || value->is_loopback())
+        refuse("Invalid gateway address: ", text);
+    by_family(d.opts.gateway4, d.opts.gateway6, *value);
+}
+
+void outbound(draft& d, std::string_view text)
+{
+    const auto value = parse_ip(text);
+    const bool usable = value && value->is_unicast() && (value->is_v4() || !value->is_loopback());
+    if (!usable || (value->is_v4() ? d.opts.outbound4 : d.opts.outbound6))
+        refuse("Invalid or redundant outbound address: ", text);
+    by_family(d.opts.outbound4, d.opts.outbound6, *value);
+}
+
+void outbound_if4(draft& d, std::string_view text) { d.opts.outbound_if4 = interface_name(text); }
+
+void outbound_if6(draft& d, std::string_view text) { d.opts.outbound_if6 = interface_name(text); }
+
+void ipv4_only(draft& d, std::string_view)
+{
+    d.opts.ipv4 = true;
+    d.opts.ipv6 = false;
+}
+
+void ipv6_only(draft& d, std::string_view)
+{
+    d.opts.ipv4 = false;
+    d.opts.ipv6 = true;
+}
+
+void no_icmp(draft& d, std::string_view)
+{
+    d.opts.icmp = false;
+    d.opts.ndp = false;
+}
+
+void map_host_loopback(draft& d, std::string_view text)
+{
+    if (text == "none") {
+        d.opts.map_gw = false;
+        d.opts.map_host_loopback4.reset();
+        d.opts.map_host_loopback6.reset();
+        return;
+    }
+    const auto value = parse_ip(text);
+    if (!value || !value->is_unicast() || value->is_loopback())
+        refuse("Invalid address to remap to host: ", text);
+    by_family(d.opts.map_host_loopback4, d.opts.map_host_loopback6, *value);
+}
+
+void map_guest_addr(draft& d, std::string_view text)
+{
+    if (text == "none") {
+        d.opts.map_guest_addr4.reset();
+        d.opts.map_guest_addr6.reset();
+        return;
+    }
+    const auto value = parse_ip(text);
+    if (!value || !value->is_unicast() || value->is_loopback())
+        refuse("Invalid address to remap to host: ", text);
+    by_family(d.opts.map_guest_addr4, d.opts.map_guest_addr6, *value);
+}
+
+void ns_ifname(draft& d, std::string_view text) { d.opts.ns_ifname = interface_name(text); }
+
+void ns_mac_addr(draft& d, std::string_view text)
+{
+    d.opts.ns_mac = parse_mac(text);
+    if (!d.opts.ns_mac)
+        refuse("Invalid MAC address: ", text);
+}
+
+void userns(draft& d, std::string_view text)
+{
+    d.opts.userns_path = text;
+    d.opts.netns_only = false;
+}
+
+void netns(draft& d, std::string_view text)
+{
+    d.netns = text.find('/') == std::string_view::npos ? "/run/netns/" + std::string{text} : std::string{text};
+}
+
+void netns_only(draft& d, std::string_view)
+{
+    d.opts.netns_only = true;
+    d.opts.userns_path.reset();
+}
+
+void no_copy_routes(draft& d, std::string_view)
+{
+    d.opts.copy_routes = false;
+    d.opts.warnings.emplace_back("--no-copy-routes will be dropped soon");
+}
+
+void no_copy_addrs(draft& d, std::string_view)
+{
+    d.opts.copy_addresses = false;
+    d.opts.warnings.emplace_back("--no-copy-addrs will be dropped soon");
+}
+
+void no_splice(draft& d, std::string_view) { d.splice = false; }
+
+void host_lo_to_ns_lo(draft& d, std::string_view) { d.host_loopback_to_namespace = true; }
+
+void repair_path(draft& d, std::string_view text)
+{
+    if (!d.vhost_user && (d.opts.mode == mode::pasta || text != "none"))
+        refuse("--repair-path is for vhost-user mode only");
+    if (d.vhost_user)
+        d.refused.emplace_back("--repair-path");
+}
+
+void help(draft& d, std::string_view) { throw early_exit{0, help_text(d.program, d.opts.mode == mode::pasta), true}; }
+
+void version(draft& d, std::string_view) { throw early_exit{0, version_text(d.opts.mode == mode::pasta), true}; }
+
+void print_capabilities(draft&, std::string_view) { throw early_exit{0, capabilities_text(), true}; }
+
+} // namespace tapioca::values

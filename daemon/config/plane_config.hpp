@@ -1,0 +1,31 @@
+// What the data plane needs to know: an immutable snapshot, made once from options, host and namespace.
+#pragma once
+
+#include "daemon/config/options.hpp"
+#include "proto/base/siphash.hpp"
+#include "proto/base/time.hpp"
+#include "proto/forward/translation.hpp"
+#include "proto/responder/guest_network.hpp"
+
+namespace tapioca {
+
+struct plane_config {
+    guest_network net;
+    translation xlat;
+    mac_address guest_mac = mac_address::broadcast(); ///< until the guest is heard, if the tap's own is not known
+    bool address_fixed4 = false, address_fixed6 = false; ///< given by the user: not learned from traffic
+
+    bool tcp = true, udp = true, icmp = true;
+    ip_address outbound4, outbound6; ///< unspecified: the kernel chooses
+    std::string outbound_if4, outbound_if6;
+    unsigned scope6 = 0; ///< interface of link-local destinations
+    bool freebind = false;
+
+    duration udp_timeout = std::chrono::seconds{30};         ///< one-way, or a single exchange
+    duration udp_stream_timeout = std::chrono::seconds{120}; ///< both sides have spoken, one of them more than once
+    bool trace = false;
+
+    siphash_key secret;
+};
+
+} // namespace tapioca

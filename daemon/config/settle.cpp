@@ -1,0 +1,103 @@
+#include "daemon/config/settle.hpp"
+
+#include "daemon/config/address_text.hpp"
+#include "daemon/config/number_text.hpp"
+
+#include <algorithm>
+#include <climits>
+
+namespace tapioca {
+namespace {
+
+bool all_digits(std::string_view text)
+{
+    return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// A lone number is a process, anything else a command: one that is named by digits alone needs a path.
+void settle_target(draft& d, std::span<const char* const> operands)
+{
+    options& o = d.opts;
+    if (d.netns) {
+        if (!operands.empty())
+            refuse("Both --netns and PID or command given");
+        o.target = target_kind::path;
+        o.netns_path = *d.netns;
+        o.netns_only = o.netns_only || !o.userns_path;
+    } else if (operands.size() == 1 && all_digits(operands[0])) {
+        const auto pid = parse_number(operands[0], INT_MAX);
+        if (!pid || *pid == 0)
+            refuse("Invalid PID ", operands[0]);
+        o.target = target_kind::pid;
+        o.target_pid = static_cast<pid_t>(*pid);
+    } else {
+        o.command.assign(operands.begin(), operands.end());
+        o.foreground = true;
+        if (o.level == log_level::normal)
+            o.level = log_level::quiet;
+    }
+    if (!o.pid_namespace && o.target != target_kind::command)
+        refuse("--no-pidns is incompatible with PID or --netns");
+}
+
+void settle_addresses(draft& d)
+{
+    options& o = d.opts;
+    o.prefix_length4 = d.netmask_length4 ? d.netmask_length4 : d.cidr_length4;
+    if (o.address4 && !o.prefix_length4)
+        o.prefix_length4 = class_prefix_length(*o.address4);
+    if (o.mtu != 0 && o.mtu < 68 && o.ipv4)
+        o.warnings.push_back("MTU " + std::to_string(o.mtu) + " is too small for IPv4 (68 is the least, RFC 791)");
+    if (o.mtu != 0 && o.mtu < 1280 && o.ipv6)
+        o.warnings.push_back("MTU " + std::to_string(o.mtu) + " is too small for IPv6 (1280 is the least, RFC 8200)");
+}
+
+/// What an option switches off by implication.
+void settle_protocols(draft& d)
+{
+    options& o = d.opts;
+    if (!o.tcp && !o.tcp_ports.empty())
+        refuse("Can't add TCP forwarding rule, TCP not enabled");
+    if (!o.udp && !o.udp_ports.empty())
+        refuse("Can't add UDP forwarding rule, UDP not enabled");
+    o.ndp = o.ndp && o.ipv6;
+    o.ra = o.ra && o.ndp && !o.config_net;
+    o.dhcp = o.dhcp && o.ipv4;
+    o.dhcpv6 = o.dhcpv6 && o.ipv6;
+}
+
+void check_conflicts(const draft& d)
+{
+    if (!d.opts.copy_routes && !d.opts.config_net)
+        refuse("--no-copy-routes needs --config-net");
+    if (!d.opts.copy_addresses && !d.opts.config_net)
+        refuse("--no-copy-addrs needs --config-net");
+    if (d.host_loopback_to_namespace && !d.splice)
+        refuse("--host-lo-to-ns-lo is incompatible with --no-splice");
+}
+
+/// Without inbound ports there is nothing that --host-lo-to-ns-lo could lead elsewhere, so it is granted then.
+void check_support(draft& d)
+{
+    if (d.host_loopback_to_namespace && (!d.opts.tcp_ports.empty() || !d.opts.udp_ports.empty()))
+        d.refused.emplace_back("--host-lo-to-ns-lo");
+    if (!d.refused.empty())
+        refuse(d.refused.front(), " is not supported in this build");
+    if (d.opts.mode == mode::passt)
+        refuse("passt mode is not supported in this build");
+}
+
+} // namespace
+
+void settle(draft& d, std::span<const char* const> operands)
+{
+    if (d.opts.mode == mode::passt && !operands.empty())
+        refuse("Extra non-option argument: ", operands[0]);
+    check_conflicts(d);
+    check_support(d);
+    settle_target(d, operands);
+    settle_addresses(d);
+    settle_protocols(d);
+}
+
+} // namespace tapioca

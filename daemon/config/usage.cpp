@@ -1,0 +1,104 @@
+#include "daemon/config/usage.hpp"
+
+#include "daemon/config/option_table.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace tapioca {
+namespace {
+
+constexpr std::size_t help_column = 32, width = 80;
+
+constexpr std::array<std::string_view, static_cast<std::size_t>(option_group::count_)> group_titles = {
+    "Life cycle and reports",
+    "The guest's network",
+    "Resolvers and names",
+    "Protocols and servers",
+    "Addresses of the host",
+    "Ports",
+    "passt only",
+    "pasta only",
+    "Information",
+};
+static_assert(!group_titles.back().empty());
+
+std::string left_column(const option_entry& entry)
+{
+    std::string text = entry.letter != '\0' ? std::string{"  -"} + entry.letter + ", --" : "      --";
+    text += entry.name;
+    if (entry.takes_value())
+        text.append(" ").append(entry.value_name);
+    return text;
+}
+
+/// Appends `words` after the left column, broken between words, each line indented to the help column.
+void append_wrapped(std::string& out, std::size_t column, std::string_view words)
+{
+    const auto indent = [&] {
+        if (column >= help_column) {
+            out += '\n';
+            column = 0;
+        }
+        out.append(help_column - column, ' ');
+        column = help_column;
+    };
+    indent();
+    while (!words.empty()) {
+        const auto word = words.substr(0, words.find(' '));
+        words.remove_prefix(std::min(word.size() + 1, words.size()));
+        if (column > help_column && column + 1 + word.size() > width) {
+            indent();
+        } else if (column > help_column) {
+            out += ' ';
+            ++column;
+        }
+        out += word;
+        column += word.size();
+    }
+    out += '\n';
+}
+
+} // namespace
+
+std::string synopsis(std::string_view program, bool pasta)
+{
+    const std::string name{program};
+    if (!pasta)
+        return "Usage: " + name + " [OPTION]...\n";
+    return "Usage: " + name + " [OPTION]... [COMMAND [ARGUMENT]...]\n       " + name + " [OPTION]... PID\n       " + name +
+           " [OPTION]... --netns PATH|NAME\n";
+}
+
+std::string help_text(std::string_view program, bool pasta)
+{
+    std::string out = synopsis(program, pasta);
+    out += pasta ? "Connects a network namespace: that of a new COMMAND (default: a shell),\nof process PID, or at PATH.\n"
+                 : "Connects a virtual machine.\n";
+    for (std::size_t group = 0; group < group_titles.size(); ++group) {
+        out.append("\n").append(group_titles[group]).append(":\n");
+        for (const option_entry& entry : option_table()) {
+            if (static_cast<std::size_t>(entry.group) != group)
+                continue;
+            const std::string left = left_column(entry);
+            std::string help{entry.help};
+            if (entry.state == support::refused)
+                help += " (not in this build)";
+            out += left;
+            append_wrapped(out, left.size(), help);
+        }
+    }
+    return out;
+}
+
+std::string version_text(bool pasta)
+{
+    return std::string{pasta ? "pasta " : "passt "} + TAPIOCA_VERSION +
+           "\nPart of tapioca. Copyright the tapioca contributors.\n"
+           "License: Apache-2.0 <https://www.apache.org/licenses/LICENSE-2.0>\n"
+           "There is no warranty, to the extent permitted by law.\n";
+}
+
+std::string capabilities_text() { return "{\n  \"type\": \"net\"\n}\n"; }
+
+} // namespace tapioca

@@ -1,0 +1,54 @@
+// What the translators of one worker share: its configuration, its link, its descriptors, its books.
+#pragma once
+
+#include "daemon/config/plane_config.hpp"
+#include "daemon/os/poller.hpp"
+#include "daemon/report/counters.hpp"
+#include "daemon/report/event_ring.hpp"
+#include "daemon/tap/tap_queue.hpp"
+#include "daemon/translate/guest_link.hpp"
+#include "proto/frame/classify.hpp"
+#include "proto/frame/emit.hpp"
+
+namespace tapioca {
+
+/// Kinds of epoll tokens.
+enum class source : std::uint8_t { tap, mailbox, stop, tcp_flow, udp_flow, echo_flow, tcp_listener, udp_listener };
+
+struct context {
+    const plane_config& config;
+    tap_queue& tap;
+    os::poller& poller;
+    report::counters& counters;
+    report::event_ring& events;
+    guest_link& guest;
+
+    [[nodiscard]] link_addresses link() const noexcept { return {config.net.our_mac, guest.mac()}; }
+    void report(report::event_kind kind, instant now, const flow_key& key, int error = 0) noexcept
+    {
+        if (!events.push({now, kind, error, key}))
+            counters.add(report::counter::events_lost);
+    }
+    [[nodiscard]] const ip_address& outbound(ip_family f) const noexcept
+    {
+        return f == ip_family::ipv4 ? config.outbound4 : config.outbound6;
+    }
+    [[nodiscard]] const std::string& outbound_interface(ip_family f) const noexcept
+    {
+        return f == ip_family::ipv4 ? config.outbound_if4 : config.outbound_if6;
+    }
+    [[nodiscard]] unsigned scope_of(const ip_address& a) const noexcept { return !a.is_v4() && a.is_link_local() ? config.scope6 : 0; }
+};
+
+/// A frame of the guest with what classify() found in it.
+struct guest_packet {
+    tapioca::packet packet;
+    wire::virtio_net_header vnet;
+};
+
+[[nodiscard]] inline flow_key key_of(const packet& p, octet protocol) noexcept
+{
+    return {p.source, p.destination, p.source_port, p.destination_port, protocol};
+}
+
+} // namespace tapioca

@@ -1,0 +1,41 @@
+// Frames from the guest, classified and handed to whoever answers or translates them.
+#pragma once
+
+#include "daemon/translate/context.hpp"
+#include "daemon/translate/tcp_translator.hpp"
+#include "proto/frame/reassembly.hpp"
+
+namespace tapioca {
+
+class ingress {
+public:
+    ingress(context& ctx, tcp_translator& tcp);
+
+    /// One batch of at most tun_queue::most_frames frames.
+    void process(std::span<const rx_frame> frames, instant now) noexcept;
+
+    void expire(instant now) noexcept;
+    [[nodiscard]] instant next_deadline() const noexcept { return fragments_.next_expiry(); }
+
+private:
+    static constexpr std::size_t most_frames = 16;
+
+    void learn(const packet& p, instant now) noexcept;
+    void dispatch(const guest_packet& p, instant now) noexcept;
+    void take_tcp_run(std::size_t first, instant now) noexcept;
+    void answer_arp(const packet& p) noexcept;
+    void answer_icmpv6(const packet& p, instant now) noexcept;
+    void take_udp(const guest_packet& p, instant now) noexcept;
+    void take_fragment(const packet& p, instant now) noexcept;
+    void commit(parsed<std::size_t> size, report::counter answered) noexcept;
+
+    context& ctx_;
+    tcp_translator& tcp_;
+    os::arena fragment_memory_;
+    reassembler fragments_;
+    std::array<guest_packet, most_frames> batch_{};
+    std::array<bool, most_frames> done_{};
+    std::size_t count_ = 0;
+};
+
+} // namespace tapioca

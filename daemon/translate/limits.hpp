@@ -1,0 +1,24 @@
+// Bounds and periods of the translators.
+#pragma once
+
+#include "proto/base/time.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tapioca::limits {
+
+inline constexpr std::size_t out_of_order_flows = 1024; ///< flows that keep octets behind a gap at the same time
+
+inline constexpr std::uint32_t tcp_keepalive_seconds = 30; ///< without a segment of the guest, it is asked for one
+inline constexpr duration tcp_keepalive = std::chrono::seconds{tcp_keepalive_seconds};
+inline constexpr std::uint32_t tcp_inactivity_seconds = 7200; ///< without data either way, a connection ends
+inline constexpr duration tcp_watchdog = std::chrono::seconds{1}; ///< how long octets may wait for a socket without an event
+
+/// Octets towards the guest that one flow may send before others have their turn.
+inline constexpr std::size_t tcp_octets_per_turn = 512 * 1024;
+
+inline constexpr duration echo_timeout = std::chrono::seconds{60};
+inline constexpr duration dns_timeout = std::chrono::seconds{5}; ///< after the answer to a query
+
+} // namespace tapioca::limits

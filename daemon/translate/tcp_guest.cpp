@@ -1,0 +1,130 @@
+// Segments from the guest: to the connection, and their octets to the socket or the store.
+
+#include "daemon/translate/tcp_translator.hpp"
+#include "proto/tcp/from_wire.hpp"
+
+#include <algorithm>
+
+namespace tapioca {
+
+using report::counter;
+
+void tcp_translator::from_guest(std::span<const guest_packet* const> run, instant now) noexcept
+{
+    auto* f = flows_.find(key_of(run.front()->packet, wire::protocol_tcp));
+    delivery d;
+    tcp::outcome all;
+    for (const auto* each : run) {
+        const auto s = wire::parse_tcp(each->packet.l4);
+        if (!s) {
+            ctx_.counters.drop(s.why());
+            continue;
+        }
+        if (f != nullptr) {
+            take_segment(*f, *s, d, all, now);
+        } else if (s->has(wire::tcp_syn) && !s->has(wire::tcp_ack) && !s->has(wire::tcp_rst)) {
+            open(each->packet, *s, now);
+            f = flows_.find(key_of(each->packet, wire::protocol_tcp));
+        } else {
+            answer_stray(each->packet, *s);
+        }
+    }
+    if (f == nullptr)
+        return;
+    f->heard = seconds(now);
+    if (d.octets != 0 || all.acked != 0)
+        f->moved = f->heard;
+    if (!deliver(*f, d, now))
+        return quarantine(*f, now);
+    apply(*f, all, now);
+}
+
+/// One segment: what it means to the connection is added to `all`, its octets to the delivery or, behind a gap, to the store.
+void tcp_translator::take_segment(tcp_flow& f, const wire::tcp_segment& s, delivery& d, tcp::outcome& all, instant now) noexcept
+{
+    const auto out = f.c.on_segment(tcp::without_octets(s), now);
+    all.acked += out.acked;
+    all.what |= out.what;
+    if (out.take < s.payload.size() - out.skip && out.take != 0)
+        ctx_.counters.drop(drop_reason::outside_window);
+    if (out.take == 0)
+        return;
+    const auto octets = s.payload.subspan(out.skip, out.take);
+    if (out.gap == 0) {
+        if (d.count == d.pieces.size())
+            (void)deliver(f, d, now);
+        d.pieces[d.count++] = octets;
+        d.octets += octets.size();
+        return;
+    }
+    ctx_.counters.add(counter::tcp_out_of_order);
+    (void)deliver(f, d, now); // what is in order comes first
+    if (store_.put(f.store, out.gap, octets).kept == 0)
+        ctx_.counters.drop(drop_reason::overflow_exhausted);
+}
+
+/// Gives the socket what it takes; the rest waits in the store. Octets that find no room there either are taken back from the connection,
+/// so that the guest sends them again; false if that is not possible any more, because its FIN counts them.
+bool tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
+{
+    if (d.count == 0)
+        return true;
+    std::size_t sent = 0;
+    const bool direct = f.store.empty();
+    if (direct) {
+        const auto n = os::send(f.fd, {d.pieces.data(), d.count});
+        if (n)
+            sent = *n;
+        else if (n.error().value() != EAGAIN)
+            sent = d.octets; // the peer is gone: EPOLLERR or EPOLLHUP says so, and nobody wants these octets
+        if (sent != d.octets)
+            ctx_.counters.add(counter::tcp_overflowed);
+    }
+    if (sent == d.octets)
+        grow_window(f, d.octets);
+
+    std::size_t lost = 0;
+    for (std::size_t i = 0; i < d.count; ++i) {
+        const auto piece = d.pieces[i];
+        const auto done = std::min(sent, piece.size());
+        sent -= done;
+        if (done != piece.size())
+            store(f, piece.subspan(done), lost);
+    }
+    d.count = 0;
+    d.octets = 0;
+    if (!direct)
+        drain(f, now); // octets that closed a gap may go on
+    if (lost == 0)
+        return true;
+    ctx_.counters.drop(drop_reason::overflow_exhausted);
+    f.c.retract(static_cast<std::uint32_t>(lost));
+    return !f.c.guest_finished();
+}
+
+void tcp_translator::store(tcp_flow& f, bytes_view octets, std::size_t& lost) noexcept
+{
+    if (lost != 0) { // nothing may follow a hole
+        lost += octets.size();
+        return;
+    }
+    const auto put = store_.put(f.store, 0, octets);
+    lost = octets.size() - put.kept;
+    if (lost == 0 && put.filled != 0)
+        f.c.on_gap_filled(put.filled);
+}
+
+/// A socket that takes all it is given, of a guest that fills the window, deserves a larger one.
+void tcp_translator::grow_window(tcp_flow& f, std::size_t octets) noexcept
+{
+    if (octets < f.c.rcv_limit / 2 || f.c.rcv_limit >= largest_window)
+        return;
+    const auto larger = std::min(2 * (f.c.rcv_limit + 1), largest_window);
+    const auto more = larger - f.c.rcv_limit;
+    if (!store_.reserve(more))
+        return;
+    f.window_reserved += more;
+    f.c.rcv_limit = larger;
+}
+
+} // namespace tapioca

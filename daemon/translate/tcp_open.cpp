@@ -1,0 +1,235 @@
+// How TCP connections begin, and how they are refused.
+
+#include "daemon/translate/limits.hpp"
+#include "daemon/translate/tcp_translator.hpp"
+#include "proto/forward/rules.hpp"
+#include "proto/responder/icmp_error.hpp"
+#include "proto/tcp/from_wire.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace tapioca {
+
+using report::counter;
+
+namespace {
+
+constexpr octet usual_ttl = 64; ///< what systems send by default: not worth a system call
+
+} // namespace
+
+/// RFC 6528: a keyed hash of the connection plus a clock; the flow table's key serves, as neither value leaves the process.
+seq_number tcp_translator::initial_sequence(const flow_key& key, instant now) const noexcept
+{
+    const auto hash = hash_of(key, {ctx_.config.secret.k1, ctx_.config.secret.k0});
+    const auto ticks = static_cast<std::uint64_t>(now.time_since_epoch().count()) >> 5;
+    return seq_number{static_cast<std::uint32_t>(hash ^ hash >> 32) + static_cast<std::uint32_t>(ticks)};
+}
+
+/// What fits the guest's MTU behind the headers; above a page, whole pages, so that its buffers stay aligned.
+std::uint16_t tcp_translator::largest_mss(ip_family family) const noexcept
+{
+    constexpr unsigned page = 4096;
+    const unsigned headers = family == ip_family::ipv4 ? 40 : 60;
+    const unsigned mtu = ctx_.config.net.mtu == 0 ? 1500 : ctx_.config.net.mtu;
+    const unsigned fits = mtu > headers + tcp::default_mss ? mtu - headers : tcp::default_mss;
+    return static_cast<std::uint16_t>(fits > page ? fits / page * page : fits);
+}
+
+void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant now) noexcept
+{
+    if (s.source_port == 0 || s.destination_port == 0)
+        return ctx_.counters.drop(drop_reason::zero_port);
+    if (!p.source.is_unicast() || !p.destination.is_unicast())
+        return ctx_.counters.drop(drop_reason::not_unicast);
+    const auto key = key_of(p, wire::protocol_tcp);
+    auto* f = flows_.insert(key);
+    if (f == nullptr) {
+        ctx_.report(report::event_kind::flow_table_full, now, key);
+        return ctx_.counters.drop(drop_reason::flow_table_full);
+    }
+    ctx_.counters.add(counter::tcp_flows_opened);
+    ctx_.report(report::event_kind::flow_opened, now, key);
+    f->heard = f->moved = seconds(now);
+    const auto largest = static_cast<std::uint16_t>(ctx_.config.net.mtu == 0 ? 1460 : 65535 - 60 - 14);
+    f->c.open_from_guest(tcp::without_octets(s), initial_sequence(key, now), largest);
+
+    const auto progress = connect(*f, p);
+    if (!progress)
+        return refuse(*f, progress.error().value(), now);
+    if (*progress == os::connect_progress::connected)
+        apply(*f, {f->c.on_connected(now)}, now);
+    else
+        arm(*f, now);
+}
+
+/// A socket on its way to where the guest wants to go.
+os::result<os::connect_progress> tcp_translator::connect(tcp_flow& f, const packet& p) noexcept
+{
+    const auto family = f.key.remote.family();
+    const auto to = outbound_destination(ctx_.config.xlat, wire::protocol_tcp, {f.key.remote, f.key.remote_port});
+    auto fd = os::tcp_socket(family);
+    if (!fd)
+        return fd.error();
+    f.fd = fd->release();
+    if (const auto& name = ctx_.outbound_interface(family); !name.empty())
+        if (const auto bound = os::bind_to_device(f.fd, name); !bound)
+            return bound.error();
+    if (const auto& from = ctx_.outbound(family); !from.is_unspecified())
+        if (const auto bound = os::bind(f.fd, {from, 0}); !bound)
+            return bound.error();
+    f.peek_offset = (family == ip_family::ipv4 ? peek_offset4_ : peek_offset6_) && os::set_peek_offset(f.fd, 0).has_value();
+    if (p.ttl != usual_ttl) { // a path is being traced: the errors on it matter until the connection stands
+        (void)os::set_ttl(f.fd, family, p.ttl);
+        f.error_queue = os::set_receive_errors(f.fd, family, true).has_value();
+    }
+    const auto progress = os::connect(f.fd, to, ctx_.scope_of(to.address));
+    if (!progress)
+        return progress.error();
+    const os::token id{static_cast<std::uint8_t>(source::tcp_flow), flows_.id_of(f).value};
+    if (const auto added = ctx_.poller.add(f.fd, id, os::trigger::edge); !added)
+        return added.error();
+    return *progress;
+}
+
+/// The host does not connect: the guest gets the answer that gives its socket the same errno, and the flow ends.
+void tcp_translator::refuse(tcp_flow& f, int error, instant now) noexcept
+{
+    ctx_.counters.add(counter::tcp_connect_failed);
+    ctx_.report(report::event_kind::connect_failed, now, f.key, error);
+    report_to_guest(f, error);
+    close(f, now);
+}
+
+void tcp_translator::report_to_guest(const tcp_flow& f, int error) noexcept
+{
+    const bool v4 = f.key.guest.is_v4();
+    icmp_cause cause;
+    switch (error) {
+    case ETIMEDOUT: return; // the guest's own timer says so, too
+    case ENETUNREACH: cause = v4 ? icmp_cause{3, 0, 0} : icmp_cause{1, 0, 0}; break;
+    case EHOSTUNREACH: cause = host_unreachable(f.key.guest.family()); break;
+    case EACCES:
+    case EPERM: cause = v4 ? icmp_cause{3, 13, 0} : icmp_cause{1, 1, 0}; break;
+    default: { // ECONNREFUSED and whatever has no other name
+        const auto slot = ctx_.tap.acquire();
+        const tcp_emission e{.seq = {}, .ack = f.c.rcv_nxt, .flags = wire::tcp_rst | wire::tcp_ack};
+        wire::virtio_net_header vnet;
+        const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);
+        ctx_.counters.add(counter::tcp_resets_to_guest);
+        ctx_.tap.commit(vnet, headers, 0);
+        return;
+    }
+    }
+    const auto link = ctx_.link();
+    icmp_error_request r{.our_mac = link.ours, .guest_mac = link.guest, .offender = f.key.remote, .cause = cause};
+    r.protocol = wire::protocol_tcp;
+    r.guest = {f.key.guest, f.key.guest_port};
+    r.remote = {f.key.remote, f.key.remote_port};
+    r.sequence = f.c.irs.value();
+    r.payload_length = 12;
+    const auto slot = ctx_.tap.acquire();
+    if (const auto size = icmp_error(r, slot); size != 0) {
+        ctx_.counters.add(counter::icmp_errors_to_guest);
+        ctx_.tap.commit({}, 0, size);
+    }
+}
+
+/// Relays what routers said while the socket was connecting: TTL exceeded, for traceroute over TCP.
+void tcp_translator::relay_error_queue(tcp_flow& f) noexcept
+{
+    octet payload[64];
+    while (const auto entry = os::take_queued_error(f.fd, payload)) {
+        if (entry->origin != 2 && entry->origin != 3) // SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6
+            continue;
+        const auto link = ctx_.link();
+        icmp_error_request r{.our_mac = link.ours, .guest_mac = link.guest, .offender = entry->offender};
+        r.cause = {entry->type, entry->code, entry->info};
+        r.protocol = wire::protocol_tcp;
+        r.guest = {f.key.guest, f.key.guest_port};
+        r.remote = {f.key.remote, f.key.remote_port};
+        r.sequence = f.c.irs.value();
+        r.payload_length = 12;
+        const auto slot = ctx_.tap.acquire();
+        if (const auto size = icmp_error(r, slot); size != 0) {
+            ctx_.counters.add(counter::icmp_errors_to_guest);
+            ctx_.tap.commit({}, 0, size);
+        }
+    }
+}
+
+/// RFC 9293 section 3.10.7.1: a segment of no connection is answered with a reset, unless it is one.
+void tcp_translator::answer_stray(const packet& p, const wire::tcp_segment& s) noexcept
+{
+    ctx_.counters.drop(drop_reason::no_flow);
+    if (s.has(wire::tcp_rst) || !p.source.is_unicast())
+        return;
+    tcp_emission e;
+    if (s.has(wire::tcp_ack)) {
+        e.seq = s.ack;
+        e.flags = wire::tcp_rst;
+    } else {
+        e.ack = s.seq + s.length();
+        e.flags = wire::tcp_rst | wire::tcp_ack;
+    }
+    const auto slot = ctx_.tap.acquire();
+    wire::virtio_net_header vnet;
+    const auto headers = emit_tcp(slot.data(), ctx_.link(), key_of(p, wire::protocol_tcp), e, vnet);
+    ctx_.counters.add(counter::tcp_resets_to_guest);
+    ctx_.tap.commit(vnet, headers, 0);
+}
+
+void tcp_translator::from_peer(os::accepted connection, std::uint16_t port, instant now) noexcept
+{
+    auto peer = connection.peer;
+    const auto family = peer.address.family();
+    const auto v6 = peer.address.is_link_local() || ctx_.guest.v6().is_unspecified() ? ctx_.guest.link_local() : ctx_.guest.v6();
+    const auto guest = family == ip_family::ipv4 ? ctx_.guest.v4() : v6;
+    const auto seen_as = inbound_source(ctx_.config.xlat, peer.address, guest);
+    if (!seen_as || guest.is_unspecified()) {
+        os::reset_on_close(connection.fd.get());
+        return ctx_.counters.drop(drop_reason::no_translation);
+    }
+    const flow_key key{guest, *seen_as, port, peer.port, wire::protocol_tcp};
+    auto* f = flows_.find(key) != nullptr ? nullptr : flows_.insert(key);
+    if (f == nullptr) {
+        os::reset_on_close(connection.fd.get());
+        return ctx_.counters.drop(drop_reason::flow_table_full);
+    }
+    f->fd = connection.fd.release();
+    f->from_peer = true;
+    f->readable = true;
+    f->heard = f->moved = seconds(now);
+    f->peek_offset = (family == ip_family::ipv4 ? peek_offset4_ : peek_offset6_) && os::set_peek_offset(f->fd, 0).has_value();
+    ctx_.counters.add(counter::tcp_flows_accepted);
+    ctx_.report(report::event_kind::flow_opened, now, key);
+    const os::token id{static_cast<std::uint8_t>(source::tcp_flow), flows_.id_of(*f).value};
+    if (!ctx_.poller.add(f->fd, id, os::trigger::edge))
+        return close(*f, now);
+    apply(*f, {f->c.open_to_guest(initial_sequence(key, now), largest_mss(family), now)}, now);
+}
+
+void tcp_translator::on_connect_event(tcp_flow& f, const os::event& e, instant now) noexcept
+{
+    if (f.error_queue && e.error)
+        relay_error_queue(f);
+    if (e.error || e.closed_by_peer) {
+        const int error = os::take_error(f.fd);
+        if (error != 0)
+            return refuse(f, error, now);
+        if (e.error)
+            return; // a soft error of the queue: still connecting
+    }
+    if (!e.writable)
+        return;
+    if (f.error_queue) {
+        (void)os::set_receive_errors(f.fd, f.key.remote.family(), false);
+        f.error_queue = false;
+    }
+    f.readable = f.readable || e.readable || e.closed_by_peer;
+    f.peer_closed = f.peer_closed || e.closed_by_peer;
+    apply(f, {f.c.on_connected(now)}, now);
+}
+
+} // namespace tapioca

@@ -1,0 +1,159 @@
+// Sockets of TCP flows: data towards the guest, octets of the guest that waited, ends and errors.
+
+#include "daemon/translate/limits.hpp"
+#include "daemon/translate/tcp_translator.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace tapioca {
+
+using report::counter;
+using tcp::effect;
+
+void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) noexcept
+{
+    auto* f = flows_.find(id);
+    if (f == nullptr)
+        return;
+    if (f->c.state == tcp::tcp_state::connecting)
+        return on_connect_event(*f, e, now);
+    if (e.error)
+        return on_socket_error(*f, now);
+    if (e.closed_by_peer)
+        f->peer_closed = true;
+    if (e.readable || e.closed_by_peer)
+        f->readable = true;
+    if (e.writable && f->store.length != 0) {
+        drain(*f, now);
+        f = flows_.find(id);
+        if (f == nullptr)
+            return;
+    }
+    if (f->readable)
+        list_ready(*f);
+}
+
+/// Sends what waited in the store, and what had to wait behind it.
+void tcp_translator::drain(tcp_flow& f, instant now) noexcept
+{
+    std::array<bytes_view, os::most_pieces> pieces;
+    while (f.store.length != 0) {
+        const auto count = store_.gather(f.store, pieces);
+        const auto sent = os::send(f.fd, {pieces.data(), count});
+        if (!sent) {
+            if (sent.error().value() != EAGAIN)
+                store_.consume(f.store, f.store.length); // the peer is gone, EPOLLERR or EPOLLHUP tells the rest
+            break;
+        }
+        std::size_t offered = 0;
+        for (std::size_t i = 0; i < count; ++i)
+            offered += pieces[i].size();
+        store_.consume(f.store, static_cast<std::uint32_t>(*sent));
+        if (*sent < offered)
+            break;
+    }
+    if (f.store.length == 0) {
+        if (f.shutdown_due) {
+            f.shutdown_due = false;
+            os::shutdown_write(f.fd);
+        }
+        if (f.lingering)
+            return close(f, now);
+    }
+    if (f.c.synchronized() && f.c.window_update_due(f.store.length))
+        list_ack(f);
+}
+
+/// Moves data from the socket to the guest: as much as its window takes, in super-frames of up to 64 KiB.
+void tcp_translator::pump(tcp_flow& f, instant now) noexcept
+{
+    if (!f.c.synchronized())
+        return;
+    const std::size_t headers = f.key.guest.is_v4() ? 40 : 60;
+    const std::size_t segments = ctx_.tap.offload().tso ? std::max<std::size_t>((65535 - headers) / f.c.mss, 1) : 1;
+    for (std::size_t moved = 0; f.readable;) {
+        if (moved >= limits::tcp_octets_per_turn)
+            return list_ready(f);
+        const auto room = sendable(f);
+        if (room == 0)
+            return on_full_window(f, now);
+        const auto want = std::min(room, segments * f.c.mss);
+        const auto got = peek(f, ctx_.tap.acquire().first(want));
+        if (!got) {
+            f.readable = false;
+            return got.error().value() == EAGAIN ? arm(f, now) : on_socket_error(f, now);
+        }
+        if (*got == 0) {
+            f.readable = false;
+            return apply(f, {f.c.on_eof(now)}, now);
+        }
+        send_data(f, *got, now);
+        moved += *got;
+        // A short read emptied the queue: the next octet brings an event, unless the end of the stream stands behind it already.
+        f.readable = *got == want || f.peer_closed;
+    }
+    arm(f, now);
+}
+
+/// The guest's window in whole segments; the rest of it only while nothing is in flight (RFC 9293 section 3.8.6.2.1).
+std::size_t tcp_translator::sendable(const tcp_flow& f) noexcept
+{
+    const auto room = f.c.room();
+    if (room > f.c.mss)
+        return room / f.c.mss * f.c.mss;
+    return room == f.c.mss || f.c.snd_nxt == f.c.snd_una || f.c.fin_sent ? room : 0;
+}
+
+void tcp_translator::on_full_window(tcp_flow& f, instant now) noexcept
+{
+    if (!f.c.fin_sent) {
+        f.c.on_blocked(now);
+        return arm(f, now);
+    }
+    f.readable = false; // everything was sent once, only the FIN may have to be repeated
+    if (f.c.fin_is_next())
+        apply(f, {f.c.on_eof(now)}, now);
+}
+
+os::result<std::size_t> tcp_translator::peek(tcp_flow& f, bytes_span into) noexcept
+{
+    if (f.peek_offset)
+        return os::peek(f.fd, into);
+    const auto in_flight = static_cast<std::size_t>(f.c.snd_nxt - f.c.snd_una);
+    const auto got = os::peek_behind(f.fd, in_flight, scratch_, into);
+    if (!got && got.error().value() == EAGAIN && f.peer_closed) // all that came before the end was peeked
+        return std::size_t{0};
+    return got;
+}
+
+void tcp_translator::send_data(tcp_flow& f, std::size_t octets, instant now) noexcept
+{
+    const tcp_emission e{.seq = f.c.snd_nxt,
+                         .ack = f.c.rcv_nxt,
+                         .flags = wire::tcp_ack | wire::tcp_psh,
+                         .window = f.c.advertise(f.store.length),
+                         .payload = static_cast<std::uint32_t>(octets),
+                         .mss = f.c.mss};
+    const auto slot = ctx_.tap.acquire();
+    wire::virtio_net_header vnet;
+    const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);
+    ctx_.tap.commit(vnet, headers, octets);
+    f.c.on_sent(static_cast<std::uint32_t>(octets), now);
+    f.ack_listed = false; // this segment carried it
+    f.moved = seconds(now);
+}
+
+/// EPOLLERR, or a read that failed. Soft errors leave SO_ERROR empty and never end a flow.
+void tcp_translator::on_socket_error(tcp_flow& f, instant now) noexcept
+{
+    const int error = os::take_error(f.fd);
+    if (error == 0) {
+        f.readable = true;
+        return list_ready(f);
+    }
+    f.c.state = tcp::tcp_state::closed;
+    apply(f, {effect::send_reset | effect::reset_socket | effect::close_flow}, now);
+}
+
+} // namespace tapioca

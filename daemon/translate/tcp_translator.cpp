@@ -1,0 +1,226 @@
+#include "daemon/translate/tcp_translator.hpp"
+
+#include "daemon/translate/limits.hpp"
+
+#include <algorithm>
+
+namespace tapioca {
+
+using report::counter;
+using tcp::effect;
+
+tcp_translator::tcp_translator(context& ctx, std::size_t capacity, instant start)
+    : ctx_(ctx), flow_memory_(flow_table<tcp_flow>::memory_needed(capacity)), timer_memory_(capacity * sizeof(timer_wheel::node)),
+      chunk_memory_(store_octets), chunk_links_(store_octets / tcp::receive_store::chunk_octets * sizeof(std::uint32_t)),
+      range_memory_(limits::out_of_order_flows * sizeof(tcp::receive_store::range_set)),
+      list_memory_(2 * capacity * sizeof(std::uint32_t)), flows_(flow_memory_.bytes(), capacity, ctx.config.secret),
+      wheel_(timer_memory_.as<timer_wheel::node>(), start),
+      store_(chunk_memory_.as<octet>(), chunk_links_.as<std::uint32_t>(), range_memory_.as<tcp::receive_store::range_set>()),
+      acks_(list_memory_.as<std::uint32_t>().first(capacity)), ready_(list_memory_.as<std::uint32_t>().subspan(capacity)),
+      peek_offset4_(os::has_tcp_peek_offset(ip_family::ipv4)), peek_offset6_(os::has_tcp_peek_offset(ip_family::ipv6))
+{
+}
+
+tcp_translator::~tcp_translator()
+{
+    flows_.for_each([](tcp_flow& f) {
+        if (f.fd >= 0)
+            os::close(f.fd);
+    });
+}
+
+/// Carries out effects: first what the socket must see, then what the guest must see, the end last.
+void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) noexcept
+{
+    const auto what = out.what;
+    if (out.acked != 0) {
+        const auto gone = os::discard(f.fd, out.acked);
+        if (!gone || *gone != out.acked)
+            return quarantine(f, now);
+    }
+    if (what.has(effect::rewind)) {
+        ctx_.counters.add(counter::tcp_retransmits);
+        rewind(f);
+    }
+    if (what.has(effect::keep_alive))
+        os::keep_alive(f.fd);
+    if (what.has(effect::shutdown_write)) {
+        if (f.store.length == 0)
+            os::shutdown_write(f.fd);
+        else
+            f.shutdown_due = true;
+    }
+    if (what.has(effect::reset_socket))
+        os::reset_on_close(f.fd);
+    if (what.has(effect::send_syn))
+        send_syn(f, wire::tcp_syn);
+    if (what.has(effect::send_syn_ack))
+        send_syn(f, wire::tcp_syn | wire::tcp_ack);
+    if (what.has(effect::send_duplicates))
+        for (int i = 0; i < 3; ++i)
+            send_control(f, wire::tcp_ack, f.c.snd_nxt);
+    if (what.has(effect::send_keepalive))
+        send_control(f, wire::tcp_ack, f.c.snd_una - 1);
+    if (what.has(effect::send_fin))
+        send_control(f, wire::tcp_fin | wire::tcp_ack, f.c.snd_max - 1);
+    if (what.has(effect::send_reset)) {
+        ctx_.counters.add(counter::tcp_resets_to_guest);
+        send_control(f, wire::tcp_rst | wire::tcp_ack, f.c.snd_nxt);
+    }
+    if (what.has(effect::close_flow)) {
+        if (what.has(effect::send_ack)) // the flow will not live to see the end of the turn
+            send_control(f, wire::tcp_ack, f.c.snd_nxt);
+        if (what.has(effect::reset_socket) || f.store.length == 0)
+            return close(f, now);
+        f.lingering = true;
+    }
+    if (what.has(effect::read_socket) && f.readable)
+        list_ready(f);
+    if (what.has(effect::send_ack))
+        list_ack(f);
+    arm(f, now);
+}
+
+void tcp_translator::send_control(tcp_flow& f, octet flags, seq_number seq) noexcept
+{
+    const auto slot = ctx_.tap.acquire();
+    tcp_emission e{.seq = seq, .ack = f.c.rcv_nxt, .flags = flags, .window = f.c.advertise(f.store.length)};
+    wire::virtio_net_header vnet;
+    const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);
+    ctx_.tap.commit(vnet, headers, 0);
+}
+
+void tcp_translator::send_syn(tcp_flow& f, octet flags) noexcept
+{
+    const bool acknowledges = (flags & wire::tcp_ack) != 0;
+    const auto slot = ctx_.tap.acquire();
+    tcp_emission e{.seq = f.c.iss, .ack = acknowledges ? f.c.rcv_nxt : seq_number{}, .flags = flags};
+    e.window = static_cast<std::uint16_t>(tcp::initial_window);
+    e.mss_option = largest_mss(f.key.guest.family());
+    if (!acknowledges || f.c.rcv_scale != 0)
+        e.scale_option = tcp::our_window_scale;
+    wire::virtio_net_header vnet;
+    const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);
+    ctx_.tap.commit(vnet, headers, 0);
+}
+
+/// Moves the socket's peek offset back to what the connection will send next.
+void tcp_translator::rewind(tcp_flow& f) noexcept
+{
+    if (f.peek_offset)
+        (void)os::set_peek_offset(f.fd, static_cast<std::uint32_t>(f.c.snd_nxt - f.c.snd_una));
+    f.readable = true;
+}
+
+void tcp_translator::list_ack(tcp_flow& f) noexcept
+{
+    if (f.ack_listed)
+        return;
+    if (ack_count_ == acks_.size())
+        return send_control(f, wire::tcp_ack, f.c.snd_nxt);
+    f.ack_listed = true;
+    acks_[ack_count_++] = flows_.slot_of(f);
+}
+
+void tcp_translator::list_ready(tcp_flow& f) noexcept
+{
+    if (f.ready_listed || ready_count_ == ready_.size())
+        return;
+    f.ready_listed = true;
+    ready_[ready_count_++] = flows_.slot_of(f);
+}
+
+void tcp_translator::end_turn(instant now) noexcept
+{
+    // What is listed while this runs, by itself or by a flow whose budget ran out, waits for the next turn.
+    const auto ready = ready_count_;
+    for (std::size_t i = 0; i < ready; ++i) {
+        auto* f = flows_.at_slot(ready_[i]);
+        if (f == nullptr || !f->ready_listed)
+            continue;
+        f->ready_listed = false;
+        pump(*f, now);
+    }
+    std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(ready), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_), ready_.begin());
+    ready_count_ -= ready;
+
+    for (std::size_t i = 0; i < ack_count_; ++i) {
+        auto* f = flows_.at_slot(acks_[i]);
+        if (f == nullptr || !f->ack_listed)
+            continue;
+        f->ack_listed = false;
+        send_control(*f, wire::tcp_ack, f->c.snd_nxt);
+    }
+    ack_count_ = 0;
+}
+
+/// The wheel holds one timer a flow, set to the earliest of what may be due; deadlines that move later are found out when it fires.
+void tcp_translator::arm(tcp_flow& f, instant now) noexcept
+{
+    auto due = now + limits::tcp_keepalive;
+    if (f.store.length != 0)
+        due = now + limits::tcp_watchdog;
+    wheel_.arm_no_later(flows_.slot_of(f), std::min(due, f.c.retransmit_at));
+}
+
+void tcp_translator::expire(instant now) noexcept
+{
+    wheel_.expire(now, [&](std::uint32_t slot) {
+        if (auto* f = flows_.at_slot(slot))
+            on_timer(*f, now);
+    });
+}
+
+void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
+{
+    if (now >= f.c.retransmit_at) {
+        const auto before = f.c.retries;
+        tcp::outcome out{f.c.on_timeout(now)};
+        if (f.c.retries != before)
+            ctx_.counters.add(counter::tcp_timeouts);
+        return apply(f, out, now);
+    }
+    if (f.store.length != 0) { // the watchdog: octets wait, and no event came
+        const auto before = f.store.length;
+        const auto id = flows_.id_of(f);
+        drain(f, now);
+        auto* still = flows_.find(id);
+        if (still == nullptr)
+            return;
+        if (still->store.length < before)
+            ctx_.counters.add(counter::tcp_stalls_recovered);
+    }
+    const auto idle = seconds(now) - f.heard;
+    if (seconds(now) - f.moved > limits::tcp_inactivity_seconds) {
+        tcp::outcome out{effect::send_reset | effect::reset_socket | effect::close_flow};
+        return apply(f, out, now);
+    }
+    if (f.c.synchronized() && idle >= limits::tcp_keepalive_seconds)
+        return apply(f, {effect::send_keepalive}, now);
+    arm(f, now);
+}
+
+/// An invariant of this flow does not hold: it ends, nothing else does.
+void tcp_translator::quarantine(tcp_flow& f, instant now) noexcept
+{
+    ctx_.counters.add(counter::flow_quarantined);
+    ctx_.report(report::event_kind::flow_quarantined, now, f.key);
+    send_control(f, wire::tcp_rst | wire::tcp_ack, f.c.snd_nxt);
+    if (f.fd >= 0)
+        os::reset_on_close(f.fd);
+    close(f, now);
+}
+
+void tcp_translator::close(tcp_flow& f, instant now) noexcept
+{
+    wheel_.cancel(flows_.slot_of(f));
+    store_.release(f.store);
+    store_.unreserve(f.window_reserved);
+    if (f.fd >= 0)
+        os::close(f.fd);
+    ctx_.counters.add(counter::tcp_flows_closed);
+    ctx_.report(report::event_kind::flow_closed, now, f.key);
+    flows_.erase(f);
+}
+
+} // namespace tapioca

@@ -1,0 +1,133 @@
+// TCP between the guest and sockets of the host.
+//
+// Each flow is a tcp::connection (the protocol, pure), a socket, and a queue in the receive store. The translator gives segments and
+// socket events to the connection and carries out its effects in a fixed order. Towards the guest: peek into the tap's slot, stamp
+// headers in front, write; what the guest acknowledges is discarded from the socket. From the guest: consecutive segments of a flow
+// become one sendmsg; what the socket does not take waits in the store and closes the window. ACKs go out at the end of a turn, unless
+// data carried them before.
+//
+// tcp_translator.cpp carries out effects, tcp_open.cpp begins and refuses connections, tcp_guest.cpp takes segments, tcp_socket.cpp moves
+// data from sockets and reacts to their events.
+#pragma once
+
+#include "daemon/os/arena.hpp"
+#include "daemon/os/socket.hpp"
+#include "daemon/translate/context.hpp"
+#include "proto/flow/table.hpp"
+#include "proto/flow/timer_wheel.hpp"
+#include "proto/tcp/connection.hpp"
+#include "proto/tcp/receive_store.hpp"
+#include "proto/wire/tcp.hpp"
+
+namespace tapioca {
+
+struct tcp_flow {
+    flow_key key;
+    bool from_peer : 1 = false;      ///< a peer opened it
+    bool ack_listed : 1 = false;     ///< in the list of ACKs due at the end of the turn
+    bool ready_listed : 1 = false;   ///< in the list of sockets that have more for the guest
+    bool readable : 1 = false;       ///< the socket may have data or an end that was not peeked yet
+    bool peer_closed : 1 = false;    ///< the end of the peer's stream is in the socket
+    bool shutdown_due : 1 = false;   ///< the guest's FIN waits behind the store
+    bool lingering : 1 = false;      ///< the connection is over, the store is not empty
+    bool error_queue : 1 = false;    ///< IP_RECVERR is set
+    bool peek_offset : 1 = false;    ///< SO_PEEK_OFF works
+    int fd = -1;
+    tcp::receive_store::queue store;
+    tcp::connection c;
+    std::uint32_t heard = 0; ///< seconds of the clock when the guest last sent anything
+    std::uint32_t moved = 0; ///< seconds of the clock when data last moved
+    std::uint32_t window_reserved = 0; ///< octets of the store's pool promised to the window
+};
+static_assert(sizeof(tcp_flow) <= 192);
+
+class tcp_translator {
+public:
+    static constexpr std::size_t most_flows = std::size_t{1} << flow_id::slot_bits;
+    static constexpr std::size_t store_octets = std::size_t{64} << 20;
+    static constexpr std::uint32_t largest_window = 1U << 20;
+
+    /// Reserves all memory; `capacity` is a power of two.
+    tcp_translator(context& ctx, std::size_t capacity, instant start);
+    ~tcp_translator();
+    tcp_translator(const tcp_translator&) = delete;
+    tcp_translator& operator=(const tcp_translator&) = delete;
+
+    [[nodiscard]] bool owns(const flow_key& key) noexcept { return flows_.find(key) != nullptr; }
+
+    /// Segments of one flow that follow each other in a batch. At most tun_queue::most_frames.
+    void from_guest(std::span<const guest_packet* const> run, instant now) noexcept;
+    /// An ICMP error of the kernel, readiness, or a failure of the flow's socket.
+    void from_socket(flow_id id, const os::event& e, instant now) noexcept;
+    /// A connection that a listener accepted for the guest's `port`.
+    void from_peer(os::accepted connection, std::uint16_t port, instant now) noexcept;
+
+    void expire(instant now) noexcept;
+    [[nodiscard]] instant next_deadline() const noexcept { return wheel_.next(); }
+    /// Moves on what the budget left over, then sends the ACKs that are still due.
+    void end_turn(instant now) noexcept;
+    [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0; }
+    [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
+
+private:
+    /// A run on its way to the socket.
+    struct delivery {
+        std::array<bytes_view, os::most_pieces> pieces;
+        std::size_t count = 0;
+        std::size_t octets = 0;
+    };
+
+    // tcp_open.cpp
+    void open(const packet& p, const wire::tcp_segment& s, instant now) noexcept;
+    [[nodiscard]] os::result<os::connect_progress> connect(tcp_flow& f, const packet& p) noexcept;
+    void refuse(tcp_flow& f, int error, instant now) noexcept;
+    void report_to_guest(const tcp_flow& f, int error) noexcept;
+    void answer_stray(const packet& p, const wire::tcp_segment& s) noexcept;
+    void relay_error_queue(tcp_flow& f) noexcept;
+    [[nodiscard]] seq_number initial_sequence(const flow_key& key, instant now) const noexcept;
+    [[nodiscard]] std::uint16_t largest_mss(ip_family family) const noexcept;
+
+    // tcp_guest.cpp
+    void take_segment(tcp_flow& f, const wire::tcp_segment& s, delivery& d, tcp::outcome& all, instant now) noexcept;
+    [[nodiscard]] bool deliver(tcp_flow& f, delivery& d, instant now) noexcept;
+    void store(tcp_flow& f, bytes_view octets, std::size_t& lost) noexcept;
+    void grow_window(tcp_flow& f, std::size_t octets) noexcept;
+
+    // tcp_socket.cpp
+    void pump(tcp_flow& f, instant now) noexcept;
+    [[nodiscard]] static std::size_t sendable(const tcp_flow& f) noexcept;
+    void on_full_window(tcp_flow& f, instant now) noexcept;
+    [[nodiscard]] os::result<std::size_t> peek(tcp_flow& f, bytes_span into) noexcept;
+    void send_data(tcp_flow& f, std::size_t octets, instant now) noexcept;
+    void drain(tcp_flow& f, instant now) noexcept;
+    void on_socket_error(tcp_flow& f, instant now) noexcept;
+    void on_connect_event(tcp_flow& f, const os::event& e, instant now) noexcept;
+
+    // tcp_translator.cpp
+    void apply(tcp_flow& f, const tcp::outcome& out, instant now) noexcept;
+    void send_control(tcp_flow& f, octet flags, seq_number seq) noexcept;
+    void send_syn(tcp_flow& f, octet flags) noexcept;
+    void rewind(tcp_flow& f) noexcept;
+    void list_ack(tcp_flow& f) noexcept;
+    void list_ready(tcp_flow& f) noexcept;
+    void arm(tcp_flow& f, instant now) noexcept;
+    void on_timer(tcp_flow& f, instant now) noexcept;
+    void quarantine(tcp_flow& f, instant now) noexcept;
+    void close(tcp_flow& f, instant now) noexcept;
+    [[nodiscard]] static std::uint32_t seconds(instant t) noexcept
+    {
+        return static_cast<std::uint32_t>(std::chrono::floor<std::chrono::seconds>(t.time_since_epoch()).count());
+    }
+
+    context& ctx_;
+    os::arena flow_memory_, timer_memory_, chunk_memory_, chunk_links_, range_memory_, list_memory_;
+    flow_table<tcp_flow> flows_;
+    timer_wheel wheel_;
+    tcp::receive_store store_;
+    std::span<std::uint32_t> acks_, ready_; ///< slots; each flow stands in each at most once
+    std::size_t ack_count_ = 0, ready_count_ = 0;
+    bool peek_offset4_, peek_offset6_;
+    std::array<octet, 65536> scratch_; ///< for what a kernel without peek offsets reads again
+};
+
+} // namespace tapioca

@@ -1,0 +1,23 @@
+// The addresses that mean one thing to the guest and another on the host. An unspecified address means that there is no such
+// mapping.
+#pragma once
+
+#include "proto/base/address.hpp"
+
+namespace tapioca {
+
+struct translation {
+    /// To the guest, the host's loopback address: 127.0.0.1 or ::1.
+    ip_address map_host_loopback4, map_host_loopback6;
+    /// To the guest, the host's own use of the address that the guest was given.
+    ip_address map_guest_addr4, map_guest_addr6;
+    /// Queries of the guest to `dns_forward`, ports 53 and 853, go to `dns_host`; both are set or none.
+    ip_address dns_forward4, dns_forward6;
+    ip_address dns_host4, dns_host6;
+    /// The guest's addresses as assigned.
+    ip_address guest4, guest6;
+    /// Ours on the tap: where packets seem to come from whose source the guest could not reach.
+    ip_address our_tap4, our_tap6_ll;
+};
+
+} // namespace tapioca

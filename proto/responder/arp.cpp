@@ -1,0 +1,51 @@
+#include "proto/responder/arp.hpp"
+
+#include "proto/wire/arp.hpp"
+#include "proto/wire/ethernet.hpp"
+
+namespace tapioca {
+namespace {
+
+/// 0 if the frame does not fit.
+std::size_t emit(const mac_address& destination, const wire::arp_message& message, const guest_network& net,
+                 bytes_span out) noexcept
+{
+    writer frame{out};
+    frame.put(wire::ethernet_header{destination, net.our_mac, static_cast<std::uint16_t>(wire::ethertype::arp)});
+    frame.put(wire::make_arp(message));
+    return frame.full() ? 0 : frame.size();
+}
+
+} // namespace
+
+parsed<std::size_t> arp_respond(const mac_address& ethernet_source, bytes_view arp, const guest_network& net,
+                                bytes_span out) noexcept
+{
+    if (!net.ipv4)
+        return drop_reason::family_disabled;
+    const auto m = TAPIOCA_TRY(wire::parse_arp(arp));
+    if (m.operation == wire::arp_reply_operation)
+        return drop_reason::not_for_us;
+    if (m.operation != wire::arp_request_operation)
+        return drop_reason::bad_type;
+    const bool announcement = m.sender == m.target && !m.target.is_unspecified(); // RFC 5227 section 3
+    const bool own = m.target == net.address4.address && !m.target.is_unspecified();
+    if (announcement || own)
+        return drop_reason::not_for_us;
+    const wire::arp_message reply{wire::arp_reply_operation, net.our_mac, m.target, m.sender_mac, m.sender};
+    const auto size = emit(ethernet_source, reply, net, out);
+    if (size == 0)
+        return drop_reason::bad_length;
+    return size;
+}
+
+std::size_t arp_request(const guest_network& net, bytes_span out) noexcept
+{
+    if (!net.ipv4 || net.address4.address.is_unspecified() || net.our_address4.is_unspecified())
+        return 0;
+    const wire::arp_message request{wire::arp_request_operation, net.our_mac, net.our_address4, mac_address::broadcast(),
+                                    net.address4.address};
+    return emit(mac_address::broadcast(), request, net, out);
+}
+
+} // namespace tapioca

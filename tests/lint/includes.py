@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Who may include what: the layers of proto, the folders of the daemon, and which library is known where."""
+import re
+
+import lint
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
+
+# proto: a folder may include itself and every folder of a lower rank.
+PROTO_RANK = {"base": 0, "wire": 1, "frame": 2, "responder": 3, "flow": 3, "tcp": 4, "udp": 4, "icmp": 4, "forward": 4, "vhost": 4}
+PROTO_STANDARD = set("""algorithm array bit chrono climits compare concepts cstddef cstdint cstring initializer_list iterator limits
+numeric optional ranges ratio span string_view tuple type_traits utility variant version""".split())
+
+# Own headers: top folder -> top folders that it may include. tests may include everything, nothing may include tests.
+MAY_INCLUDE = {"proto": {"proto"}, "seccomp": {"seccomp"}, "qrap": {"qrap", "proto"}, "daemon": {"daemon", "proto", "seccomp"}}
+
+# Headers of the system and of libraries: pattern -> the places that may know them.
+KERNEL = ("daemon/os/", "daemon/tap/", "daemon/netns/", "daemon/loop/poller", "seccomp/", "qrap/")
+KNOWN_IN = [
+    (re.compile(r"^(sys|linux|asm)/(?!types\.h)|^(unistd|fcntl|sched|poll)\.h$"), KERNEL),  # types.h declares no calls
+    (re.compile(r"^boost/asio"), ("daemon/loop/control", "daemon/tap/", "daemon/forward/", "daemon/netns/", "daemon/report/")),
+    (re.compile(r"^spdlog/"), ("daemon/report/",)),
+    (re.compile(r"^CLI/"), ("daemon/config/",)),
+    (re.compile(r"^libmnl/"), ("daemon/os/", "daemon/netns/")),
+    (re.compile(r"^(seccomp|cap-ng)\.h$"), ("seccomp/",)),
+]
+ASIO = re.compile(r"^boost/asio")
+
+
+def own_header(path, name):
+    """Why this file must not include this header of ours, or None."""
+    top, target = path.parts[0], name.split("/")
+    if top != "tests" and target[0] not in MAY_INCLUDE.get(top, ()):
+        return f"{top} must not include {target[0]}"
+    if top == "proto" and len(path.parts) > 2 and len(target) > 2:
+        here, there = path.parts[1], target[1]
+        if here not in PROTO_RANK or there not in PROTO_RANK:
+            return f"proto/{here if here not in PROTO_RANK else there} has no place in the order of the layers"
+        if here != there and PROTO_RANK[there] >= PROTO_RANK[here]:
+            return f"proto/{here} must not include proto/{there}"
+    return None
+
+
+def foreign_header(path, name):
+    """Why this file must not include this header of a library or of the system, or None."""
+    top = path.parts[0]
+    if top == "tests":
+        return None
+    if top == "proto" and name not in PROTO_STANDARD:
+        return "proto knows a few headers of the standard library, and not this one"
+    for pattern, places in KNOWN_IN:
+        if pattern.search(name) and not str(path).startswith(places):
+            return f"only in {', '.join(places)}"
+    if ASIO.search(name) and path.suffix != ".cpp":
+        return "Asio costs 2 s of compile time a file: in .cpp files only"
+    return None
+
+
+def cycle(graph):
+    """One include cycle as a list of files, or None."""
+    done, path = set(), []
+
+    def visit(node):
+        if node in path:
+            return path[path.index(node):] + [node]
+        if node in done:
+            return None
+        path.append(node)
+        for following in graph.get(node, ()):
+            if found := visit(following):
+                return found
+        path.pop()
+        done.add(node)
+        return None
+
+    return next((found for node in graph if (found := visit(node))), None)
+
+
+def check(root):
+    complaints, graph = [], {}
+    for path in lint.files(root, *lint.COMPILED):
+        for match in INCLUDE.finditer(lint.read(root, path)):
+            quoted, name = match[1] == '"', match[2]
+            if quoted and not (root / name).is_file():
+                why = "not a path from the top of the tree"
+            else:
+                why = own_header(path, name) if quoted else foreign_header(path, name)
+            if why:
+                line = lint.read(root, path).count("\n", 0, match.start(1)) + 1
+                complaints.append(f"{path}:{line}: {name}: {why}")
+            if quoted:
+                graph.setdefault(str(path), []).append(name)
+    if found := cycle(graph):
+        complaints.append("include cycle: " + " -> ".join(found))
+    return complaints
+
+
+def planted(path, include, **more):
+    return {path: f"#pragma once\n#include {include}\n", **{name.replace("__", "/") + ".hpp": "" for name in more}}
+
+
+VIOLATIONS = [
+    ("proto/base must not include proto/wire", planted("proto/base/a.hpp", '"proto/wire/b.hpp"', proto__wire__b=1)),
+    ("proto/tcp must not include proto/udp", planted("proto/tcp/a.cpp", '"proto/udp/b.hpp"', proto__udp__b=1)),
+    ("proto/responder must not include proto/flow", planted("proto/responder/a.cpp", '"proto/flow/b.hpp"', proto__flow__b=1)),
+    ("proto/misc has no place", planted("proto/misc/a.cpp", '"proto/base/b.hpp"', proto__base__b=1)),
+    ("proto must not include daemon", planted("proto/base/a.hpp", '"daemon/os/b.hpp"', daemon__os__b=1)),
+    ("seccomp must not include daemon", planted("seccomp/a.cpp", '"daemon/os/b.hpp"', daemon__os__b=1)),
+    ("daemon must not include tests", planted("daemon/main.cpp", '"tests/b.hpp"', tests__b=1)),
+    ("not this one", planted("proto/base/a.hpp", "<string>")),
+    ("only in daemon/os/", planted("daemon/translate/a.cpp", "<sys/socket.h>")),
+    ("only in daemon/loop/control", planted("daemon/loop/worker.cpp", "<boost/asio.hpp>")),
+    (".cpp files only", planted("daemon/report/a.hpp", "<boost/asio/ip/tcp.hpp>")),
+    ("only in daemon/report/", planted("daemon/tap/a.cpp", "<spdlog/spdlog.h>")),
+    ("only in daemon/config/", planted("daemon/main.cpp", "<CLI/CLI.hpp>")),
+    ("not a path from the top", planted("daemon/os/a.cpp", '"error.hpp"')),
+    ("include cycle", planted("daemon/os/a.hpp", '"daemon/os/b.hpp"') | planted("daemon/os/b.hpp", '"daemon/os/a.hpp"')),
+]
+CLEAN = planted("proto/frame/a.cpp", '"proto/wire/b.hpp"\n#include <span>', proto__wire__b=1) | \
+    planted("daemon/os/a.cpp", '"proto/wire/b.hpp"\n#include <sys/socket.h>') | planted("daemon/loop/control.cpp", "<boost/asio.hpp>")
+
+if __name__ == "__main__":
+    lint.main(check, VIOLATIONS, CLEAN)

@@ -1,0 +1,59 @@
+// Command lines as a test writes them: one string.
+#pragma once
+
+#include "daemon/config/command_line.hpp"
+#include "tests/support/catch.hpp"
+
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace tapioca::test {
+
+/// Splits at blanks; '' is an empty argument, and ~_ stands for a blank inside one.
+inline std::vector<std::string> arguments(const std::string& line)
+{
+    std::vector<std::string> result;
+    std::istringstream in{line};
+    for (std::string w; in >> w;) {
+        for (auto at = w.find("~_"); at != std::string::npos; at = w.find("~_"))
+            w.replace(at, 2, " ");
+        result.push_back(w == "''" ? "" : w);
+    }
+    return result;
+}
+
+inline options parse(const std::vector<std::string>& words)
+{
+    std::vector<const char*> argv;
+    for (const auto& w : words)
+        argv.push_back(w.c_str());
+    return parse_command_line(argv);
+}
+
+inline options parse(const std::string& line) { return parse(arguments(line)); }
+
+inline early_exit exit_of(const std::vector<std::string>& words)
+{
+    try {
+        (void)parse(words);
+    } catch (const early_exit& e) {
+        return e;
+    }
+    return {-1, "accepted\n", false};
+}
+
+inline early_exit exit_of(const std::string& line) { return exit_of(arguments(line)); }
+
+/// The one line of an error, which must go to stderr with status 1.
+inline std::string refusal(const std::string& line)
+{
+    auto e = exit_of(line);
+    CHECK(e.status == 1);
+    CHECK_FALSE(e.to_stdout);
+    REQUIRE(e.text.ends_with('\n'));
+    e.text.pop_back();
+    return e.text;
+}
+
+} // namespace tapioca::test

@@ -1,0 +1,224 @@
+#include "daemon/config/command_line.hpp"
+#include "daemon/config/option_table.hpp"
+#include "tests/unit/daemon/config/command_line_support.hpp"
+
+#include <random>
+
+using namespace tapioca;
+using namespace tapioca::test;
+
+TEST_CASE("without options pasta starts a shell with both families")
+{
+    const options o = parse("pasta");
+    CHECK(o.mode == mode::pasta);
+    CHECK((o.ipv4 && o.ipv6));
+    CHECK(o.target == target_kind::command);
+    CHECK(o.command.empty());
+    CHECK(o.mtu == 65520);
+    CHECK((o.foreground && o.level == log_level::quiet));
+    CHECK((o.tcp_ports.empty() && o.udp_ports.empty()));
+    CHECK_FALSE((o.announce_dns || o.announce_search));
+    CHECK((o.dhcp && o.dhcpv6 && o.ndp && o.ra && o.tcp && o.udp && o.icmp));
+    CHECK(o.warnings.empty());
+}
+
+TEST_CASE("the name that the program was called by decides what it is")
+{
+    CHECK(parse("/usr/local/bin/pasta.avx2 true").mode == mode::pasta);
+    CHECK(parse("/opt/passt/pasta true").mode == mode::pasta);
+    CHECK(parse("./passt-or-pasta true").mode == mode::pasta);
+    CHECK(refusal("/opt/pasta/tapioca") == "Cannot determine mode, invoke as \"passt\" or \"pasta\"");
+    CHECK(refusal("") == "Cannot determine mode, invoke as \"passt\" or \"pasta\"");
+    CHECK(refusal("passt") == "passt mode is not supported in this build");
+    CHECK(refusal("passt echo hi") == "Extra non-option argument: echo");
+}
+
+TEST_CASE("help, version and capabilities go to stdout with status 0")
+{
+    for (const auto* line : {"pasta --help", "pasta -h", "passt --hel", "pasta -qh --nosuch"}) {
+        const auto e = exit_of(line);
+        CHECK(e.status == 0);
+        CHECK(e.to_stdout);
+        for (const option_entry& entry : option_table())
+            CHECK(e.text.find("--" + std::string{entry.name}) != std::string::npos);
+        std::istringstream lines{e.text};
+        for (std::string text; std::getline(lines, text);)
+            CHECK(text.size() <= 80);
+    }
+    CHECK(exit_of("pasta --version").text.starts_with("pasta " TAPIOCA_VERSION "\n"));
+    CHECK(exit_of("/usr/bin/passt --version").text.starts_with("passt " TAPIOCA_VERSION "\n"));
+    CHECK(exit_of("pasta --version").to_stdout);
+    CHECK(exit_of("pasta --host-lo-to-ns-lo --version").status == 0);
+    CHECK(exit_of("pasta --splice-only -t auto --version").status == 0);
+    CHECK(exit_of("passt --print-capabilities").text == "{\n  \"type\": \"net\"\n}\n");
+    CHECK(exit_of("passt --vhost-user --print-capabilities").status == 0);
+    CHECK(refusal("pasta -m x --version") == "Invalid MTU: x");
+}
+
+TEST_CASE("a mistake in the form of getopt ends with how to call the program")
+{
+    const auto text = refusal("pasta --nosuch");
+    CHECK(text.starts_with("pasta: unrecognized option '--nosuch'\nUsage: pasta "));
+    CHECK(text.ends_with("\nTry 'pasta --help'."));
+    CHECK(refusal("pasta --dns-x --help").starts_with("pasta: unrecognized option '--dns-x'\n"));
+    CHECK(refusal("pasta -t auto --nosuch").starts_with("pasta: unrecognized option '--nosuch'\n"));
+}
+
+TEST_CASE("the command's own arguments are never ours")
+{
+    CHECK(parse("pasta -- cmd --vhost-user -F 9").command == arguments("cmd --vhost-user -F 9"));
+    CHECK(parse("pasta --config-net echo hi --vhost-user").command == arguments("echo hi --vhost-user"));
+    CHECK(parse("pasta -- 123 456").command == arguments("123 456"));
+    CHECK(parse("pasta -- -q").command == arguments("-q"));
+    CHECK(parse("pasta ''").command == arguments("''"));
+    CHECK(parse("pasta ./123").command == arguments("./123"));
+}
+
+TEST_CASE("what to connect: a command, a process, a path or a name")
+{
+    const options pid = parse("pasta -q 4711");
+    CHECK(pid.target == target_kind::pid);
+    CHECK(pid.target_pid == 4711);
+    CHECK_FALSE(pid.foreground);
+    CHECK_FALSE(pid.netns_only);
+    CHECK(parse("pasta -- 2147483647").target_pid == 2147483647);
+    CHECK(refusal("pasta 2147483648") == "Invalid PID 2147483648");
+    CHECK(refusal("pasta 0") == "Invalid PID 0");
+
+    const options path = parse("pasta --netns /proc/7/ns/net");
+    CHECK(path.target == target_kind::path);
+    CHECK(path.netns_path == "/proc/7/ns/net");
+    CHECK(path.netns_only);
+    CHECK(path.level == log_level::normal);
+    CHECK(parse("pasta --netns blue").netns_path == "/run/netns/blue");
+    CHECK_FALSE(parse("pasta --netns blue --userns /proc/7/ns/user").netns_only);
+    CHECK(parse("pasta --netns blue --userns /u --netns-only").netns_only);
+    CHECK_FALSE(parse("pasta --netns blue --userns /u --netns-only").userns_path.has_value());
+    CHECK(parse("pasta --netns-only --userns /u 7").userns_path == "/u");
+    CHECK_FALSE(parse("pasta --netns-only --userns /u 7").netns_only);
+    CHECK(refusal("pasta --netns blue 7") == "Both --netns and PID or command given");
+    CHECK(refusal("pasta --netns blue true") == "Both --netns and PID or command given");
+
+    CHECK_FALSE(parse("pasta --no-pidns true").pid_namespace);
+    CHECK(refusal("pasta --no-pidns 7") == "--no-pidns is incompatible with PID or --netns");
+    CHECK(refusal("pasta --no-pidns --netns x") == "--no-pidns is incompatible with PID or --netns");
+    CHECK_FALSE(parse("pasta --no-netns-quit 7").netns_quit);
+}
+
+TEST_CASE("how loud: the last of -d, --trace and -q counts, and trace includes debug")
+{
+    CHECK(parse("pasta 7").level == log_level::normal);
+    CHECK(parse("pasta -d 7").level == log_level::debug);
+    CHECK(parse("pasta -q -d 7").level == log_level::debug);
+    CHECK(parse("pasta -dq 7").level == log_level::quiet);
+    CHECK(parse("pasta --trace -d 7").level == log_level::trace);
+    CHECK(parse("pasta --trace -q -d 7").level == log_level::debug);
+    CHECK(parse("pasta -d true").level == log_level::debug);
+}
+
+TEST_CASE("an option for the other mode is refused with the mode's name")
+{
+    for (const auto* option : {"-I", "-T", "-U"})
+        CHECK(refusal("passt " + std::string{option} + " x") == option + std::string{" is for pasta mode only"});
+    CHECK(refusal("passt --tcp-ns none") == "-T is for pasta mode only");
+    for (const auto* option : {"--userns=x", "--netns=x", "--ns-mac-addr=x"}) {
+        const std::string text{option};
+        CHECK(refusal("passt " + text) == text.substr(0, text.find('=')) + " is for pasta mode only");
+    }
+    for (const auto* option : {"--host-lo-to-ns-lo", "--netns-only", "--no-netns-quit", "--no-pidns", "--config-net",
+                               "--no-copy-routes", "--no-copy-addrs", "--dhcp-dns", "--dhcp-search", "--splice-only"})
+        CHECK(refusal("passt " + std::string{option}) == option + std::string{" is for pasta mode only"});
+    for (const auto* option : {"--no-dhcp-dns", "--no-dhcp-search", "--one-off", "--print-capabilities"})
+        CHECK(refusal("pasta " + std::string{option}) == option + std::string{" is for passt mode only"});
+    CHECK(refusal("pasta -1") == "--one-off is for passt mode only");
+    CHECK(refusal("pasta -s x") == "-s is for passt / vhost-user mode only");
+    CHECK(refusal("pasta --socket-path x") == "-s is for passt / vhost-user mode only");
+    for (const auto* option : {"--migrate-exit", "--migrate-no-linger"}) {
+        CHECK(refusal("pasta " + std::string{option}) == option + std::string{" is for vhost-user mode only"});
+        CHECK(refusal("passt " + std::string{option}) == option + std::string{" is for vhost-user mode only"});
+    }
+    CHECK(refusal("passt --repair-path /x") == "--repair-path is for vhost-user mode only");
+    CHECK(refusal("pasta --repair-path none") == "--repair-path is for vhost-user mode only");
+    CHECK(refusal("passt -t auto") == "'auto' port forwarding is only allowed for pasta");
+    CHECK(refusal("passt --no-splice") == "passt mode is not supported in this build");
+    CHECK(refusal("passt --repair-path none") == "passt mode is not supported in this build");
+}
+
+TEST_CASE("an option that is not built is refused by its name")
+{
+    const auto not_built = [](const std::string& line, const std::string& what) {
+        CHECK(refusal(line) == what + " is not supported in this build");
+    };
+    not_built("pasta --stats 1 -f", "--stats");
+    not_built("pasta -c /s", "--conf-path");
+    not_built("pasta -F 3", "--fd");
+    not_built("pasta --splice-only", "--splice-only");
+    not_built("pasta --vhost-user", "--vhost-user");
+    not_built("pasta --migrate-exit --vhost-user", "--migrate-exit");
+    not_built("passt --vhost-user --repair-path /x", "--vhost-user");
+    not_built("passt --socket-path /x", "--socket");
+    not_built("passt -1", "--one-off");
+    not_built("pasta -t auto", "-t auto");
+    not_built("pasta --tcp-ports=all", "-t all");
+    not_built("pasta -u ~80", "-u ~80");
+    not_built("pasta -T auto", "-T auto");
+    not_built("pasta -U 53", "-U 53");
+    not_built("pasta --host-lo-to-ns-lo -t 80", "--host-lo-to-ns-lo");
+    CHECK(parse("pasta --host-lo-to-ns-lo -t none -u none 7").target_pid == 7);
+    CHECK(refusal("pasta --host-lo-to-ns-lo --no-splice") == "--host-lo-to-ns-lo is incompatible with --no-splice");
+}
+
+TEST_CASE("the command lines of container engines parse")
+{
+    const options podman =
+        parse("/usr/bin/pasta --config-net -t 8000-8000:8000-8000 --dns-forward 169.254.1.1 -u none -T none -U none "
+              "--no-map-gw --quiet --map-guest-addr 169.254.1.2 --pid /run/p --netns /run/user/1000/netns/netns-1");
+    CHECK(podman.config_net);
+    CHECK_FALSE(podman.ra);
+    CHECK_FALSE(podman.map_gw);
+    CHECK(podman.netns_path == "/run/user/1000/netns/netns-1");
+    CHECK(podman.pid_file == "/run/p");
+    CHECK(podman.map_guest_addr4 == ip_address::v4(169, 254, 1, 2));
+    CHECK(podman.dns_forward4 == ip_address::v4(169, 254, 1, 1));
+    REQUIRE(podman.tcp_ports.size() == 1);
+    CHECK((podman.tcp_ports[0].first == 8000 && podman.tcp_ports[0].last == 8000));
+    CHECK(podman.warnings.empty());
+
+    const options rootlesskit =
+        parse("pasta --stderr --ns-ifname=tap0 --mtu=65520 --config-net --address=10.0.2.100 --netmask=24 "
+              "--gateway=10.0.2.2 --dns-forward=10.0.2.3 --no-map-gw --ipv4-only --tcp-ports=none "
+              "--udp-ports=none --host-lo-to-ns-lo --userns=/proc/9/ns/user --netns=/run/n");
+    CHECK(rootlesskit.ns_ifname == "tap0");
+    CHECK(rootlesskit.prefix_length4 == 24);
+    CHECK_FALSE(rootlesskit.ipv6);
+    CHECK(rootlesskit.userns_path == "/proc/9/ns/user");
+    CHECK_FALSE(rootlesskit.netns_only);
+    CHECK(rootlesskit.warnings == std::vector<std::string>{"--stderr will be dropped soon"});
+
+    const options bridge =
+        parse("pasta --map-guest-addr 169.254.1.2 --map-guest-addr fc00::2 --address fc00::3 --gateway fc00::1 7");
+    CHECK(bridge.map_guest_addr4.has_value());
+    CHECK(bridge.map_guest_addr6.has_value());
+    CHECK((bridge.address6 && bridge.gateway6));
+    CHECK_FALSE((bridge.address4 || bridge.gateway4));
+}
+
+TEST_CASE("random command lines are either followed or refused in one way")
+{
+    std::vector<std::string> pieces = {"--",      "-q",  "",   "none", "auto", "80", "1.2.3.4/8",
+                                       "fc00::1", "[x]", "-1", "a,b",  "{}",   "#"};
+    for (const option_entry& entry : option_table())
+        if (entry.state == support::built && entry.name != "help" && entry.name != "version")
+            pieces.insert(pieces.end(), {"--" + std::string{entry.name}, "--" + std::string{entry.name} + "=1.2.3.4"});
+    std::mt19937 random{7};
+    int followed = 0;
+    for (int round = 0; round < 300; ++round) {
+        std::vector<std::string> words = {"pasta"};
+        for (auto n = random() % 5; n > 0; --n)
+            words.push_back(pieces[random() % pieces.size()]);
+        const auto e = exit_of(words);
+        CHECK((e.status == -1 || (e.status == 1 && !e.to_stdout && e.text.size() > 1 && e.text.ends_with('\n'))));
+        followed += e.status == -1;
+    }
+    CHECK(followed > 30);
+}
