@@ -127,7 +127,7 @@ control_hooks hooks_of(worker_pool& workers)
 {
     return {.print_counters = [&workers] { report::log_counters(workers); },
             .drain_log = [&workers] { report::log_events(workers); },
-            .router_advertisement = {}};
+            .router_advertisement = [&workers] { workers.advertise_router(); }};
 }
 
 int run(int argc, char** argv)
