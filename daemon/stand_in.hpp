@@ -1,9 +1,8 @@
-// Until command line, network discovery, interface set-up and data plane are there: as little of each as the stages need to run.
+// Until the data plane is there: as little of it as the stages need to run.
 #pragma once
 
-#include "daemon/config/host_network.hpp"
-#include "daemon/config/options.hpp"
-#include "daemon/tap/open_tap.hpp"
+#include "daemon/config/plane_config.hpp"
+#include "daemon/tap/tun_queue.hpp"
 
 #include <string>
 #include <utility>
@@ -11,20 +10,14 @@
 
 namespace tapioca {
 
-options parse_command_line(int argc, char** argv);
-
-namespace netns {
-void bring_up_loopback();
-}
-
 struct plane_resources {
-    tap::opened_tap tap;
+    std::vector<tun_descriptor> tap_queues;
     os::unique_fd pcap;
 };
 
 class worker_pool {
 public:
-    worker_pool(const options&, plane_resources&& resources) : resources_(std::move(resources)) {}
+    worker_pool(const plane_config&, plane_resources&& resources) : resources_(std::move(resources)) {}
     void start();
     void stop();
 
