@@ -85,6 +85,8 @@ std::string to_text(const ip_address& address)
     return text;
 }
 
+std::string to_text(const prefix& network) { return to_text(network.address) + '/' + std::to_string(network.length); }
+
 std::string to_text(const mac_address& address)
 {
     constexpr std::string_view digits = "0123456789abcdef";

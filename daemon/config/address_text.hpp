@@ -24,6 +24,7 @@ namespace tapioca {
 [[nodiscard]] std::uint8_t class_prefix_length(const ip_address& address) noexcept;
 
 [[nodiscard]] std::string to_text(const ip_address& address);
+[[nodiscard]] std::string to_text(const prefix& network); ///< ADDRESS/LENGTH
 [[nodiscard]] std::string to_text(const mac_address& address);
 
 } // namespace tapioca

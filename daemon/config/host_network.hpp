@@ -1,4 +1,4 @@
-// The host's network as the template for the guest's: one interface a family with its addresses, routes and resolvers (behaviour 2.2).
+// The host's network as the template for the guest's: one interface a family with its address and gateway, and the resolvers.
 #pragma once
 
 #include "daemon/config/options.hpp"
@@ -16,7 +16,7 @@ struct host_family {
     bool local_mode = false; ///< the host has no usable set-up: the guest gets a link-local network of its own
     int interface_index = 0; ///< of the template interface; 0 in local mode
     std::string interface;   ///< its name
-    prefix address;          ///< the address the guest gets; for IPv6 the length is 64
+    prefix address;          ///< the address the guest gets; for IPv6 the length is 64 and local mode has none
     ip_address gateway;      ///< unspecified: none
     ip_address link_local;   ///< IPv6: of the template interface
 };
@@ -25,11 +25,12 @@ struct host_network {
     host_family v4, v6;
     std::vector<ip_address> resolvers; ///< of resolv.conf, in its order, zone ids cut
     std::vector<std::string> search;
+    std::string name;                         ///< of the host itself
     std::vector<std::string> notes, warnings; ///< for the log, in order
 };
 
-/// Reads the host's routes, addresses and resolvers by netlink and from /etc/resolv.conf. Only a named interface that does not exist or
-/// cannot be used throws; a host without a network yields local mode in the family that lacks one.
+/// Reads the host's routes, addresses and resolvers by netlink and from /etc/resolv.conf. Only a named interface that does not
+/// exist or cannot be used throws; a host without a network yields local mode in the family that lacks one.
 [[nodiscard]] host_network discover(const options& opts);
 
 } // namespace tapioca

@@ -1,0 +1,31 @@
+// What the guest is told about its network, and which of its addresses mean something else on the host: the user's options where
+// there are any, the host's network otherwise.
+#pragma once
+
+#include "daemon/config/host_network.hpp"
+#include "daemon/config/options.hpp"
+#include "proto/forward/translation.hpp"
+#include "proto/responder/guest_network.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tapioca {
+
+/// `duid_time`: seconds since 2000-01-01 UTC (RFC 8415 section 11.2).
+[[nodiscard]] guest_network plan_guest(const options& opts, const host_network& host, std::uint32_t duid_time);
+
+[[nodiscard]] translation plan_translation(const options& opts, const host_network& host);
+
+/// The gateway of the guest: as given, else the host's; unspecified if there is none.
+[[nodiscard]] ip_address guest_gateway(const options& opts, const host_network& host, ip_family family);
+
+/// The guest's host name where the user named none: "pasta-" and the host's name, as long as the kernel takes one.
+[[nodiscard]] std::string default_hostname(const std::string& host_name);
+
+/// What the user should know about resolvers that are missing although the guest is to be told some.
+[[nodiscard]] std::vector<std::string> resolver_warnings(const options& opts, const host_network& host,
+                                                         const guest_network& guest);
+
+} // namespace tapioca

@@ -1,0 +1,86 @@
+#include "daemon/config/host_network.hpp"
+
+#include "daemon/config/host_template.hpp"
+#include "daemon/config/resolv_conf.hpp"
+#include "daemon/os/host_facts.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <system_error>
+
+namespace tapioca {
+
+namespace {
+
+int index_of(const std::vector<os::link_entry>& links, const std::string& name)
+{
+    const auto found = std::find_if(links.begin(), links.end(), [&](const os::link_entry& l) { return l.name == name; });
+    if (found == links.end())
+        throw std::runtime_error("Invalid interface name " + name + ": No such device");
+    return found->index;
+}
+
+int loopback_of(const std::vector<os::link_entry>& links)
+{
+    const auto found = std::find_if(links.begin(), links.end(), [](const os::link_entry& l) { return l.loopback; });
+    return found != links.end() ? found->index : 0;
+}
+
+/// What the kernel does not tell is taken as absent: the family is local then.
+family_tables read_tables(os::netlink_socket& socket, ip_family family, int loopback, std::vector<std::string>& warnings)
+{
+    family_tables tables;
+    const auto add = [&](const nlmsghdr&, os::route_entry&& route) { tables.routes.add(std::move(route), loopback); };
+    if (const auto done = os::read_routes(socket, family, add, [&] { tables.routes = {}; }); !done)
+        warnings.push_back("Couldn't read the host's routes: " + done.error().message());
+    if (auto addresses = os::read_addresses(socket, family))
+        tables.addresses = std::move(*addresses);
+    else
+        warnings.push_back("Couldn't read the host's addresses: " + addresses.error().message());
+    return tables;
+}
+
+host_family discover_family(const options& opts, ip_family family, os::netlink_socket& socket,
+                            const std::vector<os::link_entry>& links, host_network& host)
+{
+    const bool v4 = family == ip_family::ipv4;
+    const auto& outbound = v4 ? opts.outbound_if4 : opts.outbound_if6;
+    const int outbound_index = outbound ? index_of(links, *outbound) : 0;
+    const template_request request{.family = family,
+                                   .interface_index = opts.interface ? index_of(links, *opts.interface) : outbound_index,
+                                   .address_given = (v4 ? opts.address4 : opts.address6).has_value()};
+    const auto tables = read_tables(socket, family, loopback_of(links), host.warnings);
+    const auto chosen = choose_template(request, links, tables, host.notes);
+    if (chosen.local_mode && outbound && !opts.interface)
+        throw std::runtime_error("External interface not usable");
+    return chosen;
+}
+
+} // namespace
+
+host_network discover(const options& opts)
+{
+    host_network host;
+    auto socket = os::netlink_socket::open();
+    if (!socket)
+        throw std::system_error(socket.error(), "Couldn't open a netlink socket");
+    auto links = os::read_links(*socket);
+    if (!links)
+        throw std::system_error(links.error(), "Couldn't read the host's interfaces");
+
+    const bool ipv6 = os::has_ipv6();
+    if (!ipv6 && !opts.ipv4)
+        throw std::runtime_error("IPv6 not available but --ipv6-only given");
+    if (opts.ipv4)
+        host.v4 = discover_family(opts, ip_family::ipv4, *socket, *links, host);
+    if (opts.ipv6 && ipv6)
+        host.v6 = discover_family(opts, ip_family::ipv6, *socket, *links, host);
+
+    auto resolv = read_resolv_conf();
+    host.resolvers = std::move(resolv.resolvers);
+    host.search = std::move(resolv.search);
+    host.name = os::host_name();
+    return host;
+}
+
+} // namespace tapioca

@@ -1,0 +1,230 @@
+#include "daemon/netns/interface.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <linux/if.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+#include <system_error>
+
+namespace tapioca {
+
+namespace {
+
+using boost::system::error_code;
+
+os::netlink_socket open_netlink()
+{
+    auto socket = os::netlink_socket::open();
+    if (!socket)
+        throw std::system_error(socket.error(), "Couldn't open a netlink socket in namespace");
+    return std::move(*socket);
+}
+
+std::vector<os::link_entry> links_of(os::netlink_socket& socket)
+{
+    auto links = os::read_links(socket);
+    if (!links)
+        throw std::system_error(links.error(), "Couldn't read interfaces in namespace");
+    return std::move(*links);
+}
+
+os::link_entry find_link(os::netlink_socket& socket, const std::string& name)
+{
+    for (auto& link : links_of(socket))
+        if (link.name == name)
+            return link;
+    throw std::system_error(ENODEV, std::generic_category(), "Couldn't find interface " + name + " in namespace");
+}
+
+/// A change of the link's flags; only those in `mask` change.
+os::netlink_message link_request(int index, unsigned flags, unsigned mask)
+{
+    os::netlink_message request{RTM_NEWLINK, 0};
+    auto& header = request.header<ifinfomsg>();
+    header.ifi_family = AF_UNSPEC;
+    header.ifi_index = index;
+    header.ifi_flags = flags;
+    header.ifi_change = mask;
+    return request;
+}
+
+void demand(os::netlink_socket& socket, os::netlink_message&& request, const char* failure)
+{
+    if (const auto done = socket.request(request); !done)
+        throw std::system_error(done.error(), failure);
+}
+
+os::netlink_message address_request(int index, const os::address_entry& entry, std::uint16_t flags)
+{
+    const bool v4 = entry.address.address.is_v4();
+    os::netlink_message request{RTM_NEWADDR, static_cast<std::uint16_t>(NLM_F_CREATE | flags)};
+    auto& header = request.header<ifaddrmsg>();
+    header.ifa_family = v4 ? AF_INET : AF_INET6;
+    header.ifa_prefixlen = entry.address.length;
+    header.ifa_scope = entry.scope == os::reach::link   ? RT_SCOPE_LINK
+                       : entry.scope == os::reach::site ? RT_SCOPE_SITE
+                                                        : RT_SCOPE_UNIVERSE;
+    header.ifa_index = static_cast<unsigned>(index);
+    request.attribute(IFA_LOCAL, entry.address.address);
+    request.attribute(IFA_ADDRESS, entry.peer ? entry.peer->address : entry.address.address);
+    if (entry.broadcast)
+        request.attribute(IFA_BROADCAST, *entry.broadcast);
+    std::uint32_t address_flags = entry.prefix_route ? 0 : IFA_F_NOPREFIXROUTE;
+    if (!v4)
+        address_flags |= IFA_F_NODAD; // the guest's peer is us: nobody else can have the address
+    request.attribute(IFA_FLAGS, address_flags);
+    if (entry.metric != 0)
+        request.attribute(IFA_RT_PRIORITY, entry.metric);
+    return request;
+}
+
+/// Whether an error means that the family does not exist on this interface: not in the kernel, switched off by disable_ipv6
+/// (EACCES), or not with an MTU below IPv6's minimum (EINVAL).
+bool means_unsupported(const error_code& error, bool v4, const interface_plan& plan)
+{
+    switch (error.value()) {
+    case EAFNOSUPPORT:
+    case EPFNOSUPPORT:
+    case EOPNOTSUPP:
+    case EPROTONOSUPPORT:
+        return true;
+    case EACCES:
+        return !v4;
+    case EINVAL:
+    case ENODEV:
+        return !v4 && plan.mtu != 0 && plan.mtu < 1280;
+    default:
+        return false;
+    }
+}
+
+os::result<void> add_addresses(os::netlink_socket& socket, int index, const std::vector<os::address_entry>& addresses)
+{
+    for (const auto& entry : addresses) {
+        auto request = address_request(index, entry, NLM_F_EXCL);
+        if (const auto done = socket.request(request); !done && done.error().value() != EEXIST)
+            return done.error();
+    }
+    return {};
+}
+
+struct route_outcome {
+    std::size_t left = 0; ///< how many the kernel would not take
+    error_code why;       ///< what it said about the last of them
+};
+
+/// A route may need another one first (its gateway's), in whatever order the host listed them: what failed is tried again for as
+/// long as something else succeeds. One that exists, the kernel made for an address.
+route_outcome add_routes(os::netlink_socket& socket, int index, std::vector<os::netlink_message> routes)
+{
+    for (auto& route : routes)
+        os::set_output(route, index);
+    for (;;) {
+        route_outcome outcome;
+        std::vector<os::netlink_message> failed;
+        for (auto& route : routes) {
+            const auto done = socket.request(route);
+            if (done || done.error().value() == EEXIST)
+                continue;
+            outcome = {failed.size() + 1, done.error()};
+            failed.push_back(std::move(route));
+        }
+        if (failed.empty() || failed.size() == routes.size())
+            return outcome;
+        routes = std::move(failed);
+    }
+}
+
+/// False if the namespace has no such family.
+bool configure_family(os::netlink_socket& socket, const interface_plan& plan, const interface_family_plan& family, bool v4,
+                      configured_interface& state)
+{
+    const std::string name = v4 ? "IPv4" : "IPv6";
+    if (const auto done = add_addresses(socket, state.index, family.addresses); !done) {
+        if (means_unsupported(done.error(), v4, plan))
+            return false;
+        throw std::system_error(done.error(), "Couldn't set " + name + " address(es) in namespace");
+    }
+    const auto routes = add_routes(socket, state.index, family.routes);
+    if (routes.left == 0)
+        return true;
+    if (routes.left == family.routes.size() && means_unsupported(routes.why, v4, plan))
+        return false;
+    if (!family.routes_copied || routes.why.value() == EPERM)
+        throw std::system_error(routes.why, "Couldn't set " + name + " route(s) in guest");
+    state.notes.push_back("Left out " + std::to_string(routes.left) + " " + name +
+                          " route(s) of the host: " + routes.why.message());
+    return true;
+}
+
+/// Reads the link-local address and takes duplicate address detection off it, so that it stays usable when the link flaps.
+void settle_link_local(os::netlink_socket& socket, configured_interface& state)
+{
+    const auto addresses = os::read_addresses(socket, ip_family::ipv6);
+    if (!addresses)
+        return;
+    for (const auto& entry : *addresses) {
+        if (entry.interface_index != state.index || !entry.address.address.is_link_local())
+            continue;
+        state.link_local = entry.address.address;
+        auto request = address_request(state.index, entry, NLM_F_REPLACE);
+        if (const auto done = socket.request(request); !done)
+            state.notes.push_back("Couldn't set the link-local address in namespace: " + done.error().message());
+        return;
+    }
+}
+
+void disable(bool& enabled, const char* warning, configured_interface& state)
+{
+    enabled = false;
+    state.warnings.emplace_back(warning);
+}
+
+} // namespace
+
+void bring_up_loopback()
+{
+    constexpr const char* failure = "Couldn't bring up loopback interface in namespace";
+    auto socket = open_netlink();
+    for (const auto& link : links_of(socket))
+        if (link.loopback)
+            return demand(socket, link_request(link.index, IFF_UP, IFF_UP), failure);
+    throw std::system_error(ENODEV, std::generic_category(), failure);
+}
+
+configured_interface configure_tap(const interface_plan& plan, const std::string& name)
+{
+    auto socket = open_netlink();
+    configured_interface state;
+    state.index = find_link(socket, name).index;
+    if (plan.mac) {
+        auto request = link_request(state.index, 0, 0);
+        request.attribute(IFLA_ADDRESS, plan.mac->octets.data(), plan.mac->octets.size());
+        demand(socket, std::move(request), "Couldn't set MAC address in namespace");
+    }
+    state.mac = find_link(socket, name).mac;
+    if (!plan.configure)
+        return state;
+    if (plan.mtu != 0) {
+        auto request = link_request(state.index, 0, 0);
+        request.attribute(IFLA_MTU, std::uint32_t{plan.mtu});
+        demand(socket, std::move(request), "Couldn't set MTU in namespace");
+    }
+    // The kernel gives the link-local address when the link comes up, and skips its detection of duplicates on links without
+    // neighbours.
+    const unsigned quiet = plan.v6.enabled ? IFF_NOARP : 0;
+    demand(socket, link_request(state.index, IFF_UP | quiet, IFF_UP | quiet), "Couldn't bring up interface in namespace");
+    if (plan.v4.enabled && !configure_family(socket, plan, plan.v4, true, state))
+        disable(state.ipv4, "IPv4 not supported, disabling", state);
+    if (plan.v6.enabled) {
+        settle_link_local(socket, state);
+        demand(socket, link_request(state.index, 0, IFF_NOARP), "Couldn't bring up interface in namespace");
+        if (!configure_family(socket, plan, plan.v6, false, state))
+            disable(state.ipv6, "IPv6 not supported, disabling", state);
+    }
+    return state;
+}
+
+} // namespace tapioca
