@@ -23,7 +23,7 @@ struct context {
     report::event_ring& events;
     guest_link& guest;
 
-    [[nodiscard]] link_addresses link() const noexcept { return {config.net.our_mac, guest.mac()}; }
+    [[nodiscard]] link_ends link() const noexcept { return {config.net.our_mac, guest.mac()}; }
     void report(report::event_kind kind, instant now, const flow_key& key, int error = 0) noexcept
     {
         if (!events.push({now, kind, error, key}))
