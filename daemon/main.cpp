@@ -129,7 +129,7 @@ control_hooks hooks_of(worker_pool& workers)
 {
     return {.print_counters = [&workers] { report::log_counters(workers); },
             .drain_log = [&workers] { report::log_events(workers); },
-            .router_advertisement = {}};
+            .router_advertisement = [&workers] { workers.advertise_router(); }};
 }
 
 /// From here on no path can be opened. Returns in the process that will serve.

@@ -3,15 +3,18 @@
 namespace tapioca {
 
 worker_pool::worker_pool(plane_config config, plane_resources&& resources)
-    : config_(std::move(config)), guest_(config_.guest_mac, config_.xlat.guest4, config_.xlat.guest6,
-                                         {.v4 = config_.address_fixed4, .v6 = config_.address_fixed6})
+    : common_(std::move(config), resources.tap.queues.size()), capture_(std::move(resources.pcap))
 {
+    if (capture_)
+        begin_capture(capture_.get());
     const auto& granted = resources.tap.offloads;
     auto listeners = std::move(resources.listeners);
     for (auto& queue : resources.tap.queues) {
         tun_descriptor tap{std::move(queue), granted.virtio_header, {}};
         tap.offload = {.checksum = granted.checksum, .tso = granted.tso4 && granted.tso6, .uso = granted.uso};
-        workers_.push_back(std::make_unique<worker>(config_, guest_, std::move(tap), std::exchange(listeners, {})));
+        const auto self = static_cast<unsigned>(workers_.size());
+        workers_.push_back(
+            std::make_unique<worker>(common_, self, std::move(tap), std::exchange(listeners, {}), capture_.get()));
     }
 }
 
@@ -25,6 +28,13 @@ void worker_pool::stop() noexcept
 {
     for (auto& w : workers_)
         w->stop();
+}
+
+void worker_pool::advertise_router() noexcept
+{
+    const auto& net = common_.config.net;
+    if (net.ipv6 && net.ndp && net.ra)
+        workers_.front()->advertise_router();
 }
 
 void worker_pool::drain_events(const std::function<void(const report::worker_event&)>& visit)

@@ -31,9 +31,12 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return workers_.size(); }
     [[nodiscard]] const report::counters& counters_of(std::size_t i) const noexcept { return workers_[i]->counters(); }
 
+    /// Sends an unsolicited router advertisement, unless the guest is to have none.
+    void advertise_router() noexcept;
+
 private:
-    plane_config config_;
-    guest_link guest_;
+    common_ground common_;
+    os::unique_fd capture_;
     std::vector<std::unique_ptr<worker>> workers_;
 };
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "proto/base/sequence.hpp"
-#include "proto/flow/key.hpp"
+#include "proto/frame/flow_key.hpp"
 #include "proto/wire/ethernet.hpp"
 #include "proto/wire/virtio_net.hpp"
 
