@@ -3,18 +3,14 @@
 namespace tapioca {
 
 worker_pool::worker_pool(plane_config config, plane_resources&& resources)
-    : common_(std::move(config), resources.tap.queues.size()), capture_(std::move(resources.pcap))
+    : common_(std::move(config), resources.tap_queues.size()), capture_(std::move(resources.pcap))
 {
     if (capture_)
         begin_capture(capture_.get());
-    const auto& granted = resources.tap.offloads;
     auto listeners = std::move(resources.listeners);
-    for (auto& queue : resources.tap.queues) {
-        tun_descriptor tap{std::move(queue), granted.virtio_header, {}};
-        tap.offload = {.checksum = granted.checksum, .tso = granted.tso4 && granted.tso6, .uso = granted.uso};
+    for (auto& tap : resources.tap_queues) {
         const auto self = static_cast<unsigned>(workers_.size());
-        workers_.push_back(
-            std::make_unique<worker>(common_, self, std::move(tap), std::exchange(listeners, {}), capture_.get()));
+        workers_.push_back(std::make_unique<worker>(common_, self, std::move(tap), std::exchange(listeners, {}), capture_.get()));
     }
 }
 

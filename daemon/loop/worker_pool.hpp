@@ -2,7 +2,7 @@
 #pragma once
 
 #include "daemon/loop/worker.hpp"
-#include "daemon/tap/open_tap.hpp"
+#include "daemon/tap/tun_queue.hpp"
 
 #include <functional>
 
@@ -10,7 +10,7 @@ namespace tapioca {
 
 /// What the data plane is given for good.
 struct plane_resources {
-    tap::opened_tap tap;
+    std::vector<tun_descriptor> tap_queues; ///< one a worker
     std::vector<listening_socket> listeners;
     os::unique_fd pcap;
 };

@@ -1,9 +1,10 @@
 """Undoes what a test made, also when it fails or is told to end.
 
 Every namespace, process and directory that a test makes is entered here at once. The entries are undone in the opposite
-order at exit; SIGTERM, SIGINT and SIGHUP become an ordinary exit, so that nothing outlives the test.
+order at exit, and when SIGTERM, SIGINT or SIGHUP ends the test.
 """
 import atexit
+import os
 import signal
 import subprocess
 import sys
@@ -48,6 +49,13 @@ def end_process(process, timeout=5):
             stream.close()
 
 
+def _end(number, frame):
+    """Not sys.exit: a test runner would take that for one failed test and go on."""
+    signal.signal(number, signal.SIG_IGN)
+    _undo_all()
+    os._exit(128 + number)
+
+
 atexit.register(_undo_all)
 for _number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-    signal.signal(_number, lambda number, frame: sys.exit(128 + number))
+    signal.signal(_number, _end)
