@@ -1,0 +1,82 @@
+#include "daemon/tap/open_tap.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <system_error>
+
+namespace tapioca {
+namespace {
+
+constexpr int virtio_header_size = 12;       // with num_buffers, as in virtio 1.0
+constexpr unsigned uso4 = 0x20, uso6 = 0x40; // TUN_F_USO4 and TUN_F_USO6, since Linux 6.2; only together
+
+[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
+os::unique_fd open_device()
+{
+    os::unique_fd fd{::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)};
+    if (!fd)
+        fail("Failed to open() /dev/net/tun");
+    return fd;
+}
+
+bool attach(int fd, const std::string& name, unsigned flags)
+{
+    ifreq request = {};
+    std::strncpy(request.ifr_name, name.c_str(), sizeof request.ifr_name - 1);
+    request.ifr_flags = static_cast<short>(flags);
+    return ::ioctl(fd, TUNSETIFF, &request) == 0;
+}
+
+/// Each feature is asked for on top of what was granted, so that one which the kernel lacks costs only itself.
+offloads negotiate(int fd)
+{
+    int size = virtio_header_size;
+    if (::ioctl(fd, TUNSETVNETHDRSZ, &size) != 0)
+        fail("Couldn't set the size of the tap's virtio header");
+    unsigned granted = 0;
+    const auto add = [&](unsigned feature) {
+        if (::ioctl(fd, TUNSETOFFLOAD, static_cast<unsigned long>(granted | feature)) != 0)
+            return false;
+        granted |= feature;
+        return true;
+    };
+    offloads got;
+    got.checksum = add(TUN_F_CSUM);
+    if (!got.checksum)
+        return got;
+    got.tso = add(TUN_F_TSO4 | TUN_F_TSO6);
+    if (got.tso)
+        (void)add(TUN_F_TSO_ECN); // without it the kernel segments what carries CWR before we see it
+    got.uso = add(uso4 | uso6);
+    return got;
+}
+
+} // namespace
+
+std::vector<tun_descriptor> open_tap(const std::string& name, unsigned queues)
+{
+    unsigned flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (queues > 1 ? IFF_MULTI_QUEUE : 0U);
+    std::vector<tun_descriptor> tap;
+    tap.push_back({open_device(), true, {}});
+    if (attach(tap.front().fd.get(), name, flags)) {
+        tap.front().offload = negotiate(tap.front().fd.get());
+    } else {
+        flags &= ~static_cast<unsigned>(IFF_VNET_HDR);
+        if (errno != EINVAL || !attach(tap.front().fd.get(), name, flags))
+            fail("TUNSETIFF ioctl on /dev/net/tun failed");
+        tap.front().vnet_header = false;
+    }
+    while (tap.size() < queues) {
+        tap.push_back({open_device(), tap.front().vnet_header, tap.front().offload});
+        if (!attach(tap.back().fd.get(), name, flags))
+            fail("TUNSETIFF ioctl on /dev/net/tun failed");
+    }
+    return tap;
+}
+
+} // namespace tapioca

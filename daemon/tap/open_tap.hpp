@@ -1,0 +1,15 @@
+// The tap device in the present network namespace: Ethernet frames behind a virtio-net header, with as many offloads as the
+// kernel has. Read Documentation/networking/tuntap.rst and linux/if_tun.h first.
+#pragma once
+
+#include "daemon/tap/tun_queue.hpp"
+
+#include <string>
+#include <vector>
+
+namespace tapioca {
+
+/// Creates the device with `queues` queues; the caller is inside the namespace. Throws std::system_error.
+[[nodiscard]] std::vector<tun_descriptor> open_tap(const std::string& name, unsigned queues);
+
+} // namespace tapioca
