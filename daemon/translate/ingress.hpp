@@ -19,22 +19,31 @@ public:
 
 private:
     static constexpr std::size_t most_frames = 16;
+    static constexpr std::size_t fragment_octets = reassembler::most_datagrams * reassembler::slot_size;
+
+    /// A frame of the batch that was not dealt with yet.
+    struct pending {
+        guest_packet frame;
+        bool done = false;
+    };
+    using run = std::array<const guest_packet*, most_frames>;
 
     void learn(const packet& p, instant now) noexcept;
-    void dispatch(const guest_packet& p, instant now) noexcept;
-    void take_tcp_run(std::size_t first, instant now) noexcept;
-    void answer_arp(const packet& p) noexcept;
-    void answer_icmpv6(const packet& p, instant now) noexcept;
-    void take_udp(const guest_packet& p, instant now) noexcept;
+    void dispatch(std::size_t at, instant now) noexcept;
+    [[nodiscard]] std::size_t gather(std::size_t first, run& frames) noexcept;
+    void take_tcp(std::size_t first, instant now) noexcept;
+    void take_udp(std::size_t first, instant now) noexcept;
+    void take_icmpv6(const packet& p) noexcept;
     void take_fragment(const packet& p, instant now) noexcept;
+    void answer_arp(const packet& p) noexcept;
+    [[nodiscard]] bool answer_server(const packet& p) noexcept;
     void commit(parsed<std::size_t> size, report::counter answered) noexcept;
 
     context& ctx_;
     tcp_translator& tcp_;
     os::arena fragment_memory_;
     reassembler fragments_;
-    std::array<guest_packet, most_frames> batch_{};
-    std::array<bool, most_frames> done_{};
+    std::array<pending, most_frames> batch_{};
     std::size_t count_ = 0;
 };
 

@@ -1,0 +1,163 @@
+#include "daemon/loop/control.hpp"
+
+#include "daemon/netns/watch.hpp"
+#include "daemon/os/process.hpp"
+#include "daemon/os/random.hpp"
+#include "daemon/report/log.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <random>
+#include <utility>
+
+namespace tapioca {
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+// The tags of what Asio does for us inside this file.
+// syscalls: epoll_wait epoll_ctl read write timerfd_settime clock_gettime
+struct control::state {
+    state(control_hooks h, netns::watch* w, std::optional<pid_t> c)
+        : hooks(std::move(h)), watch(w), command(c), io(1), signals(io, SIGTERM, SIGQUIT, SIGUSR1), children(io), events(io),
+          tick(io), look(io), advertise(io), random(os::random_key().k0)
+    {
+        if (command)
+            children.add(SIGCHLD);
+        if (watch && watch->events() >= 0)
+            events.assign(watch->events());
+        wait_for_signal();
+        wait_for_children();
+        wait_for_namespace();
+        wait_for_tick();
+        wait_for_advertisement();
+    }
+
+    ~state()
+    {
+        if (events.is_open())
+            events.release(); // the watch owns it
+    }
+
+    void end(int exit_status)
+    {
+        status = exit_status;
+        io.stop();
+    }
+
+    void wait_for_signal()
+    {
+        signals.async_wait([this](error_code error, int number) {
+            if (error)
+                return;
+            if (number != SIGUSR1)
+                return end(EXIT_SUCCESS);
+            if (hooks.print_counters)
+                hooks.print_counters();
+            wait_for_signal();
+        });
+    }
+
+    void wait_for_children()
+    {
+        if (!command)
+            return;
+        children.async_wait([this](error_code error, int) {
+            if (error)
+                return;
+            if (const auto ended = os::reap_children(*command))
+                return end(*ended);
+            wait_for_children();
+        });
+    }
+
+    void namespace_gone()
+    {
+        log::info("Namespace " + watch->path() + " is gone, exiting");
+        end(EXIT_SUCCESS);
+    }
+
+    void wait_for_namespace()
+    {
+        if (!watch)
+            return;
+        if (events.is_open())
+            return events.async_wait(asio::posix::stream_descriptor::wait_read, [this](error_code error) {
+                if (error)
+                    return;
+                watch->gone_by_events() ? namespace_gone() : wait_for_namespace();
+            });
+        look.expires_after(std::chrono::seconds{1});
+        look.async_wait([this](error_code error) {
+            if (error)
+                return;
+            watch->gone() ? namespace_gone() : wait_for_namespace();
+        });
+    }
+
+    void wait_for_tick()
+    {
+        if (!hooks.drain_log)
+            return;
+        tick.expires_after(control::tick);
+        tick.async_wait([this](error_code error) {
+            if (error)
+                return;
+            hooks.drain_log();
+            wait_for_tick();
+        });
+    }
+
+    void wait_for_advertisement()
+    {
+        if (!hooks.router_advertisement)
+            return;
+        advertise.expires_after(std::chrono::seconds{std::uniform_int_distribution{200, 600}(random)});
+        advertise.async_wait([this](error_code error) {
+            if (error)
+                return;
+            hooks.router_advertisement();
+            wait_for_advertisement();
+        });
+    }
+
+    control_hooks hooks;
+    netns::watch* watch;
+    std::optional<pid_t> command;
+    int status = EXIT_SUCCESS;
+
+    asio::io_context io;
+    asio::signal_set signals, children;
+    asio::posix::stream_descriptor events;
+    asio::steady_timer tick, look, advertise;
+    std::mt19937_64 random;
+};
+
+control::control(control_hooks hooks, netns::watch* watch, std::optional<pid_t> command)
+    : state_(std::make_unique<state>(std::move(hooks), watch, command))
+{
+}
+
+control::~control() = default;
+
+int control::run()
+{
+    // Both may have ended before anybody looked.
+    if (state_->command)
+        if (const auto ended = os::reap_children(*state_->command))
+            return *ended;
+    if (state_->watch && state_->watch->gone()) {
+        state_->namespace_gone();
+        return state_->status;
+    }
+    state_->io.run();
+    if (state_->hooks.drain_log)
+        state_->hooks.drain_log();
+    return state_->status;
+}
+
+} // namespace tapioca

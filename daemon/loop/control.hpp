@@ -1,0 +1,42 @@
+// The control plane: the main thread's loop of signals, timers and the watches over namespace and command. What it decides about
+// traffic goes to the workers through the hooks. Built before the sandbox closes; afterwards it opens nothing.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+
+namespace tapioca {
+
+namespace netns {
+class watch;
+}
+
+/// What the loop calls, each in the main thread; an empty one is not called.
+struct control_hooks {
+    std::function<void()> print_counters;       ///< SIGUSR1
+    std::function<void()> drain_log;            ///< every `tick`, and once more at the end
+    std::function<void()> router_advertisement; ///< unsolicited, at random intervals of 200 to 600 s (RFC 4861 §6.2.1)
+};
+
+class control {
+public:
+    static constexpr std::chrono::milliseconds tick{250};
+
+    /// `watch` (may be null) and the hooks must outlive it; `command` is the child whose end is ours.
+    control(control_hooks hooks, netns::watch* watch, std::optional<pid_t> command);
+    ~control();
+
+    /// Runs until SIGTERM or SIGQUIT (0), the end of the namespace (0), or that of the command (its status). Returns the exit
+    /// status.
+    [[nodiscard]] int run();
+
+private:
+    struct state;
+    std::unique_ptr<state> state_;
+};
+
+} // namespace tapioca

@@ -1,0 +1,83 @@
+#include "daemon/os/daemonize.hpp"
+
+#include "daemon/os/file.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <string>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace tapioca::os {
+namespace {
+
+[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
+void write_pid(int fd, pid_t pid)
+{
+    if (!write_all(fd, std::to_string(pid) + "\n"))
+        fail("Couldn't write PID file");
+}
+
+/// The end of the parent: it must run nothing of what the child has inherited.
+[[noreturn]] void wait_for_word(int from_child, pid_t child, int pid_file) noexcept
+{
+    char word = 0;
+    ssize_t n;
+    do
+        n = ::read(from_child, &word, 1);
+    while (n < 0 && errno == EINTR);
+    if (n == 1 && pid_file >= 0 && !write_all(pid_file, std::to_string(child) + "\n"))
+        n = 0;
+    ::_exit(n == 1 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+} // namespace
+
+readiness readiness::in_foreground(unique_fd pid_file)
+{
+    readiness ready;
+    ready.pid_file_ = std::move(pid_file);
+    return ready;
+}
+
+readiness readiness::in_background(unique_fd pid_file, const unique_fd& null)
+{
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0)
+        fail("Couldn't make a pipe");
+    readiness ready;
+    const unique_fd from_child{ends[0]};
+    ready.to_parent_ = unique_fd{ends[1]};
+    const pid_t child = ::fork();
+    if (child < 0)
+        fail("Couldn't fork");
+    if (child > 0) {
+        ready.to_parent_.reset(); // or the end of the child would never be seen
+        wait_for_word(from_child.get(), child, pid_file.get());
+    }
+    ::setsid();
+    ready.error_output_ = unique_fd{::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)};
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (::dup2(null.get(), standard) < 0)
+            fail("Couldn't release standard input and output");
+    return ready;
+}
+
+int readiness::error_output() const noexcept { return error_output_ ? error_output_.get() : STDERR_FILENO; }
+
+// syscalls: write close
+void readiness::announce()
+{
+    if (pid_file_)
+        write_pid(pid_file_.get(), ::getpid());
+    pid_file_.reset();
+    error_output_.reset(); // first: who reads the caller's standard error until its end must not wait for us
+    if (to_parent_ && !write_all(to_parent_.get(), "\n"))
+        fail("Couldn't tell the parent");
+    to_parent_.reset();
+}
+
+} // namespace tapioca::os

@@ -1,0 +1,29 @@
+// The moment from which a caller may rely on the translator. In the background it is the parent's exit: the parent waits for the
+// child's word, then writes the PID file and ends with 0; if the child ends instead, it ends with 1 and leaves the message to the
+// child.
+#pragma once
+
+#include "daemon/os/unique_fd.hpp"
+
+namespace tapioca::os {
+
+class readiness {
+public:
+    /// The process stays in the foreground; `pid_file` may be empty.
+    [[nodiscard]] static readiness in_foreground(unique_fd pid_file);
+
+    /// Forks and returns in the child, which leads a session of its own and has `null` as standard input, output and error.
+    [[nodiscard]] static readiness in_background(unique_fd pid_file, const unique_fd& null);
+
+    /// Where messages for the user still go until announce(): the standard error of the caller.
+    [[nodiscard]] int error_output() const noexcept;
+
+    /// Ready. The caller's standard error is released in the background.
+    void announce();
+
+private:
+    readiness() = default;
+    unique_fd pid_file_, to_parent_, error_output_;
+};
+
+} // namespace tapioca::os

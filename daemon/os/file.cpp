@@ -1,0 +1,85 @@
+#include "daemon/os/file.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <system_error>
+
+namespace tapioca::os {
+
+unique_fd create_private_file(const std::string& path, access how, const std::string& what)
+{
+    const int mode = how == access::read_write ? O_RDWR : O_WRONLY;
+    unique_fd fd{::open(path.c_str(), mode | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR)};
+    if (!fd)
+        throw std::system_error(errno, std::generic_category(), what + " " + path);
+    return fd;
+}
+
+unique_fd open_null()
+{
+    unique_fd fd{::open("/dev/null", O_RDWR | O_CLOEXEC)};
+    if (!fd)
+        throw std::system_error(errno, std::generic_category(), "Couldn't open /dev/null");
+    return fd;
+}
+
+unique_fd connect_syslog() noexcept
+{
+    unique_fd fd{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    const sockaddr_un log{AF_UNIX, "/dev/log"};
+    if (fd && ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&log), sizeof log) != 0)
+        fd.reset();
+    return fd;
+}
+
+// syscalls: write
+result<void> write_all(int fd, std::string_view text) noexcept
+{
+    while (!text.empty()) {
+        const ssize_t n = ::write(fd, text.data(), text.size());
+        if (n < 0 && errno != EINTR)
+            return last_error();
+        if (n > 0)
+            text.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return {};
+}
+
+// syscalls: pwrite64
+result<void> write_at(int fd, std::string_view text, std::size_t offset) noexcept
+{
+    while (!text.empty()) {
+        const ssize_t n = ::pwrite(fd, text.data(), text.size(), static_cast<off_t>(offset));
+        if (n < 0 && errno != EINTR)
+            return last_error();
+        if (n > 0) {
+            text.remove_prefix(static_cast<std::size_t>(n));
+            offset += static_cast<std::size_t>(n);
+        }
+    }
+    return {};
+}
+
+// syscalls: pread64
+result<std::span<char>> read_at(int fd, std::span<char> into, std::size_t offset) noexcept
+{
+    const ssize_t n = ::pread(fd, into.data(), into.size(), static_cast<off_t>(offset));
+    if (n < 0)
+        return last_error();
+    return into.first(static_cast<std::size_t>(n));
+}
+
+// syscalls: ftruncate
+result<void> truncate(int fd, std::size_t size) noexcept
+{
+    if (::ftruncate(fd, static_cast<off_t>(size)) != 0)
+        return last_error();
+    return {};
+}
+
+// syscalls: sendto
+void send_datagram(int fd, std::string_view text) noexcept { ::send(fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL); }
+
+} // namespace tapioca::os

@@ -1,0 +1,34 @@
+// Files and the log socket: opened at start-up, written to afterwards.
+#pragma once
+
+#include "daemon/os/error.hpp"
+#include "daemon/os/unique_fd.hpp"
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace tapioca::os {
+
+enum class access { write_only, read_write };
+
+/// Creates or truncates a file that only its owner may read. Throws with `what`, the path and the cause.
+[[nodiscard]] unique_fd create_private_file(const std::string& path, access how, const std::string& what);
+
+/// /dev/null, to stand in for standard input, output and error once no path can be opened any more.
+[[nodiscard]] unique_fd open_null();
+
+/// A datagram socket connected to the system's log; empty where there is none.
+[[nodiscard]] unique_fd connect_syslog() noexcept;
+
+/// Writes all of it, unless an error stops that.
+result<void> write_all(int fd, std::string_view text) noexcept;
+result<void> write_at(int fd, std::string_view text, std::size_t offset) noexcept;
+result<std::span<char>> read_at(int fd, std::span<char> into, std::size_t offset) noexcept;
+result<void> truncate(int fd, std::size_t size) noexcept;
+
+/// One datagram, or nothing where the receiver is slow.
+void send_datagram(int fd, std::string_view text) noexcept;
+
+} // namespace tapioca::os

@@ -1,0 +1,68 @@
+#include "daemon/os/process.hpp"
+
+#include <climits>
+#include <csignal>
+#include <pthread.h>
+#include <pwd.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace tapioca::os {
+
+void raise_descriptor_limit() noexcept
+{
+    rlimit limit = {};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void block_signals() noexcept
+{
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+}
+
+void unblock_signals_ignore_pipe() noexcept
+{
+    std::signal(SIGPIPE, SIG_IGN);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
+}
+
+pid_t own_pid() noexcept { return ::getpid(); }
+
+std::string executable_path()
+{
+    char path[PATH_MAX];
+    const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
+    return length > 0 ? std::string(path, static_cast<std::size_t>(length)) : std::string{};
+}
+
+bool is_root() noexcept { return ::geteuid() == 0; }
+
+account current_account() noexcept { return {::geteuid(), ::getegid()}; }
+
+account nobody() noexcept
+{
+    constexpr account customary{65534, 65534};
+    const passwd* entry = ::getpwnam("nobody");
+    return entry ? account{entry->pw_uid, entry->pw_gid} : customary;
+}
+
+// syscalls: wait4
+std::optional<int> reap_children(pid_t pid) noexcept
+{
+    std::optional<int> outcome;
+    int status = 0;
+    for (pid_t ended; (ended = ::waitpid(-1, &status, WNOHANG)) > 0;)
+        if (ended == pid)
+            outcome = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return outcome;
+}
+
+} // namespace tapioca::os

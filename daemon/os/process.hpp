@@ -1,0 +1,38 @@
+// What a process is told about itself and its children: limits, signals, ids, exit statuses.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+
+namespace tapioca::os {
+
+/// The soft limit of open files becomes the hard one: every flow is a descriptor.
+void raise_descriptor_limit() noexcept;
+
+/// Blocks every signal in the calling thread and, by inheritance, in the threads that it starts.
+void block_signals() noexcept;
+
+/// Unblocks every signal in the calling thread and lets SIGPIPE be an error of write(2).
+void unblock_signals_ignore_pipe() noexcept;
+
+[[nodiscard]] pid_t own_pid() noexcept;
+
+/// The path of the running executable; empty where /proc does not tell.
+[[nodiscard]] std::string executable_path();
+
+struct account {
+    uid_t uid;
+    gid_t gid;
+};
+[[nodiscard]] bool is_root() noexcept;
+[[nodiscard]] account current_account() noexcept;
+/// The account `nobody`, or its customary ids where the machine has no such name.
+[[nodiscard]] account nobody() noexcept;
+
+/// Reaps every child that has ended; returns the status that a shell would give `pid` (its own, or 128 + signal) if it is among
+/// them.
+[[nodiscard]] std::optional<int> reap_children(pid_t pid) noexcept;
+
+} // namespace tapioca::os

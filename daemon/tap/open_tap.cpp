@@ -1,0 +1,80 @@
+#include "daemon/tap/open_tap.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <system_error>
+
+namespace tapioca::tap {
+namespace {
+
+constexpr int virtio_header_size = 12;       // with num_buffers, as in virtio 1.0
+constexpr unsigned uso4 = 0x20, uso6 = 0x40; // TUN_F_USO4 and TUN_F_USO6, since Linux 6.2; only together
+
+[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
+os::unique_fd open_device()
+{
+    os::unique_fd fd{::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)};
+    if (!fd)
+        fail("Failed to open() /dev/net/tun");
+    return fd;
+}
+
+bool attach(int fd, const std::string& name, unsigned flags)
+{
+    ifreq request = {};
+    std::strncpy(request.ifr_name, name.c_str(), sizeof request.ifr_name - 1);
+    request.ifr_flags = static_cast<short>(flags);
+    return ::ioctl(fd, TUNSETIFF, &request) == 0;
+}
+
+/// Each feature is asked for on top of what was granted, so that one which the kernel lacks costs only itself.
+tap_offloads negotiate(int fd)
+{
+    int size = virtio_header_size;
+    if (::ioctl(fd, TUNSETVNETHDRSZ, &size) != 0)
+        fail("Couldn't set the size of the tap's virtio header");
+    unsigned granted = 0;
+    const auto add = [&](unsigned feature) {
+        if (::ioctl(fd, TUNSETOFFLOAD, static_cast<unsigned long>(granted | feature)) != 0)
+            return false;
+        granted |= feature;
+        return true;
+    };
+    tap_offloads offloads{.virtio_header = true};
+    offloads.checksum = add(TUN_F_CSUM);
+    if (!offloads.checksum)
+        return offloads;
+    offloads.tso4 = add(TUN_F_TSO4);
+    offloads.tso6 = add(TUN_F_TSO6);
+    offloads.tso_ecn = offloads.tso4 && add(TUN_F_TSO_ECN);
+    offloads.uso = add(uso4 | uso6);
+    return offloads;
+}
+
+} // namespace
+
+opened_tap open_tap(const std::string& name, unsigned queues)
+{
+    const unsigned plain = IFF_TAP | IFF_NO_PI | (queues > 1 ? IFF_MULTI_QUEUE : 0U);
+    opened_tap tap;
+    tap.name = name;
+    tap.queues.push_back(open_device());
+    unsigned flags = plain | IFF_VNET_HDR;
+    if (attach(tap.queues.front().get(), name, flags))
+        tap.offloads = negotiate(tap.queues.front().get());
+    else if (errno != EINVAL || !attach(tap.queues.front().get(), name, flags = plain))
+        fail("TUNSETIFF ioctl on /dev/net/tun failed");
+    while (tap.queues.size() < queues) {
+        tap.queues.push_back(open_device());
+        if (!attach(tap.queues.back().get(), name, flags))
+            fail("TUNSETIFF ioctl on /dev/net/tun failed");
+    }
+    return tap;
+}
+
+} // namespace tapioca::tap

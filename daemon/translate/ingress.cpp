@@ -1,0 +1,167 @@
+#include "daemon/translate/ingress.hpp"
+
+#include "proto/responder/arp.hpp"
+#include "proto/responder/dhcp.hpp"
+#include "proto/responder/ndp.hpp"
+#include "proto/wire/icmp.hpp"
+#include "proto/wire/udp.hpp"
+
+#include <algorithm>
+
+namespace tapioca {
+
+using report::counter;
+
+namespace {
+
+constexpr std::uint16_t dhcp_server_port = 67;
+constexpr std::uint16_t dhcpv6_server_port = 547;
+
+bool same_flow(const packet& a, const packet& b) noexcept
+{
+    return a.kind == b.kind && a.source_port == b.source_port && a.destination_port == b.destination_port &&
+           a.destination == b.destination && a.source == b.source;
+}
+
+} // namespace
+
+ingress::ingress(context& ctx, tcp_translator& tcp)
+    : ctx_(ctx), tcp_(tcp), fragment_memory_(fragment_octets), fragments_(fragment_memory_.as<octet>())
+{
+}
+
+void ingress::process(std::span<const rx_frame> frames, instant now) noexcept
+{
+    count_ = 0;
+    for (const auto& frame : frames.first(std::min(frames.size(), most_frames))) {
+        const auto p = classify(frame.octets);
+        if (!p) {
+            ctx_.counters.drop(p.why());
+            continue;
+        }
+        learn(*p, now);
+        batch_[count_++] = {{*p, frame.vnet}, false};
+    }
+    for (std::size_t i = 0; i < count_; ++i)
+        if (!batch_[i].done)
+            dispatch(i, now);
+}
+
+void ingress::learn(const packet& p, instant now) noexcept
+{
+    if (!p.source_mac.is_multicast() && ctx_.guest.learn_mac(p.source_mac))
+        ctx_.report(report::event_kind::guest_mac_learned, now, {});
+    if (p.kind != packet_kind::arp)
+        ctx_.guest.learn_address(p.source);
+}
+
+void ingress::dispatch(std::size_t at, instant now) noexcept
+{
+    const auto& p = batch_[at].frame.packet;
+    if (p.kind != packet_kind::arp && !(p.source.is_v4() ? ctx_.config.net.ipv4 : ctx_.config.net.ipv6))
+        return ctx_.counters.drop(drop_reason::family_disabled);
+    switch (p.kind) {
+    case packet_kind::arp: return answer_arp(p);
+    case packet_kind::tcp: return take_tcp(at, now);
+    case packet_kind::udp: return take_udp(at, now);
+    case packet_kind::icmp: return ctx_.counters.drop(drop_reason::protocol_disabled);
+    case packet_kind::icmpv6: return take_icmpv6(p);
+    case packet_kind::fragment: return take_fragment(p, now);
+    }
+}
+
+/// All frames of the batch that belong to the flow of frame `first`, in order: they are dealt with together.
+std::size_t ingress::gather(std::size_t first, run& frames) noexcept
+{
+    std::size_t count = 0;
+    for (std::size_t i = first; i < count_; ++i) {
+        if (batch_[i].done || !same_flow(batch_[first].frame.packet, batch_[i].frame.packet))
+            continue;
+        batch_[i].done = true;
+        frames[count++] = &batch_[i].frame;
+    }
+    return count;
+}
+
+void ingress::take_tcp(std::size_t first, instant now) noexcept
+{
+    if (!ctx_.config.tcp)
+        return ctx_.counters.drop(drop_reason::protocol_disabled);
+    run frames;
+    const auto count = gather(first, frames);
+    tcp_.from_guest({frames.data(), count}, now);
+}
+
+void ingress::take_udp(std::size_t first, instant now) noexcept
+{
+    (void)now;
+    if (answer_server(batch_[first].frame.packet))
+        return;
+    ctx_.counters.drop(drop_reason::protocol_disabled);
+}
+
+/// DHCP and DHCPv6 are ours alone. True if the packet was one of theirs.
+bool ingress::answer_server(const packet& p) noexcept
+{
+    const bool v4 = p.source.is_v4();
+    if (p.destination_port != (v4 ? dhcp_server_port : dhcpv6_server_port))
+        return false;
+    const auto datagram = wire::parse_udp(p.l4);
+    if (!datagram)
+        commit(datagram.why(), counter::dhcp_answers);
+    else if (v4)
+        commit(dhcp_respond(p.source_mac, datagram->payload, ctx_.config.net, ctx_.tap.acquire()), counter::dhcp_answers);
+    return true;
+}
+
+void ingress::take_icmpv6(const packet& p) noexcept
+{
+    const auto type = p.l4.empty() ? octet{0} : p.l4[0];
+    if (type >= wire::icmpv6_router_solicitation && type <= wire::icmpv6_neighbour_advertisement + 1) {
+        const auto ip = wire::parse_ipv6(p.l3);
+        if (ip)
+            commit(ndp_respond(p.source_mac, *ip, ctx_.config.net, ctx_.tap.acquire()), counter::ndp_answers);
+        return;
+    }
+    ctx_.counters.drop(drop_reason::protocol_disabled);
+}
+
+void ingress::answer_arp(const packet& p) noexcept
+{
+    if (!ctx_.config.net.ipv4)
+        return ctx_.counters.drop(drop_reason::family_disabled);
+    commit(arp_respond(p.source_mac, p.l3, ctx_.config.net, ctx_.tap.acquire()), counter::arp_answers);
+}
+
+void ingress::take_fragment(const packet& p, instant now) noexcept
+{
+    parsed<reassembled> whole = drop_reason::truncated;
+    if (p.source.is_v4()) {
+        if (const auto ip = wire::parse_ipv4(p.l3))
+            whole = fragments_.add(*ip, now);
+    } else if (const auto ip = wire::parse_ipv6(p.l3)) {
+        whole = fragments_.add(*ip, now);
+    }
+    if (const auto evicted = fragments_.take_evicted(); evicted != 0)
+        ctx_.counters.drop(drop_reason::fragment_no_memory, evicted);
+    if (!whole)
+        return ctx_.counters.drop(whole.why());
+    ctx_.counters.add(counter::reassembled);
+}
+
+void ingress::expire(instant now) noexcept
+{
+    if (const auto lost = fragments_.expire(now); lost != 0)
+        ctx_.counters.drop(drop_reason::fragment_timeout, lost);
+}
+
+/// Sends an answer that a responder wrote into the slot, or counts why it stayed silent.
+void ingress::commit(parsed<std::size_t> size, counter answered) noexcept
+{
+    if (!size)
+        return ctx_.counters.drop(size.why());
+    ctx_.counters.add(answered);
+    ctx_.tap.commit({}, 0, *size);
+}
+
+} // namespace tapioca

@@ -1,0 +1,22 @@
+// pasta's watch over the namespace and the command that it started.
+#include "seccomp/filter.hpp"
+
+#include <fcntl.h>
+
+namespace tapioca::seccomp {
+namespace {
+
+/// A look whether a name is still there, relative to a directory that was opened before: nothing can be read or written through
+/// it.
+constexpr argument_test look_only[] = {{2, O_PATH | O_CREAT | O_ACCMODE, O_PATH}};
+
+constexpr allowed_call calls[] = {
+    {"openat", "netns_watch", "is the namespace's name still there?", look_only},
+    {"wait4", "command", "the exit status of the command; orphans are reaped"},
+};
+
+} // namespace
+
+std::span<const allowed_call> pasta_calls() noexcept { return calls; }
+
+} // namespace tapioca::seccomp
