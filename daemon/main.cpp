@@ -1,20 +1,33 @@
 // The stages, in order: privileges shrink from line to line, and everything that can fail does so in sight of the user.
 // seccomp/sandbox.hpp says why the order is as it is.
+#include "daemon/config/command_line.hpp"
+#include "daemon/config/early_exit.hpp"
+#include "daemon/config/guest_plan.hpp"
+#include "daemon/config/host_network.hpp"
+#include "daemon/config/plane_plan.hpp"
+#include "daemon/forward/listener_set.hpp"
 #include "daemon/loop/control.hpp"
+#include "daemon/loop/worker_pool.hpp"
 #include "daemon/netns/enter.hpp"
+#include "daemon/netns/interface.hpp"
 #include "daemon/netns/target.hpp"
 #include "daemon/os/daemonize.hpp"
 #include "daemon/os/file.hpp"
 #include "daemon/os/process.hpp"
 #include "daemon/report/log.hpp"
-#include "daemon/stand_in.hpp"
+#include "daemon/report/plane_report.hpp"
+#include "daemon/tap/open_tap.hpp"
 #include "seccomp/sandbox.hpp"
 
+#include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #ifdef TAPIOCA_SANITIZED
 /// The leak check wants /proc and ptrace, which the sandbox takes away.
@@ -41,7 +54,7 @@ named_files create_files(const options& opts)
         try {
             files.pcap = os::create_private_file(*opts.pcap_file, os::access::write_only, "Couldn't open capture file");
         } catch (const std::system_error& refused) {
-            log::error(refused.what());
+            log::error(refused.what()); // a capture is not worth the service
         }
     }
     return files;
@@ -62,9 +75,11 @@ void start_log(const options& opts, named_files& files)
     log::start(std::move(where));
 }
 
-void report(sandbox& box)
+void report(const std::vector<std::string>& notes, const std::vector<std::string>& warnings)
 {
-    for (const std::string& text : box.take_warnings())
+    for (const std::string& text : notes)
+        log::info(text);
+    for (const std::string& text : warnings)
         log::warning(text);
 }
 
@@ -73,63 +88,96 @@ void assume_identity(const options& opts, sandbox& box)
 {
     if (opts.run_as)
         return box.become(opts.run_as->uid, opts.run_as->gid);
+    os::account account = os::current_account();
     if (os::is_root() && in_initial_user_namespace()) {
         log::warning("Started as root, will change to nobody.");
-        const os::account nobody = os::nobody();
-        return box.become(nobody.uid, nobody.gid);
+        account = os::nobody();
     }
-    const os::account own = os::current_account();
-    box.become(own.uid, own.gid);
+    box.become(account.uid, account.gid);
 }
 
-/// The tap and what it needs, in the target's namespace.
-tap::opened_tap open_interface(const options& opts, netns::target& target)
+/// RFC 8415 section 11.2: seconds since the midnight that began the year 2000, UTC.
+std::uint32_t duid_time()
 {
-    tap::opened_tap tap;
-    netns::enter(target.network.get(), [&] {
-        netns::bring_up_loopback();
-        tap = tap::open_tap(opts.ns_ifname.value_or("tap0"), opts.workers);
-    });
-    target.network.reset();
-    return tap;
+    using namespace std::chrono;
+    const auto since = system_clock::now() - sys_days{year{2000} / January / 1};
+    return static_cast<std::uint32_t>(duration_cast<seconds>(since).count());
 }
 
-int run(int argc, char** argv)
+struct network_set_up {
+    plane_config config;
+    plane_resources resources;
+};
+
+/// Reads the host, makes and configures the tap in the target's namespace, and leaves that.
+network_set_up set_up_network(const options& opts, netns::target& target)
+{
+    const host_network host = discover(opts);
+    report(host.notes, host.warnings);
+    const guest_network guest = plan_guest(opts, host, duid_time());
+    report({}, resolver_warnings(opts, host, guest));
+    const interface_plan plan = plan_interface(opts, host, guest);
+    network_set_up made;
+    configured_interface interface;
+    netns::enter(target.network.get(), [&] {
+        bring_up_loopback();
+        made.resources.tap_queues = open_tap(plan.name, opts.workers);
+        interface = configure_tap(plan, plan.name);
+    });
+    report(interface.notes, interface.warnings);
+    made.resources.listeners = open_listeners(opts);
+    made.config = plan_plane(opts, host, guest, interface.mac);
+    target.network.reset(); // or it would live as long as we do
+    return made;
+}
+
+control_hooks hooks_of(worker_pool& workers)
+{
+    return {.print_counters = [&workers] { report::log_counters(workers); },
+            .drain_log = [&workers] { report::log_events(workers); },
+            .router_advertisement = [&workers] { workers.advertise_router(); }};
+}
+
+int run(std::span<const char* const> argv)
 {
     sandbox box = sandbox::enter();
     os::raise_descriptor_limit();
-    const options opts = parse_command_line(argc, argv);
+    const options opts = parse_command_line(argv);
     named_files files = create_files(opts);
     start_log(opts, files);
+    report({}, opts.warnings);
     netns::named_namespaces named = netns::open_named(opts);
     assume_identity(opts, box);
     netns::target target = netns::attach(opts, std::move(named), box);
-    report(box);
-    plane_resources resources{open_interface(opts, target), std::move(files.pcap)};
+    report({}, box.take_warnings());
+    network_set_up network = set_up_network(opts, target);
+    network.resources.pcap = std::move(files.pcap);
 
     const bool background = !opts.foreground && !starts_command(opts);
     box.detach_filesystem(background ? sandbox::fork_follows::yes : sandbox::fork_follows::no,
                           opts.chroot_fallback ? mounts::if_refused::chroot : mounts::if_refused::fail);
     os::readiness ready = background ? os::readiness::in_background(std::move(files.pid), files.null)
                                      : os::readiness::in_foreground(std::move(files.pid));
-    log::use_stderr(ready.error_output());
+    log::use_stderr(ready.take_error_output());
     os::block_signals(); // the workers inherit that
+    worker_pool workers{std::move(network.config), std::move(network.resources)};
     control ctl{
-        {}, target.watch ? &*target.watch : nullptr, target.command ? std::optional{target.command->pid()} : std::nullopt};
-    worker_pool workers{opts, std::move(resources)};
+        hooks_of(workers), target.watch ? &*target.watch : nullptr, target.command ? std::optional{target.command->pid()} : std::nullopt};
     box.drop();
-    report(box);
+    report({}, box.take_warnings());
     workers.start();
     os::unblock_signals_ignore_pipe();
     box.seal(opts.mode == mode::pasta ? seccomp::profile::pasta : seccomp::profile::passt);
     if (target.command)
         target.command->release();
-    ready.announce();
     if (background || (target.command && opts.log_file))
         log::release_stderr();
+    ready.announce();
 
     const int status = ctl.run();
     workers.stop();
+    if (opts.level >= log_level::debug)
+        report::log_counters(workers);
     return status;
 }
 
@@ -139,7 +187,10 @@ int run(int argc, char** argv)
 int main(int argc, char** argv)
 {
     try {
-        return tapioca::run(argc, argv);
+        return tapioca::run({argv, static_cast<std::size_t>(argc)});
+    } catch (const tapioca::early_exit& early) {
+        std::fputs(early.text.c_str(), early.to_stdout ? stdout : stderr);
+        return early.status;
     } catch (const std::exception& failure) {
         tapioca::log::error(failure.what());
     }

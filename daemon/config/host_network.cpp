@@ -27,21 +27,21 @@ int loopback_of(const std::vector<os::link_entry>& links)
 }
 
 /// What the kernel does not tell is taken as absent: the family is local then.
-family_tables read_tables(os::netlink_socket& socket, ip_family family, int loopback, std::vector<std::string>& notes)
+family_tables read_tables(os::netlink_socket& socket, ip_family family, int loopback, std::vector<std::string>& warnings)
 {
     family_tables tables;
     const auto add = [&](const nlmsghdr&, os::route_entry&& route) { tables.routes.add(std::move(route), loopback); };
     if (const auto done = os::read_routes(socket, family, add, [&] { tables.routes = {}; }); !done)
-        notes.push_back("Couldn't read the host's routes: " + done.error().message());
+        warnings.push_back("Couldn't read the host's routes: " + done.error().message());
     if (auto addresses = os::read_addresses(socket, family))
         tables.addresses = std::move(*addresses);
     else
-        notes.push_back("Couldn't read the host's addresses: " + addresses.error().message());
+        warnings.push_back("Couldn't read the host's addresses: " + addresses.error().message());
     return tables;
 }
 
 host_family discover_family(const options& opts, ip_family family, os::netlink_socket& socket,
-                            const std::vector<os::link_entry>& links, std::vector<std::string>& notes)
+                            const std::vector<os::link_entry>& links, host_network& host)
 {
     const bool v4 = family == ip_family::ipv4;
     const auto& outbound = v4 ? opts.outbound_if4 : opts.outbound_if6;
@@ -49,7 +49,8 @@ host_family discover_family(const options& opts, ip_family family, os::netlink_s
     const template_request request{.family = family,
                                    .interface_index = opts.interface ? index_of(links, *opts.interface) : outbound_index,
                                    .address_given = (v4 ? opts.address4 : opts.address6).has_value()};
-    const auto chosen = choose_template(request, links, read_tables(socket, family, loopback_of(links), notes), notes);
+    const auto tables = read_tables(socket, family, loopback_of(links), host.warnings);
+    const auto chosen = choose_template(request, links, tables, host.notes);
     if (chosen.local_mode && outbound && !opts.interface)
         throw std::runtime_error("External interface not usable");
     return chosen;
@@ -71,9 +72,9 @@ host_network discover(const options& opts)
     if (!ipv6 && !opts.ipv4)
         throw std::runtime_error("IPv6 not available but --ipv6-only given");
     if (opts.ipv4)
-        host.v4 = discover_family(opts, ip_family::ipv4, *socket, *links, host.notes);
+        host.v4 = discover_family(opts, ip_family::ipv4, *socket, *links, host);
     if (opts.ipv6 && ipv6)
-        host.v6 = discover_family(opts, ip_family::ipv6, *socket, *links, host.notes);
+        host.v6 = discover_family(opts, ip_family::ipv6, *socket, *links, host);
 
     auto resolv = read_resolv_conf();
     host.resolvers = std::move(resolv.resolvers);

@@ -1,8 +1,9 @@
 #include "daemon/loop/worker.hpp"
 
 #include "daemon/os/clock.hpp"
-#include "daemon/os/event_fd.hpp"
 #include "daemon/os/process.hpp"
+#include "proto/responder/ndp.hpp"
+#include "proto/wire/protocol.hpp"
 
 #include <algorithm>
 
@@ -21,15 +22,30 @@ void require(const os::result<void>& r, const char* what)
 
 } // namespace
 
-worker::worker(const plane_config& config, guest_link& guest, tun_descriptor tap, std::vector<listening_socket> listeners)
-    : tap_(std::move(tap), counters_), ctx_{config, tap_, poller_, counters_, events_, guest},
-      tcp_(ctx_, tcp_translator::most_flows, os::now()), ingress_(ctx_, tcp_), listeners_(std::move(listeners)), stop_(os::make_event_fd()),
-      now_(os::now())
+common_ground::common_ground(plane_config c, std::size_t workers)
+    : config(std::move(c)), guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6,
+                                  {.v4 = config.address_fixed4, .v6 = config.address_fixed6})
+{
+    for (std::size_t i = 0; i < workers; ++i) {
+        mailboxes.emplace_back(workers);
+        flow_counts.emplace_back(0U);
+    }
+}
+
+worker::worker(common_ground& common, unsigned self, tun_descriptor tap, std::vector<listening_socket> listeners, int capture)
+    : common_(common), self_(self), tap_(std::move(tap), counters_), captured_(tap_, capture),
+      ctx_{common.config, capture < 0 ? static_cast<tap_queue&>(tap_) : captured_, poller_, counters_, events_, common.guest,
+           common.mailboxes.size() > 1 ? this : nullptr},
+      tcp_(ctx_, tcp_translator::most_flows, os::now()), ingress_(ctx_, tcp_), listeners_(std::move(listeners)), now_(os::now())
 {
     require(poller_.add(tap_.descriptor(), token_of(source::tap), os::trigger::level), "Couldn't watch the tap device");
-    require(poller_.add(stop_.get(), token_of(source::stop), os::trigger::level), "Couldn't watch an event descriptor");
-    for (std::uint32_t i = 0; i < listeners_.size(); ++i)
-        require(poller_.add(listeners_[i].fd.get(), token_of(source::tcp_listener, i), os::trigger::level), "Couldn't watch a listening socket");
+    require(poller_.add(common_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level), "Couldn't watch a mailbox");
+    for (std::uint32_t i = 0; i < listeners_.size(); ++i) {
+        if (listeners_[i].protocol != wire::protocol_tcp)
+            continue;
+        require(poller_.add(listeners_[i].fd.get(), token_of(source::tcp_listener, i), os::trigger::level),
+                "Couldn't watch a listening socket");
+    }
 }
 
 worker::~worker() { stop(); }
@@ -44,13 +60,19 @@ void worker::stop() noexcept
     if (!thread_.joinable())
         return;
     stopping_.store(true, std::memory_order_relaxed);
-    os::signal(stop_.get());
+    common_.mailboxes[self_].ring();
     thread_.join();
+}
+
+void worker::advertise_router() noexcept
+{
+    advertise_.store(true, std::memory_order_relaxed);
+    common_.mailboxes[self_].ring();
 }
 
 void worker::run() noexcept
 {
-    os::block_all_signals();
+    os::block_signals();
     while (!stopping_.load(std::memory_order_relaxed))
         turn();
 }
@@ -59,12 +81,22 @@ void worker::turn() noexcept
 {
     const auto ready = poller_.wait(now_, next_deadline(now_)); // sleep until something is ready, take what else is,
     now_ = os::now();
-    for (const auto& event : ready)                             // let each flow do its work,
+    for (const auto& event : ready) // let each flow do its work,
         dispatch(event, now_);
-    tcp_.expire(now_);
-    ingress_.expire(now_);
-    tcp_.end_turn(now_); // then flush once
-    tap_.flush();
+    end_turn(now_); // then flush once: sockets, tap, timers
+}
+
+void worker::end_turn(instant now) noexcept
+{
+    if (mail_left_)
+        take_mail(now);
+    tcp_.expire(now);
+    ingress_.expire(now);
+    tcp_.end_turn(now);
+    ctx_.tap.flush();
+    common_.flow_counts[self_].store(tcp_.flow_count(), std::memory_order_relaxed);
+    for (; bells_ != 0; bells_ &= bells_ - 1)
+        common_.mailboxes[static_cast<std::size_t>(std::countr_zero(bells_))].ring();
     counters_.add(report::counter::turns);
 }
 
@@ -72,22 +104,34 @@ void worker::dispatch(const os::event& e, instant now) noexcept
 {
     switch (static_cast<source>(e.what.kind)) {
     case source::tap: return take_tap(now);
+    case source::mailbox: return take_mail(now);
     case source::tcp_flow: return tcp_.from_socket({e.what.id}, e, now);
     case source::tcp_listener: return accept_from(e.what.id, now);
     case source::udp_flow:
     case source::echo_flow:
-    case source::udp_listener:
-    case source::mailbox:
-    case source::stop: return;
+    case source::udp_listener: return;
     }
 }
 
 /// A lone frame costs one read and no EAGAIN; under load the batch doubles from turn to turn.
 void worker::take_tap(instant now) noexcept
 {
-    const auto frames = tap_.receive(reads_);
+    const auto frames = ctx_.tap.receive(reads_);
     reads_ = frames.size() < reads_ ? std::max<std::size_t>(frames.size(), 1) : std::min(2 * reads_, tun_queue::most_frames);
     ingress_.process(frames, now);
+}
+
+void worker::take_requests(instant now) noexcept
+{
+    (void)now;
+    if (!advertise_.exchange(false, std::memory_order_relaxed))
+        return;
+    const auto all_nodes = ip_address::v6({0xff02, 0, 0, 0, 0, 0, 0, 1});
+    const auto size = router_advertisement(ctx_.config.net, all_nodes, wire::multicast_mac(all_nodes), ctx_.tap.acquire());
+    if (size == 0)
+        return;
+    counters_.add(report::counter::router_advertisements);
+    ctx_.tap.commit({}, 0, size);
 }
 
 void worker::accept_from(std::uint32_t listener, instant now) noexcept
@@ -96,13 +140,15 @@ void worker::accept_from(std::uint32_t listener, instant now) noexcept
         auto connection = os::accept(listeners_[listener].fd.get());
         if (!connection)
             return;
-        tcp_.from_peer(std::move(*connection), listeners_[listener].port, now);
+        const auto port = listeners_[listener].port;
+        if (!pass_on(*connection, port))
+            tcp_.from_peer(std::move(*connection), port, now);
     }
 }
 
 instant worker::next_deadline(instant now) const noexcept
 {
-    if (tcp_.has_ready())
+    if (tcp_.has_ready() || mail_left_)
         return now;
     return std::min(tcp_.next_deadline(), ingress_.next_deadline());
 }

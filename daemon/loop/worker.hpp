@@ -1,11 +1,18 @@
 // One thread of the data plane: its own epoll, its own tap queue, its own flows. It takes no lock, calls no logger, and never waits but
 // in poller::wait. A turn takes what is ready, lets each flow do its work, then flushes once.
+//
+// Workers meet in three places: the table of owners, the mailboxes, and what is known of the guest's link. A frame of a flow that another
+// worker owns goes to its mailbox; a connection that was accepted here goes to the worker with the fewest flows.
 #pragma once
 
+#include "daemon/loop/mailbox.hpp"
+#include "daemon/loop/owner_table.hpp"
+#include "daemon/tap/capture_queue.hpp"
 #include "daemon/tap/tun_queue.hpp"
 #include "daemon/translate/ingress.hpp"
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -19,16 +26,29 @@ struct listening_socket {
     octet protocol = 0;
 };
 
-class worker {
+/// What all workers share.
+struct common_ground {
+    common_ground(plane_config c, std::size_t workers);
+
+    const plane_config config;
+    guest_link guest;
+    owner_table owners;
+    std::deque<mailbox> mailboxes;
+    std::deque<std::atomic<std::uint32_t>> flow_counts;
+};
+
+class worker final : private colleagues {
 public:
-    /// Reserves everything that the worker will ever use; throws std::system_error.
-    worker(const plane_config& config, guest_link& guest, tun_descriptor tap, std::vector<listening_socket> listeners);
-    ~worker();
+    /// Reserves everything that the worker will ever use; throws std::system_error. `capture`: -1, or the file that frames are copied to.
+    worker(common_ground& common, unsigned self, tun_descriptor tap, std::vector<listening_socket> listeners, int capture);
+    ~worker() override;
     worker(const worker&) = delete;
     worker& operator=(const worker&) = delete;
 
     void start();
     void stop() noexcept;
+    /// Asks for an unsolicited router advertisement; from any thread.
+    void advertise_router() noexcept;
 
     [[nodiscard]] const report::counters& counters() const noexcept { return counters_; }
     [[nodiscard]] report::event_ring& events() noexcept { return events_; }
@@ -38,20 +58,36 @@ private:
     void turn() noexcept;
     void dispatch(const os::event& e, instant now) noexcept;
     void take_tap(instant now) noexcept;
+    void take_mail(instant now) noexcept;
+    void take_letter(bytes_view letter, instant now) noexcept;
+    void take_requests(instant now) noexcept;
     void accept_from(std::uint32_t listener, instant now) noexcept;
+    [[nodiscard]] bool pass_on(os::accepted& connection, std::uint16_t port) noexcept;
+    void end_turn(instant now) noexcept;
     [[nodiscard]] instant next_deadline(instant now) const noexcept;
 
+    [[nodiscard]] bool claim(std::uint64_t flow_hash) noexcept override;
+    void disclaim(std::uint64_t flow_hash) noexcept override;
+    [[nodiscard]] std::optional<unsigned> owner(std::uint64_t flow_hash) const noexcept override;
+    bool hand_over(unsigned to, const wire::virtio_net_header& vnet, bytes_view frame) noexcept override;
+    bool hand_over(unsigned to, const packet& reassembled) noexcept override;
+    bool post(unsigned to, bytes_view head, bytes_view body) noexcept;
+
+    common_ground& common_;
+    const unsigned self_;
     report::counters counters_;
     report::event_ring events_;
     os::poller poller_;
     tun_queue tap_;
+    capture_queue captured_;
     context ctx_;
     tcp_translator tcp_;
     ingress ingress_;
     std::vector<listening_socket> listeners_;
-    os::unique_fd stop_;
-    std::atomic<bool> stopping_ = false;
+    std::atomic<bool> stopping_ = false, advertise_ = false;
     std::size_t reads_ = 1; ///< frames that the next visit to the tap tries to read
+    std::uint64_t bells_ = 0; ///< a bit for each worker that has new letters from us
+    bool mail_left_ = false;
     instant now_;
     std::thread thread_;
 };

@@ -7,4 +7,7 @@ namespace tapioca::os {
 
 [[nodiscard]] instant now() noexcept;
 
+/// CLOCK_REALTIME, for records that people read.
+[[nodiscard]] duration since_1970() noexcept;
+
 } // namespace tapioca::os

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <string>
+#include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -31,6 +32,8 @@ void write_pid(int fd, pid_t pid)
     while (n < 0 && errno == EINTR);
     if (n == 1 && pid_file >= 0 && !write_all(pid_file, std::to_string(child) + "\n"))
         n = 0;
+    if (n != 1)
+        ::waitpid(child, nullptr, 0); // its message comes before our end
     ::_exit(n == 1 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
@@ -66,15 +69,12 @@ readiness readiness::in_background(unique_fd pid_file, const unique_fd& null)
     return ready;
 }
 
-int readiness::error_output() const noexcept { return error_output_ ? error_output_.get() : STDERR_FILENO; }
-
 // syscalls: write close
 void readiness::announce()
 {
     if (pid_file_)
         write_pid(pid_file_.get(), ::getpid());
     pid_file_.reset();
-    error_output_.reset(); // first: who reads the caller's standard error until its end must not wait for us
     if (to_parent_ && !write_all(to_parent_.get(), "\n"))
         fail("Couldn't tell the parent");
     to_parent_.reset();

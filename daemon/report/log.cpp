@@ -47,8 +47,7 @@ protected:
 
 class stderr_sink final : public sink {
 public:
-    explicit stderr_sink(int fd) : fd_(fd) {}
-    void use(int fd) noexcept { fd_ = fd; }
+    void use(os::unique_fd fd) noexcept { other_ = std::move(fd); }
     void show_time() noexcept { with_time_ = true; }
 
 private:
@@ -61,10 +60,11 @@ private:
         }
         line.append(text_of(message));
         line.push_back('\n');
-        (void)os::write_all(fd_, {line.data(), line.size()}); // there is nobody to tell
+        (void)os::write_all(other_ ? other_.get() : standard_error, {line.data(), line.size()}); // there is nobody to tell
     }
 
-    int fd_;
+    static constexpr int standard_error = 2;
+    os::unique_fd other_;
     bool with_time_ = false;
 };
 
@@ -123,7 +123,7 @@ private:
 };
 
 struct state {
-    std::shared_ptr<stderr_sink> user = std::make_shared<stderr_sink>(2);
+    std::shared_ptr<stderr_sink> user = std::make_shared<stderr_sink>();
     spdlog::logger logger{"", user};
     spdlog_level level = spdlog_level::info;
 
@@ -190,9 +190,17 @@ void start(destinations where)
     }
 }
 
-void use_stderr(int fd) { the().user->use(fd); }
+void use_stderr(os::unique_fd fd)
+{
+    if (fd)
+        the().user->use(std::move(fd));
+}
 
-void release_stderr() { std::erase(the().logger.sinks(), the().user); }
+void release_stderr()
+{
+    std::erase(the().logger.sinks(), the().user);
+    the().user->use({});
+}
 
 bool enabled(severity what) noexcept { return to_spdlog(what) >= the().level; }
 

@@ -26,9 +26,9 @@ struct destinations {
 
 void start(destinations where);
 
-/// Another descriptor stands for the user's standard error.
-void use_stderr(int fd);
-/// The user has gone.
+/// Another descriptor stands for the user's standard error; an empty one changes nothing.
+void use_stderr(os::unique_fd fd);
+/// The user is not to be bothered any more; closes what use_stderr() was given.
 void release_stderr();
 
 [[nodiscard]] bool enabled(severity what) noexcept;

@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <system_error>
 
-namespace tapioca::tap {
+namespace tapioca {
 namespace {
 
 constexpr int virtio_header_size = 12;       // with num_buffers, as in virtio 1.0
@@ -33,7 +33,7 @@ bool attach(int fd, const std::string& name, unsigned flags)
 }
 
 /// Each feature is asked for on top of what was granted, so that one which the kernel lacks costs only itself.
-tap_offloads negotiate(int fd)
+offloads negotiate(int fd)
 {
     int size = virtio_header_size;
     if (::ioctl(fd, TUNSETVNETHDRSZ, &size) != 0)
@@ -45,36 +45,38 @@ tap_offloads negotiate(int fd)
         granted |= feature;
         return true;
     };
-    tap_offloads offloads{.virtio_header = true};
-    offloads.checksum = add(TUN_F_CSUM);
-    if (!offloads.checksum)
-        return offloads;
-    offloads.tso4 = add(TUN_F_TSO4);
-    offloads.tso6 = add(TUN_F_TSO6);
-    offloads.tso_ecn = offloads.tso4 && add(TUN_F_TSO_ECN);
-    offloads.uso = add(uso4 | uso6);
-    return offloads;
+    offloads got;
+    got.checksum = add(TUN_F_CSUM);
+    if (!got.checksum)
+        return got;
+    got.tso = add(TUN_F_TSO4 | TUN_F_TSO6);
+    if (got.tso)
+        (void)add(TUN_F_TSO_ECN); // without it the kernel segments what carries CWR before we see it
+    got.uso = add(uso4 | uso6);
+    return got;
 }
 
 } // namespace
 
-opened_tap open_tap(const std::string& name, unsigned queues)
+std::vector<tun_descriptor> open_tap(const std::string& name, unsigned queues)
 {
-    const unsigned plain = IFF_TAP | IFF_NO_PI | (queues > 1 ? IFF_MULTI_QUEUE : 0U);
-    opened_tap tap;
-    tap.name = name;
-    tap.queues.push_back(open_device());
-    unsigned flags = plain | IFF_VNET_HDR;
-    if (attach(tap.queues.front().get(), name, flags))
-        tap.offloads = negotiate(tap.queues.front().get());
-    else if (errno != EINVAL || !attach(tap.queues.front().get(), name, flags = plain))
-        fail("TUNSETIFF ioctl on /dev/net/tun failed");
-    while (tap.queues.size() < queues) {
-        tap.queues.push_back(open_device());
-        if (!attach(tap.queues.back().get(), name, flags))
+    unsigned flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (queues > 1 ? IFF_MULTI_QUEUE : 0U);
+    std::vector<tun_descriptor> tap;
+    tap.push_back({open_device(), true, {}});
+    if (attach(tap.front().fd.get(), name, flags)) {
+        tap.front().offload = negotiate(tap.front().fd.get());
+    } else {
+        flags &= ~static_cast<unsigned>(IFF_VNET_HDR);
+        if (errno != EINVAL || !attach(tap.front().fd.get(), name, flags))
+            fail("TUNSETIFF ioctl on /dev/net/tun failed");
+        tap.front().vnet_header = false;
+    }
+    while (tap.size() < queues) {
+        tap.push_back({open_device(), tap.front().vnet_header, tap.front().offload});
+        if (!attach(tap.back().fd.get(), name, flags))
             fail("TUNSETIFF ioctl on /dev/net/tun failed");
     }
     return tap;
 }
 
-} // namespace tapioca::tap
+} // namespace tapioca

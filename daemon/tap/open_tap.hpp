@@ -2,26 +2,14 @@
 // kernel has. Read Documentation/networking/tuntap.rst and linux/if_tun.h first.
 #pragma once
 
-#include "daemon/os/unique_fd.hpp"
+#include "daemon/tap/tun_queue.hpp"
 
 #include <string>
 #include <vector>
 
-namespace tapioca::tap {
+namespace tapioca {
 
-/// What the kernel agreed to.
-struct tap_offloads {
-    bool virtio_header = false; ///< 12 octets before each frame; without it there is no offload at all
-    bool checksum = false, tso4 = false, tso6 = false, tso_ecn = false, uso = false;
-};
+/// Creates the device with `queues` queues; the caller is inside the namespace. Throws std::system_error.
+[[nodiscard]] std::vector<tun_descriptor> open_tap(const std::string& name, unsigned queues);
 
-struct opened_tap {
-    std::string name;
-    std::vector<os::unique_fd> queues; ///< non-blocking, at least one, at most as many as were asked for
-    tap_offloads offloads;
-};
-
-/// Creates the device with up to `queues` queues; the caller is inside the namespace. Throws std::system_error.
-[[nodiscard]] opened_tap open_tap(const std::string& name, unsigned queues);
-
-} // namespace tapioca::tap
+} // namespace tapioca

@@ -6,6 +6,7 @@
 #include "daemon/report/counters.hpp"
 #include "daemon/report/event_ring.hpp"
 #include "daemon/tap/tap_queue.hpp"
+#include "daemon/translate/colleagues.hpp"
 #include "daemon/translate/guest_link.hpp"
 #include "proto/frame/classify.hpp"
 #include "proto/frame/emit.hpp"
@@ -13,7 +14,7 @@
 namespace tapioca {
 
 /// Kinds of epoll tokens.
-enum class source : std::uint8_t { tap, mailbox, stop, tcp_flow, udp_flow, echo_flow, tcp_listener, udp_listener };
+enum class source : std::uint8_t { tap, mailbox, tcp_flow, udp_flow, echo_flow, tcp_listener, udp_listener };
 
 struct context {
     const plane_config& config;
@@ -22,12 +23,19 @@ struct context {
     report::counters& counters;
     report::event_ring& events;
     guest_link& guest;
+    colleagues* others = nullptr; ///< null: there is one worker
 
-    [[nodiscard]] link_addresses link() const noexcept { return {config.net.our_mac, guest.mac()}; }
+    [[nodiscard]] link_ends link() const noexcept { return {config.net.our_mac, guest.mac()}; }
     void report(report::event_kind kind, instant now, const flow_key& key, int error = 0) noexcept
     {
         if (!events.push({now, kind, error, key}))
             counters.add(report::counter::events_lost);
+    }
+    [[nodiscard]] bool claim(std::uint64_t flow_hash) const noexcept { return others == nullptr || others->claim(flow_hash); }
+    void disclaim(std::uint64_t flow_hash) const noexcept
+    {
+        if (others != nullptr)
+            others->disclaim(flow_hash);
     }
     [[nodiscard]] const ip_address& outbound(ip_family f) const noexcept
     {

@@ -2,6 +2,7 @@
 
 #include "proto/responder/arp.hpp"
 #include "proto/responder/dhcp.hpp"
+#include "proto/responder/dhcpv6.hpp"
 #include "proto/responder/ndp.hpp"
 #include "proto/wire/icmp.hpp"
 #include "proto/wire/udp.hpp"
@@ -16,6 +17,20 @@ namespace {
 
 constexpr std::uint16_t dhcp_server_port = 67;
 constexpr std::uint16_t dhcpv6_server_port = 547;
+
+/// What names the flow of a packet that has one.
+std::optional<flow_key> flow_key_of(const packet& p) noexcept
+{
+    switch (p.kind) {
+    case packet_kind::tcp: return key_of(p, wire::protocol_tcp);
+    case packet_kind::udp: return key_of(p, wire::protocol_udp);
+    case packet_kind::arp:
+    case packet_kind::icmp:
+    case packet_kind::icmpv6:
+    case packet_kind::fragment: break;
+    }
+    return std::nullopt;
+}
 
 bool same_flow(const packet& a, const packet& b) noexcept
 {
@@ -33,19 +48,55 @@ ingress::ingress(context& ctx, tcp_translator& tcp)
 void ingress::process(std::span<const rx_frame> frames, instant now) noexcept
 {
     count_ = 0;
-    for (const auto& frame : frames.first(std::min(frames.size(), most_frames))) {
-        const auto p = classify(frame.octets);
-        if (!p) {
-            ctx_.counters.drop(p.why());
-            continue;
-        }
-        learn(*p, now);
-        batch_[count_++] = {{*p, frame.vnet}, false};
-    }
+    for (const auto& frame : frames.first(std::min(frames.size(), most_frames)))
+        accept(frame, now);
+    if (ctx_.others != nullptr)
+        for (std::size_t i = 0; i < count_; ++i)
+            batch_[i].done = hand_over(batch_[i].frame.packet, &batch_[i]);
+    dispatch_all(now);
+}
+
+void ingress::take_over(const rx_frame& frame, instant now) noexcept
+{
+    count_ = 0;
+    accept(frame, now);
+    dispatch_all(now);
+}
+
+void ingress::accept(const rx_frame& frame, instant now) noexcept
+{
+    const auto p = classify(frame.octets);
+    if (!p)
+        return ctx_.counters.drop(p.why());
+    learn(*p, now);
+    batch_[count_++] = {{*p, frame.vnet}, frame.octets, false};
+}
+
+void ingress::dispatch_all(instant now) noexcept
+{
     for (std::size_t i = 0; i < count_; ++i)
         if (!batch_[i].done)
             dispatch(i, now);
 }
+
+/// Frames of flows that another worker owns go there. True if this one did, or was lost on the way.
+bool ingress::hand_over(const packet& p, const pending* frame) noexcept
+{
+    const auto key = flow_key_of(p);
+    if (!key || owns(*key))
+        return false;
+    const auto owner = ctx_.others->owner(hash_of(*key, ctx_.config.secret));
+    if (!owner)
+        return false;
+    ctx_.counters.add(counter::steering_missed);
+    if (frame != nullptr ? ctx_.others->hand_over(*owner, frame->frame.vnet, frame->octets) : ctx_.others->hand_over(*owner, p))
+        ctx_.counters.add(counter::frames_handed_over);
+    else
+        ctx_.counters.drop(drop_reason::mailbox_full);
+    return true;
+}
+
+bool ingress::owns(const flow_key& key) noexcept { return key.protocol == wire::protocol_tcp && tcp_.owns(key); }
 
 void ingress::learn(const packet& p, instant now) noexcept
 {
@@ -111,6 +162,8 @@ bool ingress::answer_server(const packet& p) noexcept
         commit(datagram.why(), counter::dhcp_answers);
     else if (v4)
         commit(dhcp_respond(p.source_mac, datagram->payload, ctx_.config.net, ctx_.tap.acquire()), counter::dhcp_answers);
+    else if (const auto ip = wire::parse_ipv6(p.l3))
+        commit(dhcpv6_respond(p.source_mac, *ip, *datagram, ctx_.config.net, ctx_.tap.acquire()), counter::dhcpv6_answers);
     return true;
 }
 
@@ -147,6 +200,24 @@ void ingress::take_fragment(const packet& p, instant now) noexcept
     if (!whole)
         return ctx_.counters.drop(whole.why());
     ctx_.counters.add(counter::reassembled);
+    auto datagram = p;
+    datagram.l4 = whole->payload;
+    datagram.ttl = whole->ttl;
+    datagram.tos = whole->tos;
+    datagram.dont_fragment = whole->dont_fragment;
+    const auto upper = classify_upper(datagram, whole->protocol);
+    if (!upper)
+        return ctx_.counters.drop(upper.why());
+    if (ctx_.others == nullptr || !hand_over(*upper, nullptr))
+        take_over(*upper, now);
+}
+
+void ingress::take_over(const packet& reassembled, instant now) noexcept
+{
+    (void)now;
+    if (reassembled.kind == packet_kind::udp && answer_server(reassembled))
+        return;
+    ctx_.counters.drop(drop_reason::protocol_disabled);
 }
 
 void ingress::expire(instant now) noexcept

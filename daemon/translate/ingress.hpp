@@ -14,6 +14,10 @@ public:
     /// One batch of at most tun_queue::most_frames frames.
     void process(std::span<const rx_frame> frames, instant now) noexcept;
 
+    /// A frame, or a datagram put together from fragments, that another worker received for a flow of ours.
+    void take_over(const rx_frame& frame, instant now) noexcept;
+    void take_over(const packet& reassembled, instant now) noexcept;
+
     void expire(instant now) noexcept;
     [[nodiscard]] instant next_deadline() const noexcept { return fragments_.next_expiry(); }
 
@@ -24,12 +28,17 @@ private:
     /// A frame of the batch that was not dealt with yet.
     struct pending {
         guest_packet frame;
+        bytes_view octets; ///< the whole frame
         bool done = false;
     };
     using run = std::array<const guest_packet*, most_frames>;
 
+    void accept(const rx_frame& frame, instant now) noexcept;
+    void dispatch_all(instant now) noexcept;
+    [[nodiscard]] bool hand_over(const packet& p, const pending* frame) noexcept;
     void learn(const packet& p, instant now) noexcept;
     void dispatch(std::size_t at, instant now) noexcept;
+    [[nodiscard]] bool owns(const flow_key& key) noexcept;
     [[nodiscard]] std::size_t gather(std::size_t first, run& frames) noexcept;
     void take_tcp(std::size_t first, instant now) noexcept;
     void take_udp(std::size_t first, instant now) noexcept;

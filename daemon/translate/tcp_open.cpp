@@ -37,6 +37,24 @@ std::uint16_t tcp_translator::largest_mss(ip_family family) const noexcept
     return static_cast<std::uint16_t>(fits > page ? fits / page * page : fits);
 }
 
+/// A new flow that is ours; null if there is no room for it, which is counted.
+tcp_flow* tcp_translator::insert(const flow_key& key, instant now) noexcept
+{
+    auto* f = flows_.insert(key);
+    if (f != nullptr && !ctx_.claim(flows_.hash(*f))) {
+        flows_.erase(*f);
+        f = nullptr;
+    }
+    if (f == nullptr) {
+        ctx_.report(report::event_kind::flow_table_full, now, key);
+        ctx_.counters.drop(drop_reason::flow_table_full);
+        return nullptr;
+    }
+    f->heard = f->moved = seconds(now);
+    ctx_.report(report::event_kind::flow_opened, now, key);
+    return f;
+}
+
 void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant now) noexcept
 {
     if (s.source_port == 0 || s.destination_port == 0)
@@ -44,14 +62,10 @@ void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant n
     if (!p.source.is_unicast() || !p.destination.is_unicast())
         return ctx_.counters.drop(drop_reason::not_unicast);
     const auto key = key_of(p, wire::protocol_tcp);
-    auto* f = flows_.insert(key);
-    if (f == nullptr) {
-        ctx_.report(report::event_kind::flow_table_full, now, key);
-        return ctx_.counters.drop(drop_reason::flow_table_full);
-    }
+    auto* f = insert(key, now);
+    if (f == nullptr)
+        return;
     ctx_.counters.add(counter::tcp_flows_opened);
-    ctx_.report(report::event_kind::flow_opened, now, key);
-    f->heard = f->moved = seconds(now);
     const auto largest = static_cast<std::uint16_t>(ctx_.config.net.mtu == 0 ? 1460 : 65535 - 60 - 14);
     f->c.open_from_guest(tcp::without_octets(s), initial_sequence(key, now), largest);
 
@@ -192,18 +206,14 @@ void tcp_translator::from_peer(os::accepted connection, std::uint16_t port, inst
         return ctx_.counters.drop(drop_reason::no_translation);
     }
     const flow_key key{guest, *seen_as, port, peer.port, wire::protocol_tcp};
-    auto* f = flows_.find(key) != nullptr ? nullptr : flows_.insert(key);
-    if (f == nullptr) {
-        os::reset_on_close(connection.fd.get());
-        return ctx_.counters.drop(drop_reason::flow_table_full);
-    }
+    auto* f = flows_.find(key) != nullptr ? nullptr : insert(key, now);
+    if (f == nullptr)
+        return os::reset_on_close(connection.fd.get());
     f->fd = connection.fd.release();
     f->from_peer = true;
     f->readable = true;
-    f->heard = f->moved = seconds(now);
     f->peek_offset = (family == ip_family::ipv4 ? peek_offset4_ : peek_offset6_) && os::set_peek_offset(f->fd, 0).has_value();
     ctx_.counters.add(counter::tcp_flows_accepted);
-    ctx_.report(report::event_kind::flow_opened, now, key);
     const os::token id{static_cast<std::uint8_t>(source::tcp_flow), flows_.id_of(*f).value};
     if (!ctx_.poller.add(f->fd, id, os::trigger::edge))
         return close(*f, now);

@@ -44,7 +44,7 @@ void leave_checksum(wire::virtio_net_header& vnet, std::size_t start, std::size_
 
 } // namespace
 
-std::size_t emit_ip(octet* upper, const link_addresses& link, const ip_address& source, const ip_address& destination, octet protocol,
+std::size_t emit_ip(octet* upper, const link_ends& link, const ip_address& source, const ip_address& destination, octet protocol,
                     std::size_t length, octet ttl, octet tos) noexcept
 {
     octet* at = upper;
@@ -72,7 +72,7 @@ std::size_t emit_ip(octet* upper, const link_addresses& link, const ip_address& 
     return static_cast<std::size_t>(upper - at);
 }
 
-std::size_t emit_tcp(octet* payload, const link_addresses& link, const flow_key& key, const tcp_emission& tcp,
+std::size_t emit_tcp(octet* payload, const link_ends& link, const flow_key& key, const tcp_emission& tcp,
                      wire::virtio_net_header& vnet) noexcept
 {
     octet* at = put_options(payload, tcp);
@@ -94,7 +94,7 @@ std::size_t emit_tcp(octet* payload, const link_addresses& link, const flow_key&
     return ip + header_octets;
 }
 
-std::size_t emit_udp(octet* payload, const link_addresses& link, const flow_key& key, const udp_emission& udp,
+std::size_t emit_udp(octet* payload, const link_ends& link, const flow_key& key, const udp_emission& udp,
                      wire::virtio_net_header& vnet) noexcept
 {
     const auto length = sizeof(wire::udp_header) + udp.payload;

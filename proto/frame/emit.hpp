@@ -5,7 +5,7 @@
 #pragma once
 
 #include "proto/base/sequence.hpp"
-#include "proto/flow/key.hpp"
+#include "proto/frame/flow_key.hpp"
 #include "proto/wire/ethernet.hpp"
 #include "proto/wire/virtio_net.hpp"
 
@@ -16,7 +16,7 @@ namespace tapioca {
 /// The room that every header chain written here fits into: Ethernet, IPv6, TCP with options.
 inline constexpr std::size_t most_header_octets = 14 + 40 + 40;
 
-struct link_addresses {
+struct link_ends {
     mac_address ours, guest;
 };
 
@@ -32,7 +32,7 @@ struct tcp_emission {
 
 /// Writes the headers of a segment from `key.remote` to `key.guest` so that they end at `payload`, in front of which
 /// most_header_octets must be writable. Returns how many octets they take.
-[[nodiscard]] std::size_t emit_tcp(octet* payload, const link_addresses& link, const flow_key& key, const tcp_emission& tcp,
+[[nodiscard]] std::size_t emit_tcp(octet* payload, const link_ends& link, const flow_key& key, const tcp_emission& tcp,
                                    wire::virtio_net_header& vnet) noexcept;
 
 struct udp_emission {
@@ -42,11 +42,11 @@ struct udp_emission {
 };
 
 /// Likewise for a datagram, or a run of datagrams of equal size as one USO super-frame.
-[[nodiscard]] std::size_t emit_udp(octet* payload, const link_addresses& link, const flow_key& key, const udp_emission& udp,
+[[nodiscard]] std::size_t emit_udp(octet* payload, const link_ends& link, const flow_key& key, const udp_emission& udp,
                                    wire::virtio_net_header& vnet) noexcept;
 
 /// Writes Ethernet and IP headers alone, in front of an upper layer whose checksum is complete.
-[[nodiscard]] std::size_t emit_ip(octet* upper, const link_addresses& link, const ip_address& source, const ip_address& destination,
+[[nodiscard]] std::size_t emit_ip(octet* upper, const link_ends& link, const ip_address& source, const ip_address& destination,
                                   octet protocol, std::size_t length, octet ttl, octet tos) noexcept;
 
 /// Computes the checksum that a virtio-net header leaves to the device, in a frame that is no super-frame.

@@ -12,13 +12,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import tally  # noqa: E402
 
 
-def tallied(cases, required=(), steps=""):
+def tallied(cases, required=(), steps="", silent=()):
     """cases: (name, attributes and children of the testcase, output). Returns ((passed, failed, skipped), what was printed)."""
     with tempfile.TemporaryDirectory(prefix="tapioca-lint-") as directory:
         folder = pathlib.Path(directory)
         body = "".join(f'<testcase name="{n}" {a[0]}>{a[1]}<system-out>{o}</system-out></testcase>' for n, a, o in cases)
         (folder / "release-quick.xml").write_text(f"<testsuite>{body}</testsuite>")
-        tests = [{"name": n, "properties": [{"name": "LABELS", "value": ["unit"]}]} for n, _, _ in cases]
+        tests = [{"name": n, "properties": [{"name": "LABELS", "value": ["unit"]}]} for n in [*(c[0] for c in cases), *silent]]
         (folder / "release-quick.json").write_text(json.dumps({"tests": tests}))
         (folder / "steps").write_text(steps)
         printed = io.StringIO()
@@ -47,6 +47,11 @@ class Tally(unittest.TestCase):
     def test_exit_status_has_the_last_word(self):
         self.assertEqual(tallied([("a", FAIL, "All tests passed (1 assertion in 1 test case)\nLeakSanitizer")])[0], (1, 1, 0))
         self.assertEqual(tallied([("a", FAIL, "3 passed, 0 failed")])[0], (3, 1, 0))
+
+    def test_a_run_that_broke_off_is_a_failure(self):
+        counts, printed = tallied([("a", RUN, "")], silent=["b"])
+        self.assertEqual(counts, (1, 1, 0))
+        self.assertIn("release-quick/b: no result", printed)
 
     def test_skips_carry_their_reason(self):
         counts, printed = tallied([("a", SKIP, "skipped: no clang-format")])

@@ -56,13 +56,18 @@ def add_up(directory, required):
     """Prints failures and skips; returns (passed, failed, skipped)."""
     passed = failed = skipped = 0
     heard = set()
-    for file in sorted(directory.glob("*.xml")):
-        labels = labels_of(file.with_suffix(".json"))
-        for case in ET.parse(file).getroot().iter("testcase"):
+    for listing in sorted(directory.glob("*.json")):
+        labels, results = labels_of(listing), listing.with_suffix(".xml")
+        cases = list(ET.parse(results).getroot().iter("testcase")) if results.exists() else []
+        silent = set(labels) - {case.get("name") for case in cases}
+        failed += len(silent)
+        for name in sorted(silent):
+            print(f"FAILED   {listing.stem}/{name}: no result")
+        for case in cases:
             p, f, s, reasons = count_case(case)
             passed, failed, skipped = passed + p, failed + f, skipped + s
             heard.update(labels.get(case.get("name"), []))
-            name = f"{file.stem}/{case.get('name')}"
+            name = f"{listing.stem}/{case.get('name')}"
             if f:
                 print(f"FAILED   {name}")
             for reason in reasons:

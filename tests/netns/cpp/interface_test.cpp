@@ -1,4 +1,6 @@
 // The guest's interface as it comes out of hosts of every kind: configured by our own code, judged by ip(8).
+#include "daemon/config/guest_plan.hpp"
+#include "daemon/netns/interface.hpp"
 #include "tests/netns/cpp/simulated_host.hpp"
 #include "tests/support/catch.hpp"
 
@@ -254,6 +256,15 @@ TEST_CASE("--no-copy-routes leaves the default route alone, --no-copy-addrs one 
                                    "198.51.100.0/25 dev eth0 proto kernel scope link src 198.51.100.2"});
 }
 
+TEST_CASE("--no-copy-routes without a gateway makes everything a neighbour")
+{
+    options opts;
+    opts.copy_routes = false;
+    const auto guest = configured_guest(with_eth0({"ip addr add 192.0.2.2/24 dev eth0", "ip route add default dev eth0"}), opts);
+    CHECK(guest["error"] == lines{});
+    CHECK(guest["route4"] == lines{"default dev eth0 scope link", "192.0.2.0/24 dev eth0 proto kernel scope link src 192.0.2.2"});
+}
+
 TEST_CASE("routes that need others come out in any order, however many there are")
 {
     const auto guest = configured_guest(with_eth0(
@@ -276,6 +287,16 @@ TEST_CASE("a namespace without IPv6 is no reason to fail")
     CHECK(guest["addr4"].size() == 1);
     CHECK(guest["addr6"] == lines{});
     CHECK(guest["warnings"] == lines{"IPv6 not supported, disabling"});
+
+    const lines without = {"sysctl -qw net.ipv6.conf.default.disable_ipv6=1"};
+    for (const auto& host :
+         {with_eth0({"ip addr add 2001:db8::2/64 dev eth0 nodad", "ip route add default via 2001:db8::1"}), lines{}}) {
+        const auto off = configured_guest(host, {}, without);
+        CHECK(off["error"] == lines{});
+        CHECK(off["addr4"].size() == 1);
+        CHECK(off["addr6"] == lines{});
+        CHECK(off["warnings"] == lines{"IPv6 not supported, disabling"});
+    }
 }
 
 TEST_CASE("the interface gets the name and the MAC address that were asked for, or says why not")
@@ -315,4 +336,55 @@ TEST_CASE("a named interface is the template of both families; one that does not
     CHECK(configured_guest(host, opts)["error"] == lines{"External interface not usable"});
     opts.outbound_if4 = "eth1";
     CHECK(configured_guest(host, opts)["host4"] == lines{"198.51.100.2/24", "::"});
+}
+
+TEST_CASE("nexthop objects become plain routes; what only stops packets is not copied")
+{
+    const auto guest = configured_guest(
+        with_eth0({"ip addr add 192.0.2.2/24 dev eth0", "ip addr add 2001:db8::2/64 dev eth0 nodad",
+                   "ip nexthop add id 1 via 192.0.2.1 dev eth0", "ip nexthop add id 2 via 192.0.2.3 dev eth0",
+                   "ip nexthop add id 3 group 1/2", "ip nexthop add id 4 via fe80::abcd dev eth0", "ip route add default nhid 1",
+                   "ip route add 203.0.113.0/24 nhid 3", "ip -6 route add default nhid 4", "ip route add blackhole 10.0.0.0/8",
+                   "ip -6 route add unreachable 2001:db8:9::/48"}));
+    CHECK(guest["error"] == lines{});
+    CHECK(guest["host4"] == lines{"192.0.2.2/24", "192.0.2.1"});
+    CHECK(guest["host6"] == lines{"2001:db8::2/64", "fe80::abcd"});
+    CHECK(guest["route4"] == lines{"default via 192.0.2.1 dev eth0",
+                                   "192.0.2.0/24 dev eth0 proto kernel scope link src 192.0.2.2", "203.0.113.0/24",
+                                   "nexthop via 192.0.2.1 dev eth0 weight 1", "nexthop via 192.0.2.3 dev eth0 weight 1"});
+    CHECK(has(guest["route6"], "default via fe80::abcd dev eth0 metric 1024 pref medium"));
+}
+
+TEST_CASE("IPv6 routes of equal metric through several routers are copied")
+{
+    const auto guest = configured_guest(with_eth0(
+        {"ip addr add 2001:db8::2/64 dev eth0 nodad", "ip route add default proto ra metric 100 via fe80::a dev eth0",
+         "ip -6 route append default proto ra metric 100 via fe80::b dev eth0",
+         "ip -6 route add default proto static metric 200 nexthop via fe80::c dev eth0 nexthop via fe80::d dev eth0 weight 3"}));
+    CHECK(guest["error"] == lines{});
+    CHECK(guest["host6"] == lines{"2001:db8::2/64", "fe80::a"});
+    CHECK(has(guest["route6"], "default proto ra metric 100 pref medium"));
+    CHECK(has(guest["route6"], "nexthop via fe80::b dev eth0 weight 1"));
+    CHECK(has(guest["route6"], "nexthop via fe80::d dev eth0 weight 3"));
+}
+
+TEST_CASE("without --config-net the interface stays down and loses nothing but its MAC address")
+{
+    const auto found = in_namespaces([](findings& f) {
+        options opts;
+        opts.ns_mac = mac_address{{0x02, 0, 0, 0, 0, 0x17}};
+        opts.mtu = 1500;
+        const auto host = discover(opts);
+        const auto plan = plan_interface(opts, host, plan_guest(opts, host, 0));
+        make_interface(plan.name);
+        bring_up_loopback();
+        static_cast<void>(configure_tap(plan, plan.name));
+        for (const auto& line : shell("ip -o link show dev lo; ip -o link show dev tap0; ip -o addr show dev tap0; ip route"))
+            f.add("all", line);
+    });
+    CHECK(found["error"] == lines{});
+    REQUIRE(found["all"].size() == 2);
+    CHECK(contains(found["all"][0], "LOOPBACK,UP"));
+    CHECK(contains(found["all"][1], "<BROADCAST,MULTICAST>"));
+    CHECK(contains(found["all"][1], "02:00:00:00:00:17"));
 }

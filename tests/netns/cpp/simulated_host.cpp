@@ -150,10 +150,11 @@ void make_interface(const std::string& name)
     if (tun && ::ioctl(tun.get(), TUNSETIFF, &request) == 0)
         static_cast<void>(tun.release()); // until the child ends
     else
-        shell("ip link add " + name + " type veth peer name far && ip link set far up");
+        shell("ip link add " + name +
+              " type veth peer name far && sysctl -qw net.ipv6.conf.far.disable_ipv6=1 && ip link set far up");
 }
 
-findings configured_guest(const lines& host_commands, options opts)
+findings configured_guest(const lines& host_commands, options opts, const lines& guest_commands)
 {
     opts.config_net = true;
     return in_namespaces([&](findings& found) {
@@ -166,6 +167,8 @@ findings configured_guest(const lines& host_commands, options opts)
         describe(found, "host6", host.v6);
 
         enter_new_network();
+        for (const auto& command : guest_commands)
+            shell(command);
         make_interface(plan.name);
         bring_up_loopback();
         const auto state = configure_tap(plan, plan.name);

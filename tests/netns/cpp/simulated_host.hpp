@@ -39,9 +39,9 @@ void enter_new_network();
 /// Opens a tap of this name, or makes a veth where /dev/net/tun is out of reach.
 void make_interface(const std::string& name);
 
-/// Builds a host by the commands, then a guest from it as --config-net does. Topics: `link`, `addr4`, `addr6`, `route4`, `route6`
-/// of the guest as ip(8) shows them (without the link-local address), `linklocal`, `host4` and `host6` (address, gateway, "local"
-/// in local mode), `notes`, `warnings`.
-[[nodiscard]] findings configured_guest(const lines& host_commands, options opts = {});
+/// Builds a host by the commands, then a guest from it as --config-net does; `guest_commands` run in the guest's namespace
+/// before. Topics: `link`, `addr4`, `addr6`, `route4`, `route6` of the guest as ip(8) shows them (without the link-local
+/// address), `linklocal`, `host4` and `host6` (address, gateway, "local" in local mode), `notes`, `warnings`.
+[[nodiscard]] findings configured_guest(const lines& host_commands, options opts = {}, const lines& guest_commands = {});
 
 } // namespace tapioca::test

@@ -1,0 +1,30 @@
+#include "daemon/config/plane_plan.hpp"
+
+#include "daemon/config/guest_plan.hpp"
+#include "daemon/os/random.hpp"
+
+namespace tapioca {
+
+plane_config plan_plane(const options& opts, const host_network& host, const guest_network& guest, const mac_address& guest_mac)
+{
+    plane_config plane;
+    plane.net = guest;
+    plane.xlat = plan_translation(opts, host);
+    plane.guest_mac = guest_mac;
+    plane.address_fixed4 = opts.address4.has_value();
+    plane.address_fixed6 = opts.address6.has_value();
+    plane.tcp = opts.tcp;
+    plane.udp = opts.udp;
+    plane.icmp = opts.icmp;
+    plane.outbound4 = opts.outbound4.value_or(ip_address{});
+    plane.outbound6 = opts.outbound6.value_or(ip_address{});
+    plane.outbound_if4 = opts.outbound_if4.value_or("");
+    plane.outbound_if6 = opts.outbound_if6.value_or("");
+    plane.scope6 = static_cast<unsigned>(host.v6.interface_index);
+    plane.freebind = opts.freebind;
+    plane.trace = opts.level == log_level::trace;
+    plane.secret = os::random_key();
+    return plane;
+}
+
+} // namespace tapioca

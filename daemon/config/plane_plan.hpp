@@ -1,0 +1,14 @@
+// The data plane's snapshot, from all that start-up has found out.
+#pragma once
+
+#include "daemon/config/host_network.hpp"
+#include "daemon/config/options.hpp"
+#include "daemon/config/plane_config.hpp"
+
+namespace tapioca {
+
+/// `guest_mac`: of the tap in the namespace; broadcast where nobody knows it yet.
+[[nodiscard]] plane_config plan_plane(const options& opts, const host_network& host, const guest_network& guest,
+                                      const mac_address& guest_mac);
+
+} // namespace tapioca

@@ -1,0 +1,18 @@
+// What a person wants to read at the start: which interface was the model, what the guest will be told, which addresses lead to
+// the host.
+#pragma once
+
+#include "daemon/config/host_network.hpp"
+#include "daemon/config/options.hpp"
+#include "proto/forward/translation.hpp"
+#include "proto/responder/guest_network.hpp"
+
+#include <string>
+#include <vector>
+
+namespace tapioca {
+
+[[nodiscard]] std::vector<std::string> start_report(const options& opts, const host_network& host, const guest_network& guest,
+                                                    const translation& addresses, const std::string& tap_name);
+
+} // namespace tapioca

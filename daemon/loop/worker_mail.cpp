@@ -1,0 +1,125 @@
+// What workers send each other.
+
+#include "daemon/loop/worker.hpp"
+
+namespace tapioca {
+
+using report::counter;
+
+namespace {
+
+enum class letter_kind : std::uint8_t { frame, reassembled, connection };
+
+struct frame_letter {
+    letter_kind kind = letter_kind::frame;
+    wire::virtio_net_header vnet;
+};
+
+/// A datagram put together from fragments: the packet without its views, and behind it the upper layer's octets.
+struct reassembled_letter {
+    letter_kind kind = letter_kind::reassembled;
+    packet whole;
+};
+
+struct connection_letter {
+    letter_kind kind = letter_kind::connection;
+    int fd = -1;
+    endpoint peer;
+    std::uint16_t port = 0;
+};
+
+constexpr std::size_t letters_per_turn = 64;
+
+template <class Letter>
+bytes_view octets(const Letter& letter) noexcept
+{
+    static_assert(std::is_trivially_copyable_v<Letter>);
+    return {reinterpret_cast<const octet*>(&letter), sizeof letter};
+}
+
+template <class Letter>
+Letter open(bytes_view& letter) noexcept
+{
+    Letter opened;
+    std::memcpy(static_cast<void*>(&opened), letter.data(), sizeof opened);
+    letter = letter.subspan(sizeof opened);
+    return opened;
+}
+
+} // namespace
+
+bool worker::claim(std::uint64_t flow_hash) noexcept { return common_.owners.enter(flow_hash, self_); }
+
+void worker::disclaim(std::uint64_t flow_hash) noexcept { common_.owners.leave(flow_hash, self_); }
+
+std::optional<unsigned> worker::owner(std::uint64_t flow_hash) const noexcept
+{
+    const auto found = common_.owners.find(flow_hash);
+    return found && *found != self_ ? found : std::nullopt;
+}
+
+bool worker::post(unsigned to, bytes_view head, bytes_view body) noexcept
+{
+    if (!common_.mailboxes[to].post(self_, head, body))
+        return false;
+    bells_ |= std::uint64_t{1} << to;
+    return true;
+}
+
+bool worker::hand_over(unsigned to, const wire::virtio_net_header& vnet, bytes_view frame) noexcept
+{
+    const frame_letter letter{.vnet = vnet};
+    return post(to, octets(letter), frame);
+}
+
+bool worker::hand_over(unsigned to, const packet& reassembled) noexcept
+{
+    reassembled_letter letter{.whole = reassembled};
+    letter.whole.l3 = letter.whole.l4 = {};
+    return post(to, octets(letter), reassembled.l4);
+}
+
+/// Gives an accepted connection to the worker with the fewest flows. False if that is us, or its mailbox is full.
+bool worker::pass_on(os::accepted& connection, std::uint16_t port) noexcept
+{
+    unsigned fewest = self_;
+    for (unsigned i = 0; i < common_.flow_counts.size(); ++i)
+        if (common_.flow_counts[i].load(std::memory_order_relaxed) < common_.flow_counts[fewest].load(std::memory_order_relaxed))
+            fewest = i;
+    if (fewest == self_)
+        return false;
+    const connection_letter letter{.fd = connection.fd.get(), .peer = connection.peer, .port = port};
+    if (!post(fewest, octets(letter), {}))
+        return false;
+    (void)connection.fd.release();
+    return true;
+}
+
+void worker::take_mail(instant now) noexcept
+{
+    take_requests(now);
+    mail_left_ = common_.mailboxes[self_].drain(letters_per_turn, [&](bytes_view letter) { take_letter(letter, now); });
+}
+
+void worker::take_letter(bytes_view letter, instant now) noexcept
+{
+    switch (static_cast<letter_kind>(letter[0])) {
+    case letter_kind::frame: {
+        const auto head = open<frame_letter>(letter);
+        counters_.add(counter::frames_taken_over);
+        return ingress_.take_over({head.vnet, letter}, now);
+    }
+    case letter_kind::reassembled: {
+        auto whole = open<reassembled_letter>(letter).whole;
+        whole.l4 = letter;
+        counters_.add(counter::frames_taken_over);
+        return ingress_.take_over(whole, now);
+    }
+    case letter_kind::connection: {
+        const auto head = open<connection_letter>(letter);
+        return tcp_.from_peer({os::unique_fd{head.fd}, head.peer}, head.port, now);
+    }
+    }
+}
+
+} // namespace tapioca

@@ -1,0 +1,43 @@
+// All workers of the data plane, as the control plane sees them.
+#pragma once
+
+#include "daemon/loop/worker.hpp"
+#include "daemon/tap/tun_queue.hpp"
+
+#include <functional>
+
+namespace tapioca {
+
+/// What the data plane is given for good.
+struct plane_resources {
+    std::vector<tun_descriptor> tap_queues; ///< one a worker
+    std::vector<listening_socket> listeners;
+    os::unique_fd pcap;
+};
+
+class worker_pool {
+public:
+    /// One worker a queue of the tap. Reserves all memory; throws std::system_error.
+    worker_pool(plane_config config, plane_resources&& resources);
+
+    /// Starts the threads: they inherit the caller's credentials and signal mask.
+    void start();
+    /// Ends and joins them.
+    void stop() noexcept;
+
+    /// Calls `visit` for everything that the workers have reported since the last call. From one thread only.
+    void drain_events(const std::function<void(const report::worker_event&)>& visit);
+
+    [[nodiscard]] std::size_t size() const noexcept { return workers_.size(); }
+    [[nodiscard]] const report::counters& counters_of(std::size_t i) const noexcept { return workers_[i]->counters(); }
+
+    /// Sends an unsolicited router advertisement, unless the guest is to have none.
+    void advertise_router() noexcept;
+
+private:
+    common_ground common_;
+    os::unique_fd capture_;
+    std::vector<std::unique_ptr<worker>> workers_;
+};
+
+} // namespace tapioca

@@ -1,0 +1,105 @@
+#include "daemon/report/plane_report.hpp"
+
+#include "daemon/config/address_text.hpp"
+#include "daemon/report/log.hpp"
+#include "proto/wire/protocol.hpp"
+
+#include <cstring>
+
+namespace tapioca::report {
+namespace {
+
+std::string endpoint_text(const ip_address& address, std::uint16_t port)
+{
+    return '[' + to_text(address) + "]:" + std::to_string(port);
+}
+
+std::string flow_text(const flow_key& key)
+{
+    const char* protocol = key.protocol == wire::protocol_tcp ? "TCP" : key.protocol == wire::protocol_udp ? "UDP" : "echo";
+    return std::string{protocol} + ' ' + endpoint_text(key.guest, key.guest_port) + " -> " + endpoint_text(key.remote, key.remote_port);
+}
+
+log::severity severity_of(event_kind kind)
+{
+    switch (kind) {
+    case event_kind::flow_opened:
+    case event_kind::flow_closed:
+    case event_kind::connect_failed: return log::severity::debug;
+    case event_kind::guest_mac_learned: return log::severity::info;
+    case event_kind::socket_failed:
+    case event_kind::ping_refused:
+    case event_kind::flow_stalled:
+    case event_kind::flow_quarantined:
+    case event_kind::flow_table_full:
+    case event_kind::tap_failed:
+    case event_kind::count_: break;
+    }
+    return log::severity::warning;
+}
+
+const char* words_of(event_kind kind)
+{
+    switch (kind) {
+    case event_kind::flow_opened: return "Flow opened: ";
+    case event_kind::flow_closed: return "Flow closed: ";
+    case event_kind::connect_failed: return "Couldn't connect: ";
+    case event_kind::socket_failed: return "Couldn't open flow specific socket: ";
+    case event_kind::ping_refused:
+        return "Ping sockets are refused, try: sysctl -w net.ipv4.ping_group_range=\"0 2147483647\": ";
+    case event_kind::flow_stalled: return "Flow examined after a stall: ";
+    case event_kind::flow_quarantined: return "Flow reset, as its state makes no sense: ";
+    case event_kind::guest_mac_learned: return "New guest MAC address observed";
+    case event_kind::flow_table_full: return "No room for another flow: ";
+    case event_kind::tap_failed: return "Couldn't use the tap device";
+    case event_kind::count_: break;
+    }
+    return "";
+}
+
+} // namespace
+
+std::string to_text(const worker_event& event)
+{
+    std::string text = words_of(event.kind);
+    if (event.key.protocol != 0)
+        text += flow_text(event.key);
+    if (event.error != 0)
+        text += std::string{": "} + std::strerror(event.error);
+    return text;
+}
+
+void log_events(worker_pool& workers)
+{
+    workers.drain_events([](const worker_event& event) {
+        const auto severity = severity_of(event.kind);
+        if (!log::enabled(severity))
+            return;
+        if (severity == log::severity::warning)
+            log::limited(severity, to_text(event));
+        else
+            log::write(severity, to_text(event));
+    });
+}
+
+void log_counters(const worker_pool& workers)
+{
+    const auto print = [&](std::string_view name, auto value_of) {
+        std::uint64_t total = 0;
+        for (std::size_t i = 0; i < workers.size(); ++i)
+            total += value_of(workers.counters_of(i));
+        if (total == 0)
+            return;
+        log::info("counter " + std::string{name} + ' ' + std::to_string(total));
+        for (std::size_t i = 0; workers.size() > 1 && i < workers.size(); ++i)
+            log::info("worker " + std::to_string(i) + ' ' + std::string{name} + ' ' +
+                      std::to_string(value_of(workers.counters_of(i))));
+    };
+    for (std::size_t c = 0; c < counter_count; ++c)
+        print(counter_names[c], [&](const counters& from) { return from.value(static_cast<counter>(c)); });
+    for (std::size_t r = 0; r < drop_reason_count; ++r)
+        print("drop_" + std::string{drop_reason_names[r]},
+              [&](const counters& from) { return from.dropped(static_cast<drop_reason>(r)); });
+}
+
+} // namespace tapioca::report

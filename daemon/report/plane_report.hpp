@@ -1,0 +1,19 @@
+// What the workers say and count, as lines of the log.
+#pragma once
+
+#include "daemon/loop/worker_pool.hpp"
+
+#include <string>
+
+namespace tapioca::report {
+
+/// One line for an event of a worker.
+[[nodiscard]] std::string to_text(const worker_event& event);
+
+/// Writes the events that have come since the last call to the log.
+void log_events(worker_pool& workers);
+
+/// Writes "counter NAME VALUE" for each sum that is not zero, and "worker N NAME VALUE" where there are several workers.
+void log_counters(const worker_pool& workers);
+
+} // namespace tapioca::report

@@ -1,0 +1,46 @@
+#include "daemon/tap/capture_queue.hpp"
+
+#include "daemon/os/clock.hpp"
+#include "proto/wire/pcap.hpp"
+
+#include <sys/uio.h>
+#include <unistd.h>
+
+namespace tapioca {
+
+// syscalls: write
+void begin_capture(int file) noexcept
+{
+    const auto header = wire::make_pcap_file_header();
+    (void)!::write(file, header.data(), header.size());
+}
+
+std::span<const rx_frame> capture_queue::receive(std::size_t most) noexcept
+{
+    const auto frames = inner_.receive(most);
+    for (const auto& frame : frames)
+        record(frame.octets);
+    return frames;
+}
+
+bool capture_queue::commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept
+{
+    return send(vnet, inner_.acquire().data(), headers, payload);
+}
+
+bool capture_queue::send(const wire::virtio_net_header& vnet, octet* payload, std::size_t headers, std::size_t length) noexcept
+{
+    record({payload - headers, headers + length});
+    return inner_.send(vnet, payload, headers, length);
+}
+
+// syscalls: writev
+void capture_queue::record(bytes_view frame) noexcept
+{
+    auto header = wire::make_pcap_record_header(os::since_1970(), frame.size());
+    const iovec pieces[2] = {{header.data(), header.size()},
+                             {const_cast<octet*>(frame.data()), wire::pcap_captured(frame.size())}};
+    (void)!::writev(file_, pieces, 2);
+}
+
+} // namespace tapioca

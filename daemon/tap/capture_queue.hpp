@@ -1,0 +1,32 @@
+// A tap queue that also copies every frame, in both directions, to a capture file (pcap, microseconds). Records of several workers may
+// interleave, but each is written whole. A frame that waits for its checksum is captured as it is.
+#pragma once
+
+#include "daemon/tap/tap_queue.hpp"
+
+namespace tapioca {
+
+class capture_queue final : public tap_queue {
+public:
+    /// `file`: opened for writing, its header written; -1: nothing is captured. Both outlive the queue.
+    capture_queue(tap_queue& inner, int file) noexcept : inner_(inner), file_(file) {}
+
+    [[nodiscard]] offloads offload() const noexcept override { return inner_.offload(); }
+    [[nodiscard]] int descriptor() const noexcept override { return inner_.descriptor(); }
+    [[nodiscard]] std::span<const rx_frame> receive(std::size_t most) noexcept override;
+    [[nodiscard]] tx_slot acquire() noexcept override { return inner_.acquire(); }
+    bool commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept override;
+    bool send(const wire::virtio_net_header& vnet, octet* payload, std::size_t headers, std::size_t length) noexcept override;
+    void flush() noexcept override { inner_.flush(); }
+
+private:
+    void record(bytes_view frame) noexcept;
+
+    tap_queue& inner_;
+    int file_;
+};
+
+/// Writes the header of a capture file.
+void begin_capture(int file) noexcept;
+
+} // namespace tapioca

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Seeing what it does: counters on SIGUSR1 and at the end, the capture file, the logs."""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import netns_test
+from guests import Daemon, Guest, connected_guest
+from hosts import REMOTE4, REMOTE6, SimulatedHost, run
+
+
+class Counters(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.host = SimulatedHost()
+        cls.host.start_services()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.host.close()
+
+    def test_counters_count_what_happened(self):
+        guest, daemon = connected_guest(self.host)
+        before, _ = daemon.counters()
+        guest.client("download", REMOTE4, 10 << 20)
+        after, workers = daemon.counters()
+        self.assertEqual(set(before), set(after))
+        self.assertEqual(len(workers), 1)
+        grown = {name: after[name] - before[name] for name in after if after[name] != before[name]}
+        self.assertTrue(grown)
+        self.assertTrue(any(value >= 10 << 20 for value in grown.values()), grown)
+        self.assertEqual(daemon.stop(), 0)
+        guest.close()
+
+    def test_counters_are_printed_at_the_end_with_debug(self):
+        guest, daemon = connected_guest(self.host, "-d")
+        guest.client("download", REMOTE6, 1000)
+        self.assertEqual(daemon.stop(), 0)
+        self.assertIn("counter ", daemon.log())
+        guest.close()
+
+    @netns_test.needs("tcpdump")
+    def test_a_capture_is_readable_and_holds_both_directions(self):
+        guest = Guest(self.host)
+        capture = f"{self.host.dir}/tap.pcap"
+        daemon = Daemon(guest, "--pcap", capture)
+        guest.client("download", REMOTE4, 100000)
+        guest.run("ping", "-c", "1", REMOTE6, check=False)
+        self.assertEqual(daemon.stop(), 0)
+        shown = run("tcpdump", "-nr", capture).stdout
+        self.assertIn(f"> {REMOTE4}.19: Flags [S]", shown)
+        self.assertRegex(shown, rf"IP {REMOTE4}\.19 > \S+: Flags \[S\.\]")
+        self.assertIn("ICMP6, echo reply", shown)
+        guest.close()
+
+    def test_trace_says_more_than_debug_says_more_than_nothing(self):
+        sizes = []
+        for options in ((), ("-d",), ("--trace",)):
+            guest, daemon = connected_guest(self.host, *options)
+            guest.client("download", REMOTE4, 1000)
+            daemon.stop()
+            sizes.append(len(daemon.log()))
+            guest.close()
+        self.assertLess(sizes[0], sizes[1])
+        self.assertLess(sizes[1], sizes[2])
+
+
+if __name__ == "__main__":
+    netns_test.main()

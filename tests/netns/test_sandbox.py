@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""What a daemon that serves still can do: nothing it does not need, in every one of its threads."""
+import os
+import pathlib
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import netns_test
+from guests import connected_guest
+from hosts import REMOTE4, SimulatedHost
+
+
+class Sandbox(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.host = SimulatedHost()
+        cls.host.start_services()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.host.close()
+
+    def each_daemon(self):
+        """Daemons of both kinds that have carried something."""
+        for uid, options in ((10001, ("--workers", "2")), (None, ())):
+            with self.subTest(uid=uid):
+                guest, daemon = connected_guest(self.host, *options, uid=10001) if uid else self.root_daemon()
+                self.assertTrue(guest.client("download", REMOTE4, 1000000)["equal"])
+                yield daemon
+                self.assertEqual(daemon.stop(), 0)
+                guest.close()
+
+    def root_daemon(self):
+        from guests import Daemon, Guest
+        guest = Guest(self.host)
+        return guest, Daemon(guest, "--runas", "10001:10001", uid=None)
+
+    def statuses(self, daemon):
+        for task in pathlib.Path(f"/proc/{daemon.pid}/task").iterdir():
+            yield dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines() if ":\t" in line)
+
+    def test_every_thread_is_without_capabilities_and_filtered(self):
+        for daemon in self.each_daemon():
+            for status in self.statuses(daemon):
+                for name in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"):
+                    self.assertEqual(int(status[name], 16), 0, f"{name} of {status['Name']}")
+                self.assertEqual((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"), status["Name"])
+
+    def test_there_is_no_file_to_open(self):
+        for daemon in self.each_daemon():
+            self.assertEqual(os.listdir(f"/proc/{daemon.pid}/root"), [])
+            self.assertEqual(os.readlink(f"/proc/{daemon.pid}/cwd"), "/")
+
+    def test_no_descriptor_leads_to_a_file_or_directory(self):
+        allowed = ("socket:", "pipe:", "anon_inode:", "/dev/net/tun", "/dev/null", "/proc/", "net:", "/run/netns/", self.host.dir)
+        for daemon in self.each_daemon():
+            links = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{daemon.pid}/fd")]
+            self.assertEqual([link for link in links if not link.startswith(allowed)], [])
+
+    def test_nobody_may_look_into_it_or_dump_it(self):
+        for daemon in self.each_daemon():
+            self.assertEqual(os.stat(f"/proc/{daemon.pid}/mem").st_uid, 0)       # not dumpable: its files in /proc belong to root
+
+    def test_it_is_small_when_idle(self):
+        for daemon in self.each_daemon():
+            resident = next(int(s["VmRSS"].split()[0]) for s in self.statuses(daemon))
+            print(f"resident after a small transfer: {resident} KiB")
+
+
+if __name__ == "__main__":
+    netns_test.main()

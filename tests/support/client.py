@@ -1,0 +1,323 @@
+"""The tests' clients, as subcommands that run inside a guest and report one JSON object.
+
+    download ADDR LENGTH [PORT]      upload ADDR LENGTH [PORT]      parallel ADDR COUNT LENGTH down|up
+    connect ADDR PORT [TIMEOUT]      half-close ADDR LENGTH         late-data ADDR LENGTH
+    reset ADDR   be-reset ADDR       slow-reader ADDR LENGTH PAUSE  listen PORT LENGTH
+    udp ADDR PORT SIZE...            udp-flows ADDR COUNT           udp-refused ADDR PORT
+    both-ways ADDR PORT LENGTH       until-end ADDR PORT            udp-server PORT COUNT
+    udp-mtu ADDR SIZE
+    udp-seen ADDR [--port N] [--ttl N] [--tos N]                    send-all ADDR FLOWS ROUNDS [PAUSE]
+"""
+import errno
+import json
+import os
+import selectors
+import socket
+import struct
+import sys
+import time
+
+from services import PATTERN, drain, send_pattern
+
+
+def family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def connect(address, port, timeout=30):
+    return socket.create_connection((address, port), timeout)
+
+
+def expected(length):
+    import hashlib
+    digest, whole = hashlib.sha256(), length // len(PATTERN)
+    for _ in range(whole):
+        digest.update(PATTERN)
+    digest.update(PATTERN[:length - whole * len(PATTERN)])
+    return digest.hexdigest()
+
+
+def result(length, received, digest, started):
+    seconds = time.monotonic() - started
+    return {"length": received, "equal": received == length and digest == expected(length), "seconds": seconds,
+            "mbit": 8e-6 * received / seconds}
+
+
+def download(address, length, port="19"):
+    length, started = int(length), time.monotonic()
+    with connect(address, int(port)) as s:
+        s.sendall(b"%d\n" % length)
+        return result(length, *drain(s), started)
+
+
+def upload(address, length, port="9"):
+    length, started = int(length), time.monotonic()
+    with connect(address, int(port)) as s:
+        send_pattern(s, length)
+        s.shutdown(socket.SHUT_WR)
+        s.settimeout(120)
+        received, digest = s.makefile().read().split()
+        return result(length, int(received), digest, started)
+
+
+def try_connect(address, port, timeout="10"):
+    """How an attempt to connect ended, by its errno's name, and how soon."""
+    started, error = time.monotonic(), None
+    try:
+        connect(address, int(port), float(timeout)).close()
+    except OSError as e:
+        error = errno.errorcode.get(e.errno, str(e)) if e.errno else "ETIMEDOUT"
+    return {"error": error, "seconds": time.monotonic() - started}
+
+
+def half_close(address, length):
+    """Our half is closed first; then the server sends."""
+    with connect(address, 23) as s:
+        s.sendall(b"%d\n" % int(length))
+        s.shutdown(socket.SHUT_WR)
+        return result(int(length), *drain(s), time.monotonic())
+
+
+def late_data(address, length):
+    """The server's half is closed first; then we send."""
+    key = f"{os.getpid()}-{time.monotonic_ns()}".encode()
+    with connect(address, 21) as s:
+        s.sendall(key + b"\n")
+        farewell, _ = drain(s)
+        started = time.monotonic()
+        send_pattern(s, int(length))
+    while True:
+        with connect(address, 22) as s:
+            s.sendall(key + b"\n")
+            if record := json.loads(s.makefile().read()):
+                return {**result(int(length), *record, started), "farewell": farewell}
+        time.sleep(0.05)
+
+
+def reset(address):
+    """We reset: the other side must see it, so the echo's thread ends; here only that nothing hangs."""
+    with connect(address, 7) as s:
+        s.sendall(b"x" * 1000)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return {}
+
+
+def be_reset(address):
+    with connect(address, 20, 10) as s:
+        s.sendall(b"please\n")
+        try:
+            return {"error": None, "data": s.recv(1).decode()}
+        except OSError as e:
+            return {"error": errno.errorcode.get(e.errno)}
+
+
+def slow_reader(address, length, pause):
+    """Asks for data, lets every buffer fill up, sleeps, and reads the rest."""
+    with connect(address, 19) as s:
+        s.sendall(b"%d\n" % int(length))
+        time.sleep(float(pause))
+        started = time.monotonic()
+        return result(int(length), *drain(s), started)
+
+
+def parallel(address, count, length, direction):
+    """Transfers that start together; the time that each took until its last octet."""
+    count, length, up = int(count), int(length), direction == "up"
+    selector, connections, buffer = selectors.EpollSelector(), [], bytearray(1 << 16)
+    for _ in range(count):
+        s = connect(address, 9 if up else 19)
+        s.setblocking(False)
+        connections.append(s)
+    started, seconds, failed = time.monotonic(), [], 0
+    for s in connections:
+        if not up:
+            s.send(b"%d\n" % length)
+        selector.register(s, selectors.EVENT_WRITE if up else selectors.EVENT_READ, [length])
+    while len(seconds) + failed < count:
+        ready = selector.select(60)
+        if not ready:
+            break
+        for key, mask in ready:
+            s, left = key.fileobj, key.data
+            if mask & selectors.EVENT_WRITE:
+                left[0] -= s.send(memoryview(PATTERN)[:min(left[0], 65536)])
+                if not left[0]:
+                    s.shutdown(socket.SHUT_WR)
+                    selector.modify(s, selectors.EVENT_READ, left)
+                continue
+            got = s.recv_into(buffer)
+            if not up:
+                left[0] -= got
+            if got == 0 or left[0] < 0:
+                failed += 1
+                selector.unregister(s)
+            elif up or left[0] == 0:
+                seconds.append(time.monotonic() - started)
+                selector.unregister(s)
+    return {"done": len(seconds), "seconds": sorted(seconds)}
+
+
+def udp(address, port, *sizes):
+    """Which sizes came back as they were."""
+    echoed = []
+    with socket.socket(family(address), socket.SOCK_DGRAM) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        s.connect((address, int(port)))
+        s.settimeout(2)
+        for size in map(int, sizes):
+            s.send(PATTERN[:size])
+            try:
+                if s.recv(65536) == PATTERN[:size]:
+                    echoed.append(size)
+            except OSError:
+                pass
+    return {"echoed": echoed}
+
+
+def udp_flows(address, count):
+    """Many flows at once, each with its own content; how many answers were right."""
+    sockets = []
+    for i in range(int(count)):
+        s = socket.socket(family(address), socket.SOCK_DGRAM)
+        s.connect((address, 7))
+        s.settimeout(2)
+        sockets.append(s)
+    right = 0
+    for attempt in range(3):
+        for i, s in enumerate(sockets):
+            s.send(b"flow %d attempt %d" % (i, attempt))
+        for i, s in enumerate(sockets):
+            right += s.recv(2048) == b"flow %d attempt %d" % (i, attempt)
+    return {"right": right}
+
+
+def udp_refused(address, port):
+    """The error that a connected socket gets from a closed port."""
+    with socket.socket(family(address), socket.SOCK_DGRAM) as s:
+        s.connect((address, int(port)))
+        s.settimeout(2)
+        s.send(b"hello")
+        try:
+            return {"error": None, "data": len(s.recv(2048))}
+        except TimeoutError:
+            return {"error": "timeout"}
+        except OSError as e:
+            return {"error": errno.errorcode.get(e.errno)}
+
+
+def udp_seen(address, *options):
+    """What the server saw of a datagram."""
+    chosen = dict(zip(options[::2], map(int, options[1::2])))
+    with socket.socket(family(address), socket.SOCK_DGRAM) as s:
+        six = family(address) == socket.AF_INET6
+        level = socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP
+        if "--ttl" in chosen:
+            s.setsockopt(level, socket.IPV6_UNICAST_HOPS if six else socket.IP_TTL, chosen["--ttl"])
+        if "--tos" in chosen:
+            s.setsockopt(level, socket.IPV6_TCLASS if six else socket.IP_TOS, chosen["--tos"])
+        if "--port" in chosen:
+            s.bind(("", chosen["--port"]))
+        s.connect((address, 37))
+        s.settimeout(2)
+        s.send(b"what do you see?")
+        return json.loads(s.recv(2048))
+
+
+def send_all(address, flows, rounds, pause="0"):
+    """Many short exchanges on flows that stay open, with a pause between the rounds; how many answers were right."""
+    sockets, right = [connect(address, 7) for _ in range(int(flows))], 0
+    for n in range(int(rounds)):
+        time.sleep(float(pause) if n else 0)
+        for i, s in enumerate(sockets):
+            s.sendall(b"%07d\n" % (i * 1000 + n))
+        for i, s in enumerate(sockets):
+            answer = b""
+            while len(answer) < 8:
+                answer += s.recv(8 - len(answer))
+            right += answer == b"%07d\n" % (i * 1000 + n)
+    return {"right": right}
+
+
+def listen(port, length):
+    """A server in the guest: one connection, in which both sides send at once."""
+    import threading
+    with socket.create_server(("::", int(port)), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
+        print("listening", file=sys.stderr, flush=True)
+        listener.settimeout(30)
+        s, peer = listener.accept()
+    with s:
+        s.settimeout(60)
+
+        def answer():
+            send_pattern(s, int(length))
+            s.shutdown(socket.SHUT_WR)
+        sender = threading.Thread(target=answer)
+        sender.start()
+        received, digest = drain(s)
+        sender.join()
+    return {"peer": peer[0], "length": received, "equal": digest == expected(int(length))}
+
+
+def both_ways(address, port, length):
+    """The client of `listen`."""
+    import threading
+    started = time.monotonic()
+    with connect(address, int(port)) as s:
+        def ask():
+            send_pattern(s, int(length))
+            s.shutdown(socket.SHUT_WR)
+        sender = threading.Thread(target=ask)
+        sender.start()
+        received = drain(s)
+        sender.join()
+    return result(int(length), *received, started)
+
+
+def until_end(address, port):
+    """Connects and waits for how it ends."""
+    try:
+        with connect(address, int(port), 10) as s:
+            return {"error": None, "data": len(s.recv(1))}
+    except OSError as e:
+        return {"error": errno.errorcode.get(e.errno)}
+
+
+def udp_server(port, count):
+    """Echoes so many datagrams."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        s.bind(("::", int(port)))
+        s.settimeout(20)
+        print("listening", file=sys.stderr, flush=True)
+        for _ in range(int(count)):
+            data, sender = s.recvfrom(65536)
+            s.sendto(data, sender)
+    return {}
+
+
+def udp_mtu(address, size):
+    """What the path's MTU is found to be by a sender that forbids fragments."""
+    six = ":" in address
+    level, discover, mtu = (socket.IPPROTO_IPV6, 23, 24) if six else (socket.IPPROTO_IP, 10, 14)
+    with socket.socket(family(address), socket.SOCK_DGRAM) as s:
+        s.setsockopt(level, discover, 2)            # IP_PMTUDISC_DO
+        s.connect((address, 9))
+        found = s.getsockopt(level, mtu)
+        for _ in range(20):
+            try:
+                s.send(PATTERN[:int(size)])
+            except OSError:
+                pass                                # EMSGSIZE, once the MTU is known
+            time.sleep(0.05)
+            if s.getsockopt(level, mtu) != found:
+                break
+        return {"mtu": s.getsockopt(level, mtu)}
+
+
+COMMANDS = {"both-ways": both_ways, "until-end": until_end, "udp-server": udp_server, "udp-mtu": udp_mtu,
+            "download": download, "upload": upload, "connect": try_connect, "half-close": half_close, "late-data": late_data,
+            "reset": reset, "be-reset": be_reset, "slow-reader": slow_reader, "parallel": parallel, "udp": udp, "udp-flows": udp_flows,
+            "udp-refused": udp_refused, "udp-seen": udp_seen, "send-all": send_all, "listen": listen}
+
+if __name__ == "__main__":
+    print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))

@@ -1,0 +1,46 @@
+"""The runner of the tests in tests/netns: checks what they need, and says plainly why they are skipped (status 77)."""
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+import warnings
+
+sys.dont_write_bytecode = True
+FULL = bool(os.environ.get("TAPIOCA_FULL"))     # the long forms of tests that are shortened otherwise
+
+
+def missing():
+    """Why tests with namespaces cannot run here, or an empty string."""
+    if os.geteuid() != 0:
+        return "needs root, to make network namespaces"
+    for program in ("ip", "nsenter", "setpriv", "unshare", "sysctl"):
+        if not shutil.which(program):
+            return f"needs the program {program}"
+    if not os.path.exists("/dev/net/tun"):
+        return "needs /dev/net/tun"
+    if not os.path.exists(os.path.join(os.environ.get("TAPIOCA_BIN", "/nonexistent"), "pasta")):
+        return "needs TAPIOCA_BIN, the directory of the pasta to be tested"
+    user = ["setpriv", "--reuid=10001", "--regid=10001", "--clear-groups", "unshare", "-Urn", "true"]
+    if subprocess.run(user, stderr=subprocess.DEVNULL).returncode:
+        return "ordinary users may not make user namespaces here"
+    return ""
+
+
+def needs(*programs):
+    """Skips a case whose clients are not installed."""
+    absent = [p for p in programs if not shutil.which(p)]
+    return unittest.skipIf(absent, f"not installed: {' '.join(absent)}")
+
+
+def main():
+    reason = missing()
+    if reason:
+        print(f"skipped: {reason}")
+        sys.exit(77)
+    warnings.simplefilter("ignore", ResourceWarning)
+    outcome = unittest.main(verbosity=2, exit=False).result
+    failed = len({getattr(case, "test_case", case).id() for case, _ in outcome.failures + outcome.errors})
+    skipped = len(outcome.skipped)
+    print(f"{outcome.testsRun - failed - skipped} passed, {failed} failed, {skipped} skipped", flush=True)
+    sys.exit(failed > 0)
