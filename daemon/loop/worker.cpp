@@ -23,8 +23,8 @@ void require(const os::result<void>& r, const char* what)
 } // namespace
 
 common_ground::common_ground(plane_config c, std::size_t workers)
-    : config(std::move(c)), guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6,
-                                  {.v4 = config.address_fixed4, .v6 = config.address_fixed6})
+    : config(std::move(c)),
+      guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6, {.v4 = config.address_fixed4, .v6 = config.address_fixed6})
 {
     for (std::size_t i = 0; i < workers; ++i) {
         mailboxes.emplace_back(workers);
@@ -33,13 +33,19 @@ common_ground::common_ground(plane_config c, std::size_t workers)
 }
 
 worker::worker(common_ground& common, unsigned self, tun_descriptor tap, std::vector<listening_socket> listeners, int capture)
-    : common_(common), self_(self), tap_(std::move(tap), counters_), captured_(tap_, capture),
-      ctx_{common.config, capture < 0 ? static_cast<tap_queue&>(tap_) : captured_, poller_, counters_, events_, common.guest,
-           common.mailboxes.size() > 1 ? this : nullptr},
+    : common_(common), self_(self), tap_(std::move(tap), counters_),
+      captured_(tap_, capture), ctx_{common.config,
+                                     capture < 0 ? static_cast<tap_queue&>(tap_) : captured_,
+                                     poller_,
+                                     counters_,
+                                     events_,
+                                     common.guest,
+                                     common.mailboxes.size() > 1 ? this : nullptr},
       tcp_(ctx_, tcp_translator::most_flows, os::now()), ingress_(ctx_, tcp_), listeners_(std::move(listeners)), now_(os::now())
 {
     require(poller_.add(tap_.descriptor(), token_of(source::tap), os::trigger::level), "Couldn't watch the tap device");
-    require(poller_.add(common_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level), "Couldn't watch a mailbox");
+    require(poller_.add(common_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
+            "Couldn't watch a mailbox");
     for (std::uint32_t i = 0; i < listeners_.size(); ++i) {
         if (listeners_[i].protocol != wire::protocol_tcp)
             continue;
@@ -103,13 +109,18 @@ void worker::end_turn(instant now) noexcept
 void worker::dispatch(const os::event& e, instant now) noexcept
 {
     switch (static_cast<source>(e.what.kind)) {
-    case source::tap: return take_tap(now);
-    case source::mailbox: return take_mail(now);
-    case source::tcp_flow: return tcp_.from_socket({e.what.id}, e, now);
-    case source::tcp_listener: return accept_from(e.what.id, now);
+    case source::tap:
+        return take_tap(now);
+    case source::mailbox:
+        return take_mail(now);
+    case source::tcp_flow:
+        return tcp_.from_socket({e.what.id}, e, now);
+    case source::tcp_listener:
+        return accept_from(e.what.id, now);
     case source::udp_flow:
     case source::echo_flow:
-    case source::udp_listener: return;
+    case source::udp_listener:
+        return;
     }
 }
 

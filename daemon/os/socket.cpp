@@ -45,7 +45,8 @@ result<unique_fd> udp_socket(ip_family family) noexcept { return open(family, SO
 
 result<unique_fd> ping_socket(ip_family family) noexcept
 {
-    return open(family, SOCK_DGRAM, family == ip_family::ipv4 ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6));
+    return open(family, SOCK_DGRAM,
+                family == ip_family::ipv4 ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6));
 }
 
 // syscalls: bind
@@ -108,7 +109,10 @@ bool has_tcp_peek_offset(ip_family family) noexcept
     return fd && set_peek_offset(fd->get(), 0).has_value();
 }
 
-result<void> set_peek_offset(int fd, std::uint32_t octets) noexcept { return set(fd, SOL_SOCKET, SO_PEEK_OFF, static_cast<int>(octets)); }
+result<void> set_peek_offset(int fd, std::uint32_t octets) noexcept
+{
+    return set(fd, SOL_SOCKET, SO_PEEK_OFF, static_cast<int>(octets));
+}
 
 // syscalls: recvfrom
 result<std::size_t> peek(int fd, bytes_span into) noexcept
@@ -138,7 +142,8 @@ result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span scratch, by
         return last_error();
     if (static_cast<std::size_t>(n) > skip)
         return static_cast<std::size_t>(n) - skip;
-    // What was peeked before is all there is: more to come, or the end of the stream, which only an empty queue tells from each other.
+    // What was peeked before is all there is: more to come, or the end of the stream, which only an empty queue tells from each
+    // other.
     errno = EAGAIN;
     return skip == 0 ? result<std::size_t>{0U} : result<std::size_t>{last_error()};
 }

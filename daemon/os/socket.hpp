@@ -33,8 +33,8 @@ enum class connect_progress : std::uint8_t { connected, in_progress };
 [[nodiscard]] bool has_tcp_peek_offset(ip_family family) noexcept;
 [[nodiscard]] result<void> set_peek_offset(int fd, std::uint32_t octets) noexcept;
 
-/// Reads without removing. `skip` octets in front were peeked before: with a peek offset the kernel knows, without one they are read again
-/// into `scratch`. Returns 0 at the end of the stream.
+/// Reads without removing. `skip` octets in front were peeked before: with a peek offset the kernel knows, without one they are
+/// read again into `scratch`. Returns 0 at the end of the stream.
 [[nodiscard]] result<std::size_t> peek(int fd, bytes_span into) noexcept;
 [[nodiscard]] result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span scratch, bytes_span into) noexcept;
 
@@ -60,10 +60,10 @@ struct queued_error {
     int error = 0;           ///< errno
     std::uint8_t origin = 0; ///< SO_EE_ORIGIN_*
     octet type = 0, code = 0;
-    std::uint32_t info = 0;  ///< the MTU of fragmentation needed and packet too big
-    ip_address offender;     ///< unspecified: unknown
-    endpoint destination;    ///< of the packet that caused it; unspecified: unknown
-    std::size_t length = 0;  ///< octets of its payload that were returned
+    std::uint32_t info = 0; ///< the MTU of fragmentation needed and packet too big
+    ip_address offender;    ///< unspecified: unknown
+    endpoint destination;   ///< of the packet that caused it; unspecified: unknown
+    std::size_t length = 0; ///< octets of its payload that were returned
 };
 /// Takes the oldest entry; its packet's first payload octets go into `payload`. EAGAIN: the queue is empty.
 [[nodiscard]] result<queued_error> take_queued_error(int fd, bytes_span payload) noexcept;

@@ -45,7 +45,10 @@ struct context {
     {
         return f == ip_family::ipv4 ? config.outbound_if4 : config.outbound_if6;
     }
-    [[nodiscard]] unsigned scope_of(const ip_address& a) const noexcept { return !a.is_v4() && a.is_link_local() ? config.scope6 : 0; }
+    [[nodiscard]] unsigned scope_of(const ip_address& a) const noexcept
+    {
+        return !a.is_v4() && a.is_link_local() ? config.scope6 : 0;
+    }
 };
 
 /// A frame of the guest with what classify() found in it.

@@ -22,12 +22,15 @@ constexpr std::uint16_t dhcpv6_server_port = 547;
 std::optional<flow_key> flow_key_of(const packet& p) noexcept
 {
     switch (p.kind) {
-    case packet_kind::tcp: return key_of(p, wire::protocol_tcp);
-    case packet_kind::udp: return key_of(p, wire::protocol_udp);
+    case packet_kind::tcp:
+        return key_of(p, wire::protocol_tcp);
+    case packet_kind::udp:
+        return key_of(p, wire::protocol_udp);
     case packet_kind::arp:
     case packet_kind::icmp:
     case packet_kind::icmpv6:
-    case packet_kind::fragment: break;
+    case packet_kind::fragment:
+        break;
     }
     return std::nullopt;
 }
@@ -112,12 +115,18 @@ void ingress::dispatch(std::size_t at, instant now) noexcept
     if (p.kind != packet_kind::arp && !(p.source.is_v4() ? ctx_.config.net.ipv4 : ctx_.config.net.ipv6))
         return ctx_.counters.drop(drop_reason::family_disabled);
     switch (p.kind) {
-    case packet_kind::arp: return answer_arp(p);
-    case packet_kind::tcp: return take_tcp(at, now);
-    case packet_kind::udp: return take_udp(at, now);
-    case packet_kind::icmp: return ctx_.counters.drop(drop_reason::protocol_disabled);
-    case packet_kind::icmpv6: return take_icmpv6(p);
-    case packet_kind::fragment: return take_fragment(p, now);
+    case packet_kind::arp:
+        return answer_arp(p);
+    case packet_kind::tcp:
+        return take_tcp(at, now);
+    case packet_kind::udp:
+        return take_udp(at, now);
+    case packet_kind::icmp:
+        return ctx_.counters.drop(drop_reason::protocol_disabled);
+    case packet_kind::icmpv6:
+        return take_icmpv6(p);
+    case packet_kind::fragment:
+        return take_fragment(p, now);
     }
 }
 
