@@ -43,8 +43,8 @@ bool same_flow(const packet& a, const packet& b) noexcept
 
 } // namespace
 
-ingress::ingress(context& ctx, tcp_translator& tcp)
-    : ctx_(ctx), tcp_(tcp), fragment_memory_(fragment_octets), fragments_(fragment_memory_.as<octet>())
+ingress::ingress(context& ctx, tcp_translator& tcp, udp_translator& udp, echo_translator& echo)
+    : ctx_(ctx), tcp_(tcp), udp_(udp), echo_(echo), fragment_memory_(fragment_octets), fragments_(fragment_memory_.as<octet>())
 {
 }
 
@@ -99,7 +99,7 @@ bool ingress::hand_over(const packet& p, const pending* frame) noexcept
     return true;
 }
 
-bool ingress::owns(const flow_key& key) noexcept { return key.protocol == wire::protocol_tcp && tcp_.owns(key); }
+bool ingress::owns(const flow_key& key) noexcept { return key.protocol == wire::protocol_tcp ? tcp_.owns(key) : udp_.owns(key); }
 
 void ingress::learn(const packet& p, instant now) noexcept
 {
@@ -122,9 +122,9 @@ void ingress::dispatch(std::size_t at, instant now) noexcept
     case packet_kind::udp:
         return take_udp(at, now);
     case packet_kind::icmp:
-        return ctx_.counters.drop(drop_reason::protocol_disabled);
+        return take_echo(p, now);
     case packet_kind::icmpv6:
-        return take_icmpv6(p);
+        return take_icmpv6(p, now);
     case packet_kind::fragment:
         return take_fragment(p, now);
     }
@@ -154,10 +154,20 @@ void ingress::take_tcp(std::size_t first, instant now) noexcept
 
 void ingress::take_udp(std::size_t first, instant now) noexcept
 {
-    (void)now;
     if (answer_server(batch_[first].frame.packet))
         return;
-    ctx_.counters.drop(drop_reason::protocol_disabled);
+    if (!ctx_.config.udp)
+        return ctx_.counters.drop(drop_reason::protocol_disabled);
+    run frames;
+    const auto count = gather(first, frames);
+    udp_.from_guest({frames.data(), count}, now);
+}
+
+void ingress::take_echo(const packet& p, instant now) noexcept
+{
+    if (!ctx_.config.icmp)
+        return ctx_.counters.drop(drop_reason::protocol_disabled);
+    echo_.from_reassembled(p, now);
 }
 
 /// DHCP and DHCPv6 are ours alone. True if the packet was one of theirs.
@@ -176,7 +186,7 @@ bool ingress::answer_server(const packet& p) noexcept
     return true;
 }
 
-void ingress::take_icmpv6(const packet& p) noexcept
+void ingress::take_icmpv6(const packet& p, instant now) noexcept
 {
     const auto type = p.l4.empty() ? octet{0} : p.l4[0];
     if (type >= wire::icmpv6_router_solicitation && type <= wire::icmpv6_neighbour_advertisement + 1) {
@@ -185,7 +195,7 @@ void ingress::take_icmpv6(const packet& p) noexcept
             commit(ndp_respond(p.source_mac, *ip, ctx_.config.net, ctx_.tap.acquire()), counter::ndp_answers);
         return;
     }
-    ctx_.counters.drop(drop_reason::protocol_disabled);
+    take_echo(p, now);
 }
 
 void ingress::answer_arp(const packet& p) noexcept
@@ -223,10 +233,13 @@ void ingress::take_fragment(const packet& p, instant now) noexcept
 
 void ingress::take_over(const packet& reassembled, instant now) noexcept
 {
-    (void)now;
+    if (reassembled.kind == packet_kind::icmp || reassembled.kind == packet_kind::icmpv6)
+        return take_echo(reassembled, now);
     if (reassembled.kind == packet_kind::udp && answer_server(reassembled))
         return;
-    ctx_.counters.drop(drop_reason::protocol_disabled);
+    if (reassembled.kind != packet_kind::udp || !ctx_.config.udp)
+        return ctx_.counters.drop(drop_reason::protocol_disabled);
+    udp_.from_reassembled(reassembled, now);
 }
 
 void ingress::expire(instant now) noexcept

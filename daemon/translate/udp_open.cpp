@@ -16,11 +16,24 @@ namespace {
 
 constexpr octet multicast_ttl = 1; ///< what sockets give multicast by default: ip(7), RFC 3493 section 5.2
 
+/// Errors of a listening socket are about nobody's datagrams; left in the queue they would wake us for ever.
+void drain_errors(int fd) noexcept
+{
+    for (int i = 0; i < limits::errors_per_turn && os::take_queued_error(fd, {}); ++i) {
+    }
+    (void)os::take_error(fd);
+}
+
 } // namespace
 
+/// A new flow that is ours; null if there is no room for it, which is counted.
 udp_flow* udp_translator::insert(const flow_key& key, instant now) noexcept
 {
     auto* f = flows_.insert(key);
+    if (f != nullptr && !ctx_.claim(flows_.hash(*f))) {
+        flows_.erase(*f);
+        f = nullptr;
+    }
     if (f == nullptr) {
         ctx_.report(report::event_kind::flow_table_full, now, key);
         ctx_.counters.drop(drop_reason::flow_table_full);
@@ -145,8 +158,10 @@ void udp_translator::from_listener(std::uint32_t index, instant now) noexcept
             into[i] = room(i);
         std::array<os::incoming, os::most_received> got;
         const auto count = os::receive_batch(l.fd.get(), into, got, os::want_addresses::yes);
-        if (!count)
+        if (!count) {
+            drain_errors(l.fd.get());
             return;
+        }
         for (std::size_t i = 0; i < *count; ++i) {
             auto* f = got[i].truncated ? nullptr : open_from_peer(l, got[i], now);
             if (f == nullptr)

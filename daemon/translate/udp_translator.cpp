@@ -111,6 +111,7 @@ void udp_translator::close(udp_flow& f, instant now) noexcept
         os::close(f.fd);
     ctx_.counters.add(counter::udp_flows_closed);
     ctx_.report(report::event_kind::flow_closed, now, f.key);
+    ctx_.disclaim(flows_.hash(f));
     flows_.erase(f);
 }
 
