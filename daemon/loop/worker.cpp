@@ -41,14 +41,18 @@ worker::worker(common_ground& common, unsigned self, tun_descriptor tap, std::ve
                                      events_,
                                      common.guest,
                                      common.mailboxes.size() > 1 ? this : nullptr},
-      tcp_(ctx_, tcp_translator::most_flows, os::now()), ingress_(ctx_, tcp_), listeners_(std::move(listeners)), now_(os::now())
+      tcp_(ctx_, tcp_translator::most_flows, os::now()), udp_(ctx_, udp_translator::most_flows, os::now()),
+      echo_(ctx_, echo_translator::most_flows, os::now()), ingress_(ctx_, tcp_, udp_, echo_), listeners_(std::move(listeners)),
+      now_(os::now())
 {
     require(poller_.add(tap_.descriptor(), token_of(source::tap), os::trigger::level), "Couldn't watch the tap device");
     require(poller_.add(common_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
             "Couldn't watch a mailbox");
     for (std::uint32_t i = 0; i < listeners_.size(); ++i) {
-        if (listeners_[i].protocol != wire::protocol_tcp)
+        if (listeners_[i].protocol != wire::protocol_tcp) {
+            udp_.add_listener(std::move(listeners_[i].fd), listeners_[i].port);
             continue;
+        }
         require(poller_.add(listeners_[i].fd.get(), token_of(source::tcp_listener, i), os::trigger::level),
                 "Couldn't watch a listening socket");
     }
@@ -97,8 +101,11 @@ void worker::end_turn(instant now) noexcept
     if (mail_left_)
         take_mail(now);
     tcp_.expire(now);
+    udp_.expire(now);
+    echo_.expire(now);
     ingress_.expire(now);
     tcp_.end_turn(now);
+    udp_.end_turn(now);
     ctx_.tap.flush();
     common_.flow_counts[self_].store(tcp_.flow_count(), std::memory_order_relaxed);
     for (; bells_ != 0; bells_ &= bells_ - 1)
@@ -118,9 +125,11 @@ void worker::dispatch(const os::event& e, instant now) noexcept
     case source::tcp_listener:
         return accept_from(e.what.id, now);
     case source::udp_flow:
+        return udp_.from_socket({e.what.id}, e, now);
     case source::echo_flow:
+        return echo_.from_socket({e.what.id}, e, now);
     case source::udp_listener:
-        return;
+        return udp_.from_listener(e.what.id, now);
     }
 }
 
@@ -159,9 +168,9 @@ void worker::accept_from(std::uint32_t listener, instant now) noexcept
 
 instant worker::next_deadline(instant now) const noexcept
 {
-    if (tcp_.has_ready() || mail_left_)
+    if (tcp_.has_ready() || udp_.has_ready() || mail_left_)
         return now;
-    return std::min(tcp_.next_deadline(), ingress_.next_deadline());
+    return std::min({tcp_.next_deadline(), udp_.next_deadline(), echo_.next_deadline(), ingress_.next_deadline()});
 }
 
 } // namespace tapioca

@@ -83,6 +83,8 @@ private:
     capture_queue captured_;
     context ctx_;
     tcp_translator tcp_;
+    udp_translator udp_;
+    echo_translator echo_;
     ingress ingress_;
     std::vector<listening_socket> listeners_;
     std::atomic<bool> stopping_ = false, advertise_ = false;

@@ -55,10 +55,34 @@ void close(int fd) noexcept;
 /// IP_RECVERR or IPV6_RECVERR.
 [[nodiscard]] result<void> set_receive_errors(int fd, ip_family family, bool on) noexcept;
 
+/// IP_TOS or IPV6_TCLASS of everything the socket sends.
+[[nodiscard]] result<void> set_tos(int fd, ip_family family, octet tos) noexcept;
+/// What the kernel gives IPv4 packets of a fresh socket (net.ipv4.ip_default_ttl).
+[[nodiscard]] result<octet> default_ttl() noexcept;
+/// SO_REUSEADDR: for UDP, several sockets may share a local port, and the one that is connected to the sender receives.
+[[nodiscard]] result<void> share_port(int fd) noexcept;
+/// IPV6_V6ONLY.
+[[nodiscard]] result<void> set_v6_only(int fd) noexcept;
+/// UDP_GRO: datagrams of equal size may arrive as one.
+[[nodiscard]] result<void> set_udp_gro(int fd) noexcept;
+/// IP_PKTINFO or IPV6_RECVPKTINFO: the address that a datagram was sent to.
+[[nodiscard]] result<void> set_packet_info(int fd, ip_family family) noexcept;
+
+/// IP_MTU_DISCOVER or IPV6_MTU_DISCOVER: whether packets beyond the path's MTU are fragmented here, or refused with EMSGSIZE.
+enum class fragmentation : std::uint8_t { allowed, refused };
+[[nodiscard]] result<void> set_fragmentation(int fd, ip_family family, fragmentation f) noexcept;
+/// IP_MTU or IPV6_MTU of a connected socket's path.
+[[nodiscard]] result<std::uint32_t> path_mtu(int fd, ip_family family) noexcept;
+
 /// One entry of a socket's error queue (ip(7), struct sock_extended_err).
 struct queued_error {
     int error = 0;           ///< errno
     std::uint8_t origin = 0; ///< SO_EE_ORIGIN_*
+    /// A router or the peer reported it, not this host.
+    [[nodiscard]] bool from_network() const noexcept
+    {
+        return origin == 2 || origin == 3;
+    } // SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6
     octet type = 0, code = 0;
     std::uint32_t info = 0; ///< the MTU of fragmentation needed and packet too big
     ip_address offender;    ///< unspecified: unknown

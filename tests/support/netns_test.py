@@ -19,7 +19,7 @@ def missing():
             return f"needs the program {program}"
     if not os.path.exists("/dev/net/tun"):
         return "needs /dev/net/tun"
-    if not os.path.exists(os.path.join(os.environ.get("TAPIOCA_BIN", "/nonexistent"), "pasta")):
+    if "TAPIOCA_BIN" not in os.environ:     # set, but without a pasta in it, is a failure of the build and not a reason to skip
         return "needs TAPIOCA_BIN, the directory of the pasta to be tested"
     user = ["setpriv", "--reuid=10001", "--regid=10001", "--clear-groups", "unshare", "-Urn", "true"]
     if subprocess.run(user, stderr=subprocess.DEVNULL).returncode:
