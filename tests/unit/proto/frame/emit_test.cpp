@@ -11,7 +11,7 @@ using namespace tapioca;
 
 namespace {
 
-constexpr link_addresses ends{{{2, 0, 0, 0, 0, 1}}, {{2, 0, 0, 0, 0, 2}}};
+constexpr link_ends ends{{{2, 0, 0, 0, 0, 1}}, {{2, 0, 0, 0, 0, 2}}};
 
 flow_key key4(octet protocol)
 {
