@@ -175,7 +175,7 @@ void echo_translator::from_socket(flow_id id, const os::event& e, instant now) n
     if (f == nullptr)
         return;
     if (e.error)
-        relay_errors(ctx_, f->key, f->fd, peer_of(f->key));
+        relay_errors(ctx_, f->key, f->fd);
     relay_replies(*f, now);
 }
 

@@ -129,8 +129,9 @@ std::optional<ip_address> offender_of(const context& ctx, const flow_key& key, c
 
 } // namespace
 
-void relay_errors(context& ctx, const flow_key& key, int fd, const ip_address& peer) noexcept
+void relay_errors(context& ctx, const flow_key& key, int fd) noexcept
 {
+    const auto peer = os::peer_endpoint(fd);
     std::array<octet, 1280> quoted;
     for (int i = 0; i < limits::errors_per_turn; ++i) {
         const auto entry = os::take_queued_error(fd, quoted);
@@ -138,7 +139,7 @@ void relay_errors(context& ctx, const flow_key& key, int fd, const ip_address& p
             break;
         if (!entry->from_network()) // what send() refused was dealt with then
             continue;
-        const auto offender = offender_of(ctx, key, entry->offender, peer);
+        const auto offender = offender_of(ctx, key, entry->offender, peer ? peer->address : key.remote);
         if (!offender) {
             ctx.counters.drop(drop_reason::no_translation);
             continue;

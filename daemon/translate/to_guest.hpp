@@ -45,8 +45,7 @@ void send_too_big(context& ctx, const flow_key& key, path_mtu_notices::saying wh
 /// What the failure of a system call for a datagram means to the guest; nothing if it is ours alone.
 [[nodiscard]] std::optional<icmp_cause> cause_of(int error, ip_family family) noexcept;
 
-/// Relays what the network said about the flow's packets (the socket's error queue) and clears the socket's error. `peer` is whom
-/// the socket is connected to.
-void relay_errors(context& ctx, const flow_key& key, int fd, const ip_address& peer) noexcept;
+/// Relays what the network said about the flow's packets (the error queue of its connected socket) and clears the socket's error.
+void relay_errors(context& ctx, const flow_key& key, int fd) noexcept;
 
 } // namespace tapioca
