@@ -144,6 +144,7 @@ int run(std::span<const char* const> argv)
 {
     sandbox box = sandbox::enter();
     os::raise_descriptor_limit();
+    os::use_one_heap();
     const options opts = parse_command_line(argv);
     named_files files = create_files(opts);
     start_log(opts, files);
