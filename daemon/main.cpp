@@ -161,8 +161,8 @@ int run(std::span<const char* const> argv)
     log::use_stderr(ready.take_error_output());
     os::block_signals(); // the workers inherit that
     worker_pool workers{std::move(network.config), std::move(network.resources)};
-    control ctl{
-        hooks_of(workers), target.watch ? &*target.watch : nullptr, target.command ? std::optional{target.command->pid()} : std::nullopt};
+    control ctl{hooks_of(workers), target.watch ? &*target.watch : nullptr,
+                target.command ? std::optional{target.command->pid()} : std::nullopt};
     box.drop();
     report({}, box.take_warnings());
     workers.start();

@@ -1,5 +1,5 @@
-// What workers have to say to the log: fixed records in a ring with one writer and one reader. A worker never waits for the log; what
-// does not fit is counted.
+// What workers have to say to the log: fixed records in a ring with one writer and one reader. A worker never waits for the log;
+// what does not fit is counted.
 #pragma once
 
 #include "proto/base/time.hpp"

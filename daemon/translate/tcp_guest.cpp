@@ -63,8 +63,8 @@ void tcp_translator::take_segment(tcp_flow& f, const wire::tcp_segment& s, deliv
         ctx_.counters.drop(drop_reason::overflow_exhausted);
 }
 
-/// Gives the socket what it takes; the rest waits in the store. Octets that find no room there either are taken back from the connection,
-/// so that the guest sends them again; false if that is not possible any more, because its FIN counts them.
+/// Gives the socket what it takes; the rest waits in the store. Octets that find no room there either are taken back from the
+/// connection, so that the guest sends them again; false if that is not possible any more, because its FIN counts them.
 bool tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
 {
     if (d.count == 0)

@@ -40,18 +40,9 @@ std::uint16_t tcp_translator::largest_mss(ip_family family) const noexcept
 /// A new flow that is ours; null if there is no room for it, which is counted.
 tcp_flow* tcp_translator::insert(const flow_key& key, instant now) noexcept
 {
-    auto* f = flows_.insert(key);
-    if (f != nullptr && !ctx_.claim(flows_.hash(*f))) {
-        flows_.erase(*f);
-        f = nullptr;
-    }
-    if (f == nullptr) {
-        ctx_.report(report::event_kind::flow_table_full, now, key);
-        ctx_.counters.drop(drop_reason::flow_table_full);
-        return nullptr;
-    }
-    f->heard = f->moved = seconds(now);
-    ctx_.report(report::event_kind::flow_opened, now, key);
+    auto* f = ctx_.open_flow(flows_, key, now);
+    if (f != nullptr)
+        f->heard = f->moved = seconds(now);
     return f;
 }
 
@@ -121,11 +112,18 @@ void tcp_translator::report_to_guest(const tcp_flow& f, int error) noexcept
     const bool v4 = f.key.guest.is_v4();
     icmp_cause cause;
     switch (error) {
-    case ETIMEDOUT: return; // the guest's own timer says so, too
-    case ENETUNREACH: cause = v4 ? icmp_cause{3, 0, 0} : icmp_cause{1, 0, 0}; break;
-    case EHOSTUNREACH: cause = host_unreachable(f.key.guest.family()); break;
+    case ETIMEDOUT:
+        return; // the guest's own timer says so, too
+    case ENETUNREACH:
+        cause = v4 ? icmp_cause{3, 0, 0} : icmp_cause{1, 0, 0};
+        break;
+    case EHOSTUNREACH:
+        cause = host_unreachable(f.key.guest.family());
+        break;
     case EACCES:
-    case EPERM: cause = v4 ? icmp_cause{3, 13, 0} : icmp_cause{1, 1, 0}; break;
+    case EPERM:
+        cause = v4 ? icmp_cause{3, 13, 0} : icmp_cause{1, 1, 0};
+        break;
     default: { // ECONNREFUSED and whatever has no other name
         const auto slot = ctx_.tap.acquire();
         const tcp_emission e{.seq = {}, .ack = f.c.rcv_nxt, .flags = wire::tcp_rst | wire::tcp_ack};

@@ -141,7 +141,8 @@ void tcp_translator::end_turn(instant now) noexcept
         f->ready_listed = false;
         pump(*f, now);
     }
-    std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(ready), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_), ready_.begin());
+    std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(ready), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
+              ready_.begin());
     ready_count_ -= ready;
 
     for (std::size_t i = 0; i < ack_count_; ++i) {
@@ -154,7 +155,8 @@ void tcp_translator::end_turn(instant now) noexcept
     ack_count_ = 0;
 }
 
-/// The wheel holds one timer a flow, set to the earliest of what may be due; deadlines that move later are found out when it fires.
+/// The wheel holds one timer a flow, set to the earliest of what may be due; deadlines that move later are found out when it
+/// fires.
 void tcp_translator::arm(tcp_flow& f, instant now) noexcept
 {
     auto due = now + limits::tcp_keepalive;
@@ -219,9 +221,7 @@ void tcp_translator::close(tcp_flow& f, instant now) noexcept
     if (f.fd >= 0)
         os::close(f.fd);
     ctx_.counters.add(counter::tcp_flows_closed);
-    ctx_.report(report::event_kind::flow_closed, now, f.key);
-    ctx_.disclaim(flows_.hash(f));
-    flows_.erase(f);
+    ctx_.close_flow(flows_, f, now);
 }
 
 } // namespace tapioca

@@ -8,8 +8,9 @@ namespace tapioca::tcp {
 enum class effect : std::uint32_t {
     send_syn = 1U << 0,
     send_syn_ack = 1U << 1,
-    send_ack = 1U << 2,        ///< at the end of the turn, unless a segment with data carries it before
-    send_duplicates = 1U << 3, ///< three ACKs at once: a fresh gap, reported so that the guest retransmits fast (RFC 5681 section 3.2)
+    send_ack = 1U << 2, ///< at the end of the turn, unless a segment with data carries it before
+    send_duplicates =
+        1U << 3, ///< three ACKs at once: a fresh gap, reported so that the guest retransmits fast (RFC 5681 section 3.2)
     send_fin = 1U << 4,
     send_reset = 1U << 5,     ///< to the guest
     send_keepalive = 1U << 6, ///< an ACK with the sequence number before snd_una (RFC 9293 section 3.8.4)

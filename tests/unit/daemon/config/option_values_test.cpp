@@ -18,9 +18,11 @@ std::string ports(const std::vector<port_range>& ranges)
     return text;
 }
 
-constexpr struct {
+struct wrong_value {
     const char *line, *text;
-} wrong_values[] = {
+};
+
+constexpr wrong_value refusals[] = {
     {"--log-size x", "Invalid --log-size: x"},
     {"--log-size 40959", "Invalid --log-size: 40959"},
     {"--runas nosuchlogin", "Invalid --runas option: nosuchlogin"},
@@ -99,7 +101,7 @@ constexpr struct {
 
 TEST_CASE("each wrong value is refused in the words that callers show to their users")
 {
-    for (const auto& c : wrong_values) {
+    for (const auto& c : refusals) {
         INFO(c.line);
         CHECK(refusal("pasta " + std::string{c.line}) == c.text);
     }

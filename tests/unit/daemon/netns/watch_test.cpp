@@ -1,0 +1,62 @@
+#include "daemon/netns/watch.hpp"
+#include "tests/support/catch.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+
+using namespace tapioca;
+
+namespace {
+
+struct directory {
+    std::string path;
+    directory()
+    {
+        char name[] = "/tmp/tapioca-watch-XXXXXX";
+        path = ::mkdtemp(name);
+    }
+    ~directory() { std::filesystem::remove_all(path); }
+    void add(const std::string& name) const { std::ofstream{path + "/" + name}; }
+    void remove(const std::string& name) const { std::filesystem::remove(path + "/" + name); }
+};
+
+} // namespace
+
+TEST_CASE("a name that is deleted is gone, others do not matter")
+{
+    const directory place;
+    place.add("ours");
+    place.add("other");
+    netns::watch watch{place.path + "/ours"};
+    CHECK(watch.events() >= 0);
+    place.remove("other");
+    CHECK_FALSE(watch.gone_by_events());
+    CHECK_FALSE(watch.gone());
+    place.remove("ours");
+    CHECK(watch.gone());
+    CHECK(watch.gone_by_events());
+}
+
+TEST_CASE("a name that is deleted and made again belongs to another namespace")
+{
+    const directory place;
+    place.add("ours");
+    netns::watch watch{place.path + "/ours"};
+    place.remove("ours");
+    place.add("ours");
+    CHECK(watch.gone_by_events());
+}
+
+TEST_CASE("procfs says nothing to inotify and is looked at instead")
+{
+    const netns::watch watch{"/proc/self/ns/net"};
+    CHECK(watch.events() < 0);
+    CHECK_FALSE(watch.gone());
+}
+
+TEST_CASE("a directory that does not exist is a fault of the command line")
+{
+    CHECK_THROWS_AS(netns::watch{"/nonexistent/directory/name"}, std::system_error);
+}
