@@ -30,6 +30,8 @@ log::severity severity_of(event_kind kind)
         return log::severity::debug;
     case event_kind::guest_mac_learned:
         return log::severity::info;
+    case event_kind::packet_from_guest:
+        return log::severity::trace;
     case event_kind::socket_failed:
     case event_kind::ping_refused:
     case event_kind::flow_stalled:
@@ -65,6 +67,8 @@ const char* words_of(event_kind kind)
         return "No room for another flow: ";
     case event_kind::tap_failed:
         return "Couldn't use the tap device";
+    case event_kind::packet_from_guest:
+        return "From the guest: ";
     case event_kind::count_:
         break;
     }

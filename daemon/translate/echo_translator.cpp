@@ -147,14 +147,23 @@ void echo_translator::on_refused(echo_flow& f, const packet& p, int error) noexc
 {
     const auto family = f.key.guest.family();
     if (error == EMSGSIZE) {
-        ctx_.counters.drop(drop_reason::message_too_big);
         if (const auto mtu = os::path_mtu(f.fd, family))
             report(f.key, p, too_big(family, *mtu));
-        return;
+        return send_in_fragments(f, p);
     }
     ctx_.counters.drop(drop_reason::send_failed);
     if (const auto cause = cause_of(error, family))
         report(f.key, p, *cause);
+}
+
+/// So that nothing is lost while the guest learns the path's MTU.
+void echo_translator::send_in_fragments(echo_flow& f, const packet& p) noexcept
+{
+    const auto family = f.key.guest.family();
+    f.fragments_known = os::set_fragmentation(f.fd, family, os::fragmentation::allowed).has_value();
+    f.fragments = os::fragmentation::allowed;
+    if (!os::send(f.fd, {&p.l4, 1}))
+        ctx_.counters.drop(drop_reason::message_too_big);
 }
 
 void echo_translator::report(const flow_key& key, const packet& p, const icmp_cause& cause) noexcept

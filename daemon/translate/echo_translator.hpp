@@ -55,6 +55,7 @@ private:
     [[nodiscard]] os::result<void> connect(echo_flow& f, octet ttl) noexcept;
     void set_options(echo_flow& f, const packet& p) noexcept;
     void on_refused(echo_flow& f, const packet& p, int error) noexcept;
+    void send_in_fragments(echo_flow& f, const packet& p) noexcept;
     void report(const flow_key& key, const packet& p, const icmp_cause& cause) noexcept;
     void relay_replies(echo_flow& f, instant now) noexcept;
     void relay_reply(echo_flow& f, bytes_span message) noexcept;
