@@ -23,6 +23,7 @@ enum class event_kind : std::uint8_t {
     guest_mac_learned,
     flow_table_full,
     tap_failed,
+    packet_from_guest, ///< with --trace
     count_
 };
 

@@ -25,6 +25,8 @@ log::severity severity_of(event_kind kind)
 {
     if (is_routine(kind))
         return log::severity::debug;
+    if (kind == event_kind::packet_from_guest)
+        return log::severity::trace;
     return kind == event_kind::guest_mac_learned ? log::severity::info : log::severity::warning;
 }
 
@@ -51,6 +53,8 @@ const char* words_of(event_kind kind)
         return "No room for another flow: ";
     case event_kind::tap_failed:
         return "Couldn't use the tap device";
+    case event_kind::packet_from_guest:
+        return "From the guest: ";
     case event_kind::count_:
         break;
     }

@@ -73,6 +73,9 @@ void ingress::accept(const rx_frame& frame, instant now) noexcept
     if (!p)
         return ctx_.counters.drop(p.why());
     learn(*p, now);
+    if (ctx_.config.trace)
+        if (const auto key = flow_key_of(*p))
+            ctx_.report(report::event_kind::packet_from_guest, now, *key);
     batch_[count_++] = {{*p, frame.vnet}, frame.octets, false};
 }
 

@@ -16,6 +16,14 @@ namespace {
 
 constexpr octet multicast_ttl = 1; ///< what sockets give multicast by default: ip(7), RFC 3493 section 5.2
 
+/// Errors of a listening socket are about nobody's datagrams; left in the queue they would wake us for ever.
+void drain_errors(int fd) noexcept
+{
+    for (int i = 0; i < limits::errors_per_turn && os::take_queued_error(fd, {}); ++i) {
+    }
+    (void)os::take_error(fd);
+}
+
 } // namespace
 
 udp_flow* udp_translator::insert(const flow_key& key, instant now) noexcept
@@ -140,8 +148,10 @@ void udp_translator::from_listener(std::uint32_t index, instant now) noexcept
             into[i] = room(i);
         std::array<os::incoming, os::most_received> got;
         const auto count = os::receive_batch(l.fd.get(), into, got, os::want_addresses::yes);
-        if (!count)
+        if (!count) {
+            drain_errors(l.fd.get());
             return;
+        }
         for (std::size_t i = 0; i < *count; ++i) {
             auto* f = got[i].truncated ? nullptr : open_from_peer(l, got[i], now);
             if (f == nullptr)

@@ -25,11 +25,10 @@ class TwoWorkers(unittest.TestCase):
     def flows(self):
         """Flows that each worker has opened so far."""
         _, workers = self.daemon.counters()
-        return [sum(value for name, value in counters.items() if name in ("tcp_flows", "tcp_opened", "flows_tcp")) for _, counters in sorted(workers.items())]
+        return [workers[i]["tcp_flows_opened"] if i in workers else 0 for i in range(2)]
 
     def test_200_transfers_are_shared(self):
         before = self.flows()
-        self.assertEqual(len(before), 2)
         for direction in ("down", "up"):
             done = self.guest.client("parallel", REMOTE4, 200, 1 << 20, direction, timeout=120)
             self.assertEqual(done["done"], 200)
@@ -46,7 +45,7 @@ class TwoWorkers(unittest.TestCase):
         self.assertIn('"right": 800', client.communicate(timeout=120)[0])
         self.assertEqual(self.guest.counter("TcpExtTCPTimeouts"), before)
         total, _ = self.daemon.counters()
-        self.assertGreater(sum(value for name, value in total.items() if "hand" in name and "over" in name), 0, total)
+        self.assertGreater(total["frames_handed_over"], 0, total)
 
     def test_bulk_arrives_whole(self):
         for direction in ("download", "upload"):

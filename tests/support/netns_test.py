@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import sys
 import unittest
-import warnings
 
 sys.dont_write_bytecode = True
 FULL = bool(os.environ.get("TAPIOCA_FULL"))     # the long forms of tests that are shortened otherwise
@@ -38,8 +37,7 @@ def main():
     if reason:
         print(f"skipped: {reason}")
         sys.exit(77)
-    warnings.simplefilter("ignore", ResourceWarning)
-    outcome = unittest.main(verbosity=2, exit=False).result
+    outcome = unittest.main(verbosity=2, exit=False, warnings="ignore").result
     failed = len({getattr(case, "test_case", case).id() for case, _ in outcome.failures + outcome.errors})
     skipped = len(outcome.skipped)
     print(f"{outcome.testsRun - failed - skipped} passed, {failed} failed, {skipped} skipped", flush=True)
