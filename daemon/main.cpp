@@ -139,7 +139,8 @@ control_hooks hooks_of(worker_pool& workers)
 {
     return {.print_counters = [&workers] { report::log_counters(workers); },
             .drain_log = [&workers] { report::log_events(workers); },
-            .router_advertisement = [&workers] { workers.advertise_router(); }};
+            .router_advertisement = [&workers] { workers.advertise_router(); },
+            .events = workers.events()};
 }
 
 int run(std::span<const char* const> argv)

@@ -24,7 +24,8 @@ void require(const os::result<void>& r, const char* what)
 
 common_ground::common_ground(plane_config c, std::size_t workers)
     : config(std::move(c)),
-      guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6, {.v4 = config.address_fixed4, .v6 = config.address_fixed6})
+      guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6, {.v4 = config.address_fixed4, .v6 = config.address_fixed6}),
+      events_bell(os::make_event_fd())
 {
     for (std::size_t i = 0; i < workers; ++i) {
         mailboxes.emplace_back(workers);
@@ -91,6 +92,7 @@ void worker::turn() noexcept
 {
     const auto ready = poller_.wait(now_, next_deadline(now_)); // sleep until something is ready, take what else is,
     now_ = os::now();
+    ++turn_;
     for (const auto& event : ready) // let each flow do its work,
         dispatch(event, now_);
     end_turn(now_); // then flush once: sockets, tap, timers
@@ -110,6 +112,8 @@ void worker::end_turn(instant now) noexcept
     common_.flow_counts[self_].store(tcp_.flow_count(), std::memory_order_relaxed);
     for (; bells_ != 0; bells_ &= bells_ - 1)
         common_.mailboxes[static_cast<std::size_t>(std::countr_zero(bells_))].ring();
+    if (events_.reader_sleeps())
+        os::signal(common_.events_bell.get());
     counters_.add(report::counter::turns);
 }
 
@@ -133,11 +137,13 @@ void worker::dispatch(const os::event& e, instant now) noexcept
     }
 }
 
-/// A lone frame costs one read and no EAGAIN; under load the batch doubles from turn to turn.
+/// A lone frame costs one read and no EAGAIN; while the tap has frames turn after turn, the batch doubles.
 void worker::take_tap(instant now) noexcept
 {
-    const auto frames = ctx_.tap.receive(reads_);
-    reads_ = frames.size() < reads_ ? std::max<std::size_t>(frames.size(), 1) : std::min(2 * reads_, tun_queue::most_frames);
+    const auto reads = turn_ == tap_turn_ + 1 ? reads_ : 1;
+    const auto frames = ctx_.tap.receive(reads);
+    reads_ = frames.size() < reads ? std::max<std::size_t>(frames.size(), 1) : std::min(2 * reads, tun_queue::most_frames);
+    tap_turn_ = turn_;
     ingress_.process(frames, now);
 }
 

@@ -56,8 +56,12 @@ result<unique_fd> udp_socket(ip_family family) noexcept { return open(family, SO
 
 result<unique_fd> ping_socket(ip_family family) noexcept
 {
-    return open(family, SOCK_DGRAM,
-                family == ip_family::ipv4 ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6));
+    const bool v4 = family == ip_family::ipv4;
+    auto fd = open(family, SOCK_DGRAM, v4 ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6));
+    // These sockets share identifiers unless told not to, and then the last one gets the replies to all.
+    if (fd)
+        (void)set(fd->get(), SOL_SOCKET, SO_REUSEADDR, 0);
+    return fd;
 }
 
 // syscalls: bind

@@ -70,7 +70,7 @@ void echo_translator::from_reassembled(const packet& p, instant now) noexcept
     if (!sent && sent.error().value() != EAGAIN)
         sent = os::send(f->fd, {&p.l4, 1});
     if (!sent)
-        on_refused(*f, p, sent.error().value());
+        on_refused(*f, p, sent.error().value(), now);
 }
 
 echo_flow* echo_translator::open(const flow_key& key, const packet& p, instant now) noexcept
@@ -88,7 +88,7 @@ echo_flow* echo_translator::open(const flow_key& key, const packet& p, instant n
         } else {
             ctx_.report(report::event_kind::socket_failed, now, key, error);
             if (const auto cause = cause_of(error, key.guest.family()))
-                report(key, p, *cause);
+                send_error(ctx_, key, about(p, *cause));
         }
         close(*f, now);
         return nullptr;
@@ -143,17 +143,17 @@ void echo_translator::set_options(echo_flow& f, const packet& p) noexcept
     }
 }
 
-void echo_translator::on_refused(echo_flow& f, const packet& p, int error) noexcept
+void echo_translator::on_refused(echo_flow& f, const packet& p, int error, instant now) noexcept
 {
     const auto family = f.key.guest.family();
     if (error == EMSGSIZE) {
         if (const auto mtu = os::path_mtu(f.fd, family))
-            report(f.key, p, too_big(family, *mtu));
+            send_too_big(ctx_, f.key, f.too_big.next(now), *mtu, about(p, {}));
         return send_in_fragments(f, p);
     }
     ctx_.counters.drop(drop_reason::send_failed);
     if (const auto cause = cause_of(error, family))
-        report(f.key, p, *cause);
+        send_error(ctx_, f.key, about(p, *cause));
 }
 
 /// So that nothing is lost while the guest learns the path's MTU.
@@ -166,18 +166,14 @@ void echo_translator::send_in_fragments(echo_flow& f, const packet& p) noexcept
         ctx_.counters.drop(drop_reason::message_too_big);
 }
 
-void echo_translator::report(const flow_key& key, const packet& p, const icmp_cause& cause) noexcept
+guest_error echo_translator::about(const packet& p, const icmp_cause& cause) noexcept
 {
-    const auto request = parse_echo_request(key.guest.family(), p.l4);
-    const auto payload = p.l4.subspan(sizeof(wire::icmp_header));
-    send_error(ctx_, key,
-               {.cause = cause,
-                .offender = {},
-                .sequence = request ? request->sequence : std::uint32_t{0},
-                .ttl = p.ttl,
-                .tos = p.tos,
-                .payload = payload,
-                .payload_length = payload.size()});
+    guest_error error{.cause = cause, .ttl = p.ttl, .tos = p.tos};
+    if (const auto request = parse_echo_request(p.source.family(), p.l4))
+        error.sequence = request->sequence;
+    error.payload = p.l4.subspan(sizeof(wire::icmp_header));
+    error.payload_length = error.payload.size();
+    return error;
 }
 
 void echo_translator::from_socket(flow_id id, const os::event& e, instant now) noexcept
@@ -186,7 +182,7 @@ void echo_translator::from_socket(flow_id id, const os::event& e, instant now) n
     if (f == nullptr)
         return;
     if (e.error)
-        relay_errors(ctx_, f->key, f->fd, peer_of(f->key));
+        relay_errors(ctx_, f->key, f->fd);
     relay_replies(*f, now);
 }
 

@@ -3,16 +3,16 @@
 //
 // Each pair of addresses and identifier has a socket, bound to the guest's identifier where that is free; otherwise the kernel's
 // own one is exchanged for the guest's in replies. What the network says about requests is relayed, so that a traceroute with
-// echo requests works. A request beyond the path's MTU is answered as a router would: it is for the guest to send smaller ones.
+// echo requests works. A request beyond the path's MTU goes on in fragments, and the guest learns that MTU.
 #pragma once
 
 #include "daemon/os/arena.hpp"
 #include "daemon/os/batch_io.hpp"
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/context.hpp"
+#include "daemon/translate/to_guest.hpp"
 #include "proto/flow/table.hpp"
 #include "proto/flow/timer_wheel.hpp"
-#include "proto/responder/icmp_error.hpp"
 
 namespace tapioca {
 
@@ -22,6 +22,7 @@ struct echo_flow {
     bool fragments_known = false;
     os::fragmentation fragments = os::fragmentation::allowed;
     int fd = -1;
+    path_mtu_notices too_big;
     instant last{}; ///< when a message last went either way
 };
 static_assert(sizeof(echo_flow) <= 128);
@@ -54,9 +55,9 @@ private:
     [[nodiscard]] echo_flow* open(const flow_key& key, const packet& p, instant now) noexcept;
     [[nodiscard]] os::result<void> connect(echo_flow& f, octet ttl) noexcept;
     void set_options(echo_flow& f, const packet& p) noexcept;
-    void on_refused(echo_flow& f, const packet& p, int error) noexcept;
+    void on_refused(echo_flow& f, const packet& p, int error, instant now) noexcept;
     void send_in_fragments(echo_flow& f, const packet& p) noexcept;
-    void report(const flow_key& key, const packet& p, const icmp_cause& cause) noexcept;
+    [[nodiscard]] static guest_error about(const packet& p, const icmp_cause& cause) noexcept;
     void relay_replies(echo_flow& f, instant now) noexcept;
     void relay_reply(echo_flow& f, bytes_span message) noexcept;
     [[nodiscard]] ip_address peer_of(const flow_key& key) const noexcept;

@@ -4,8 +4,10 @@
 #include "daemon/translate/limits.hpp"
 #include "proto/forward/rules.hpp"
 #include "proto/frame/fragment.hpp"
+#include "proto/icmp/path_mtu.hpp"
 #include "proto/wire/icmp.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace tapioca {
@@ -35,13 +37,51 @@ void send_fragments(context& ctx, const flow_key& key, bytes_view upper_header, 
     }
 }
 
+namespace {
+
+/// This program, as the guest knows it.
+ip_address ourselves(const context& ctx, const flow_key& key) noexcept
+{
+    const auto& ours = key.guest.is_v4() ? ctx.config.xlat.our_tap4 : ctx.config.xlat.our_tap6_ll;
+    return ours.is_unspecified() ? key.remote : ours;
+}
+
+} // namespace
+
+path_mtu_notices::saying path_mtu_notices::next(instant now) noexcept
+{
+    const auto seconds = static_cast<std::uint32_t>(std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count());
+    if (last_ != 0 && seconds - last_ < 2) // up to a second
+        return saying::nothing;
+    const bool first = last_ == 0;
+    last_ = std::max(seconds, 1U);
+    return first ? saying::notice : saying::error;
+}
+
+void send_too_big(context& ctx, const flow_key& key, path_mtu_notices::saying what, std::uint32_t mtu,
+                  const guest_error& about) noexcept
+{
+    if (what == path_mtu_notices::saying::nothing)
+        return;
+    if (what == path_mtu_notices::saying::error) {
+        auto error = about;
+        error.cause = too_big(key.guest.family(), mtu);
+        return send_error(ctx, key, error);
+    }
+    const auto from = ourselves(ctx, key);
+    const auto slot = ctx.tap.acquire();
+    const auto length = path_mtu_message({from, key.guest, key.remote, mtu}, slot);
+    const auto protocol = key.guest.is_v4() ? wire::protocol_icmp : wire::protocol_icmpv6;
+    const auto headers = emit_ip(slot.data(), ctx.link(), from, key.guest, protocol, length, 255, 0);
+    ctx.counters.add(counter::icmp_errors_to_guest);
+    ctx.tap.commit({}, headers, length);
+}
+
 void send_error(context& ctx, const flow_key& key, const guest_error& error) noexcept
 {
-    const bool v4 = key.guest.is_v4();
-    const auto& ours = v4 ? ctx.config.xlat.our_tap4 : ctx.config.xlat.our_tap6_ll;
     const auto link = ctx.link();
     icmp_error_request r{.our_mac = link.ours, .guest_mac = link.guest};
-    r.offender = !error.offender.is_unspecified() ? error.offender : !ours.is_unspecified() ? ours : key.remote;
+    r.offender = error.offender.is_unspecified() ? ourselves(ctx, key) : error.offender;
     r.cause = error.cause;
     r.protocol = key.protocol;
     r.guest = {key.guest, key.guest_port};
@@ -89,8 +129,9 @@ std::optional<ip_address> offender_of(const context& ctx, const flow_key& key, c
 
 } // namespace
 
-void relay_errors(context& ctx, const flow_key& key, int fd, const ip_address& peer) noexcept
+void relay_errors(context& ctx, const flow_key& key, int fd) noexcept
 {
+    const auto peer = os::peer_endpoint(fd);
     std::array<octet, 1280> quoted;
     for (int i = 0; i < limits::errors_per_turn; ++i) {
         const auto entry = os::take_queued_error(fd, quoted);
@@ -98,7 +139,7 @@ void relay_errors(context& ctx, const flow_key& key, int fd, const ip_address& p
             break;
         if (!entry->from_network()) // what send() refused was dealt with then
             continue;
-        const auto offender = offender_of(ctx, key, entry->offender, peer);
+        const auto offender = offender_of(ctx, key, entry->offender, peer ? peer->address : key.remote);
         if (!offender) {
             ctx.counters.drop(drop_reason::no_translation);
             continue;

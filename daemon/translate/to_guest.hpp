@@ -27,11 +27,25 @@ struct guest_error {
 };
 void send_error(context& ctx, const flow_key& key, const guest_error& error) noexcept;
 
+/// When a flow's sender was last told that its path is narrower than what it sends.
+class path_mtu_notices {
+public:
+    /// What to say to a sender whose packet was delivered in fragments although it forbade them: at first what its system learns
+    /// from, without an error to the sender; to one who goes on regardless, the error; in any case no more than one of them a
+    /// second.
+    enum class saying : std::uint8_t { nothing, notice, error };
+    [[nodiscard]] saying next(instant now) noexcept;
+
+private:
+    std::uint32_t last_ = 0; ///< seconds of the clock; 0: never
+};
+void send_too_big(context& ctx, const flow_key& key, path_mtu_notices::saying what, std::uint32_t mtu,
+                  const guest_error& about) noexcept;
+
 /// What the failure of a system call for a datagram means to the guest; nothing if it is ours alone.
 [[nodiscard]] std::optional<icmp_cause> cause_of(int error, ip_family family) noexcept;
 
-/// Relays what the network said about the flow's packets (the socket's error queue) and clears the socket's error. `peer` is whom
-/// the socket is connected to.
-void relay_errors(context& ctx, const flow_key& key, int fd, const ip_address& peer) noexcept;
+/// Relays what the network said about the flow's packets (the error queue of its connected socket) and clears the socket's error.
+void relay_errors(context& ctx, const flow_key& key, int fd) noexcept;
 
 } // namespace tapioca

@@ -48,7 +48,7 @@ void udp_translator::from_guest(std::span<const guest_packet* const> run, instan
         gather(*f, *frame, b);
     for (std::size_t i = 0; i < b.message_count; ++i)
         f->life.on_guest(now, b.messages[i].run.segments());
-    send(*f, b);
+    send(*f, b, now);
     arm(*f);
 }
 
@@ -102,14 +102,14 @@ os::outgoing udp_translator::outgoing_of(const udp_flow& f, std::span<const byte
 }
 
 /// Consecutive messages that are fragmented alike go out with one call.
-void udp_translator::send(udp_flow& f, const batch& b) noexcept
+void udp_translator::send(udp_flow& f, const batch& b, instant now) noexcept
 {
     const auto family = f.key.guest.family();
     std::array<os::outgoing, os::most_messages> out;
     for (std::size_t next = 0; next < b.message_count;) {
         const auto& m = b.messages[next];
         if (m.run.segments() > 1 && m.run.segment() > f.largest_segment) {
-            send_singly(f, b.of(m), m);
+            send_singly(f, b.of(m), m, now);
             ++next;
             continue;
         }
@@ -126,13 +126,14 @@ void udp_translator::send(udp_flow& f, const batch& b) noexcept
                 ctx_.counters.add(counter::udp_from_guest, b.messages[next + i].run.segments());
             next += *sent;
         } else {
-            on_refused(f, b.of(m), m, sent.error().value());
+            on_refused(f, b.of(m), m, sent.error().value(), now);
             ++next;
         }
     }
 }
 
-void udp_translator::on_refused(udp_flow& f, std::span<const bytes_view> pieces, const message& m, int error) noexcept
+void udp_translator::on_refused(udp_flow& f, std::span<const bytes_view> pieces, const message& m, int error,
+                                instant now) noexcept
 {
     if (error == EAGAIN || error == ENOBUFS)
         return ctx_.counters.drop(drop_reason::send_failed, m.run.segments());
@@ -145,10 +146,10 @@ void udp_translator::on_refused(udp_flow& f, std::span<const bytes_view> pieces,
     if (m.run.segments() > 1) { // beyond the path's MTU (EMSGSIZE or EINVAL), or a device without checksum offload (EIO)
         if (m.run.segments() <= segment_run::most_segments)
             f.largest_segment = reason == EIO ? std::uint16_t{0} : static_cast<std::uint16_t>(m.run.segment() - 1);
-        return send_singly(f, pieces, m);
+        return send_singly(f, pieces, m, now);
     }
     if (reason == EMSGSIZE && m.fragments == os::fragmentation::refused)
-        return on_too_big(f, pieces.front(), m);
+        return on_too_big(f, pieces.front(), m, now);
     ctx_.counters.drop(drop_reason::send_failed);
     if (const auto cause = cause_of(reason, f.key.guest.family())) {
         const guest_error e{
@@ -158,7 +159,7 @@ void udp_translator::on_refused(udp_flow& f, std::span<const bytes_view> pieces,
 }
 
 /// The datagrams of a run, one message each.
-void udp_translator::send_singly(udp_flow& f, std::span<const bytes_view> pieces, const message& m) noexcept
+void udp_translator::send_singly(udp_flow& f, std::span<const bytes_view> pieces, const message& m, instant now) noexcept
 {
     allow_fragments(f, m.fragments);
     message single = m;
@@ -176,7 +177,7 @@ void udp_translator::send_singly(udp_flow& f, std::span<const bytes_view> pieces
             }
             single.run = {};
             (void)single.run.add(cut[next].size(), cut[next].size(), cut[next].size());
-            on_refused(f, {&cut[next], 1}, single, sent.error().value());
+            on_refused(f, {&cut[next], 1}, single, sent.error().value(), now);
             ++next;
         }
         count = 0;
@@ -194,13 +195,12 @@ void udp_translator::send_singly(udp_flow& f, std::span<const bytes_view> pieces
 }
 
 /// The datagram is sent nevertheless, in fragments, so that nothing is lost while the guest learns the path's MTU.
-void udp_translator::on_too_big(udp_flow& f, bytes_view payload, const message& m) noexcept
+void udp_translator::on_too_big(udp_flow& f, bytes_view payload, const message& m, instant now) noexcept
 {
     const auto family = f.key.guest.family();
     if (const auto mtu = os::path_mtu(f.fd, family)) {
-        const guest_error e{
-            .cause = too_big(family, *mtu), .ttl = m.ttl, .tos = m.tos, .payload = payload, .payload_length = payload.size()};
-        send_error(ctx_, f.key, e);
+        const guest_error about{.ttl = m.ttl, .tos = m.tos, .payload = payload, .payload_length = payload.size()};
+        send_too_big(ctx_, f.key, f.too_big.next(now), *mtu, about);
     }
     allow_fragments(f, os::fragmentation::allowed);
     const auto out = outgoing_of(f, {&payload, 1}, m);

@@ -28,7 +28,7 @@ void udp_translator::from_socket(flow_id id, const os::event& e, instant now) no
     if (f == nullptr)
         return;
     if (e.error)
-        relay_errors(ctx_, f->key, f->fd, peer_of(f->key).address);
+        relay_errors(ctx_, f->key, f->fd);
     list_ready(*f);
 }
 
@@ -58,9 +58,13 @@ void udp_translator::pump(udp_flow& f, instant now) noexcept
                 break;
             continue;
         }
+        const auto peer = f.settled ? os::result<endpoint>{endpoint{}} : os::peer_endpoint(f.fd);
         for (std::size_t i = 0; i < *count; ++i) {
             moved += got[i].length;
-            take(f, i, got[i], run, now);
+            if (f.settled || (peer && got[i].source == *peer))
+                take(f, i, got[i], run, now);
+            else // it came between bind and connect
+                ctx_.counters.drop(drop_reason::no_flow);
         }
         if (*count < os::most_received) {
             f.settled = true;
@@ -76,8 +80,6 @@ void udp_translator::take(udp_flow& f, std::size_t at, const os::incoming& in, g
 {
     if (in.truncated)
         return ctx_.counters.drop(drop_reason::truncated);
-    if (!f.settled && in.source != peer_of(f.key)) // it came between bind and connect
-        return ctx_.counters.drop(drop_reason::no_flow);
     octet* const payload = room(at).data();
     const auto segment = in.segment == 0 ? in.length : in.segment;
     f.life.on_peer(now, segment == 0 ? 1 : (in.length + segment - 1) / segment);

@@ -14,6 +14,7 @@
 #include "daemon/os/batch_io.hpp"
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/context.hpp"
+#include "daemon/translate/to_guest.hpp"
 #include "proto/flow/table.hpp"
 #include "proto/flow/timer_wheel.hpp"
 #include "proto/udp/pseudo_connection.hpp"
@@ -33,6 +34,7 @@ struct udp_flow {
     octet ttl = 0; ///< what the socket gives packets by itself
     int fd = -1;
     std::uint16_t largest_segment = 0xffff; ///< above, UDP_SEGMENT has failed
+    path_mtu_notices too_big;
     pseudo_connection life;
 };
 static_assert(sizeof(udp_flow) <= 128);
@@ -110,10 +112,10 @@ private:
 
     // udp_guest.cpp
     void gather(const udp_flow& f, const guest_packet& frame, batch& b) noexcept;
-    void send(udp_flow& f, const batch& b) noexcept;
-    void on_refused(udp_flow& f, std::span<const bytes_view> pieces, const message& m, int error) noexcept;
-    void send_singly(udp_flow& f, std::span<const bytes_view> pieces, const message& m) noexcept;
-    void on_too_big(udp_flow& f, bytes_view payload, const message& m) noexcept;
+    void send(udp_flow& f, const batch& b, instant now) noexcept;
+    void on_refused(udp_flow& f, std::span<const bytes_view> pieces, const message& m, int error, instant now) noexcept;
+    void send_singly(udp_flow& f, std::span<const bytes_view> pieces, const message& m, instant now) noexcept;
+    void on_too_big(udp_flow& f, bytes_view payload, const message& m, instant now) noexcept;
     void allow_fragments(udp_flow& f, os::fragmentation fragments) noexcept;
     [[nodiscard]] os::outgoing outgoing_of(const udp_flow& f, std::span<const bytes_view> pieces,
                                            const message& m) const noexcept;
