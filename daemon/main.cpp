@@ -137,13 +137,15 @@ control_hooks hooks_of(worker_pool& workers)
 {
     return {.print_counters = [&workers] { report::log_counters(workers); },
             .drain_log = [&workers] { report::log_events(workers); },
-            .router_advertisement = [&workers] { workers.advertise_router(); }};
+            .router_advertisement = [&workers] { workers.advertise_router(); },
+            .events = workers.events()};
 }
 
 int run(std::span<const char* const> argv)
 {
     sandbox box = sandbox::enter();
     os::raise_descriptor_limit();
+    os::use_one_heap();
     const options opts = parse_command_line(argv);
     named_files files = create_files(opts);
     start_log(opts, files);

@@ -29,6 +29,8 @@ struct context {
     [[nodiscard]] link_ends link() const noexcept { return {config.net.our_mac, guest.mac()}; }
     void report(report::event_kind kind, instant now, const flow_key& key, int error = 0) noexcept
     {
+        if (report::is_routine(kind) && !config.report_flows)
+            return;
         if (!events.push({now, kind, error, key}))
             counters.add(report::counter::events_lost);
     }
