@@ -24,7 +24,8 @@ void require(const os::result<void>& r, const char* what)
 
 common_ground::common_ground(plane_config c, std::size_t workers)
     : config(std::move(c)),
-      guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6, {.v4 = config.address_fixed4, .v6 = config.address_fixed6})
+      guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6, {.v4 = config.address_fixed4, .v6 = config.address_fixed6}),
+      events_bell(os::make_event_fd())
 {
     for (std::size_t i = 0; i < workers; ++i) {
         mailboxes.emplace_back(workers);
@@ -110,6 +111,8 @@ void worker::end_turn(instant now) noexcept
     common_.flow_counts[self_].store(tcp_.flow_count(), std::memory_order_relaxed);
     for (; bells_ != 0; bells_ &= bells_ - 1)
         common_.mailboxes[static_cast<std::size_t>(std::countr_zero(bells_))].ring();
+    if (events_.reader_sleeps())
+        os::signal(common_.events_bell.get());
     counters_.add(report::counter::turns);
 }
 

@@ -35,6 +35,7 @@ struct common_ground {
     owner_table owners;
     std::deque<mailbox> mailboxes;
     std::deque<std::atomic<std::uint32_t>> flow_counts;
+    os::unique_fd events_bell; ///< wakes who drains the workers' events
 };
 
 class worker final : private colleagues {

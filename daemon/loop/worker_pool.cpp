@@ -35,6 +35,7 @@ void worker_pool::advertise_router() noexcept
 
 void worker_pool::drain_events(const std::function<void(const report::worker_event&)>& visit)
 {
+    os::clear(common_.events_bell.get());
     for (auto& w : workers_)
         w->events().drain(visit);
 }

@@ -23,23 +23,11 @@ std::string flow_text(const flow_key& key)
 
 log::severity severity_of(event_kind kind)
 {
-    switch (kind) {
-    case event_kind::flow_opened:
-    case event_kind::flow_closed:
-    case event_kind::connect_failed:
+    if (is_routine(kind))
         return log::severity::debug;
-    case event_kind::guest_mac_learned:
-        return log::severity::info;
-    case event_kind::socket_failed:
-    case event_kind::ping_refused:
-    case event_kind::flow_stalled:
-    case event_kind::flow_quarantined:
-    case event_kind::flow_table_full:
-    case event_kind::tap_failed:
-    case event_kind::count_:
-        break;
-    }
-    return log::severity::warning;
+    if (kind == event_kind::packet_from_guest)
+        return log::severity::trace;
+    return kind == event_kind::guest_mac_learned ? log::severity::info : log::severity::warning;
 }
 
 const char* words_of(event_kind kind)
@@ -65,6 +53,8 @@ const char* words_of(event_kind kind)
         return "No room for another flow: ";
     case event_kind::tap_failed:
         return "Couldn't use the tap device";
+    case event_kind::packet_from_guest:
+        return "From the guest: ";
     case event_kind::count_:
         break;
     }

@@ -37,6 +37,17 @@ echo_translator::~echo_translator()
     });
 }
 
+std::optional<flow_key> echo_translator::key_of(const packet& p) noexcept
+{
+    const auto request = parse_echo_request(p.source.family(), p.l4);
+    return request ? std::optional{key_of(p, request->identifier)} : std::nullopt;
+}
+
+flow_key echo_translator::key_of(const packet& p, std::uint16_t identifier) noexcept
+{
+    return {p.source, p.destination, identifier, 0, protocol_of(p.source.family())};
+}
+
 void echo_translator::from_reassembled(const packet& p, instant now) noexcept
 {
     const auto family = p.source.family();
@@ -45,7 +56,7 @@ void echo_translator::from_reassembled(const packet& p, instant now) noexcept
         return ctx_.counters.drop(request.why());
     if (!p.source.is_unicast() || !p.destination.is_unicast())
         return ctx_.counters.drop(drop_reason::not_unicast);
-    const flow_key key{p.source, p.destination, request->identifier, 0, protocol_of(family)};
+    const auto key = key_of(p, request->identifier);
     auto* f = flows_.find(key);
     if (f == nullptr)
         f = open(key, p, now);
@@ -64,14 +75,10 @@ void echo_translator::from_reassembled(const packet& p, instant now) noexcept
 
 echo_flow* echo_translator::open(const flow_key& key, const packet& p, instant now) noexcept
 {
-    auto* f = flows_.insert(key);
-    if (f == nullptr) {
-        ctx_.report(report::event_kind::flow_table_full, now, key);
-        ctx_.counters.drop(drop_reason::flow_table_full);
+    auto* f = ctx_.open_flow(flows_, key, now);
+    if (f == nullptr)
         return nullptr;
-    }
     ctx_.counters.add(counter::echo_flows_opened);
-    ctx_.report(report::event_kind::flow_opened, now, key);
     if (const auto done = connect(*f, p.ttl); !done) {
         const int error = done.error().value();
         ctx_.counters.drop(drop_reason::socket_failed);
@@ -234,8 +241,7 @@ void echo_translator::close(echo_flow& f, instant now) noexcept
     if (f.fd >= 0)
         os::close(f.fd);
     ctx_.counters.add(counter::echo_flows_closed);
-    ctx_.report(report::event_kind::flow_closed, now, f.key);
-    flows_.erase(f);
+    ctx_.close_flow(flows_, f, now);
 }
 
 } // namespace tapioca

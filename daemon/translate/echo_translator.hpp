@@ -37,6 +37,8 @@ public:
     echo_translator(const echo_translator&) = delete;
     echo_translator& operator=(const echo_translator&) = delete;
 
+    /// What names the flow of an echo request; nothing for other messages.
+    [[nodiscard]] static std::optional<flow_key> key_of(const packet& p) noexcept;
     [[nodiscard]] bool owns(const flow_key& key) noexcept { return flows_.find(key) != nullptr; }
 
     void from_guest(const guest_packet& frame, instant now) noexcept { from_reassembled(frame.packet, now); }
@@ -49,6 +51,7 @@ public:
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
 
 private:
+    [[nodiscard]] static flow_key key_of(const packet& p, std::uint16_t identifier) noexcept;
     [[nodiscard]] echo_flow* open(const flow_key& key, const packet& p, instant now) noexcept;
     [[nodiscard]] os::result<void> connect(echo_flow& f, octet ttl) noexcept;
     void set_options(echo_flow& f, const packet& p) noexcept;

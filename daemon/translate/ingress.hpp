@@ -44,8 +44,8 @@ private:
     [[nodiscard]] std::size_t gather(std::size_t first, run& frames) noexcept;
     void take_tcp(std::size_t first, instant now) noexcept;
     void take_udp(std::size_t first, instant now) noexcept;
-    void take_icmpv6(const packet& p, instant now) noexcept;
-    void take_echo(const packet& p, instant now) noexcept;
+    void take_icmp(const packet& p, instant now) noexcept;
+    [[nodiscard]] bool answer_neighbour(const packet& p) noexcept;
     void take_fragment(const packet& p, instant now) noexcept;
     void answer_arp(const packet& p) noexcept;
     [[nodiscard]] bool answer_server(const packet& p) noexcept;

@@ -68,6 +68,7 @@ public:
     void end_turn(instant now) noexcept;
     [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0; }
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
+    [[nodiscard]] const tcp::receive_store& store() const noexcept { return store_; }
 
 private:
     /// A run on its way to the socket.

@@ -26,21 +26,11 @@ void drain_errors(int fd) noexcept
 
 } // namespace
 
-/// A new flow that is ours; null if there is no room for it, which is counted.
 udp_flow* udp_translator::insert(const flow_key& key, instant now) noexcept
 {
-    auto* f = flows_.insert(key);
-    if (f != nullptr && !ctx_.claim(flows_.hash(*f))) {
-        flows_.erase(*f);
-        f = nullptr;
-    }
-    if (f == nullptr) {
-        ctx_.report(report::event_kind::flow_table_full, now, key);
-        ctx_.counters.drop(drop_reason::flow_table_full);
-        return nullptr;
-    }
-    ctx_.counters.add(counter::udp_flows_opened);
-    ctx_.report(report::event_kind::flow_opened, now, key);
+    auto* f = ctx_.open_flow(flows_, key, now);
+    if (f != nullptr)
+        ctx_.counters.add(counter::udp_flows_opened);
     return f;
 }
 

@@ -67,6 +67,7 @@ public:
     void unreserve(std::size_t octets) noexcept { reserved_ -= octets; }
 
     [[nodiscard]] std::uint32_t chunks_used() const noexcept { return used_; }
+    [[nodiscard]] std::size_t reserved() const noexcept { return reserved_; }
 
 private:
     [[nodiscard]] std::uint32_t take_chunk() noexcept; ///< plus one; 0 if there is none

@@ -18,11 +18,11 @@ std::string ports(const std::vector<port_range>& ranges)
     return text;
 }
 
-struct refusal {
+struct wrong_value {
     const char *line, *text;
 };
 
-constexpr refusal refusals[] = {
+constexpr wrong_value refusals[] = {
     {"--log-size x", "Invalid --log-size: x"},
     {"--log-size 40959", "Invalid --log-size: 40959"},
     {"--runas nosuchlogin", "Invalid --runas option: nosuchlogin"},

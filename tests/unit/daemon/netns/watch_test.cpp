@@ -1,10 +1,14 @@
 #include "daemon/netns/watch.hpp"
 #include "tests/support/catch.hpp"
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <poll.h>
+#include <sys/wait.h>
 #include <system_error>
+#include <unistd.h>
 
 using namespace tapioca;
 
@@ -54,6 +58,23 @@ TEST_CASE("procfs says nothing to inotify and is looked at instead")
     const netns::watch watch{"/proc/self/ns/net"};
     CHECK(watch.events() < 0);
     CHECK_FALSE(watch.gone());
+}
+
+TEST_CASE("the end of a process is the end of its namespaces' names")
+{
+    const pid_t child = ::fork();
+    if (child == 0)
+        for (;;)
+            ::pause();
+    netns::watch watch{"/proc/" + std::to_string(child) + "/ns/net"};
+    pollfd end{watch.events(), POLLIN, 0};
+    CHECK(::poll(&end, 1, 0) == 0);
+    CHECK_FALSE(watch.gone());
+    ::kill(child, SIGKILL);
+    CHECK(::poll(&end, 1, 10'000) == 1);
+    CHECK(watch.gone_by_events());
+    ::waitpid(child, nullptr, 0);
+    CHECK(watch.gone());
 }
 
 TEST_CASE("a directory that does not exist is a fault of the command line")
