@@ -121,11 +121,18 @@ void tcp_translator::report_to_guest(const tcp_flow& f, int error) noexcept
     const bool v4 = f.key.guest.is_v4();
     icmp_cause cause;
     switch (error) {
-    case ETIMEDOUT: return; // the guest's own timer says so, too
-    case ENETUNREACH: cause = v4 ? icmp_cause{3, 0, 0} : icmp_cause{1, 0, 0}; break;
-    case EHOSTUNREACH: cause = host_unreachable(f.key.guest.family()); break;
+    case ETIMEDOUT:
+        return; // the guest's own timer says so, too
+    case ENETUNREACH:
+        cause = v4 ? icmp_cause{3, 0, 0} : icmp_cause{1, 0, 0};
+        break;
+    case EHOSTUNREACH:
+        cause = host_unreachable(f.key.guest.family());
+        break;
     case EACCES:
-    case EPERM: cause = v4 ? icmp_cause{3, 13, 0} : icmp_cause{1, 1, 0}; break;
+    case EPERM:
+        cause = v4 ? icmp_cause{3, 13, 0} : icmp_cause{1, 1, 0};
+        break;
     default: { // ECONNREFUSED and whatever has no other name
         const auto slot = ctx_.tap.acquire();
         const tcp_emission e{.seq = {}, .ack = f.c.rcv_nxt, .flags = wire::tcp_rst | wire::tcp_ack};

@@ -63,6 +63,8 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
         send_control(f, wire::tcp_ack, f.c.snd_una - 1);
     if (what.has(effect::send_fin))
         send_control(f, wire::tcp_fin | wire::tcp_ack, f.c.snd_max - 1);
+    if (what.has(effect::refuse_ack))
+        send_control(f, wire::tcp_rst, out.refused);
     if (what.has(effect::send_reset)) {
         ctx_.counters.add(counter::tcp_resets_to_guest);
         send_control(f, wire::tcp_rst | wire::tcp_ack, f.c.snd_nxt);
@@ -141,7 +143,8 @@ void tcp_translator::end_turn(instant now) noexcept
         f->ready_listed = false;
         pump(*f, now);
     }
-    std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(ready), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_), ready_.begin());
+    std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(ready), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
+              ready_.begin());
     ready_count_ -= ready;
 
     for (std::size_t i = 0; i < ack_count_; ++i) {
@@ -154,7 +157,8 @@ void tcp_translator::end_turn(instant now) noexcept
     ack_count_ = 0;
 }
 
-/// The wheel holds one timer a flow, set to the earliest of what may be due; deadlines that move later are found out when it fires.
+/// The wheel holds one timer a flow, set to the earliest of what may be due; deadlines that move later are found out when it
+/// fires.
 void tcp_translator::arm(tcp_flow& f, instant now) noexcept
 {
     auto due = now + limits::tcp_keepalive;
@@ -187,6 +191,8 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
         auto* still = flows_.find(id);
         if (still == nullptr)
             return;
+        if (still->broken)
+            return fail(*still, now);
         if (still->store.length < before)
             ctx_.counters.add(counter::tcp_stalls_recovered);
     }

@@ -1,13 +1,13 @@
 // TCP between the guest and sockets of the host.
 //
-// Each flow is a tcp::connection (the protocol, pure), a socket, and a queue in the receive store. The translator gives segments and
-// socket events to the connection and carries out its effects in a fixed order. Towards the guest: peek into the tap's slot, stamp
-// headers in front, write; what the guest acknowledges is discarded from the socket. From the guest: consecutive segments of a flow
-// become one sendmsg; what the socket does not take waits in the store and closes the window. ACKs go out at the end of a turn, unless
-// data carried them before.
+// Each flow is a tcp::connection (the protocol, pure), a socket, and a queue in the receive store. The translator gives segments
+// and socket events to the connection and carries out its effects in a fixed order. Towards the guest: peek into the tap's slot,
+// stamp headers in front, write; what the guest acknowledges is discarded from the socket. From the guest: consecutive segments
+// of a flow become one sendmsg; what the socket does not take waits in the store and closes the window. ACKs go out at the end of
+// a turn, unless data carried them before.
 //
-// tcp_translator.cpp carries out effects, tcp_open.cpp begins and refuses connections, tcp_guest.cpp takes segments, tcp_socket.cpp moves
-// data from sockets and reacts to their events.
+// tcp_translator.cpp carries out effects, tcp_open.cpp begins and refuses connections, tcp_guest.cpp takes segments,
+// tcp_socket.cpp moves data from sockets and reacts to their events.
 #pragma once
 
 #include "daemon/os/arena.hpp"
@@ -23,20 +23,21 @@ namespace tapioca {
 
 struct tcp_flow {
     flow_key key;
-    bool from_peer : 1 = false;      ///< a peer opened it
-    bool ack_listed : 1 = false;     ///< in the list of ACKs due at the end of the turn
-    bool ready_listed : 1 = false;   ///< in the list of sockets that have more for the guest
-    bool readable : 1 = false;       ///< the socket may have data or an end that was not peeked yet
-    bool peer_closed : 1 = false;    ///< the end of the peer's stream is in the socket
-    bool shutdown_due : 1 = false;   ///< the guest's FIN waits behind the store
-    bool lingering : 1 = false;      ///< the connection is over, the store is not empty
-    bool error_queue : 1 = false;    ///< IP_RECVERR is set
-    bool peek_offset : 1 = false;    ///< SO_PEEK_OFF works
+    bool from_peer : 1 = false;    ///< a peer opened it
+    bool ack_listed : 1 = false;   ///< in the list of ACKs due at the end of the turn
+    bool ready_listed : 1 = false; ///< in the list of sockets that have more for the guest
+    bool readable : 1 = false;     ///< the socket may have data or an end that was not peeked yet
+    bool peer_closed : 1 = false;  ///< the end of the peer's stream is in the socket
+    bool shutdown_due : 1 = false; ///< the guest's FIN waits behind the store
+    bool lingering : 1 = false;    ///< the connection is over, the store is not empty
+    bool error_queue : 1 = false;  ///< IP_RECVERR is set
+    bool peek_offset : 1 = false;  ///< SO_PEEK_OFF works
+    bool broken : 1 = false;       ///< a send has failed for good
     int fd = -1;
     tcp::receive_store::queue store;
     tcp::connection c;
-    std::uint32_t heard = 0; ///< seconds of the clock when the guest last sent anything
-    std::uint32_t moved = 0; ///< seconds of the clock when data last moved
+    std::uint32_t heard = 0;           ///< seconds of the clock when the guest last sent anything
+    std::uint32_t moved = 0;           ///< seconds of the clock when data last moved
     std::uint32_t window_reserved = 0; ///< octets of the store's pool promised to the window
 };
 static_assert(sizeof(tcp_flow) <= 192);
@@ -103,6 +104,7 @@ private:
     void send_data(tcp_flow& f, std::size_t octets, instant now) noexcept;
     void drain(tcp_flow& f, instant now) noexcept;
     void on_socket_error(tcp_flow& f, instant now) noexcept;
+    void fail(tcp_flow& f, instant now) noexcept;
     void on_connect_event(tcp_flow& f, const os::event& e, instant now) noexcept;
 
     // tcp_translator.cpp

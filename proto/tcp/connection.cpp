@@ -54,16 +54,21 @@ effects connection::open_to_guest(seq_number our_iss, std::uint16_t largest_mss,
 outcome connection::on_segment(const segment& s, instant now) noexcept
 {
     switch (state) {
-    case closed: return {};
-    case connecting: return in_connecting(s);
-    case syn_sent: return in_syn_sent(s, now);
-    case syn_received: return in_syn_received(s, now);
+    case closed: // only the socket has still to take what the guest sent; its FIN came again as our last ACK was lost
+        return s.rst || (s.length == 0 && !s.fin) ? outcome{} : outcome{effect::send_ack};
+    case connecting:
+        return in_connecting(s);
+    case syn_sent:
+        return in_syn_sent(s, now);
+    case syn_received:
+        return in_syn_received(s, now);
     case established:
     case fin_wait_1:
     case fin_wait_2:
     case closing:
     case close_wait:
-    case last_ack: return in_synchronized(s, now);
+    case last_ack:
+        return in_synchronized(s, now);
     }
     return {};
 }
@@ -83,7 +88,7 @@ outcome connection::in_syn_sent(const segment& s, instant now) noexcept
 {
     // RFC 9293 section 3.10.7.3
     if (s.has_ack && s.ack != snd_nxt)
-        return s.rst ? outcome{} : outcome{effect::send_reset};
+        return s.rst ? outcome{} : refuse(s);
     if (s.rst) {
         if (!s.has_ack)
             return {};
@@ -115,7 +120,7 @@ outcome connection::in_syn_received(const segment& s, instant now) noexcept
     if (!s.has_ack)
         return {};
     if (s.ack != snd_nxt) // RFC 9293 section 3.10.7.4, fifth
-        return {effect::send_reset};
+        return refuse(s);
     snd_una = snd_wl2 = s.ack;
     snd_wl1 = s.seq;
     snd_wnd = s.syn ? s.window : std::uint32_t{s.window} << snd_scale;
@@ -129,6 +134,13 @@ outcome connection::in_syn_received(const segment& s, instant now) noexcept
     else
         out = in_synchronized(s, now);
     out.what |= effect::read_socket | effect::connected;
+    return out;
+}
+
+outcome connection::refuse(const segment& s) noexcept
+{
+    outcome out{effect::refuse_ack};
+    out.refused = s.ack;
     return out;
 }
 
@@ -187,7 +199,8 @@ void connection::on_ack(const segment& s, instant now, outcome& out) noexcept
         on_duplicate_ack(s, out);
 
     if (snd_wnd == 0 && snd_una < snd_nxt && !probing) {
-        // A guest short of memory closes the window over octets it has thrown away: send them again once it opens, without a timeout.
+        // A guest short of memory closes the window over octets it has thrown away: send them again once it opens, without a
+        // timeout.
         begin_rewind();
         out.what |= effect::rewind;
     }
@@ -243,7 +256,9 @@ void connection::on_duplicate_ack(const segment&, outcome& out) noexcept
 void connection::on_fin_acked(outcome& out) noexcept
 {
     switch (state) {
-    case fin_wait_1: state = fin_wait_2; break;
+    case fin_wait_1:
+        state = fin_wait_2;
+        break;
     case closing:
     case last_ack:
         state = closed;
@@ -255,7 +270,8 @@ void connection::on_fin_acked(outcome& out) noexcept
     case syn_received:
     case established:
     case fin_wait_2:
-    case close_wait: break;
+    case close_wait:
+        break;
     }
 }
 
@@ -302,8 +318,12 @@ void connection::on_fin(outcome& out) noexcept
     rcv_nxt += 1;
     out.what |= effect::shutdown_write;
     switch (state) { // RFC 9293 section 3.10.7.4, eighth
-    case established: state = close_wait; break;
-    case fin_wait_1: state = closing; break;
+    case established:
+        state = close_wait;
+        break;
+    case fin_wait_1:
+        state = closing;
+        break;
     case fin_wait_2:
         state = closed;
         out.what |= effect::close_flow;
@@ -314,7 +334,8 @@ void connection::on_fin(outcome& out) noexcept
     case syn_received:
     case closing:
     case close_wait:
-    case last_ack: break;
+    case last_ack:
+        break;
     }
 }
 
@@ -387,7 +408,8 @@ void connection::begin_rewind() noexcept
 
 effects connection::on_syn_timeout(instant now) noexcept
 {
-    // Towards the guest a SYN goes out at 0, 1, 2, 3, 4, 5, 7 and 11 s, and the attempt ends at 19 s: four linear repetitions, then doubling.
+    // Towards the guest a SYN goes out at 0, 1, 2, 3, 4, 5, 7 and 11 s, and the attempt ends at 19 s: four linear repetitions,
+    // then doubling.
     constexpr int linear = 4;
     syn_repeated = true;
     if (++retries > most_retransmissions) {

@@ -1,13 +1,13 @@
 // One TCP connection as the translator sees it: our end towards the guest, standing for a socket of the host.
 //
-// This is not a TCP stack. Towards the guest the socket's own receive queue is the retransmission store: data is peeked and sent, and
-// leaves the socket when the guest acknowledges it; `rewind` moves back to what is not acknowledged. From the guest, whatever lies
-// inside the advertised window is kept, by the socket or by the receive store, and acknowledged at once. Segments and events go in,
-// effects come out; nothing here knows of sockets, frames or clocks. Names are those of RFC 9293 section 3.3.1; read it with RFC 5961
-// (blind attacks), RFC 6298 (timer), RFC 5681 and RFC 5827 (fast and early retransmit).
+// This is not a TCP stack. Towards the guest the socket's own receive queue is the retransmission store: data is peeked and sent,
+// and leaves the socket when the guest acknowledges it; `rewind` moves back to what is not acknowledged. From the guest, whatever
+// lies inside the advertised window is kept, by the socket or by the receive store, and acknowledged at once. Segments and events
+// go in, effects come out; nothing here knows of sockets, frames or clocks. Names are those of RFC 9293 section 3.3.1; read it
+// with RFC 5961 (blind attacks), RFC 6298 (timer), RFC 5681 and RFC 5827 (fast and early retransmit).
 //
-// The states are those of RFC 9293 section 3.3.2, from our end; `connecting` stands for LISTEN while the host's socket connects. There is
-// no TIME-WAIT: a guest that misses our last ACK sends its FIN again and gets a reset, which ends the same wait.
+// The states are those of RFC 9293 section 3.3.2, from our end; `connecting` stands for LISTEN while the host's socket connects.
+// There is no TIME-WAIT: a guest that misses our last ACK sends its FIN again and gets a reset, which ends the same wait.
 #pragma once
 
 #include "proto/base/sequence.hpp"
@@ -42,12 +42,13 @@ struct segment {
     std::int8_t scale = -1;   ///< -1: no such option
 };
 
-/// What became of a segment. `skip` and `take` cut the octets to keep out of the payload; `gap` is how far behind rcv_nxt they begin:
-/// 0 for octets in order, which rcv_nxt then already counts.
+/// What became of a segment. `skip` and `take` cut the octets to keep out of the payload; `gap` is how far behind rcv_nxt they
+/// begin: 0 for octets in order, which rcv_nxt then already counts.
 struct outcome {
     effects what;
     std::uint32_t acked = 0; ///< payload octets that the guest acknowledged: to be discarded from the socket
     std::uint32_t skip = 0, take = 0, gap = 0;
+    seq_number refused{}; ///< with refuse_ack: where the reset belongs
 };
 
 inline constexpr std::uint16_t default_mss = 536; ///< RFC 9293 section 3.7.1
@@ -61,12 +62,12 @@ struct connection {
     seq_number snd_wl1, snd_wl2;
     std::uint32_t snd_wnd = 0;
     // receive sequence space: from the guest
-    seq_number irs, rcv_nxt, rcv_adv; ///< rcv_adv: the right edge that was advertised; it never moves back
+    seq_number irs, rcv_nxt, rcv_adv;         ///< rcv_adv: the right edge that was advertised; it never moves back
     std::uint32_t rcv_limit = initial_window; ///< how much may wait in the receive store
 
-    seq_number recover;         ///< snd_max when the last retransmission began (RFC 6582)
-    seq_number rtt_seq;         ///< acknowledging this ends the running measurement
-    instant rtt_start{};        ///< instant{}: none is running
+    seq_number recover;  ///< snd_max when the last retransmission began (RFC 6582)
+    seq_number rtt_seq;  ///< acknowledging this ends the running measurement
+    instant rtt_start{}; ///< instant{}: none is running
     instant retransmit_at = instant::max();
     retransmit_timeout rto;
 
@@ -79,8 +80,8 @@ struct connection {
     bool fin_sent : 1 = false;
     bool recovering : 1 = false;
     bool gap_reported : 1 = false;
-    bool probing : 1 = false;    ///< the next octet is a zero-window probe
-    bool blocked : 1 = false;    ///< the socket has data, the window has no room
+    bool probing : 1 = false; ///< the next octet is a zero-window probe
+    bool blocked : 1 = false; ///< the socket has data, the window has no room
     bool syn_repeated : 1 = false;
 
     // ── opening ──
@@ -120,7 +121,8 @@ struct connection {
     [[nodiscard]] bool synchronized() const noexcept { return state >= tcp_state::established; }
     [[nodiscard]] bool guest_finished() const noexcept
     {
-        return state == tcp_state::close_wait || state == tcp_state::last_ack || state == tcp_state::closing || state == tcp_state::closed;
+        return state == tcp_state::close_wait || state == tcp_state::last_ack || state == tcp_state::closing ||
+               state == tcp_state::closed;
     }
 
 private:
@@ -130,6 +132,7 @@ private:
     outcome in_syn_received(const segment& s, instant now) noexcept;
     outcome in_synchronized(const segment& s, instant now) noexcept;
     outcome on_reset(const segment& s) noexcept;
+    static outcome refuse(const segment& s) noexcept;
     void on_ack(const segment& s, instant now, outcome& out) noexcept;
     void on_new_ack(const segment& s, instant now, outcome& out) noexcept;
     void on_duplicate_ack(const segment& s, outcome& out) noexcept;

@@ -8,8 +8,9 @@ namespace tapioca::tcp {
 enum class effect : std::uint32_t {
     send_syn = 1U << 0,
     send_syn_ack = 1U << 1,
-    send_ack = 1U << 2,        ///< at the end of the turn, unless a segment with data carries it before
-    send_duplicates = 1U << 3, ///< three ACKs at once: a fresh gap, reported so that the guest retransmits fast (RFC 5681 section 3.2)
+    send_ack = 1U << 2, ///< at the end of the turn, unless a segment with data carries it before
+    send_duplicates =
+        1U << 3, ///< three ACKs at once: a fresh gap, reported so that the guest retransmits fast (RFC 5681 section 3.2)
     send_fin = 1U << 4,
     send_reset = 1U << 5,     ///< to the guest
     send_keepalive = 1U << 6, ///< an ACK with the sequence number before snd_una (RFC 9293 section 3.8.4)
@@ -20,6 +21,7 @@ enum class effect : std::uint32_t {
     close_flow = 1U << 11,
     keep_alive = 1U << 12, ///< the guest probes: let the host's kernel probe the peer as well
     connected = 1U << 13,  ///< the handshake with the guest is complete
+    refuse_ack = 1U << 14, ///< a reset at the number that the guest acknowledged; the connection stays (RFC 9293 section 3.5.2)
 };
 
 class effects {

@@ -1,8 +1,8 @@
 // Where octets from the guest wait: what the socket does not take yet, and what arrived out of order.
 //
-// A flow's queue is a chain of chunks that begins with the first octet its socket has not taken. Octets in order are appended behind
-// `length`; octets behind a gap are written where they belong, and up to eight such ranges are remembered until the gap closes. All
-// queues of a worker share one bounded pool. `reserve` keeps count of what large windows have promised out of it.
+// A flow's queue is a chain of chunks that begins with the first octet its socket has not taken. Octets in order are appended
+// behind `length`; octets behind a gap are written where they belong, and up to eight such ranges are remembered until the gap
+// closes. All queues of a worker share one bounded pool. `reserve` keeps count of what large windows have promised out of it.
 #pragma once
 
 #include "proto/base/bytes.hpp"
@@ -54,6 +54,9 @@ public:
     /// Drops the first `count` octets in order.
     void consume(queue& q, std::uint32_t count) noexcept;
 
+    /// Drops what waits behind gaps: the stream ends before it.
+    void forget_behind_gaps(queue& q) noexcept;
+
     void release(queue& q) noexcept;
 
     /// Promises `octets` of the pool to a window; false if they are promised already.
@@ -76,7 +79,10 @@ private:
     [[nodiscard]] bool remember(queue& q, range r) noexcept;
     void absorb(queue& q) noexcept;
     void free_ranges(queue& q) noexcept;
-    [[nodiscard]] octet* data_of(std::uint32_t chunk) const noexcept { return memory_.data() + std::size_t{chunk} * chunk_octets; }
+    [[nodiscard]] octet* data_of(std::uint32_t chunk) const noexcept
+    {
+        return memory_.data() + std::size_t{chunk} * chunk_octets;
+    }
 
     std::span<octet> memory_;
     std::span<std::uint32_t> next_;

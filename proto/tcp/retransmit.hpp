@@ -1,4 +1,5 @@
-// The retransmission timer's arithmetic: RFC 6298, with a lower bound of 200 ms instead of a second, as the guest is microseconds away.
+// The retransmission timer's arithmetic: RFC 6298, with a lower bound of 200 ms instead of a second, as the guest is microseconds
+// away.
 #pragma once
 
 #include "proto/base/time.hpp"
