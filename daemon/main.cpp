@@ -114,7 +114,7 @@ network_set_up set_up_network(const options& opts, netns::target& target)
 {
     const host_network host = discover(opts);
     report(host.notes, host.warnings);
-    const guest_network guest = plan_guest(opts, host, duid_time());
+    guest_network guest = plan_guest(opts, host, duid_time());
     report({}, resolver_warnings(opts, host, guest));
     const interface_plan plan = plan_interface(opts, host, guest);
     network_set_up made;
@@ -125,6 +125,8 @@ network_set_up set_up_network(const options& opts, netns::target& target)
         interface = configure_tap(plan, plan.name);
     });
     report(interface.notes, interface.warnings);
+    guest.ipv4 = guest.ipv4 && interface.ipv4;
+    guest.ipv6 = guest.ipv6 && interface.ipv6;
     made.resources.listeners = open_listeners(opts);
     made.config = plan_plane(opts, host, guest, interface.mac);
     target.network.reset(); // or it would live as long as we do
@@ -135,13 +137,15 @@ control_hooks hooks_of(worker_pool& workers)
 {
     return {.print_counters = [&workers] { report::log_counters(workers); },
             .drain_log = [&workers] { report::log_events(workers); },
-            .router_advertisement = [&workers] { workers.advertise_router(); }};
+            .router_advertisement = [&workers] { workers.advertise_router(); },
+            .events = workers.events()};
 }
 
 int run(std::span<const char* const> argv)
 {
     sandbox box = sandbox::enter();
     os::raise_descriptor_limit();
+    os::use_one_heap();
     const options opts = parse_command_line(argv);
     named_files files = create_files(opts);
     start_log(opts, files);
@@ -161,8 +165,8 @@ int run(std::span<const char* const> argv)
     log::use_stderr(ready.take_error_output());
     os::block_signals(); // the workers inherit that
     worker_pool workers{std::move(network.config), std::move(network.resources)};
-    control ctl{
-        hooks_of(workers), target.watch ? &*target.watch : nullptr, target.command ? std::optional{target.command->pid()} : std::nullopt};
+    control ctl{hooks_of(workers), target.watch ? &*target.watch : nullptr,
+                target.command ? std::optional{target.command->pid()} : std::nullopt};
     box.drop();
     report({}, box.take_warnings());
     workers.start();

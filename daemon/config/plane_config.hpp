@@ -12,7 +12,7 @@ namespace tapioca {
 struct plane_config {
     guest_network net;
     translation xlat;
-    mac_address guest_mac = mac_address::broadcast(); ///< until the guest is heard, if the tap's own is not known
+    mac_address guest_mac = mac_address::broadcast();    ///< until the guest is heard, if the tap's own is not known
     bool address_fixed4 = false, address_fixed6 = false; ///< given by the user: not learned from traffic
 
     bool tcp = true, udp = true, icmp = true;
@@ -23,6 +23,7 @@ struct plane_config {
 
     duration udp_timeout = std::chrono::seconds{30};         ///< one-way, or a single exchange
     duration udp_stream_timeout = std::chrono::seconds{120}; ///< both sides have spoken, one of them more than once
+    bool report_flows = false;                               ///< the log is to tell of each flow
     bool trace = false;
 
     siphash_key secret;

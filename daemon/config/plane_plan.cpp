@@ -22,6 +22,7 @@ plane_config plan_plane(const options& opts, const host_network& host, const gue
     plane.outbound_if6 = opts.outbound_if6.value_or("");
     plane.scope6 = static_cast<unsigned>(host.v6.interface_index);
     plane.freebind = opts.freebind;
+    plane.report_flows = opts.level >= log_level::debug;
     plane.trace = opts.level == log_level::trace;
     plane.secret = os::random_key();
     return plane;

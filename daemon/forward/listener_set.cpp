@@ -17,8 +17,8 @@ void open_range(const options& opts, octet protocol, const port_range& range, st
         const auto number = static_cast<std::uint16_t>(port);
         auto fd = tcp ? os::listen_tcp(stack, number) : os::listen_udp(stack, number);
         if (!fd)
-            throw std::runtime_error("Listen failed for HOST " + std::string{tcp ? "TCP" : "UDP"} + " port */" + std::to_string(port) +
-                                     ": " + fd.error().message());
+            throw std::runtime_error("Listen failed for HOST " + std::string{tcp ? "TCP" : "UDP"} + " port */" +
+                                     std::to_string(port) + ": " + fd.error().message());
         sockets.push_back({std::move(*fd), number, protocol});
     }
 }

@@ -23,24 +23,27 @@ using boost::system::error_code;
 // syscalls: epoll_wait epoll_ctl read write timerfd_settime clock_gettime
 struct control::state {
     state(control_hooks h, netns::watch* w, std::optional<pid_t> c)
-        : hooks(std::move(h)), watch(w), command(c), io(1), signals(io, SIGTERM, SIGQUIT, SIGUSR1), children(io), events(io),
-          tick(io), look(io), advertise(io), random(os::random_key().k0)
+        : hooks(std::move(h)), watch(w), command(c), io(1), signals(io, SIGTERM, SIGQUIT, SIGUSR1), children(io), names(io),
+          events(io), look(io), advertise(io), random(os::random_key().k0)
     {
         if (command)
             children.add(SIGCHLD);
         if (watch && watch->events() >= 0)
-            events.assign(watch->events());
+            names.assign(watch->events());
+        if (hooks.events >= 0)
+            events.assign(hooks.events);
         wait_for_signal();
         wait_for_children();
         wait_for_namespace();
-        wait_for_tick();
+        wait_for_events();
         wait_for_advertisement();
     }
 
     ~state()
     {
-        if (events.is_open())
-            events.release(); // the watch owns it
+        for (auto* lent : {&names, &events})
+            if (lent->is_open())
+                lent->release(); // the watch owns it, or the workers
     }
 
     void end(int exit_status)
@@ -85,8 +88,8 @@ struct control::state {
     {
         if (!watch)
             return;
-        if (events.is_open())
-            return events.async_wait(asio::posix::stream_descriptor::wait_read, [this](error_code error) {
+        if (names.is_open())
+            return names.async_wait(asio::posix::stream_descriptor::wait_read, [this](error_code error) {
                 if (error)
                     return;
                 watch->gone_by_events() ? namespace_gone() : wait_for_namespace();
@@ -99,16 +102,15 @@ struct control::state {
         });
     }
 
-    void wait_for_tick()
+    void wait_for_events()
     {
-        if (!hooks.drain_log)
+        if (!events.is_open())
             return;
-        tick.expires_after(control::tick);
-        tick.async_wait([this](error_code error) {
+        events.async_wait(asio::posix::stream_descriptor::wait_read, [this](error_code error) {
             if (error)
                 return;
             hooks.drain_log();
-            wait_for_tick();
+            wait_for_events();
         });
     }
 
@@ -132,8 +134,8 @@ struct control::state {
 
     asio::io_context io;
     asio::signal_set signals, children;
-    asio::posix::stream_descriptor events;
-    asio::steady_timer tick, look, advertise;
+    asio::posix::stream_descriptor names, events;
+    asio::steady_timer look, advertise;
     std::mt19937_64 random;
 };
 

@@ -2,7 +2,6 @@
 // traffic goes to the workers through the hooks. Built before the sandbox closes; afterwards it opens nothing.
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,14 +17,13 @@ class watch;
 /// What the loop calls, each in the main thread; an empty one is not called.
 struct control_hooks {
     std::function<void()> print_counters;       ///< SIGUSR1
-    std::function<void()> drain_log;            ///< every `tick`, and once more at the end
+    std::function<void()> drain_log;            ///< whenever `events` is readable, and once more at the end
     std::function<void()> router_advertisement; ///< unsolicited, at random intervals of 200 to 600 s (RFC 4861 §6.2.1)
+    int events = -1;                            ///< the workers' bell; drain_log silences it
 };
 
 class control {
 public:
-    static constexpr std::chrono::milliseconds tick{250};
-
     /// `watch` (may be null) and the hooks must outlive it; `command` is the child whose end is ours.
     control(control_hooks hooks, netns::watch* watch, std::optional<pid_t> command);
     ~control();

@@ -1,7 +1,8 @@
-// Which worker owns a flow: hash to owner, one table for all workers. A worker looks here only when a frame belongs to no flow of its own.
+// Which worker owns a flow: hash to owner, one table for all workers. A worker looks here only when a frame belongs to no flow of
+// its own.
 //
-// Buckets of eight words; a word holds 56 bits of the flow's hash and the owner. Each worker enters and removes its own flows with one
-// compare-and-swap or store; readers look at one cache line. A bucket that is full refuses the flow.
+// Buckets of eight words; a word holds 56 bits of the flow's hash and the owner. Each worker enters and removes its own flows
+// with one compare-and-swap or store; readers look at one cache line. A bucket that is full refuses the flow.
 #pragma once
 
 #include "daemon/os/arena.hpp"

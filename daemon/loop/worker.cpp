@@ -23,8 +23,9 @@ void require(const os::result<void>& r, const char* what)
 } // namespace
 
 common_ground::common_ground(plane_config c, std::size_t workers)
-    : config(std::move(c)), guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6,
-                                  {.v4 = config.address_fixed4, .v6 = config.address_fixed6})
+    : config(std::move(c)),
+      guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6, {.v4 = config.address_fixed4, .v6 = config.address_fixed6}),
+      events_bell(os::make_event_fd())
 {
     for (std::size_t i = 0; i < workers; ++i) {
         mailboxes.emplace_back(workers);
@@ -33,16 +34,26 @@ common_ground::common_ground(plane_config c, std::size_t workers)
 }
 
 worker::worker(common_ground& common, unsigned self, tun_descriptor tap, std::vector<listening_socket> listeners, int capture)
-    : common_(common), self_(self), tap_(std::move(tap), counters_), captured_(tap_, capture),
-      ctx_{common.config, capture < 0 ? static_cast<tap_queue&>(tap_) : captured_, poller_, counters_, events_, common.guest,
-           common.mailboxes.size() > 1 ? this : nullptr},
-      tcp_(ctx_, tcp_translator::most_flows, os::now()), ingress_(ctx_, tcp_), listeners_(std::move(listeners)), now_(os::now())
+    : common_(common), self_(self), tap_(std::move(tap), counters_),
+      captured_(tap_, capture), ctx_{common.config,
+                                     capture < 0 ? static_cast<tap_queue&>(tap_) : captured_,
+                                     poller_,
+                                     counters_,
+                                     events_,
+                                     common.guest,
+                                     common.mailboxes.size() > 1 ? this : nullptr},
+      tcp_(ctx_, tcp_translator::most_flows, os::now()), udp_(ctx_, udp_translator::most_flows, os::now()),
+      echo_(ctx_, echo_translator::most_flows, os::now()), ingress_(ctx_, tcp_, udp_, echo_), listeners_(std::move(listeners)),
+      now_(os::now())
 {
     require(poller_.add(tap_.descriptor(), token_of(source::tap), os::trigger::level), "Couldn't watch the tap device");
-    require(poller_.add(common_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level), "Couldn't watch a mailbox");
+    require(poller_.add(common_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
+            "Couldn't watch a mailbox");
     for (std::uint32_t i = 0; i < listeners_.size(); ++i) {
-        if (listeners_[i].protocol != wire::protocol_tcp)
+        if (listeners_[i].protocol != wire::protocol_tcp) {
+            udp_.add_listener(std::move(listeners_[i].fd), listeners_[i].port);
             continue;
+        }
         require(poller_.add(listeners_[i].fd.get(), token_of(source::tcp_listener, i), os::trigger::level),
                 "Couldn't watch a listening socket");
     }
@@ -91,25 +102,37 @@ void worker::end_turn(instant now) noexcept
     if (mail_left_)
         take_mail(now);
     tcp_.expire(now);
+    udp_.expire(now);
+    echo_.expire(now);
     ingress_.expire(now);
     tcp_.end_turn(now);
+    udp_.end_turn(now);
     ctx_.tap.flush();
     common_.flow_counts[self_].store(tcp_.flow_count(), std::memory_order_relaxed);
     for (; bells_ != 0; bells_ &= bells_ - 1)
         common_.mailboxes[static_cast<std::size_t>(std::countr_zero(bells_))].ring();
+    if (events_.reader_sleeps())
+        os::signal(common_.events_bell.get());
     counters_.add(report::counter::turns);
 }
 
 void worker::dispatch(const os::event& e, instant now) noexcept
 {
     switch (static_cast<source>(e.what.kind)) {
-    case source::tap: return take_tap(now);
-    case source::mailbox: return take_mail(now);
-    case source::tcp_flow: return tcp_.from_socket({e.what.id}, e, now);
-    case source::tcp_listener: return accept_from(e.what.id, now);
+    case source::tap:
+        return take_tap(now);
+    case source::mailbox:
+        return take_mail(now);
+    case source::tcp_flow:
+        return tcp_.from_socket({e.what.id}, e, now);
+    case source::tcp_listener:
+        return accept_from(e.what.id, now);
     case source::udp_flow:
+        return udp_.from_socket({e.what.id}, e, now);
     case source::echo_flow:
-    case source::udp_listener: return;
+        return echo_.from_socket({e.what.id}, e, now);
+    case source::udp_listener:
+        return udp_.from_listener(e.what.id, now);
     }
 }
 
@@ -148,9 +171,9 @@ void worker::accept_from(std::uint32_t listener, instant now) noexcept
 
 instant worker::next_deadline(instant now) const noexcept
 {
-    if (tcp_.has_ready() || mail_left_)
+    if (tcp_.has_ready() || udp_.has_ready() || mail_left_)
         return now;
-    return std::min(tcp_.next_deadline(), ingress_.next_deadline());
+    return std::min({tcp_.next_deadline(), udp_.next_deadline(), echo_.next_deadline(), ingress_.next_deadline()});
 }
 
 } // namespace tapioca

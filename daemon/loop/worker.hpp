@@ -1,8 +1,8 @@
-// One thread of the data plane: its own epoll, its own tap queue, its own flows. It takes no lock, calls no logger, and never waits but
-// in poller::wait. A turn takes what is ready, lets each flow do its work, then flushes once.
+// One thread of the data plane: its own epoll, its own tap queue, its own flows. It takes no lock, calls no logger, and never
+// waits but in poller::wait. A turn takes what is ready, lets each flow do its work, then flushes once.
 //
-// Workers meet in three places: the table of owners, the mailboxes, and what is known of the guest's link. A frame of a flow that another
-// worker owns goes to its mailbox; a connection that was accepted here goes to the worker with the fewest flows.
+// Workers meet in three places: the table of owners, the mailboxes, and what is known of the guest's link. A frame of a flow that
+// another worker owns goes to its mailbox; a connection that was accepted here goes to the worker with the fewest flows.
 #pragma once
 
 #include "daemon/loop/mailbox.hpp"
@@ -35,11 +35,13 @@ struct common_ground {
     owner_table owners;
     std::deque<mailbox> mailboxes;
     std::deque<std::atomic<std::uint32_t>> flow_counts;
+    os::unique_fd events_bell; ///< wakes who drains the workers' events
 };
 
 class worker final : private colleagues {
 public:
-    /// Reserves everything that the worker will ever use; throws std::system_error. `capture`: -1, or the file that frames are copied to.
+    /// Reserves everything that the worker will ever use; throws std::system_error. `capture`: -1, or the file that frames are
+    /// copied to.
     worker(common_ground& common, unsigned self, tun_descriptor tap, std::vector<listening_socket> listeners, int capture);
     ~worker() override;
     worker(const worker&) = delete;
@@ -82,10 +84,12 @@ private:
     capture_queue captured_;
     context ctx_;
     tcp_translator tcp_;
+    udp_translator udp_;
+    echo_translator echo_;
     ingress ingress_;
     std::vector<listening_socket> listeners_;
     std::atomic<bool> stopping_ = false, advertise_ = false;
-    std::size_t reads_ = 1; ///< frames that the next visit to the tap tries to read
+    std::size_t reads_ = 1;   ///< frames that the next visit to the tap tries to read
     std::uint64_t bells_ = 0; ///< a bit for each worker that has new letters from us
     bool mail_left_ = false;
     instant now_;

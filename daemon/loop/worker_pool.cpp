@@ -10,8 +10,7 @@ worker_pool::worker_pool(plane_config config, plane_resources&& resources)
     auto listeners = std::move(resources.listeners);
     for (auto& tap : resources.tap_queues) {
         const auto self = static_cast<unsigned>(workers_.size());
-        workers_.push_back(
-            std::make_unique<worker>(common_, self, std::move(tap), std::exchange(listeners, {}), capture_.get()));
+        workers_.push_back(std::make_unique<worker>(common_, self, std::move(tap), std::exchange(listeners, {}), capture_.get()));
     }
 }
 
@@ -36,6 +35,7 @@ void worker_pool::advertise_router() noexcept
 
 void worker_pool::drain_events(const std::function<void(const report::worker_event&)>& visit)
 {
+    os::clear(common_.events_bell.get());
     for (auto& w : workers_)
         w->events().drain(visit);
 }

@@ -25,6 +25,8 @@ public:
     /// Ends and joins them.
     void stop() noexcept;
 
+    /// Readable when there is something to drain.
+    [[nodiscard]] int events() const noexcept { return common_.events_bell.get(); }
     /// Calls `visit` for everything that the workers have reported since the last call. From one thread only.
     void drain_events(const std::function<void(const report::worker_event&)>& visit);
 

@@ -182,6 +182,10 @@ void disable(bool& enabled, const char* warning, configured_interface& state)
     state.warnings.emplace_back(warning);
 }
 
+/// What the kernel holds for us while we are busy. The usual 1000 frames overflow when hundreds of flows start at once, and each lost
+/// frame costs its flow a timeout; windows bound the octets.
+constexpr std::uint32_t queue_frames = 10000;
+
 } // namespace
 
 void bring_up_loopback()
@@ -205,6 +209,9 @@ configured_interface configure_tap(const interface_plan& plan, const std::string
         demand(socket, std::move(request), "Couldn't set MAC address in namespace");
     }
     state.mac = find_link(socket, name).mac;
+    auto queue = link_request(state.index, 0, 0);
+    queue.attribute(IFLA_TXQLEN, queue_frames);
+    demand(socket, std::move(queue), "Couldn't set the queue length of the interface in namespace");
     if (!plan.configure)
         return state;
     if (plan.mtu != 0) {

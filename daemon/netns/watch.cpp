@@ -1,11 +1,14 @@
 #include "daemon/netns/watch.hpp"
 
 #include <cerrno>
+#include <charconv>
 #include <climits>
 #include <cstring>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <string_view>
 #include <sys/inotify.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <system_error>
 #include <unistd.h>
@@ -21,6 +24,18 @@ bool silent(int directory)
            (about.f_type == PROC_SUPER_MAGIC || about.f_type == SYSFS_MAGIC || about.f_type == DEVPTS_SUPER_MAGIC);
 }
 
+/// The process whose namespaces are in this directory; 0 if none's are.
+pid_t process_of(std::string_view directory)
+{
+    constexpr std::string_view front = "/proc/", back = "/ns";
+    if (!directory.starts_with(front) || !directory.ends_with(back) || directory.size() <= front.size() + back.size())
+        return 0;
+    directory = directory.substr(front.size(), directory.size() - front.size() - back.size());
+    pid_t pid = 0;
+    const auto [end, error] = std::from_chars(directory.begin(), directory.end(), pid);
+    return error == std::errc{} && end == directory.end() && pid > 0 ? pid : 0;
+}
+
 } // namespace
 
 watch::watch(const std::string& path) : path_(path)
@@ -31,8 +46,11 @@ watch::watch(const std::string& path) : path_(path)
     directory_ = os::unique_fd{::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
     if (!directory_)
         throw std::system_error(errno, std::generic_category(), "netns dir open: " + directory);
-    if (silent(directory_.get()))
+    if (silent(directory_.get())) {
+        if (const pid_t process = process_of(directory); process != 0)
+            process_ = os::unique_fd{static_cast<int>(::syscall(SYS_pidfd_open, process, 0U))};
         return;
+    }
     inotify_ = os::unique_fd{::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
     if (inotify_ && ::inotify_add_watch(inotify_.get(), directory.c_str(), IN_DELETE | IN_MOVED_FROM) < 0)
         inotify_.reset(); // the directory may be searched but not read
@@ -41,6 +59,8 @@ watch::watch(const std::string& path) : path_(path)
 // syscalls: read
 bool watch::gone_by_events() noexcept
 {
+    if (process_)
+        return true;
     alignas(inotify_event) char events[sizeof(inotify_event) + NAME_MAX + 1];
     for (ssize_t n; (n = ::read(inotify_.get(), events, sizeof events)) > 0;)
         for (const char* at = events; at < events + n;) {

@@ -17,7 +17,8 @@ public:
     /// Forks and returns in the child, which leads a session of its own and has `null` as standard input, output and error.
     [[nodiscard]] static readiness in_background(unique_fd pid_file, const unique_fd& null);
 
-    /// Where messages for the user go until announce(): the standard error of the caller; empty in the foreground, where it is our own.
+    /// Where messages for the user go until announce(): the standard error of the caller; empty in the foreground, where it is
+    /// our own.
     [[nodiscard]] unique_fd take_error_output() noexcept { return std::move(error_output_); }
 
     /// Ready. Who waits for the end of the caller's standard error waits no longer, if what take_error_output() gave is closed.

@@ -16,7 +16,17 @@ poller::poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC))
 result<void> poller::add(int fd, token what, trigger t) noexcept
 {
     epoll_event e{};
-    e.events = t == trigger::edge ? EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET : EPOLLIN;
+    switch (t) {
+    case trigger::level:
+        e.events = EPOLLIN;
+        break;
+    case trigger::edge:
+        e.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+        break;
+    case trigger::edge_input:
+        e.events = EPOLLIN | EPOLLET;
+        break;
+    }
     e.data.u64 = what.packed();
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &e) < 0)
         return last_error();

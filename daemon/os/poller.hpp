@@ -13,7 +13,8 @@
 
 namespace tapioca::os {
 
-enum class trigger : std::uint8_t { level, edge };
+/// `edge_input`: without readiness to send, which for datagram sockets would be news each time a datagram has left.
+enum class trigger : std::uint8_t { level, edge, edge_input };
 
 /// What an event is about: a kind that the worker dispatches on, and an id whose meaning depends on the kind.
 struct token {
@@ -40,8 +41,8 @@ public:
 
     [[nodiscard]] result<void> add(int fd, token what, trigger t) noexcept;
 
-    /// Waits until something is ready or `until` has come (instant::max(): for ever), at most `now` told. The events are valid until the
-    /// next call.
+    /// Waits until something is ready or `until` has come (instant::max(): for ever), at most `now` told. The events are valid
+    /// until the next call.
     [[nodiscard]] std::span<const event> wait(instant now, instant until) noexcept;
 
 private:

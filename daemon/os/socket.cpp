@@ -7,6 +7,7 @@
 #include <linux/errqueue.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <sys/uio.h>
 
 namespace tapioca::os {
@@ -31,6 +32,16 @@ result<void> set(int fd, int level, int name, int value) noexcept
     return {};
 }
 
+// syscalls: getsockopt
+result<int> get(int fd, int level, int name) noexcept
+{
+    int value = 0;
+    socklen_t length = sizeof value;
+    if (::getsockopt(fd, level, name, &value, &length) < 0)
+        return last_error();
+    return value;
+}
+
 } // namespace
 
 result<unique_fd> tcp_socket(ip_family family) noexcept
@@ -45,7 +56,12 @@ result<unique_fd> udp_socket(ip_family family) noexcept { return open(family, SO
 
 result<unique_fd> ping_socket(ip_family family) noexcept
 {
-    return open(family, SOCK_DGRAM, family == ip_family::ipv4 ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6));
+    const bool v4 = family == ip_family::ipv4;
+    auto fd = open(family, SOCK_DGRAM, v4 ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6));
+    // These sockets share identifiers unless told not to, and then the last one gets the replies to all.
+    if (fd)
+        (void)set(fd->get(), SOL_SOCKET, SO_REUSEADDR, 0);
+    return fd;
 }
 
 // syscalls: bind
@@ -108,7 +124,10 @@ bool has_tcp_peek_offset(ip_family family) noexcept
     return fd && set_peek_offset(fd->get(), 0).has_value();
 }
 
-result<void> set_peek_offset(int fd, std::uint32_t octets) noexcept { return set(fd, SOL_SOCKET, SO_PEEK_OFF, static_cast<int>(octets)); }
+result<void> set_peek_offset(int fd, std::uint32_t octets) noexcept
+{
+    return set(fd, SOL_SOCKET, SO_PEEK_OFF, static_cast<int>(octets));
+}
 
 // syscalls: recvfrom
 result<std::size_t> peek(int fd, bytes_span into) noexcept
@@ -138,7 +157,8 @@ result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span scratch, by
         return last_error();
     if (static_cast<std::size_t>(n) > skip)
         return static_cast<std::size_t>(n) - skip;
-    // What was peeked before is all there is: more to come, or the end of the stream, which only an empty queue tells from each other.
+    // What was peeked before is all there is: more to come, or the end of the stream, which only an empty queue tells from each
+    // other.
     errno = EAGAIN;
     return skip == 0 ? result<std::size_t>{0U} : result<std::size_t>{last_error()};
 }
@@ -191,6 +211,44 @@ result<void> set_ttl(int fd, ip_family family, octet ttl) noexcept
 result<void> set_receive_errors(int fd, ip_family family, bool on) noexcept
 {
     return family == ip_family::ipv4 ? set(fd, IPPROTO_IP, IP_RECVERR, on) : set(fd, IPPROTO_IPV6, IPV6_RECVERR, on);
+}
+
+result<void> set_tos(int fd, ip_family family, octet tos) noexcept
+{
+    return family == ip_family::ipv4 ? set(fd, IPPROTO_IP, IP_TOS, tos) : set(fd, IPPROTO_IPV6, IPV6_TCLASS, tos);
+}
+
+result<octet> default_ttl() noexcept
+{
+    const auto fd = open(ip_family::ipv4, SOCK_DGRAM, IPPROTO_UDP);
+    if (!fd)
+        return fd.error();
+    const auto ttl = get(fd->get(), IPPROTO_IP, IP_TTL);
+    return ttl ? result<octet>{static_cast<octet>(*ttl)} : result<octet>{ttl.error()};
+}
+
+result<void> share_port(int fd) noexcept { return set(fd, SOL_SOCKET, SO_REUSEADDR, 1); }
+
+result<void> set_v6_only(int fd) noexcept { return set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1); }
+
+result<void> set_udp_gro(int fd) noexcept { return set(fd, IPPROTO_UDP, UDP_GRO, 1); }
+
+result<void> set_packet_info(int fd, ip_family family) noexcept
+{
+    return family == ip_family::ipv4 ? set(fd, IPPROTO_IP, IP_PKTINFO, 1) : set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+}
+
+result<void> set_fragmentation(int fd, ip_family family, fragmentation f) noexcept
+{
+    const bool allowed = f == fragmentation::allowed;
+    return family == ip_family::ipv4 ? set(fd, IPPROTO_IP, IP_MTU_DISCOVER, allowed ? IP_PMTUDISC_DONT : IP_PMTUDISC_DO)
+                                     : set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, allowed ? IPV6_PMTUDISC_DONT : IPV6_PMTUDISC_DO);
+}
+
+result<std::uint32_t> path_mtu(int fd, ip_family family) noexcept
+{
+    const auto mtu = family == ip_family::ipv4 ? get(fd, IPPROTO_IP, IP_MTU) : get(fd, IPPROTO_IPV6, IPV6_MTU);
+    return mtu ? result<std::uint32_t>{static_cast<std::uint32_t>(*mtu)} : result<std::uint32_t>{mtu.error()};
 }
 
 // syscalls: recvmsg

@@ -33,8 +33,8 @@ enum class connect_progress : std::uint8_t { connected, in_progress };
 [[nodiscard]] bool has_tcp_peek_offset(ip_family family) noexcept;
 [[nodiscard]] result<void> set_peek_offset(int fd, std::uint32_t octets) noexcept;
 
-/// Reads without removing. `skip` octets in front were peeked before: with a peek offset the kernel knows, without one they are read again
-/// into `scratch`. Returns 0 at the end of the stream.
+/// Reads without removing. `skip` octets in front were peeked before: with a peek offset the kernel knows, without one they are
+/// read again into `scratch`. Returns 0 at the end of the stream.
 [[nodiscard]] result<std::size_t> peek(int fd, bytes_span into) noexcept;
 [[nodiscard]] result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span scratch, bytes_span into) noexcept;
 
@@ -55,15 +55,39 @@ void close(int fd) noexcept;
 /// IP_RECVERR or IPV6_RECVERR.
 [[nodiscard]] result<void> set_receive_errors(int fd, ip_family family, bool on) noexcept;
 
+/// IP_TOS or IPV6_TCLASS of everything the socket sends.
+[[nodiscard]] result<void> set_tos(int fd, ip_family family, octet tos) noexcept;
+/// What the kernel gives IPv4 packets of a fresh socket (net.ipv4.ip_default_ttl).
+[[nodiscard]] result<octet> default_ttl() noexcept;
+/// SO_REUSEADDR: for UDP, several sockets may share a local port, and the one that is connected to the sender receives.
+[[nodiscard]] result<void> share_port(int fd) noexcept;
+/// IPV6_V6ONLY.
+[[nodiscard]] result<void> set_v6_only(int fd) noexcept;
+/// UDP_GRO: datagrams of equal size may arrive as one.
+[[nodiscard]] result<void> set_udp_gro(int fd) noexcept;
+/// IP_PKTINFO or IPV6_RECVPKTINFO: the address that a datagram was sent to.
+[[nodiscard]] result<void> set_packet_info(int fd, ip_family family) noexcept;
+
+/// IP_MTU_DISCOVER or IPV6_MTU_DISCOVER: whether packets beyond the path's MTU are fragmented here, or refused with EMSGSIZE.
+enum class fragmentation : std::uint8_t { allowed, refused };
+[[nodiscard]] result<void> set_fragmentation(int fd, ip_family family, fragmentation f) noexcept;
+/// IP_MTU or IPV6_MTU of a connected socket's path.
+[[nodiscard]] result<std::uint32_t> path_mtu(int fd, ip_family family) noexcept;
+
 /// One entry of a socket's error queue (ip(7), struct sock_extended_err).
 struct queued_error {
     int error = 0;           ///< errno
     std::uint8_t origin = 0; ///< SO_EE_ORIGIN_*
+    /// A router or the peer reported it, not this host.
+    [[nodiscard]] bool from_network() const noexcept
+    {
+        return origin == 2 || origin == 3;
+    } // SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6
     octet type = 0, code = 0;
-    std::uint32_t info = 0;  ///< the MTU of fragmentation needed and packet too big
-    ip_address offender;     ///< unspecified: unknown
-    endpoint destination;    ///< of the packet that caused it; unspecified: unknown
-    std::size_t length = 0;  ///< octets of its payload that were returned
+    std::uint32_t info = 0; ///< the MTU of fragmentation needed and packet too big
+    ip_address offender;    ///< unspecified: unknown
+    endpoint destination;   ///< of the packet that caused it; unspecified: unknown
+    std::size_t length = 0; ///< octets of its payload that were returned
 };
 /// Takes the oldest entry; its packet's first payload octets go into `payload`. EAGAIN: the queue is empty.
 [[nodiscard]] result<queued_error> take_queued_error(int fd, bytes_span payload) noexcept;

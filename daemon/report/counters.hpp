@@ -97,7 +97,10 @@ public:
     {
         return values_[static_cast<std::size_t>(c)].load(std::memory_order_relaxed);
     }
-    [[nodiscard]] std::uint64_t dropped(drop_reason why) const noexcept { return drops_[index(why)].load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t dropped(drop_reason why) const noexcept
+    {
+        return drops_[index(why)].load(std::memory_order_relaxed);
+    }
 
 private:
     using cell = std::atomic<std::uint64_t>;

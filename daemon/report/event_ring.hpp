@@ -1,5 +1,6 @@
-// What workers have to say to the log: fixed records in a ring with one writer and one reader. A worker never waits for the log; what
-// does not fit is counted.
+// What workers have to say to the log: fixed records in a ring with one writer and one reader. A worker never waits for the log;
+// what does not fit is counted. The reader sleeps until the writer, at the end of a turn that left records, finds that it has to
+// be woken: once, until it has begun to drain.
 #pragma once
 
 #include "proto/base/time.hpp"
@@ -22,8 +23,15 @@ enum class event_kind : std::uint8_t {
     guest_mac_learned,
     flow_table_full,
     tap_failed,
+    packet_from_guest, ///< with --trace
     count_
 };
+
+/// What traffic brings about all the time, of interest only to who debugs.
+[[nodiscard]] constexpr bool is_routine(event_kind kind) noexcept
+{
+    return kind == event_kind::flow_opened || kind == event_kind::flow_closed || kind == event_kind::connect_failed;
+}
 
 struct worker_event {
     instant when{};
@@ -42,12 +50,24 @@ public:
             return false;
         records_[at % records_.size()] = e;
         head_.store(at + 1, std::memory_order_release);
+        unannounced_ = true;
         return true;
+    }
+
+    /// From the writer, after any number of pushes: whether the reader has to be woken.
+    [[nodiscard]] bool reader_sleeps() noexcept
+    {
+        if (!unannounced_)
+            return false;
+        unannounced_ = false;
+        return !awake_.exchange(true, std::memory_order_acq_rel);
     }
 
     template <class Visitor>
     void drain(Visitor visit)
     {
+        // An exchange, so that of a record pushed meanwhile either we see it below or its writer sees that we sleep.
+        awake_.exchange(false, std::memory_order_acq_rel);
         auto at = tail_.load(std::memory_order_relaxed);
         for (const auto end = head_.load(std::memory_order_acquire); at != end; ++at)
             visit(records_[at % records_.size()]);
@@ -57,7 +77,9 @@ public:
 private:
     std::array<worker_event, 512> records_{};
     alignas(64) std::atomic<std::uint32_t> head_ = 0;
+    bool unannounced_ = false; ///< the writer's
     alignas(64) std::atomic<std::uint32_t> tail_ = 0;
+    std::atomic<bool> awake_ = false;
 };
 
 } // namespace tapioca::report

@@ -17,42 +17,46 @@ std::string endpoint_text(const ip_address& address, std::uint16_t port)
 std::string flow_text(const flow_key& key)
 {
     const char* protocol = key.protocol == wire::protocol_tcp ? "TCP" : key.protocol == wire::protocol_udp ? "UDP" : "echo";
-    return std::string{protocol} + ' ' + endpoint_text(key.guest, key.guest_port) + " -> " + endpoint_text(key.remote, key.remote_port);
+    return std::string{protocol} + ' ' + endpoint_text(key.guest, key.guest_port) + " -> " +
+           endpoint_text(key.remote, key.remote_port);
 }
 
 log::severity severity_of(event_kind kind)
 {
-    switch (kind) {
-    case event_kind::flow_opened:
-    case event_kind::flow_closed:
-    case event_kind::connect_failed: return log::severity::debug;
-    case event_kind::guest_mac_learned: return log::severity::info;
-    case event_kind::socket_failed:
-    case event_kind::ping_refused:
-    case event_kind::flow_stalled:
-    case event_kind::flow_quarantined:
-    case event_kind::flow_table_full:
-    case event_kind::tap_failed:
-    case event_kind::count_: break;
-    }
-    return log::severity::warning;
+    if (is_routine(kind))
+        return log::severity::debug;
+    if (kind == event_kind::packet_from_guest)
+        return log::severity::trace;
+    return kind == event_kind::guest_mac_learned ? log::severity::info : log::severity::warning;
 }
 
 const char* words_of(event_kind kind)
 {
     switch (kind) {
-    case event_kind::flow_opened: return "Flow opened: ";
-    case event_kind::flow_closed: return "Flow closed: ";
-    case event_kind::connect_failed: return "Couldn't connect: ";
-    case event_kind::socket_failed: return "Couldn't open flow specific socket: ";
+    case event_kind::flow_opened:
+        return "Flow opened: ";
+    case event_kind::flow_closed:
+        return "Flow closed: ";
+    case event_kind::connect_failed:
+        return "Couldn't connect: ";
+    case event_kind::socket_failed:
+        return "Couldn't open flow specific socket: ";
     case event_kind::ping_refused:
         return "Ping sockets are refused, try: sysctl -w net.ipv4.ping_group_range=\"0 2147483647\": ";
-    case event_kind::flow_stalled: return "Flow examined after a stall: ";
-    case event_kind::flow_quarantined: return "Flow reset, as its state makes no sense: ";
-    case event_kind::guest_mac_learned: return "New guest MAC address observed";
-    case event_kind::flow_table_full: return "No room for another flow: ";
-    case event_kind::tap_failed: return "Couldn't use the tap device";
-    case event_kind::count_: break;
+    case event_kind::flow_stalled:
+        return "Flow examined after a stall: ";
+    case event_kind::flow_quarantined:
+        return "Flow reset, as its state makes no sense: ";
+    case event_kind::guest_mac_learned:
+        return "New guest MAC address observed";
+    case event_kind::flow_table_full:
+        return "No room for another flow: ";
+    case event_kind::tap_failed:
+        return "Couldn't use the tap device";
+    case event_kind::packet_from_guest:
+        return "From the guest: ";
+    case event_kind::count_:
+        break;
     }
     return "";
 }

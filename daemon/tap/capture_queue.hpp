@@ -1,5 +1,5 @@
-// A tap queue that also copies every frame, in both directions, to a capture file (pcap, microseconds). Records of several workers may
-// interleave, but each is written whole. A frame that waits for its checksum is captured as it is.
+// A tap queue that also copies every frame, in both directions, to a capture file (pcap, microseconds). Records of several
+// workers may interleave, but each is written whole. A frame that waits for its checksum is captured as it is.
 #pragma once
 
 #include "daemon/tap/tap_queue.hpp"

@@ -14,13 +14,14 @@ struct rx_frame {
     bytes_view octets;
 };
 
-/// What the back-end does by itself. A back-end without `checksum` completes partial checksums; without `tso` or `uso` it must not be
-/// given super-frames.
+/// What the back-end does by itself. A back-end without `checksum` completes partial checksums; without `tso` or `uso` it must
+/// not be given super-frames.
 struct offloads {
     bool checksum = false, tso = false, uso = false;
 };
 
-/// Writable room for one frame inside the back-end's memory: headers go in front of `body`, where most_header_octets are writable.
+/// Writable room for one frame inside the back-end's memory: headers go in front of `body`, where most_header_octets are
+/// writable.
 using tx_slot = bytes_span;
 
 class tap_queue {
@@ -44,8 +45,8 @@ public:
     /// Sends the slot: `headers` octets in front of the body and `payload` octets of it. False if the frame was refused.
     virtual bool commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept = 0;
 
-    /// Sends a frame that begins with most_header_octets plus sizeof(virtio_net_header) of writable room in front of `payload`, which
-    /// lies outside the back-end.
+    /// Sends a frame that begins with most_header_octets plus sizeof(virtio_net_header) of writable room in front of `payload`,
+    /// which lies outside the back-end.
     virtual bool send(const wire::virtio_net_header& vnet, octet* payload, std::size_t headers, std::size_t length) noexcept = 0;
 
     /// Ends a turn: whatever was queued goes out.

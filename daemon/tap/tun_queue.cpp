@@ -22,7 +22,10 @@ tun_queue::tun_queue(tun_descriptor opened, report::counters& counters)
 {
 }
 
-bytes_span tun_queue::buffer(std::size_t i) const noexcept { return memory_.as<octet>().subspan(i * buffer_octets, buffer_octets); }
+bytes_span tun_queue::buffer(std::size_t i) const noexcept
+{
+    return memory_.as<octet>().subspan(i * buffer_octets, buffer_octets);
+}
 
 // syscalls: read
 std::span<const rx_frame> tun_queue::receive(std::size_t most) noexcept

@@ -1,7 +1,7 @@
 // A queue of a tap device, with virtio-net headers and offloads where the kernel gave them (Documentation/networking/tuntap.rst).
 //
-// A read or write moves one frame, up to 64 KiB whatever the MTU. Reading goes into a few buffers that stay in the cache; there is one
-// buffer for writing, as a write is done when it returns.
+// A read or write moves one frame, up to 64 KiB whatever the MTU. Reading goes into a few buffers that stay in the cache; there
+// is one buffer for writing, as a write is done when it returns.
 #pragma once
 
 #include "daemon/os/arena.hpp"

@@ -8,6 +8,7 @@
 #include "daemon/tap/tap_queue.hpp"
 #include "daemon/translate/colleagues.hpp"
 #include "daemon/translate/guest_link.hpp"
+#include "proto/flow/table.hpp"
 #include "proto/frame/classify.hpp"
 #include "proto/frame/emit.hpp"
 
@@ -28,14 +29,32 @@ struct context {
     [[nodiscard]] link_ends link() const noexcept { return {config.net.our_mac, guest.mac()}; }
     void report(report::event_kind kind, instant now, const flow_key& key, int error = 0) noexcept
     {
+        if (report::is_routine(kind) && !config.report_flows)
+            return;
         if (!events.push({now, kind, error, key}))
             counters.add(report::counter::events_lost);
     }
-    [[nodiscard]] bool claim(std::uint64_t flow_hash) const noexcept { return others == nullptr || others->claim(flow_hash); }
-    void disclaim(std::uint64_t flow_hash) const noexcept
+    /// A new flow that is ours among all workers; null if there is no room for it, which is counted and reported.
+    template <class Flow>
+    [[nodiscard]] Flow* open_flow(flow_table<Flow>& flows, const flow_key& key, instant now) noexcept
     {
+        auto* f = flows.insert(key);
+        if (f != nullptr && others != nullptr && !others->claim(flows.hash(*f))) {
+            flows.erase(*f);
+            f = nullptr;
+        }
+        if (f == nullptr)
+            counters.drop(drop_reason::flow_table_full);
+        report(f == nullptr ? report::event_kind::flow_table_full : report::event_kind::flow_opened, now, key);
+        return f;
+    }
+    template <class Flow>
+    void close_flow(flow_table<Flow>& flows, Flow& f, instant now) noexcept
+    {
+        report(report::event_kind::flow_closed, now, f.key);
         if (others != nullptr)
-            others->disclaim(flow_hash);
+            others->disclaim(flows.hash(f));
+        flows.erase(f);
     }
     [[nodiscard]] const ip_address& outbound(ip_family f) const noexcept
     {
@@ -45,7 +64,10 @@ struct context {
     {
         return f == ip_family::ipv4 ? config.outbound_if4 : config.outbound_if6;
     }
-    [[nodiscard]] unsigned scope_of(const ip_address& a) const noexcept { return !a.is_v4() && a.is_link_local() ? config.scope6 : 0; }
+    [[nodiscard]] unsigned scope_of(const ip_address& a) const noexcept
+    {
+        return !a.is_v4() && a.is_link_local() ? config.scope6 : 0;
+    }
 };
 
 /// A frame of the guest with what classify() found in it.

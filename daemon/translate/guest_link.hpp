@@ -1,5 +1,5 @@
-// What is known of the guest's end of the link: its MAC and addresses, learned from what it sends. Shared by all workers: any may learn,
-// all read.
+// What is known of the guest's end of the link: its MAC and addresses, learned from what it sends. Shared by all workers: any may
+// learn, all read.
 #pragma once
 
 #include "proto/base/address.hpp"
@@ -53,7 +53,8 @@ public:
     [[nodiscard]] ip_address link_local() const noexcept { return link_local_.load(); }
 
 private:
-    /// An IPv6 address in two words behind a sequence count; a writer that finds another writing lets its news go: it will come again.
+    /// An IPv6 address in two words behind a sequence count; a writer that finds another writing lets its news go: it will come
+    /// again.
     class shared_address {
     public:
         void store(const ip_address& a) noexcept
@@ -73,7 +74,8 @@ private:
         {
             for (;;) {
                 const auto before = sequence_.load(std::memory_order_acquire);
-                const std::uint64_t words[2] = {words_[0].load(std::memory_order_acquire), words_[1].load(std::memory_order_acquire)};
+                const std::uint64_t words[2] = {words_[0].load(std::memory_order_acquire),
+                                                words_[1].load(std::memory_order_acquire)};
                 if ((before & 1) == 0 && sequence_.load(std::memory_order_relaxed) == before) {
                     ipv6_octets octets;
                     std::memcpy(octets.data(), words, 16);

@@ -22,12 +22,16 @@ constexpr std::uint16_t dhcpv6_server_port = 547;
 std::optional<flow_key> flow_key_of(const packet& p) noexcept
 {
     switch (p.kind) {
-    case packet_kind::tcp: return key_of(p, wire::protocol_tcp);
-    case packet_kind::udp: return key_of(p, wire::protocol_udp);
-    case packet_kind::arp:
+    case packet_kind::tcp:
+        return key_of(p, wire::protocol_tcp);
+    case packet_kind::udp:
+        return key_of(p, wire::protocol_udp);
     case packet_kind::icmp:
     case packet_kind::icmpv6:
-    case packet_kind::fragment: break;
+        return echo_translator::key_of(p);
+    case packet_kind::arp:
+    case packet_kind::fragment:
+        break;
     }
     return std::nullopt;
 }
@@ -40,8 +44,8 @@ bool same_flow(const packet& a, const packet& b) noexcept
 
 } // namespace
 
-ingress::ingress(context& ctx, tcp_translator& tcp)
-    : ctx_(ctx), tcp_(tcp), fragment_memory_(fragment_octets), fragments_(fragment_memory_.as<octet>())
+ingress::ingress(context& ctx, tcp_translator& tcp, udp_translator& udp, echo_translator& echo)
+    : ctx_(ctx), tcp_(tcp), udp_(udp), echo_(echo), fragment_memory_(fragment_octets), fragments_(fragment_memory_.as<octet>())
 {
 }
 
@@ -69,6 +73,9 @@ void ingress::accept(const rx_frame& frame, instant now) noexcept
     if (!p)
         return ctx_.counters.drop(p.why());
     learn(*p, now);
+    if (ctx_.config.trace)
+        if (const auto key = flow_key_of(*p))
+            ctx_.report(report::event_kind::packet_from_guest, now, *key);
     batch_[count_++] = {{*p, frame.vnet}, frame.octets, false};
 }
 
@@ -96,7 +103,17 @@ bool ingress::hand_over(const packet& p, const pending* frame) noexcept
     return true;
 }
 
-bool ingress::owns(const flow_key& key) noexcept { return key.protocol == wire::protocol_tcp && tcp_.owns(key); }
+bool ingress::owns(const flow_key& key) noexcept
+{
+    switch (key.protocol) {
+    case wire::protocol_tcp:
+        return tcp_.owns(key);
+    case wire::protocol_udp:
+        return udp_.owns(key);
+    default:
+        return echo_.owns(key);
+    }
+}
 
 void ingress::learn(const packet& p, instant now) noexcept
 {
@@ -112,12 +129,17 @@ void ingress::dispatch(std::size_t at, instant now) noexcept
     if (p.kind != packet_kind::arp && !(p.source.is_v4() ? ctx_.config.net.ipv4 : ctx_.config.net.ipv6))
         return ctx_.counters.drop(drop_reason::family_disabled);
     switch (p.kind) {
-    case packet_kind::arp: return answer_arp(p);
-    case packet_kind::tcp: return take_tcp(at, now);
-    case packet_kind::udp: return take_udp(at, now);
-    case packet_kind::icmp: return ctx_.counters.drop(drop_reason::protocol_disabled);
-    case packet_kind::icmpv6: return take_icmpv6(p);
-    case packet_kind::fragment: return take_fragment(p, now);
+    case packet_kind::arp:
+        return answer_arp(p);
+    case packet_kind::tcp:
+        return take_tcp(at, now);
+    case packet_kind::udp:
+        return take_udp(at, now);
+    case packet_kind::icmp:
+    case packet_kind::icmpv6:
+        return take_icmp(p, now);
+    case packet_kind::fragment:
+        return take_fragment(p, now);
     }
 }
 
@@ -145,10 +167,13 @@ void ingress::take_tcp(std::size_t first, instant now) noexcept
 
 void ingress::take_udp(std::size_t first, instant now) noexcept
 {
-    (void)now;
     if (answer_server(batch_[first].frame.packet))
         return;
-    ctx_.counters.drop(drop_reason::protocol_disabled);
+    if (!ctx_.config.udp)
+        return ctx_.counters.drop(drop_reason::protocol_disabled);
+    run frames;
+    const auto count = gather(first, frames);
+    udp_.from_guest({frames.data(), count}, now);
 }
 
 /// DHCP and DHCPv6 are ours alone. True if the packet was one of theirs.
@@ -167,16 +192,24 @@ bool ingress::answer_server(const packet& p) noexcept
     return true;
 }
 
-void ingress::take_icmpv6(const packet& p) noexcept
+void ingress::take_icmp(const packet& p, instant now) noexcept
 {
-    const auto type = p.l4.empty() ? octet{0} : p.l4[0];
-    if (type >= wire::icmpv6_router_solicitation && type <= wire::icmpv6_neighbour_advertisement + 1) {
-        const auto ip = wire::parse_ipv6(p.l3);
-        if (ip)
-            commit(ndp_respond(p.source_mac, *ip, ctx_.config.net, ctx_.tap.acquire()), counter::ndp_answers);
+    if (p.kind == packet_kind::icmpv6 && answer_neighbour(p))
         return;
-    }
-    ctx_.counters.drop(drop_reason::protocol_disabled);
+    if (!ctx_.config.icmp)
+        return ctx_.counters.drop(drop_reason::protocol_disabled);
+    echo_.from_reassembled(p, now);
+}
+
+/// True if the message was one of neighbour discovery, which ends at the link.
+bool ingress::answer_neighbour(const packet& p) noexcept
+{
+    constexpr octet redirect = wire::icmpv6_neighbour_advertisement + 1;
+    if (p.l4.empty() || p.l4[0] < wire::icmpv6_router_solicitation || p.l4[0] > redirect)
+        return false;
+    if (const auto ip = wire::parse_ipv6(p.l3))
+        commit(ndp_respond(p.source_mac, *ip, ctx_.config.net, ctx_.tap.acquire()), counter::ndp_answers);
+    return true;
 }
 
 void ingress::answer_arp(const packet& p) noexcept
@@ -214,9 +247,29 @@ void ingress::take_fragment(const packet& p, instant now) noexcept
 
 void ingress::take_over(const packet& reassembled, instant now) noexcept
 {
-    (void)now;
-    if (reassembled.kind == packet_kind::udp && answer_server(reassembled))
-        return;
+    switch (reassembled.kind) {
+    case packet_kind::udp:
+        if (answer_server(reassembled))
+            return;
+        if (ctx_.config.udp)
+            return udp_.from_reassembled(reassembled, now);
+        break;
+    case packet_kind::icmp:
+    case packet_kind::icmpv6:
+        if (ctx_.config.icmp)
+            return echo_.from_reassembled(reassembled, now);
+        break;
+    case packet_kind::tcp: {
+        const guest_packet whole{reassembled, {}};
+        const guest_packet* const alone[] = {&whole};
+        if (ctx_.config.tcp)
+            return tcp_.from_guest(alone, now);
+        break;
+    }
+    case packet_kind::arp:
+    case packet_kind::fragment:
+        break;
+    }
     ctx_.counters.drop(drop_reason::protocol_disabled);
 }
 

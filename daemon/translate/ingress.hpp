@@ -2,14 +2,16 @@
 #pragma once
 
 #include "daemon/translate/context.hpp"
+#include "daemon/translate/echo_translator.hpp"
 #include "daemon/translate/tcp_translator.hpp"
+#include "daemon/translate/udp_translator.hpp"
 #include "proto/frame/reassembly.hpp"
 
 namespace tapioca {
 
 class ingress {
 public:
-    ingress(context& ctx, tcp_translator& tcp);
+    ingress(context& ctx, tcp_translator& tcp, udp_translator& udp, echo_translator& echo);
 
     /// One batch of at most tun_queue::most_frames frames.
     void process(std::span<const rx_frame> frames, instant now) noexcept;
@@ -42,7 +44,8 @@ private:
     [[nodiscard]] std::size_t gather(std::size_t first, run& frames) noexcept;
     void take_tcp(std::size_t first, instant now) noexcept;
     void take_udp(std::size_t first, instant now) noexcept;
-    void take_icmpv6(const packet& p) noexcept;
+    void take_icmp(const packet& p, instant now) noexcept;
+    [[nodiscard]] bool answer_neighbour(const packet& p) noexcept;
     void take_fragment(const packet& p, instant now) noexcept;
     void answer_arp(const packet& p) noexcept;
     [[nodiscard]] bool answer_server(const packet& p) noexcept;
@@ -50,6 +53,8 @@ private:
 
     context& ctx_;
     tcp_translator& tcp_;
+    udp_translator& udp_;
+    echo_translator& echo_;
     os::arena fragment_memory_;
     reassembler fragments_;
     std::array<pending, most_frames> batch_{};

@@ -12,11 +12,16 @@ inline constexpr std::size_t out_of_order_flows = 1024; ///< flows that keep oct
 
 inline constexpr std::uint32_t tcp_keepalive_seconds = 30; ///< without a segment of the guest, it is asked for one
 inline constexpr duration tcp_keepalive = std::chrono::seconds{tcp_keepalive_seconds};
-inline constexpr std::uint32_t tcp_inactivity_seconds = 7200; ///< without data either way, a connection ends
+inline constexpr std::uint32_t tcp_inactivity_seconds = 7200;     ///< without data either way, a connection ends
 inline constexpr duration tcp_watchdog = std::chrono::seconds{1}; ///< how long octets may wait for a socket without an event
 
 /// Octets towards the guest that one flow may send before others have their turn.
 inline constexpr std::size_t tcp_octets_per_turn = 512 * 1024;
+
+/// Octets of datagrams towards the guest that one flow may send before others have their turn.
+inline constexpr std::size_t udp_octets_per_turn = 512 * 1024;
+inline constexpr int errors_per_turn = 64;    ///< entries of a socket's error queue that are relayed at once
+inline constexpr int listener_batches = 8;    ///< reads of a listening UDP socket at once
 
 inline constexpr duration echo_timeout = std::chrono::seconds{60};
 inline constexpr duration dns_timeout = std::chrono::seconds{5}; ///< after the answer to a query

@@ -62,6 +62,8 @@ void tcp_translator::take_segment(tcp_flow& f, const wire::tcp_segment& s, deliv
             (void)deliver(f, d, now);
         d.pieces[d.count++] = octets;
         d.octets += octets.size();
+        if (!f.store.empty()) // it may close a gap, and the next segment may be behind that already
+            (void)deliver(f, d, now);
         return;
     }
     ctx_.counters.add(counter::tcp_out_of_order);

@@ -40,18 +40,9 @@ std::uint16_t tcp_translator::largest_mss(ip_family family) const noexcept
 /// A new flow that is ours; null if there is no room for it, which is counted.
 tcp_flow* tcp_translator::insert(const flow_key& key, instant now) noexcept
 {
-    auto* f = flows_.insert(key);
-    if (f != nullptr && !ctx_.claim(flows_.hash(*f))) {
-        flows_.erase(*f);
-        f = nullptr;
-    }
-    if (f == nullptr) {
-        ctx_.report(report::event_kind::flow_table_full, now, key);
-        ctx_.counters.drop(drop_reason::flow_table_full);
-        return nullptr;
-    }
-    f->heard = f->moved = seconds(now);
-    ctx_.report(report::event_kind::flow_opened, now, key);
+    auto* f = ctx_.open_flow(flows_, key, now);
+    if (f != nullptr)
+        f->heard = f->moved = seconds(now);
     return f;
 }
 

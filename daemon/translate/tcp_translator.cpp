@@ -225,9 +225,7 @@ void tcp_translator::close(tcp_flow& f, instant now) noexcept
     if (f.fd >= 0)
         os::close(f.fd);
     ctx_.counters.add(counter::tcp_flows_closed);
-    ctx_.report(report::event_kind::flow_closed, now, f.key);
-    ctx_.disclaim(flows_.hash(f));
-    flows_.erase(f);
+    ctx_.close_flow(flows_, f, now);
 }
 
 } // namespace tapioca

@@ -1,4 +1,5 @@
-// Addresses of links and networks. An ip_address is 16 octets in both families, IPv4 mapped into ::ffff:0:0/96 (RFC 4291 section 2.5.5.2).
+// Addresses of links and networks. An ip_address is 16 octets in both families, IPv4 mapped into ::ffff:0:0/96 (RFC 4291
+// section 2.5.5.2).
 #pragma once
 
 #include "proto/base/byte_order.hpp"
@@ -61,11 +62,15 @@ public:
     }
     [[nodiscard]] constexpr ip_family family() const noexcept { return is_v4() ? ip_family::ipv4 : ip_family::ipv6; }
     [[nodiscard]] constexpr const ipv6_octets& octets() const noexcept { return octets_; }
-    [[nodiscard]] constexpr ipv4_octets v4_octets() const noexcept { return {octets_[12], octets_[13], octets_[14], octets_[15]}; }
+    [[nodiscard]] constexpr ipv4_octets v4_octets() const noexcept
+    {
+        return {octets_[12], octets_[13], octets_[14], octets_[15]};
+    }
     /// The IPv4 address in host order.
     [[nodiscard]] constexpr std::uint32_t v4_value() const noexcept
     {
-        return std::uint32_t{octets_[12]} << 24 | std::uint32_t{octets_[13]} << 16 | std::uint32_t{octets_[14]} << 8 | octets_[15];
+        return std::uint32_t{octets_[12]} << 24 | std::uint32_t{octets_[13]} << 16 | std::uint32_t{octets_[14]} << 8 |
+               octets_[15];
     }
 
     [[nodiscard]] constexpr bool is_unspecified() const noexcept { return *this == ip_address{} || (is_v4() && v4_value() == 0); }
@@ -75,7 +80,10 @@ public:
         return is_v4() ? octets_[12] == 127 : *this == v6({0, 0, 0, 0, 0, 0, 0, 1});
     }
     /// 224.0.0.0/4 or ff00::/8.
-    [[nodiscard]] constexpr bool is_multicast() const noexcept { return is_v4() ? (octets_[12] & 0xf0) == 0xe0 : octets_[0] == 0xff; }
+    [[nodiscard]] constexpr bool is_multicast() const noexcept
+    {
+        return is_v4() ? (octets_[12] & 0xf0) == 0xe0 : octets_[0] == 0xff;
+    }
     /// 255.255.255.255.
     [[nodiscard]] constexpr bool is_limited_broadcast() const noexcept { return is_v4() && v4_value() == 0xffffffffU; }
     /// 169.254.0.0/16 or fe80::/10.
@@ -83,7 +91,10 @@ public:
     {
         return is_v4() ? (octets_[12] == 169 && octets_[13] == 254) : (octets_[0] == 0xfe && (octets_[1] & 0xc0) == 0x80);
     }
-    [[nodiscard]] constexpr bool is_unicast() const noexcept { return !is_unspecified() && !is_multicast() && !is_limited_broadcast(); }
+    [[nodiscard]] constexpr bool is_unicast() const noexcept
+    {
+        return !is_unspecified() && !is_multicast() && !is_limited_broadcast();
+    }
 
     constexpr bool operator==(const ip_address&) const = default;
     constexpr auto operator<=>(const ip_address&) const = default;

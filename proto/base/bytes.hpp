@@ -53,7 +53,8 @@ private:
     bytes_view rest_;
 };
 
-/// Appends fields to a buffer of fixed size. The first field that does not fit makes it `full()`; nothing is written from there on.
+/// Appends fields to a buffer of fixed size. The first field that does not fit makes it `full()`; nothing is written from there
+/// on.
 class writer {
 public:
     constexpr explicit writer(bytes_span room) noexcept : room_(room) {}

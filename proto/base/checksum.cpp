@@ -6,7 +6,8 @@ namespace tapioca {
 
 std::uint64_t ones_sum(bytes_view octets) noexcept
 {
-    // RFC 1071 section 2 (B): the sum is independent of byte order, so words are added as the machine loads them and swapped once.
+    // RFC 1071 section 2 (B): the sum is independent of byte order, so words are added as the machine loads them and swapped
+    // once.
     std::uint64_t sum = 0;
     const octet* at = octets.data();
     std::size_t left = octets.size();

@@ -11,56 +11,56 @@ namespace tapioca {
 
 /// Why a packet was not translated. The index of a counter; the names are printed with it.
 enum class drop_reason : std::uint8_t {
-    truncated,            ///< the packet ends inside a field
-    bad_length,           ///< a length field contradicts the frame
-    bad_version,          ///< the IP version contradicts the EtherType
-    bad_header_length,    ///< IHL or TCP data offset below its minimum or beyond the packet
-    bad_option,           ///< an option contradicts its own length
-    bad_type,             ///< a type or code the protocol does not define for this direction
-    bad_checksum,         ///< a checksum was present, verifiable and wrong
-    bad_hop_limit,        ///< NDP with a hop limit other than 255 (RFC 4861 section 6.1)
-    unknown_ethertype,    ///< neither ARP, IPv4 nor IPv6
-    unknown_protocol,     ///< an IP protocol that is not translated
-    family_disabled,      ///< IPv4 or IPv6 switched off
-    protocol_disabled,    ///< TCP, UDP or ICMP switched off
-    loopback_address,     ///< a loopback address on the wire
-    not_unicast,          ///< an endpoint that must be unicast is not
-    unspecified_address,  ///< an endpoint that must be specified is not
-    zero_port,            ///< port 0
-    extension_header,     ///< an IPv6 header chain that is malformed, too long or ends in "no next header"
-    not_for_us,           ///< a request that another node must answer, or an answer that we did not ask for
-    fragment_held,        ///< not a loss: kept until its datagram is complete
-    fragment_overlap,     ///< overlapping fragments (RFC 5722: the whole datagram goes)
-    fragment_too_large,   ///< fragments beyond 65535 octets
-    fragment_bad,         ///< a fragment whose length is not a multiple of eight though more follow
-    fragment_no_memory,   ///< the reassembly pool is exhausted
-    fragment_timeout,     ///< a datagram was never completed
-    no_flow,              ///< a segment that belongs to no connection
-    flow_table_full,      ///< no room for another flow
-    socket_failed,        ///< the host refused a socket for a new flow
-    send_failed,          ///< the host refused a datagram
-    message_too_big,      ///< the host's path is narrower than the datagram
-    outside_window,       ///< TCP octets beyond the advertised window
-    overflow_exhausted,   ///< TCP octets inside the window, but the overflow pool is empty
-    mailbox_full,         ///< a frame for another worker did not fit its mailbox
-    tap_truncated,        ///< the frame filled the receive buffer to the brim
-    tap_write_failed,     ///< the tap refused a frame towards the guest
-    tap_gso,              ///< an offload header that contradicts its frame
-    rate_limited,         ///< more answers of this kind than allowed
-    no_translation,       ///< no address under which the guest could see the peer
+    truncated,           ///< the packet ends inside a field
+    bad_length,          ///< a length field contradicts the frame
+    bad_version,         ///< the IP version contradicts the EtherType
+    bad_header_length,   ///< IHL or TCP data offset below its minimum or beyond the packet
+    bad_option,          ///< an option contradicts its own length
+    bad_type,            ///< a type or code the protocol does not define for this direction
+    bad_checksum,        ///< a checksum was present, verifiable and wrong
+    bad_hop_limit,       ///< NDP with a hop limit other than 255 (RFC 4861 section 6.1)
+    unknown_ethertype,   ///< neither ARP, IPv4 nor IPv6
+    unknown_protocol,    ///< an IP protocol that is not translated
+    family_disabled,     ///< IPv4 or IPv6 switched off
+    protocol_disabled,   ///< TCP, UDP or ICMP switched off
+    loopback_address,    ///< a loopback address on the wire
+    not_unicast,         ///< an endpoint that must be unicast is not
+    unspecified_address, ///< an endpoint that must be specified is not
+    zero_port,           ///< port 0
+    extension_header,    ///< an IPv6 header chain that is malformed, too long or ends in "no next header"
+    not_for_us,          ///< a request that another node must answer, or an answer that we did not ask for
+    fragment_held,       ///< not a loss: kept until its datagram is complete
+    fragment_overlap,    ///< overlapping fragments (RFC 5722: the whole datagram goes)
+    fragment_too_large,  ///< fragments beyond 65535 octets
+    fragment_bad,        ///< a fragment whose length is not a multiple of eight though more follow
+    fragment_no_memory,  ///< the reassembly pool is exhausted
+    fragment_timeout,    ///< a datagram was never completed
+    no_flow,             ///< a segment that belongs to no connection
+    flow_table_full,     ///< no room for another flow
+    socket_failed,       ///< the host refused a socket for a new flow
+    send_failed,         ///< the host refused a datagram
+    message_too_big,     ///< the host's path is narrower than the datagram
+    outside_window,      ///< TCP octets beyond the advertised window
+    overflow_exhausted,  ///< TCP octets inside the window, but the overflow pool is empty
+    mailbox_full,        ///< a frame for another worker did not fit its mailbox
+    tap_truncated,       ///< the frame filled the receive buffer to the brim
+    tap_write_failed,    ///< the tap refused a frame towards the guest
+    tap_gso,             ///< an offload header that contradicts its frame
+    rate_limited,        ///< more answers of this kind than allowed
+    no_translation,      ///< no address under which the guest could see the peer
     count_
 };
 
 inline constexpr std::size_t drop_reason_count = static_cast<std::size_t>(drop_reason::count_);
 
 inline constexpr std::array<std::string_view, drop_reason_count> drop_reason_names = {
-    "truncated",          "bad_length",         "bad_version",        "bad_header_length", "bad_option",
-    "bad_type",           "bad_checksum",       "bad_hop_limit",      "unknown_ethertype", "unknown_protocol",
-    "family_disabled",    "protocol_disabled",  "loopback_address",   "not_unicast",       "unspecified_address",
-    "zero_port",          "extension_header",   "not_for_us",         "fragment_held",     "fragment_overlap",
-    "fragment_too_large", "fragment_bad",       "fragment_no_memory", "fragment_timeout",  "no_flow",
-    "flow_table_full",    "socket_failed",      "send_failed",        "message_too_big",   "outside_window",
-    "overflow_exhausted", "mailbox_full",       "tap_truncated",      "tap_write_failed",  "tap_gso",
+    "truncated",          "bad_length",        "bad_version",        "bad_header_length", "bad_option",
+    "bad_type",           "bad_checksum",      "bad_hop_limit",      "unknown_ethertype", "unknown_protocol",
+    "family_disabled",    "protocol_disabled", "loopback_address",   "not_unicast",       "unspecified_address",
+    "zero_port",          "extension_header",  "not_for_us",         "fragment_held",     "fragment_overlap",
+    "fragment_too_large", "fragment_bad",      "fragment_no_memory", "fragment_timeout",  "no_flow",
+    "flow_table_full",    "socket_failed",     "send_failed",        "message_too_big",   "outside_window",
+    "overflow_exhausted", "mailbox_full",      "tap_truncated",      "tap_write_failed",  "tap_gso",
     "rate_limited",       "no_translation",
 };
 static_assert(!drop_reason_names.back().empty());

@@ -43,7 +43,8 @@ std::uint64_t little_endian(const octet* at, std::size_t count) noexcept
 
 std::uint64_t siphash(siphash_key key, bytes_view message) noexcept
 {
-    state s{key.k0 ^ 0x736f6d6570736575U, key.k1 ^ 0x646f72616e646f6dU, key.k0 ^ 0x6c7967656e657261U, key.k1 ^ 0x7465646279746573U};
+    state s{key.k0 ^ 0x736f6d6570736575U, key.k1 ^ 0x646f72616e646f6dU, key.k0 ^ 0x6c7967656e657261U,
+            key.k1 ^ 0x7465646279746573U};
     const octet* at = message.data();
     std::size_t left = message.size();
     for (; left >= 8; at += 8, left -= 8)

@@ -19,7 +19,10 @@ struct monotonic {
 using instant = monotonic::time_point;
 
 template <class Clock>
-concept has_now = requires { Clock::now(); };
+concept has_now = requires
+{
+    Clock::now();
+};
 static_assert(!has_now<monotonic> && has_now<std::chrono::steady_clock>);
 
 } // namespace tapioca

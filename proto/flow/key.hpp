@@ -6,7 +6,10 @@
 
 namespace tapioca {
 
-[[nodiscard]] inline std::uint64_t hash_of(const flow_key& key, siphash_key secret) noexcept { return siphash(secret, octets_of(key)); }
+[[nodiscard]] inline std::uint64_t hash_of(const flow_key& key, siphash_key secret) noexcept
+{
+    return siphash(secret, octets_of(key));
+}
 
 /// A flow across boundaries: its slot and the slot's generation. A stale id finds nothing.
 struct flow_id {

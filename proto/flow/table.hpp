@@ -1,8 +1,9 @@
 // The flows of one kind in one worker: a slab of fixed slots and a hash index from flow_key to slot.
 //
-// Slots never move, so a flow may be kept by id; a slot's generation changes when its flow ends, so an id that outlives its flow finds
-// nothing. Free slots are reused last in, first out, and the slab grows from its lower end: what was never used is never touched. The
-// index is an open-addressing table with linear probing whose removals shift back, so there are no tombstones to sweep.
+// Slots never move, so a flow may be kept by id; a slot's generation changes when its flow ends, so an id that outlives its flow
+// finds nothing. Free slots are reused last in, first out, and the slab grows from its lower end: what was never used is never
+// touched. The index is an open-addressing table with linear probing whose removals shift back, so there are no tombstones to
+// sweep.
 #pragma once
 
 #include "proto/flow/key.hpp"
@@ -41,7 +42,8 @@ public:
 
     /// `memory`: zeroed, aligned for any type, at least memory_needed(capacity), outliving the table.
     flow_table(std::span<std::byte> memory, std::size_t capacity, siphash_key secret) noexcept
-        : slots_(reinterpret_cast<slot*>(memory.data())), entries_(reinterpret_cast<entry*>(memory.data() + capacity * sizeof(slot))),
+        : slots_(reinterpret_cast<slot*>(memory.data())),
+          entries_(reinterpret_cast<entry*>(memory.data() + capacity * sizeof(slot))),
           capacity_(static_cast<std::uint32_t>(capacity)), mask_(static_cast<std::uint32_t>(2 * capacity - 1)), secret_(secret)
     {
     }
@@ -120,7 +122,10 @@ public:
         return {slots_[s].generation << flow_id::slot_bits | s};
     }
     /// The flow in a slot that is known to be in use: for timers, which are cancelled with their flow.
-    [[nodiscard]] Flow* at_slot(std::uint32_t s) noexcept { return s < high_water_ && slots_[s].next_free == used ? &slots_[s].flow : nullptr; }
+    [[nodiscard]] Flow* at_slot(std::uint32_t s) noexcept
+    {
+        return s < high_water_ && slots_[s].next_free == used ? &slots_[s].flow : nullptr;
+    }
     [[nodiscard]] std::uint64_t hash(const Flow& flow) const noexcept { return slots_[slot_of(flow)].hash; }
 
     template <class Visitor>

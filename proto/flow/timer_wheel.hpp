@@ -1,7 +1,8 @@
 // One timer a flow, for hundred thousands of flows: a hierarchical wheel (Varghese and Lauck, 1987).
 //
-// A tick is 2^20 ns, about a millisecond. Four levels of 64 buckets cover 64 ticks, 4096 ticks (4.3 s), 4.6 minutes and 4.9 hours; what
-// lies further away waits in the last bucket and is put back until it is due. A timer never fires early, and at most a tick late.
+// A tick is 2^20 ns, about a millisecond. Four levels of 64 buckets cover 64 ticks, 4096 ticks (4.3 s), 4.6 minutes and 4.9
+// hours; what lies further away waits in the last bucket and is put back until it is due. A timer never fires early, and at most
+// a tick late.
 #pragma once
 
 #include "proto/base/time.hpp"

@@ -64,11 +64,18 @@ parsed<packet> classify_upper(packet p, octet protocol) noexcept
 {
     const bool v4 = p.source.is_v4();
     switch (protocol) {
-    case wire::protocol_tcp: return with_ports(p, packet_kind::tcp);
-    case wire::protocol_udp: return with_ports(p, packet_kind::udp);
-    case wire::protocol_icmp: p.kind = packet_kind::icmp; break;
-    case wire::protocol_icmpv6: p.kind = packet_kind::icmpv6; break;
-    default: return drop_reason::unknown_protocol;
+    case wire::protocol_tcp:
+        return with_ports(p, packet_kind::tcp);
+    case wire::protocol_udp:
+        return with_ports(p, packet_kind::udp);
+    case wire::protocol_icmp:
+        p.kind = packet_kind::icmp;
+        break;
+    case wire::protocol_icmpv6:
+        p.kind = packet_kind::icmpv6;
+        break;
+    default:
+        return drop_reason::unknown_protocol;
     }
     if (v4 != (p.kind == packet_kind::icmp))
         return drop_reason::unknown_protocol;
@@ -83,9 +90,12 @@ parsed<packet> classify(bytes_view frame) noexcept
     p.source_mac = ethernet.source;
     p.l3 = in.rest();
     switch (static_cast<wire::ethertype>(std::uint16_t{ethernet.type})) {
-    case wire::ethertype::arp: return p;
-    case wire::ethertype::ipv4: return classify_ipv4(p);
-    case wire::ethertype::ipv6: return classify_ipv6(p);
+    case wire::ethertype::arp:
+        return p;
+    case wire::ethertype::ipv4:
+        return classify_ipv4(p);
+    case wire::ethertype::ipv6:
+        return classify_ipv6(p);
     }
     return drop_reason::unknown_ethertype;
 }

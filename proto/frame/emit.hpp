@@ -24,9 +24,9 @@ struct tcp_emission {
     seq_number seq, ack;
     octet flags = 0;
     std::uint16_t window = 0;
-    std::uint32_t payload = 0;  ///< octets behind the headers
-    std::uint16_t mss = 0;      ///< a larger payload makes a super-frame of segments of this size
-    std::uint16_t mss_option = 0; ///< 0: no options; else MSS and window scale are announced
+    std::uint32_t payload = 0;                        ///< octets behind the headers
+    std::uint16_t mss = 0;                            ///< a larger payload makes a super-frame of segments of this size
+    std::uint16_t mss_option = 0;                     ///< 0: no options; else MSS and window scale are announced
     std::optional<octet> scale_option = std::nullopt; ///< absent: only the MSS
 };
 

@@ -12,8 +12,8 @@ struct flow_key {
 
     constexpr bool operator==(const flow_key& other) const noexcept
     {
-        return guest == other.guest && remote == other.remote && guest_port == other.guest_port && remote_port == other.remote_port &&
-               protocol == other.protocol;
+        return guest == other.guest && remote == other.remote && guest_port == other.guest_port &&
+               remote_port == other.remote_port && protocol == other.protocol;
     }
 };
 static_assert(sizeof(flow_key) == 37 && wire_header<flow_key>);

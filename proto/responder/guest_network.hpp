@@ -8,7 +8,7 @@
 
 namespace tapioca {
 
-inline constexpr std::size_t most_resolvers = 3;       ///< announced per family
+inline constexpr std::size_t most_resolvers = 3; ///< announced per family
 inline constexpr std::size_t most_search_domains = 6;
 inline constexpr std::size_t longest_domain_name = 253; ///< RFC 1035 section 2.3.4, in text form
 
@@ -33,7 +33,7 @@ struct guest_network {
     bool dhcpv6 = false;
 
     fixed_vector<ip_address, most_resolvers> resolvers4, resolvers6; ///< announced; empty: none
-    fixed_vector<domain_name, most_search_domains> search;          ///< announced; empty: none
+    fixed_vector<domain_name, most_search_domains> search;           ///< announced; empty: none
     domain_name hostname, fqdn;
 
     std::uint32_t duid_time = 0; ///< seconds since 2000-01-01 UTC at start, for the DUID-LLT of DHCPv6

@@ -31,7 +31,8 @@ struct ipv4_packet {
     bytes_view payload;      ///< trailing padding of the frame removed
 };
 
-/// Parses one packet from the octets behind the link header. Does not verify the header checksum: a tap or a virtio ring has its own.
+/// Parses one packet from the octets behind the link header. Does not verify the header checksum: a tap or a virtio ring has its
+/// own.
 [[nodiscard]] parsed<ipv4_packet> parse_ipv4(bytes_view l3) noexcept;
 
 struct ipv4_fields {

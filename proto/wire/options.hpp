@@ -1,4 +1,5 @@
-// The one walk over type-length-value options. The template says what ends a list, what pads it, and what the length octet counts.
+// The one walk over type-length-value options. The template says what ends a list, what pads it, and what the length octet
+// counts.
 #pragma once
 
 #include "proto/base/bytes.hpp"
@@ -12,8 +13,8 @@ struct option {
     bytes_view value;
 };
 
-/// `Pad` and `End` are kinds of one octet without a length. `Counted` is how many octets the length counts besides the value: 2 for TCP
-/// (kind and length), 0 for DHCP. A list may end without `End`.
+/// `Pad` and `End` are kinds of one octet without a length. `Counted` is how many octets the length counts besides the value: 2
+/// for TCP (kind and length), 0 for DHCP. A list may end without `End`.
 template <octet Pad, octet End, octet Counted>
 class option_walk {
 public:

@@ -1,12 +1,13 @@
-// The virtio-net header in front of every frame of a tap opened with IFF_VNET_HDR (virtio 1.2 section 5.1.6; little-endian integers,
-// which is what TUNSETVNETLE selects and the native order of a little-endian machine).
+// The virtio-net header in front of every frame of a tap opened with IFF_VNET_HDR (virtio 1.2 section 5.1.6; little-endian
+// integers, which is what TUNSETVNETLE selects and the native order of a little-endian machine).
 #pragma once
 
 #include "proto/base/bytes.hpp"
 
 namespace tapioca::wire {
 
-/// The 12-octet form with num_buffers. Host integers: the tap uses the machine's order, and only little-endian machines are supported.
+/// The 12-octet form with num_buffers. Host integers: the tap uses the machine's order, and only little-endian machines are
+/// supported.
 struct virtio_net_header {
     octet flags = 0;
     octet gso_type = 0;

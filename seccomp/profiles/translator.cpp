@@ -19,16 +19,14 @@ constexpr allowed_call calls[] = {
     {"connect", "translators", "one connected socket a flow"},
     {"epoll_ctl", "poller, control", "a flow's socket is registered once"},
     {"epoll_pwait", "poller, control", "the wait of a turn; the name of epoll_wait on newer architectures"},
-    {"epoll_pwait2", "poller", "the wait of a turn, in nanoseconds"},
     {"epoll_wait", "poller, control", "the wait of a turn"},
     {"ftruncate", "file_sink", "the log file's cap"},
+    {"getpeername", "tcp_listener", "who connects"},
     {"getsockname", "translators", "the port that the kernel chose"},
     {"getsockopt", "translators", "SO_ERROR, TCP_INFO"},
-    {"ioctl", "tcp_translator", "what waits in a socket's queue"},
     {"pread64", "file_sink", "the log file's cap: the younger part moves to the front"},
     {"pwrite64", "file_sink", "a line of the log file"},
     {"read", "tun_queue, mailbox, control", "frames, eventfds, signals, inotify"},
-    {"readv", "tun_queue", "a frame whose header is apart"},
     {"recvfrom", "translators", "data of a socket"},
     {"recvmmsg", "translators", "datagrams of a socket"},
     {"recvmsg", "translators", "data of a socket, its error queue"},
@@ -41,7 +39,7 @@ constexpr allowed_call calls[] = {
     {"socket", "translators", "a flow's socket", ipv6_family},
     {"timerfd_settime", "deadline, control", "one timer a worker"},
     {"write", "tun_queue, mailbox, control, log", "frames, eventfds, stderr, readiness"},
-    {"writev", "tun_queue, capture_queue", "frames, the capture file"},
+    {"writev", "capture_queue", "a frame in the capture file"},
 };
 
 } // namespace

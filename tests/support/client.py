@@ -5,7 +5,7 @@
     reset ADDR   be-reset ADDR       slow-reader ADDR LENGTH PAUSE  listen PORT LENGTH
     udp ADDR PORT SIZE...            udp-flows ADDR COUNT           udp-refused ADDR PORT
     both-ways ADDR PORT LENGTH       until-end ADDR PORT            udp-server PORT COUNT
-    udp-mtu ADDR SIZE
+    udp-mtu ADDR SIZE                speak-up PORT COUNT ROUNDS PAUSE                                hear-out ADDR PORT COUNT
     udp-seen ADDR [--port N] [--ttl N] [--tos N]                    send-all ADDR FLOWS ROUNDS [PAUSE]
 """
 import errno
@@ -158,7 +158,7 @@ def parallel(address, count, length, direction):
 
 
 def udp(address, port, *sizes):
-    """Which sizes came back as they were."""
+    """Which sizes came back as they were. The path's MTU, once learned, is an error of the socket; the datagram still has to arrive."""
     echoed = []
     with socket.socket(family(address), socket.SOCK_DGRAM) as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
@@ -166,11 +166,14 @@ def udp(address, port, *sizes):
         s.settimeout(2)
         for size in map(int, sizes):
             s.send(PATTERN[:size])
-            try:
-                if s.recv(65536) == PATTERN[:size]:
-                    echoed.append(size)
-            except OSError:
-                pass
+            for _ in range(2):
+                try:
+                    if s.recv(65536) == PATTERN[:size]:
+                        echoed.append(size)
+                    break
+                except OSError as e:
+                    if e.errno != errno.EMSGSIZE:
+                        break
     return {"echoed": echoed}
 
 
@@ -182,6 +185,8 @@ def udp_flows(address, count):
         s.connect((address, 7))
         s.settimeout(2)
         sockets.append(s)
+    sockets[0].send(b"")        # more than some 250 datagrams do not wait for the gateway's link address: it must be known
+    sockets[0].recv(1)
     right = 0
     for attempt in range(3):
         for i, s in enumerate(sockets):
@@ -282,6 +287,30 @@ def until_end(address, port):
         return {"error": errno.errorcode.get(e.errno)}
 
 
+def speak_up(port, count, rounds, pause):
+    """A server in the guest that speaks first after each silence, on all its connections."""
+    connections = []
+    with socket.create_server(("::", int(port)), family=socket.AF_INET6, dualstack_ipv6=True, backlog=512) as listener:
+        print("listening", file=sys.stderr, flush=True)
+        listener.settimeout(30)
+        while len(connections) < int(count):
+            connections.append(listener.accept()[0])
+    for n in range(int(rounds)):
+        time.sleep(float(pause))
+        for s in connections:
+            s.sendall(b"%07d\n" % n)
+    for s in connections:
+        s.close()
+    return {}
+
+
+def hear_out(address, port, count):
+    """The client of `speak_up`: how many connections brought every line in order."""
+    connections = [connect(address, int(port), 60) for _ in range(int(count))]
+    heard = [b"".join(iter(lambda: s.recv(4096), b"")) for s in connections]
+    return {"heard": [text.decode().split() for text in heard]}
+
+
 def udp_server(port, count):
     """Echoes so many datagrams."""
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
@@ -314,7 +343,7 @@ def udp_mtu(address, size):
         return {"mtu": s.getsockopt(level, mtu)}
 
 
-COMMANDS = {"both-ways": both_ways, "until-end": until_end, "udp-server": udp_server, "udp-mtu": udp_mtu,
+COMMANDS = {"both-ways": both_ways, "until-end": until_end, "udp-server": udp_server, "speak-up": speak_up, "hear-out": hear_out, "udp-mtu": udp_mtu,
             "download": download, "upload": upload, "connect": try_connect, "half-close": half_close, "late-data": late_data,
             "reset": reset, "be-reset": be_reset, "slow-reader": slow_reader, "parallel": parallel, "udp": udp, "udp-flows": udp_flows,
             "udp-refused": udp_refused, "udp-seen": udp_seen, "send-all": send_all, "listen": listen}

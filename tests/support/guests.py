@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import subprocess
+import time
+from collections import Counter
 
 import cleanup
 from hosts import PYTHON, USER, make_namespace, wait_until
@@ -103,18 +105,20 @@ class Daemon:
             return f.read()
 
     def counters(self):
-        """The totals and the workers' shares, which the daemon prints when it gets SIGUSR1."""
-        start = len(self.log())
+        """The totals, and the share of each of several workers, which the daemon prints when it gets SIGUSR1; zeros are not printed."""
+        start, size = len(self.log()), -1
         os.kill(self.pid, signal.SIGUSR1)
-        wait_until(lambda: "counter " in self.log()[start:], "counters in the log")
-        wait_until(lambda size=[-1]: size[0] == len(self.log()) or size.__setitem__(0, len(self.log())), "end of the counters")
-        total, workers = {}, {}
+        time.sleep(0.2)
+        while size != len(self.log()):
+            size = len(self.log())
+            time.sleep(0.1)
+        total, workers = Counter(), {}
         for line in self.log()[start:].splitlines():
             words = line.split()
             if len(words) >= 3 and words[-3] == "counter":
                 total[words[-2]] = int(words[-1])
             elif len(words) >= 4 and words[-4] == "worker":
-                workers.setdefault(int(words[-3]), {})[words[-2]] = int(words[-1])
+                workers.setdefault(int(words[-3]), Counter())[words[-2]] = int(words[-1])
         return total, workers
 
     def stop(self):

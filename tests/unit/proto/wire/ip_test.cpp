@@ -86,7 +86,8 @@ TEST_CASE("UDP behind a destination-options header is found where it stands")
 TEST_CASE("extension header chains that end nowhere, repeat or lie are refused")
 {
     CHECK(parse_ipv6(ipv6_with(protocol_no_next, {})).why() == drop_reason::extension_header);
-    CHECK(parse_ipv6(ipv6_with(protocol_destination_options, {protocol_udp, 1, 0, 0, 0, 0, 0, 0})).why() == drop_reason::truncated);
+    CHECK(parse_ipv6(ipv6_with(protocol_destination_options, {protocol_udp, 1, 0, 0, 0, 0, 0, 0})).why() ==
+          drop_reason::truncated);
     const std::vector<octet> hop_behind{protocol_hop_by_hop, 0, 0, 0, 0, 0, 0, 0, protocol_udp, 0, 0, 0, 0, 0, 0, 0};
     CHECK(parse_ipv6(ipv6_with(protocol_destination_options, hop_behind)).why() == drop_reason::extension_header);
     std::vector<octet> endless;

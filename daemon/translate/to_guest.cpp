@@ -1,0 +1,161 @@
+#include "daemon/translate/to_guest.hpp"
+
+#include "daemon/os/socket.hpp"
+#include "daemon/translate/limits.hpp"
+#include "proto/forward/rules.hpp"
+#include "proto/frame/fragment.hpp"
+#include "proto/icmp/path_mtu.hpp"
+#include "proto/wire/icmp.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace tapioca {
+
+using report::counter;
+
+std::size_t guest_mtu(const context& ctx) noexcept { return ctx.config.net.mtu == 0 ? 1500 : ctx.config.net.mtu; }
+
+void send_fragments(context& ctx, const flow_key& key, bytes_view upper_header, bytes_span payload,
+                    std::uint32_t identification) noexcept
+{
+    static_assert(tap_headroom >= sizeof(wire::virtio_net_header) + 14 + 40 + 8 + sizeof(wire::icmp_header)); // as long as UDP's
+    outgoing_datagram d;
+    d.our_mac = ctx.link().ours;
+    d.guest_mac = ctx.link().guest;
+    d.source = key.remote;
+    d.destination = key.guest;
+    d.protocol = key.protocol;
+    d.identification = identification;
+    d.upper_header = upper_header;
+    d.payload_length = payload.size();
+    fragmenter split{d, guest_mtu(ctx)};
+    while (const auto part = split.next()) {
+        octet* at = payload.data() + part->offset;
+        std::memcpy(at - part->headers.size(), part->headers.data(), part->headers.size());
+        ctx.tap.send({}, at, part->headers.size(), part->length);
+    }
+}
+
+namespace {
+
+/// This program, as the guest knows it.
+ip_address ourselves(const context& ctx, const flow_key& key) noexcept
+{
+    const auto& ours = key.guest.is_v4() ? ctx.config.xlat.our_tap4 : ctx.config.xlat.our_tap6_ll;
+    return ours.is_unspecified() ? key.remote : ours;
+}
+
+} // namespace
+
+path_mtu_notices::saying path_mtu_notices::next(instant now) noexcept
+{
+    const auto seconds = static_cast<std::uint32_t>(std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count());
+    if (last_ != 0 && seconds - last_ < 2) // up to a second
+        return saying::nothing;
+    const bool first = last_ == 0;
+    last_ = std::max(seconds, 1U);
+    return first ? saying::notice : saying::error;
+}
+
+void send_too_big(context& ctx, const flow_key& key, path_mtu_notices::saying what, std::uint32_t mtu,
+                  const guest_error& about) noexcept
+{
+    if (what == path_mtu_notices::saying::nothing)
+        return;
+    if (what == path_mtu_notices::saying::error) {
+        auto error = about;
+        error.cause = too_big(key.guest.family(), mtu);
+        return send_error(ctx, key, error);
+    }
+    const auto from = ourselves(ctx, key);
+    const auto slot = ctx.tap.acquire();
+    const auto length = path_mtu_message({from, key.guest, key.remote, mtu}, slot);
+    const auto protocol = key.guest.is_v4() ? wire::protocol_icmp : wire::protocol_icmpv6;
+    const auto headers = emit_ip(slot.data(), ctx.link(), from, key.guest, protocol, length, 255, 0);
+    ctx.counters.add(counter::icmp_errors_to_guest);
+    ctx.tap.commit({}, headers, length);
+}
+
+void send_error(context& ctx, const flow_key& key, const guest_error& error) noexcept
+{
+    const auto link = ctx.link();
+    icmp_error_request r{.our_mac = link.ours, .guest_mac = link.guest};
+    r.offender = error.offender.is_unspecified() ? ourselves(ctx, key) : error.offender;
+    r.cause = error.cause;
+    r.protocol = key.protocol;
+    r.guest = {key.guest, key.guest_port};
+    r.remote = {key.remote, key.remote_port};
+    r.sequence = error.sequence;
+    r.ttl = error.ttl;
+    r.tos = error.tos;
+    r.payload = error.payload;
+    r.payload_length = error.payload_length;
+    const auto slot = ctx.tap.acquire();
+    if (const auto size = icmp_error(r, slot); size != 0) {
+        ctx.counters.add(counter::icmp_errors_to_guest);
+        ctx.tap.commit({}, 0, size);
+    }
+}
+
+std::optional<icmp_cause> cause_of(int error, ip_family family) noexcept
+{
+    const bool v4 = family == ip_family::ipv4;
+    switch (error) {
+    case ENETUNREACH:
+        return v4 ? icmp_cause{3, 0, 0} : icmp_cause{1, 0, 0};
+    case EHOSTUNREACH:
+        return host_unreachable(family);
+    case EACCES:
+    case EPERM:
+        return v4 ? icmp_cause{3, 13, 0} : icmp_cause{1, 1, 0}; // communication administratively prohibited
+    default:
+        return std::nullopt;
+    }
+}
+
+namespace {
+
+/// The reporting node as the guest knows it.
+std::optional<ip_address> offender_of(const context& ctx, const flow_key& key, const ip_address& offender,
+                                      const ip_address& peer) noexcept
+{
+    if (offender == peer)
+        return key.remote;
+    if (offender.is_v4() != key.guest.is_v4())
+        return std::nullopt;
+    return inbound_source(ctx.config.xlat, offender, key.guest);
+}
+
+} // namespace
+
+void relay_errors(context& ctx, const flow_key& key, int fd) noexcept
+{
+    const auto peer = os::peer_endpoint(fd);
+    std::array<octet, 1280> quoted;
+    for (int i = 0; i < limits::errors_per_turn; ++i) {
+        const auto entry = os::take_queued_error(fd, quoted);
+        if (!entry)
+            break;
+        if (!entry->from_network()) // what send() refused was dealt with then
+            continue;
+        const auto offender = offender_of(ctx, key, entry->offender, peer ? peer->address : key.remote);
+        if (!offender) {
+            ctx.counters.drop(drop_reason::no_translation);
+            continue;
+        }
+        guest_error error{.cause = {entry->type, entry->code, entry->info}, .offender = *offender};
+        error.payload = bytes_view{quoted}.first(entry->length);
+        if (key.protocol != wire::protocol_udp) { // of an echo request, the ICMP header is in front
+            reader in{error.payload};
+            const auto h = in.take<wire::icmp_header>();
+            error.sequence = h ? std::uint16_t{h->sequence} : 0;
+            error.payload = in.rest();
+        }
+        error.payload_length = error.payload.size();
+        send_error(ctx, key, error);
+    }
+    (void)os::take_error(fd);
+}
+
+} // namespace tapioca

@@ -1,0 +1,51 @@
+// What the translators of datagrams have in common towards the guest: fragments of what its MTU does not let through whole, and
+// ICMP errors about what it sent.
+#pragma once
+
+#include "daemon/translate/context.hpp"
+#include "proto/responder/icmp_error.hpp"
+
+#include <optional>
+
+namespace tapioca {
+
+[[nodiscard]] std::size_t guest_mtu(const context& ctx) noexcept;
+
+/// Sends a datagram in fragments. Its upper header is complete; `payload` has tap_headroom in front, and is written over from
+/// there to its end, as each fragment's headers take the place of octets that have gone out before.
+void send_fragments(context& ctx, const flow_key& key, bytes_view upper_header, bytes_span payload,
+                    std::uint32_t identification) noexcept;
+
+/// An error about a packet that the guest sent in the flow `key`.
+struct guest_error {
+    icmp_cause cause{};
+    ip_address offender{};          ///< as the guest knows it; unspecified: this program
+    std::uint32_t sequence = 0;     ///< of an echo request
+    octet ttl = 255, tos = 0;       ///< of the guest's packet
+    bytes_view payload{};           ///< of it, as much as is known
+    std::size_t payload_length = 0; ///< all of it
+};
+void send_error(context& ctx, const flow_key& key, const guest_error& error) noexcept;
+
+/// When a flow's sender was last told that its path is narrower than what it sends.
+class path_mtu_notices {
+public:
+    /// What to say to a sender whose packet was delivered in fragments although it forbade them: at first what its system learns
+    /// from, without an error to the sender; to one who goes on regardless, the error; in any case no more than one of them a
+    /// second.
+    enum class saying : std::uint8_t { nothing, notice, error };
+    [[nodiscard]] saying next(instant now) noexcept;
+
+private:
+    std::uint32_t last_ = 0; ///< seconds of the clock; 0: never
+};
+void send_too_big(context& ctx, const flow_key& key, path_mtu_notices::saying what, std::uint32_t mtu,
+                  const guest_error& about) noexcept;
+
+/// What the failure of a system call for a datagram means to the guest; nothing if it is ours alone.
+[[nodiscard]] std::optional<icmp_cause> cause_of(int error, ip_family family) noexcept;
+
+/// Relays what the network said about the flow's packets (the error queue of its connected socket) and clears the socket's error.
+void relay_errors(context& ctx, const flow_key& key, int fd) noexcept;
+
+} // namespace tapioca

@@ -1,0 +1,222 @@
+// Datagrams of the guest on their way to sockets.
+//
+// A message that the kernel refuses is offered once more, as what it reported may have been an earlier datagram's fate (RFC 1122
+// section 4.1.3.3: errors of the network reach the next call). What is still refused then is really this one.
+
+#include "daemon/translate/limits.hpp"
+#include "daemon/translate/to_guest.hpp"
+#include "daemon/translate/udp_translator.hpp"
+#include "proto/wire/udp.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace tapioca {
+
+using report::counter;
+
+namespace {
+
+/// Why a datagram of the guest starts no flow; nothing if it may.
+std::optional<drop_reason> refused(const packet& p) noexcept
+{
+    if (p.source_port == 0 || p.destination_port == 0)
+        return drop_reason::zero_port;
+    if (p.source.is_unspecified() || p.destination.is_unspecified())
+        return drop_reason::unspecified_address;
+    if (!p.source.is_unicast() || p.destination.is_limited_broadcast())
+        return drop_reason::not_unicast;
+    return std::nullopt;
+}
+
+} // namespace
+
+void udp_translator::from_guest(std::span<const guest_packet* const> run, instant now) noexcept
+{
+    const auto& p = run.front()->packet;
+    const auto key = key_of(p, wire::protocol_udp);
+    auto* f = flows_.find(key);
+    if (f == nullptr) {
+        if (const auto why = refused(p))
+            return ctx_.counters.drop(*why, run.size());
+        f = open(key, p, now);
+        if (f == nullptr)
+            return;
+    }
+    batch b;
+    for (const auto* frame : run.first(std::min(run.size(), b.pieces.size())))
+        gather(*f, *frame, b);
+    for (std::size_t i = 0; i < b.message_count; ++i)
+        f->life.on_guest(now, b.messages[i].run.segments());
+    send(*f, b, now);
+    arm(*f);
+}
+
+void udp_translator::from_reassembled(const packet& p, instant now) noexcept
+{
+    const guest_packet whole{p, {}};
+    const guest_packet* const run = &whole;
+    from_guest({&run, 1}, now);
+}
+
+/// Appends a frame to the last message, if that is treated alike, or begins another.
+void udp_translator::gather(const udp_flow& f, const guest_packet& frame, batch& b) noexcept
+{
+    const auto& p = frame.packet;
+    const auto datagram = wire::parse_udp(p.l4);
+    if (!datagram)
+        return ctx_.counters.drop(datagram.why());
+    const bool many = frame.vnet.gso_type == wire::vnet_gso_udp_l4;
+    if ((many && frame.vnet.gso_size == 0) || (!many && frame.vnet.gso_type != wire::vnet_gso_none))
+        return ctx_.counters.drop(drop_reason::tap_gso);
+
+    const auto octets = datagram->payload.size();
+    const auto segment = many && octets > frame.vnet.gso_size ? frame.vnet.gso_size : octets;
+    const auto fragments = p.dont_fragment ? os::fragmentation::refused : os::fragmentation::allowed;
+    b.pieces[b.piece_count] = datagram->payload;
+    if (b.message_count != 0 && segment <= f.largest_segment) {
+        auto& last = b.messages[b.message_count - 1];
+        const bool alike = last.ttl == p.ttl && last.tos == p.tos && last.fragments == fragments;
+        if (alike && last.run.segment() <= f.largest_segment &&
+            last.run.add(octets, segment, most_run_octets(p.source.is_v4()))) {
+            ++last.count;
+            ++b.piece_count;
+            return;
+        }
+    }
+    message m{static_cast<std::uint8_t>(b.piece_count++), 1, p.ttl, p.tos, fragments, {}};
+    (void)m.run.add(octets, segment, octets);
+    b.messages[b.message_count++] = m;
+}
+
+os::outgoing udp_translator::outgoing_of(const udp_flow& f, std::span<const bytes_view> pieces, const message& m) const noexcept
+{
+    os::outgoing out{.pieces = pieces, .segment = 0, .ttl = {}, .tos = {}};
+    if (m.run.segments() > 1)
+        out.segment = static_cast<std::uint16_t>(m.run.segment());
+    if (m.ttl != f.ttl)
+        out.ttl = m.ttl;
+    if (m.tos != 0)
+        out.tos = m.tos;
+    return out;
+}
+
+/// Consecutive messages that are fragmented alike go out with one call.
+void udp_translator::send(udp_flow& f, const batch& b, instant now) noexcept
+{
+    const auto family = f.key.guest.family();
+    std::array<os::outgoing, os::most_messages> out;
+    for (std::size_t next = 0; next < b.message_count;) {
+        const auto& m = b.messages[next];
+        if (m.run.segments() > 1 && m.run.segment() > f.largest_segment) {
+            send_singly(f, b.of(m), m, now);
+            ++next;
+            continue;
+        }
+        std::size_t count = 0;
+        for (auto i = next; i < b.message_count && b.messages[i].fragments == m.fragments; ++i) {
+            if (b.messages[i].run.segments() > 1 && b.messages[i].run.segment() > f.largest_segment)
+                break;
+            out[count++] = outgoing_of(f, b.of(b.messages[i]), b.messages[i]);
+        }
+        allow_fragments(f, m.fragments);
+        const auto sent = os::send_batch(f.fd, family, {out.data(), count});
+        if (sent) {
+            for (std::size_t i = 0; i < *sent; ++i)
+                ctx_.counters.add(counter::udp_from_guest, b.messages[next + i].run.segments());
+            next += *sent;
+        } else {
+            on_refused(f, b.of(m), m, sent.error().value(), now);
+            ++next;
+        }
+    }
+}
+
+void udp_translator::on_refused(udp_flow& f, std::span<const bytes_view> pieces, const message& m, int error,
+                                instant now) noexcept
+{
+    if (error == EAGAIN || error == ENOBUFS)
+        return ctx_.counters.drop(drop_reason::send_failed, m.run.segments());
+    const auto out = outgoing_of(f, pieces, m);
+    const auto again = os::send_batch(f.fd, f.key.guest.family(), {&out, 1});
+    if (again)
+        return ctx_.counters.add(counter::udp_from_guest, m.run.segments());
+
+    const int reason = again.error().value();
+    if (m.run.segments() > 1) { // beyond the path's MTU (EMSGSIZE or EINVAL), or a device without checksum offload (EIO)
+        if (m.run.segments() <= segment_run::most_segments)
+            f.largest_segment = reason == EIO ? std::uint16_t{0} : static_cast<std::uint16_t>(m.run.segment() - 1);
+        return send_singly(f, pieces, m, now);
+    }
+    if (reason == EMSGSIZE && m.fragments == os::fragmentation::refused)
+        return on_too_big(f, pieces.front(), m, now);
+    ctx_.counters.drop(drop_reason::send_failed);
+    if (const auto cause = cause_of(reason, f.key.guest.family())) {
+        const guest_error e{
+            .cause = *cause, .ttl = m.ttl, .tos = m.tos, .payload = pieces.front(), .payload_length = pieces.front().size()};
+        send_error(ctx_, f.key, e);
+    }
+}
+
+/// The datagrams of a run, one message each.
+void udp_translator::send_singly(udp_flow& f, std::span<const bytes_view> pieces, const message& m, instant now) noexcept
+{
+    allow_fragments(f, m.fragments);
+    message single = m;
+    single.count = 1;
+    std::array<bytes_view, os::most_messages> cut;
+    std::array<os::outgoing, os::most_messages> out;
+    std::size_t count = 0;
+    const auto send_cut = [&] {
+        for (std::size_t next = 0; next < count;) {
+            const auto sent = os::send_batch(f.fd, f.key.guest.family(), {out.data() + next, count - next});
+            if (sent) {
+                ctx_.counters.add(counter::udp_from_guest, *sent);
+                next += *sent;
+                continue;
+            }
+            single.run = {};
+            (void)single.run.add(cut[next].size(), cut[next].size(), cut[next].size());
+            on_refused(f, {&cut[next], 1}, single, sent.error().value(), now);
+            ++next;
+        }
+        count = 0;
+    };
+    for (const auto piece : pieces) {
+        for (std::size_t at = 0; at < piece.size(); at += m.run.segment()) {
+            cut[count] = piece.subspan(at, std::min(m.run.segment(), piece.size() - at));
+            out[count] = outgoing_of(f, {&cut[count], 1}, m);
+            out[count].segment = 0;
+            if (++count == cut.size())
+                send_cut();
+        }
+    }
+    send_cut();
+}
+
+/// The datagram is sent nevertheless, in fragments, so that nothing is lost while the guest learns the path's MTU.
+void udp_translator::on_too_big(udp_flow& f, bytes_view payload, const message& m, instant now) noexcept
+{
+    const auto family = f.key.guest.family();
+    if (const auto mtu = os::path_mtu(f.fd, family)) {
+        const guest_error about{.ttl = m.ttl, .tos = m.tos, .payload = payload, .payload_length = payload.size()};
+        send_too_big(ctx_, f.key, f.too_big.next(now), *mtu, about);
+    }
+    allow_fragments(f, os::fragmentation::allowed);
+    const auto out = outgoing_of(f, {&payload, 1}, m);
+    if (os::send_batch(f.fd, family, {&out, 1}))
+        ctx_.counters.add(counter::udp_from_guest);
+    else
+        ctx_.counters.drop(drop_reason::message_too_big);
+    allow_fragments(f, m.fragments);
+}
+
+void udp_translator::allow_fragments(udp_flow& f, os::fragmentation fragments) noexcept
+{
+    if (f.fragments_known && f.fragments == fragments)
+        return;
+    f.fragments = fragments;
+    f.fragments_known = os::set_fragmentation(f.fd, f.key.guest.family(), fragments).has_value();
+}
+
+} // namespace tapioca

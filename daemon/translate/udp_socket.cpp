@@ -1,0 +1,134 @@
+// Datagrams of flows' sockets on their way to the guest, and what the network says about the guest's own.
+
+#include "daemon/translate/limits.hpp"
+#include "daemon/translate/to_guest.hpp"
+#include "daemon/translate/udp_translator.hpp"
+#include "proto/wire/udp.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace tapioca {
+
+using report::counter;
+
+namespace {
+
+constexpr int most_read_errors = 4; ///< each read that fails takes an error off the socket, so that the next one may succeed
+
+std::size_t headers_of(const flow_key& key) noexcept { return (key.guest.is_v4() ? 20U : 40U) + sizeof(wire::udp_header); }
+
+} // namespace
+
+void udp_translator::from_socket(flow_id id, const os::event& e, instant now) noexcept
+{
+    (void)now;
+    auto* f = flows_.find(id);
+    if (f == nullptr)
+        return;
+    if (e.error)
+        relay_errors(ctx_, f->key, f->fd);
+    list_ready(*f);
+}
+
+bytes_span udp_translator::room(std::size_t i) const noexcept
+{
+    const auto all = room_memory_.as<octet>();
+    return all.subspan(room_order_[i] * (tap_headroom + tap_queue::largest_body) + tap_headroom, tap_queue::largest_body);
+}
+
+/// Reads the socket until it is empty or the budget is spent.
+void udp_translator::pump(udp_flow& f, instant now) noexcept
+{
+    std::array<bytes_span, os::most_received> into;
+    std::array<os::incoming, os::most_received> got;
+    guest_run run;
+    std::size_t moved = 0;
+    for (int errors = 0;;) {
+        if (moved >= limits::udp_octets_per_turn) {
+            list_ready(f);
+            break;
+        }
+        for (std::size_t i = 0; i < into.size(); ++i)
+            into[i] = room(i);
+        const auto count = os::receive_batch(f.fd, into, got, f.settled ? os::want_addresses::no : os::want_addresses::yes);
+        if (!count) {
+            if (count.error().value() == EAGAIN || ++errors > most_read_errors)
+                break;
+            continue;
+        }
+        const auto peer = f.settled ? os::result<endpoint>{endpoint{}} : os::peer_endpoint(f.fd);
+        for (std::size_t i = 0; i < *count; ++i) {
+            moved += got[i].length;
+            if (f.settled || (peer && got[i].source == *peer))
+                take(f, i, got[i], run, now);
+            else // it came between bind and connect
+                ctx_.counters.drop(drop_reason::no_flow);
+        }
+        if (*count < os::most_received) {
+            f.settled = true;
+            break;
+        }
+    }
+    flush(f, run);
+    arm(f);
+}
+
+/// What arrived in a buffer joins the run, or goes alone.
+void udp_translator::take(udp_flow& f, std::size_t at, const os::incoming& in, guest_run& run, instant now) noexcept
+{
+    if (in.truncated)
+        return ctx_.counters.drop(drop_reason::truncated);
+    octet* const payload = room(at).data();
+    const auto segment = in.segment == 0 ? in.length : in.segment;
+    f.life.on_peer(now, segment == 0 ? 1 : (in.length + segment - 1) / segment);
+    const bool joins = ctx_.tap.offload().uso && segment != 0 && segment + headers_of(f.key) <= guest_mtu(ctx_);
+    if (!joins) {
+        flush(f, run);
+        std::size_t sent = 0;
+        do {
+            send_to_guest(f.key, payload + sent, std::min(segment, in.length - sent));
+            sent += segment;
+        } while (sent < in.length);
+        return;
+    }
+    const auto before = run.run.octets();
+    const auto most = most_run_octets(f.key.guest.is_v4());
+    if (!run.run.empty() && run.run.add(in.length, segment, most)) {
+        std::memcpy(run.payload + before, payload, in.length);
+        return;
+    }
+    flush(f, run);
+    (void)run.run.add(in.length, segment, most);
+    run.payload = payload;
+    std::swap(room_order_[at], room_order_[os::most_received]); // not read into while the run is open
+}
+
+void udp_translator::flush(const udp_flow& f, guest_run& run) noexcept
+{
+    if (run.run.empty())
+        return;
+    wire::virtio_net_header vnet;
+    const auto octets = static_cast<std::uint32_t>(run.run.octets());
+    const udp_emission e{.payload = octets, .segment = static_cast<std::uint16_t>(run.run.segment())};
+    const auto headers = emit_udp(run.payload, ctx_.link(), f.key, e, vnet);
+    ctx_.tap.send(vnet, run.payload, headers, octets);
+    ctx_.counters.add(counter::udp_to_guest, run.run.segments());
+    run = {};
+}
+
+void udp_translator::send_to_guest(const flow_key& key, octet* payload, std::size_t length) noexcept
+{
+    ctx_.counters.add(counter::udp_to_guest);
+    if (length + headers_of(key) > guest_mtu(ctx_)) {
+        ctx_.counters.add(counter::udp_fragmented);
+        const auto header = wire::make_udp({key.remote, key.remote_port}, {key.guest, key.guest_port}, {payload, length});
+        return send_fragments(ctx_, key, octets_of(header), {payload, length}, identification_++);
+    }
+    wire::virtio_net_header vnet;
+    const auto headers = emit_udp(payload, ctx_.link(), key, {.payload = static_cast<std::uint32_t>(length)}, vnet);
+    ctx_.tap.send(vnet, payload, headers, length);
+}
+
+} // namespace tapioca

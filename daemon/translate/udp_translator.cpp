@@ -1,0 +1,116 @@
+#include "daemon/translate/udp_translator.hpp"
+
+#include "daemon/os/random.hpp"
+#include "daemon/translate/limits.hpp"
+
+#include <algorithm>
+#include <system_error>
+
+namespace tapioca {
+
+using report::counter;
+
+namespace {
+
+constexpr octet usual_ttl = 64;
+
+bool is_name_service(std::uint16_t port) noexcept { return port == 53 || port == 853; }
+
+void require(const os::result<void>& r, const char* what)
+{
+    if (!r)
+        throw std::system_error(r.error().value(), std::generic_category(), what);
+}
+
+} // namespace
+
+udp_translator::udp_translator(context& ctx, std::size_t capacity, instant start)
+    : ctx_(ctx), flow_memory_(flow_table<udp_flow>::memory_needed(capacity)), timer_memory_(capacity * sizeof(timer_wheel::node)),
+      list_memory_(capacity * sizeof(std::uint32_t)), room_memory_(rooms * (tap_headroom + tap_queue::largest_body)),
+      flows_(flow_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
+      ready_(list_memory_.as<std::uint32_t>()), timeouts_{ctx.config.udp_timeout, ctx.config.udp_stream_timeout,
+                                                          limits::dns_timeout},
+      identification_(static_cast<std::uint32_t>(os::random_key().k0)), default_ttl_(usual_ttl)
+{
+    if (const auto ttl = os::default_ttl())
+        default_ttl_ = *ttl;
+    for (std::uint8_t i = 0; i < rooms; ++i)
+        room_order_[i] = i;
+}
+
+udp_translator::~udp_translator()
+{
+    flows_.for_each([](udp_flow& f) {
+        if (f.fd >= 0)
+            os::close(f.fd);
+    });
+}
+
+void udp_translator::add_listener(os::unique_fd fd, std::uint16_t port)
+{
+    const auto local = os::local_endpoint(fd.get());
+    if (!local)
+        throw std::system_error(local.error().value(), std::generic_category(),
+                                "Couldn't read the address of a listening socket");
+    require(os::share_port(fd.get()), "Couldn't share the port of a listening socket");
+    require(os::set_packet_info(fd.get(), local->address.family()), "Couldn't ask a listening socket for destinations");
+    const os::token id{static_cast<std::uint8_t>(source::udp_listener), static_cast<std::uint32_t>(listeners_.size())};
+    require(ctx_.poller.add(fd.get(), id, os::trigger::level), "Couldn't watch a listening socket");
+    listeners_.push_back({std::move(fd), port, *local});
+}
+
+void udp_translator::list_ready(udp_flow& f) noexcept
+{
+    if (f.ready_listed || ready_count_ == ready_.size())
+        return;
+    f.ready_listed = true;
+    ready_[ready_count_++] = flows_.slot_of(f);
+}
+
+void udp_translator::end_turn(instant now) noexcept
+{
+    // What is listed while this runs, because its budget ran out, waits for the next turn.
+    const auto ready = ready_count_;
+    for (std::size_t i = 0; i < ready; ++i) {
+        auto* f = flows_.at_slot(ready_[i]);
+        if (f == nullptr || !f->ready_listed)
+            continue;
+        f->ready_listed = false;
+        pump(*f, now);
+    }
+    std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(ready), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
+              ready_.begin());
+    ready_count_ -= ready;
+}
+
+instant udp_translator::expiry(const udp_flow& f) const noexcept
+{
+    return f.life.expiry(timeouts_, is_name_service(f.key.remote_port));
+}
+
+/// A timer that is due too early finds out when it fires.
+void udp_translator::arm(const udp_flow& f) noexcept { wheel_.arm_no_later(flows_.slot_of(f), expiry(f)); }
+
+void udp_translator::expire(instant now) noexcept
+{
+    wheel_.expire(now, [&](std::uint32_t slot) {
+        auto* f = flows_.at_slot(slot);
+        if (f == nullptr)
+            return;
+        if (now >= expiry(*f))
+            close(*f, now);
+        else
+            arm(*f);
+    });
+}
+
+void udp_translator::close(udp_flow& f, instant now) noexcept
+{
+    wheel_.cancel(flows_.slot_of(f));
+    if (f.fd >= 0)
+        os::close(f.fd);
+    ctx_.counters.add(counter::udp_flows_closed);
+    ctx_.close_flow(flows_, f, now);
+}
+
+} // namespace tapioca

@@ -1,0 +1,54 @@
+// How long a UDP flow lives. UDP has no end that could be seen, so silence decides: a short one while there was a question or a
+// single exchange, a longer one when the endpoints converse (RFC 4787 section 4.3 on mapping timers; the kernel's nf_conntrack
+// has the same two values). A query to a name server is over soon after its answer.
+#pragma once
+
+#include "proto/base/time.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tapioca {
+
+struct udp_timeouts {
+    duration single, stream, answered;
+};
+
+class pseudo_connection {
+public:
+    void on_guest(instant now, std::size_t datagrams) noexcept
+    {
+        last_ = now;
+        from_guest_ = sum(from_guest_, datagrams);
+        unanswered_ = sum(unanswered_, datagrams);
+    }
+    void on_peer(instant now, std::size_t datagrams) noexcept
+    {
+        last_ = now;
+        from_peer_ = sum(from_peer_, datagrams);
+        unanswered_ = datagrams < unanswered_ ? static_cast<std::uint8_t>(unanswered_ - datagrams) : std::uint8_t{0};
+    }
+
+    /// Both sides have spoken, one of them more than once.
+    [[nodiscard]] bool converses() const noexcept { return from_guest_ != 0 && from_peer_ != 0 && from_guest_ + from_peer_ > 2; }
+
+    /// When the flow ends unless something happens. `queries`: the remote port is that of a name server.
+    [[nodiscard]] instant expiry(const udp_timeouts& t, bool queries) const noexcept
+    {
+        if (queries && from_peer_ != 0 && unanswered_ == 0)
+            return last_ + t.answered;
+        return last_ + (converses() ? t.stream : t.single);
+    }
+
+private:
+    static std::uint8_t sum(std::uint8_t n, std::size_t more) noexcept
+    {
+        return more > 0xffU - n ? std::uint8_t{0xff} : static_cast<std::uint8_t>(n + more);
+    }
+
+    instant last_{};
+    std::uint8_t from_guest_ = 0, from_peer_ = 0;
+    std::uint8_t unanswered_ = 0;
+};
+
+} // namespace tapioca
