@@ -8,7 +8,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
 from guests import connected_guest
-from hosts import REMOTE4, SimulatedHost
+from hosts import REMOTE4, REMOTE6, SimulatedHost
 
 
 class Sandbox(unittest.TestCase):
@@ -61,6 +61,20 @@ class Sandbox(unittest.TestCase):
     def test_nobody_may_look_into_it_or_dump_it(self):
         for daemon in self.each_daemon():
             self.assertEqual(os.stat(f"/proc/{daemon.pid}/mem").st_uid, 0)       # not dumpable: its files in /proc belong to root
+
+    def test_nothing_is_mapped_after_the_start(self):
+        guest, daemon = connected_guest(self.host, "--workers", "2")
+
+        def mapped():
+            return [line.split()[0] for line in pathlib.Path(f"/proc/{daemon.pid}/maps").read_text().splitlines()]
+        before = mapped()
+        for direction in ("down", "up"):
+            self.assertEqual(guest.client("parallel", REMOTE4, 200, 1 << 20, direction)["done"], 200)
+        guest.client("udp-flows", REMOTE6, 200)
+        guest.run("ping", "-c", "1", "-s", "20000", REMOTE4)
+        self.assertEqual(mapped(), before)
+        self.assertEqual(daemon.stop(), 0)
+        guest.close()
 
     def test_it_is_small_when_idle(self):
         guest, daemon = connected_guest(self.host)

@@ -24,6 +24,11 @@ def family(address):
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
+def endpoint(address, port):
+    """The socket address, with the scope of fe80::1%eth0."""
+    return socket.getaddrinfo(address, int(port), family(address), flags=socket.AI_NUMERICHOST)[0][4]
+
+
 def connect(address, port, timeout=30):
     return socket.create_connection((address, port), timeout)
 
@@ -162,7 +167,7 @@ def udp(address, port, *sizes):
     echoed = []
     with socket.socket(family(address), socket.SOCK_DGRAM) as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        s.connect((address, int(port)))
+        s.connect(endpoint(address, port))
         s.settimeout(2)
         for size in map(int, sizes):
             s.send(PATTERN[:size])
@@ -182,7 +187,7 @@ def udp_flows(address, count):
     sockets = []
     for i in range(int(count)):
         s = socket.socket(family(address), socket.SOCK_DGRAM)
-        s.connect((address, 7))
+        s.connect(endpoint(address, 7))
         s.settimeout(2)
         sockets.append(s)
     sockets[0].send(b"")        # more than some 250 datagrams do not wait for the gateway's link address: it must be known
@@ -199,7 +204,7 @@ def udp_flows(address, count):
 def udp_refused(address, port):
     """The error that a connected socket gets from a closed port."""
     with socket.socket(family(address), socket.SOCK_DGRAM) as s:
-        s.connect((address, int(port)))
+        s.connect(endpoint(address, port))
         s.settimeout(2)
         s.send(b"hello")
         try:
@@ -222,7 +227,7 @@ def udp_seen(address, *options):
             s.setsockopt(level, socket.IPV6_TCLASS if six else socket.IP_TOS, chosen["--tos"])
         if "--port" in chosen:
             s.bind(("", chosen["--port"]))
-        s.connect((address, 37))
+        s.connect(endpoint(address, 37))
         s.settimeout(2)
         s.send(b"what do you see?")
         return json.loads(s.recv(2048))
@@ -330,7 +335,7 @@ def udp_mtu(address, size):
     level, discover, mtu = (socket.IPPROTO_IPV6, 23, 24) if six else (socket.IPPROTO_IP, 10, 14)
     with socket.socket(family(address), socket.SOCK_DGRAM) as s:
         s.setsockopt(level, discover, 2)            # IP_PMTUDISC_DO
-        s.connect((address, 9))
+        s.connect(endpoint(address, 9))
         found = s.getsockopt(level, mtu)
         for _ in range(20):
             try:
