@@ -32,6 +32,12 @@ def needs(*programs):
     return unittest.skipIf(absent, f"not installed: {' '.join(absent)}")
 
 
+def sanitized():
+    """Whether the pasta to be tested was built with a sanitizer, which needs memory of its own."""
+    with open(os.path.join(os.environ["TAPIOCA_BIN"], "pasta"), "rb") as f:
+        return b"__asan_init" in (octets := f.read()) or b"__tsan_init" in octets
+
+
 def main():
     reason = missing()
     if reason:
