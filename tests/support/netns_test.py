@@ -6,7 +6,6 @@ import sys
 import unittest
 
 sys.dont_write_bytecode = True
-FULL = bool(os.environ.get("TAPIOCA_FULL"))     # the long forms of tests that are shortened otherwise
 
 
 def missing():
