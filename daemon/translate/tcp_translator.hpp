@@ -32,6 +32,7 @@ struct tcp_flow {
     bool lingering : 1 = false;    ///< the connection is over, the store is not empty
     bool error_queue : 1 = false;  ///< IP_RECVERR is set
     bool peek_offset : 1 = false;  ///< SO_PEEK_OFF works
+    bool broken : 1 = false;       ///< a send has failed for good
     int fd = -1;
     tcp::receive_store::queue store;
     tcp::connection c;
@@ -103,6 +104,7 @@ private:
     void send_data(tcp_flow& f, std::size_t octets, instant now) noexcept;
     void drain(tcp_flow& f, instant now) noexcept;
     void on_socket_error(tcp_flow& f, instant now) noexcept;
+    void fail(tcp_flow& f, instant now) noexcept;
     void on_connect_event(tcp_flow& f, const os::event& e, instant now) noexcept;
 
     // tcp_translator.cpp

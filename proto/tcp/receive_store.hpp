@@ -54,6 +54,9 @@ public:
     /// Drops the first `count` octets in order.
     void consume(queue& q, std::uint32_t count) noexcept;
 
+    /// Drops what waits behind gaps: the stream ends before it.
+    void forget_behind_gaps(queue& q) noexcept;
+
     void release(queue& q) noexcept;
 
     /// Promises `octets` of the pool to a window; false if they are promised already.

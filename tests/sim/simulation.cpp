@@ -127,6 +127,8 @@ void simulation::settle()
         moved = turn() || moved;
         collect();
     }
+    for (auto& c : conversations)
+        (void)c->peer.act(now()); // what the last turn did to the sockets can be seen
 }
 
 /// As a worker does it. True if there may be more to do.

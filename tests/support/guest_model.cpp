@@ -32,9 +32,7 @@ void guest_tcp::receive(const wire::tcp_segment& s, instant now)
     case stage::closed:
     case stage::gave_up:
     case stage::reset:
-        if (!s.has(wire::tcp_rst))
-            send(wire::tcp_rst, s.ack);
-        return;
+        return refuse(s);
     case stage::listening:
         if (!s.has(wire::tcp_syn))
             return;
@@ -55,6 +53,7 @@ void guest_tcp::receive(const wire::tcp_segment& s, instant now)
         if (!s.has(wire::tcp_ack) || s.ack != iss_ + 1)
             return;
         at = stage::open;
+        snd_una = s.ack;
         retransmit_at = instant::max();
         break;
     case stage::open:
@@ -69,6 +68,17 @@ void guest_tcp::receive(const wire::tcp_segment& s, instant now)
     if (take_ack(s, now))
         take_payload(s, now);
     push(now);
+}
+
+/// RFC 9293 section 3.10.7.1.
+void guest_tcp::refuse(const wire::tcp_segment& s)
+{
+    if (s.has(wire::tcp_rst))
+        return;
+    if (s.has(wire::tcp_ack))
+        return send(wire::tcp_rst, s.ack);
+    rcv_nxt = s.seq + s.length();
+    send(wire::tcp_rst | wire::tcp_ack, seq_number{});
 }
 
 void guest_tcp::in_syn_sent(const wire::tcp_segment& s, instant now)

@@ -77,6 +77,7 @@ public:
     instant retransmit_at = instant::max(), ack_at = instant::max();
 
 private:
+    void refuse(const wire::tcp_segment& s);
     void in_syn_sent(const wire::tcp_segment& s, instant now);
     void take_options(const wire::tcp_segment& s);
     void take_reset(const wire::tcp_segment& s);
