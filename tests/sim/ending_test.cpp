@@ -219,8 +219,7 @@ TEST_CASE("octets behind a gap and behind the FIN that closes it are dropped")
         auto& c = established(s);
         c.guest->forge({.seq_offset = offset, .payload = 80}); // 100 octets and a FIN come before its end
         s.run_for(1ms);
-        c.guest->write(100, s.now());
-        c.guest->finish(s.now());
+        c.guest->write_and_finish(100, s.now());
         CHECK(s.run_until([&] { return c.peer.saw_end; }, 1s));
         CHECK(c.peer.received == 100);
         converse_to_end(s, c, 0, 100);

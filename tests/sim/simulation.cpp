@@ -34,7 +34,9 @@ simulation::simulation(const simulation_options& o)
     if (o.shuffle_events)
         kernel.shuffle = &random_;
     tcp = std::make_unique<tcp_translator>(ctx, o.flows, now());
-    in = std::make_unique<ingress>(ctx, *tcp);
+    udp = std::make_unique<udp_translator>(ctx, o.flows, now());
+    echo = std::make_unique<echo_translator>(ctx, o.flows, now());
+    in = std::make_unique<ingress>(ctx, *tcp, *udp, *echo);
 }
 
 simulation::~simulation() = default;

@@ -107,6 +107,8 @@ public:
     os::poller poller;
     context ctx;
     std::unique_ptr<tcp_translator> tcp;
+    std::unique_ptr<udp_translator> udp;
+    std::unique_ptr<echo_translator> echo;
     std::unique_ptr<ingress> in;
     std::vector<std::unique_ptr<conversation>> conversations;
 

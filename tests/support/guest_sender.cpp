@@ -36,6 +36,12 @@ void guest_tcp::finish(instant now)
     push(now);
 }
 
+void guest_tcp::write_and_finish(std::uint64_t octets, instant now)
+{
+    finish_ = true;
+    write(octets, now);
+}
+
 void guest_tcp::abort(instant)
 {
     send(wire::tcp_rst | wire::tcp_ack, snd_nxt);

@@ -1,5 +1,6 @@
 // daemon/os over the memory kernel: these definitions stand in for those of socket.cpp, poller.cpp and clock.cpp.
 
+#include "daemon/os/batch_io.hpp"
 #include "daemon/os/clock.hpp"
 #include "tests/support/allocations.hpp"
 #include "tests/support/memory_kernel.hpp"
@@ -212,7 +213,27 @@ result<void> set_receive_errors(int fd, ip_family, bool) noexcept
 {
     return with(fd, [](memory_socket&) {});
 }
+result<void> set_tos(int fd, ip_family, octet) noexcept
+{
+    return with(fd, [](memory_socket&) {});
+}
+result<octet> default_ttl() noexcept { return octet{64}; }
+result<void> share_port(int fd) noexcept
+{
+    return with(fd, [](memory_socket&) {});
+}
+result<void> set_v6_only(int fd) noexcept { return share_port(fd); }
+result<void> set_udp_gro(int fd) noexcept { return share_port(fd); }
+result<void> set_packet_info(int fd, ip_family) noexcept { return share_port(fd); }
+result<void> set_fragmentation(int fd, ip_family, fragmentation) noexcept { return share_port(fd); }
+result<std::uint32_t> path_mtu(int, ip_family) noexcept { return 65535U; }
 result<queued_error> take_queued_error(int, bytes_span) noexcept { return failure(EAGAIN); }
+
+result<std::size_t> send_batch(int, ip_family, std::span<const outgoing>) noexcept { return failure(EBADF); }
+result<std::size_t> receive_batch(int, std::span<const bytes_span>, std::span<incoming>, want_addresses) noexcept
+{
+    return failure(EAGAIN);
+}
 
 result<accepted> accept(int) noexcept { return failure(EAGAIN); }
 
