@@ -32,12 +32,12 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
     if (f == nullptr)
         return;
     f->heard = seconds(now);
-    if (d.octets != 0 || all.acked != 0)
+    if (all.acked != 0)
         f->moved = f->heard;
-    const bool whole = deliver(*f, d, now);
+    deliver(*f, d, now);
     if (f->broken)
         return fail(*f, now);
-    if (!whole)
+    if (d.torn)
         return quarantine(*f, now);
     apply(*f, all, now);
 }
@@ -59,27 +59,31 @@ void tcp_translator::take_segment(tcp_flow& f, const wire::tcp_segment& s, deliv
     const auto octets = s.payload.subspan(out.skip, out.take);
     if (out.gap == 0) {
         if (d.count == d.pieces.size())
-            (void)deliver(f, d, now);
+            deliver(f, d, now);
         d.pieces[d.count++] = octets;
         d.octets += octets.size();
-        if (!f.store.empty()) // it may close a gap, and the next segment may be behind that already
-            (void)deliver(f, d, now);
+        if (f.store.waits_behind_gap()) // it may close a gap, and the next segment may be behind that already
+            deliver(f, d, now);
         return;
     }
     ctx_.counters.add(counter::tcp_out_of_order);
-    (void)deliver(f, d, now); // what is in order comes first
-    if (store_.put(f.store, out.gap, octets).kept == 0)
+    const auto start = f.c.rcv_nxt + out.gap;
+    deliver(f, d, now); // what is in order comes first; if it could not be kept, the gap is wider now
+    if (store_.put(f.store, static_cast<std::uint32_t>(start - f.c.rcv_nxt), octets).kept == 0)
         ctx_.counters.drop(drop_reason::overflow_exhausted);
 }
 
 /// Gives the socket what it takes; the rest waits in the store. Octets that find no room there either are taken back from the
-/// connection, so that the guest sends them again; false if that is not possible any more, because its FIN counts them.
-bool tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
+/// connection, so that the guest sends them again; the delivery is torn if that is not possible any more, because its FIN counts
+/// them.
+void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
 {
     if (d.count == 0)
-        return true;
+        return;
+    f.moved = seconds(now);
     std::size_t sent = 0;
     const bool direct = f.store.empty();
+    const bool waiting = f.store.length != 0; // for the socket, which has fallen short and will say when it has room
     if (direct) {
         const auto n = os::send(f.fd, {d.pieces.data(), d.count});
         if (n)
@@ -102,13 +106,13 @@ bool tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
     }
     d.count = 0;
     d.octets = 0;
-    if (!direct)
-        drain(f, now); // octets that closed a gap may go on
+    if (!direct && !waiting)
+        drain(f, now); // they may have closed a gap
     if (lost == 0)
-        return true;
+        return;
     ctx_.counters.drop(drop_reason::overflow_exhausted);
     f.c.retract(static_cast<std::uint32_t>(lost));
-    return !f.c.guest_finished();
+    d.torn = f.c.guest_finished();
 }
 
 void tcp_translator::store(tcp_flow& f, bytes_view octets, std::size_t& lost) noexcept

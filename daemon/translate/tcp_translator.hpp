@@ -77,6 +77,7 @@ private:
         std::array<bytes_view, os::most_pieces> pieces;
         std::size_t count = 0;
         std::size_t octets = 0;
+        bool torn = false; ///< octets in front of the guest's FIN were lost
     };
 
     // tcp_open.cpp
@@ -92,7 +93,7 @@ private:
 
     // tcp_guest.cpp
     void take_segment(tcp_flow& f, const wire::tcp_segment& s, delivery& d, tcp::outcome& all, instant now) noexcept;
-    [[nodiscard]] bool deliver(tcp_flow& f, delivery& d, instant now) noexcept;
+    void deliver(tcp_flow& f, delivery& d, instant now) noexcept;
     void store(tcp_flow& f, bytes_view octets, std::size_t& lost) noexcept;
     void grow_window(tcp_flow& f, std::size_t octets) noexcept;
 
