@@ -6,6 +6,7 @@ import sys
 import unittest
 
 sys.dont_write_bytecode = True
+SANITIZED = bool(os.environ.get("TAPIOCA_SANITIZE"))     # sanitizers map memory, have threads, and need room
 FULL = bool(os.environ.get("TAPIOCA_FULL"))     # the long forms of tests that are shortened otherwise
 
 
