@@ -5,6 +5,7 @@
 #include "daemon/config/guest_plan.hpp"
 #include "daemon/config/host_network.hpp"
 #include "daemon/config/plane_plan.hpp"
+#include "daemon/config/start_report.hpp"
 #include "daemon/forward/listener_set.hpp"
 #include "daemon/loop/control.hpp"
 #include "daemon/loop/worker_pool.hpp"
@@ -129,6 +130,7 @@ network_set_up set_up_network(const options& opts, netns::target& target)
     guest.ipv6 = guest.ipv6 && interface.ipv6;
     made.resources.listeners = open_listeners(opts);
     made.config = plan_plane(opts, host, guest, interface.mac);
+    report(start_report(opts, host, guest, made.config.xlat, plan.name), {});
     target.network.reset(); // or it would live as long as we do
     return made;
 }
@@ -145,6 +147,7 @@ int run(std::span<const char* const> argv)
 {
     sandbox box = sandbox::enter();
     os::raise_descriptor_limit();
+    os::use_one_heap();
     const options opts = parse_command_line(argv);
     named_files files = create_files(opts);
     start_log(opts, files);

@@ -50,7 +50,7 @@ host_family discover_family(const options& opts, ip_family family, os::netlink_s
                                    .interface_index = opts.interface ? index_of(links, *opts.interface) : outbound_index,
                                    .address_given = (v4 ? opts.address4 : opts.address6).has_value()};
     const auto tables = read_tables(socket, family, loopback_of(links), host.warnings);
-    const auto chosen = choose_template(request, links, tables, host.notes);
+    auto chosen = choose_template(request, links, tables, host.notes);
     if (chosen.local_mode && outbound && !opts.interface)
         throw std::runtime_error("External interface not usable");
     return chosen;

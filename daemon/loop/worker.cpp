@@ -92,6 +92,7 @@ void worker::turn() noexcept
 {
     const auto ready = poller_.wait(now_, next_deadline(now_)); // sleep until something is ready, take what else is,
     now_ = os::now();
+    ++turn_;
     for (const auto& event : ready) // let each flow do its work,
         dispatch(event, now_);
     end_turn(now_); // then flush once: sockets, tap, timers
@@ -136,11 +137,13 @@ void worker::dispatch(const os::event& e, instant now) noexcept
     }
 }
 
-/// A lone frame costs one read and no EAGAIN; under load the batch doubles from turn to turn.
+/// A lone frame costs one read and no EAGAIN; while the tap has frames turn after turn, the batch doubles.
 void worker::take_tap(instant now) noexcept
 {
-    const auto frames = ctx_.tap.receive(reads_);
-    reads_ = frames.size() < reads_ ? std::max<std::size_t>(frames.size(), 1) : std::min(2 * reads_, tun_queue::most_frames);
+    const auto reads = turn_ == tap_turn_ + 1 ? reads_ : 1;
+    const auto frames = ctx_.tap.receive(reads);
+    reads_ = frames.size() < reads ? std::max<std::size_t>(frames.size(), 1) : std::min(2 * reads, tun_queue::most_frames);
+    tap_turn_ = turn_;
     ingress_.process(frames, now);
 }
 

@@ -89,8 +89,10 @@ private:
     ingress ingress_;
     std::vector<listening_socket> listeners_;
     std::atomic<bool> stopping_ = false, advertise_ = false;
-    std::size_t reads_ = 1;   ///< frames that the next visit to the tap tries to read
-    std::uint64_t bells_ = 0; ///< a bit for each worker that has new letters from us
+    std::size_t reads_ = 1;      ///< frames that the next visit to the tap tries to read, if it comes in the next turn
+    std::uint64_t turn_ = 0;     ///< counts turns
+    std::uint64_t tap_turn_ = 0; ///< the last one that visited the tap
+    std::uint64_t bells_ = 0;    ///< a bit for each worker that has new letters from us
     bool mail_left_ = false;
     instant now_;
     std::thread thread_;

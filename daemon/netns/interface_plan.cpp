@@ -42,7 +42,7 @@ std::vector<os::address_entry> copied_addresses(const family_view& view, os::net
             continue;
         if (entry.address.address == view.guest_address.address && view.family == ip_family::ipv4)
             entry.address.length = view.guest_address.length; // perhaps from --netmask
-        copied.push_back(std::move(entry));
+        copied.push_back(entry);
     }
     return copied;
 }

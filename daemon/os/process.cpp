@@ -2,6 +2,7 @@
 
 #include <climits>
 #include <csignal>
+#include <malloc.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <sys/resource.h>
@@ -18,6 +19,8 @@ void raise_descriptor_limit() noexcept
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
+
+void use_one_heap() noexcept { ::mallopt(M_ARENA_MAX, 1); }
 
 void block_signals() noexcept
 {

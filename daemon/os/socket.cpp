@@ -233,6 +233,8 @@ result<void> set_v6_only(int fd) noexcept { return set(fd, IPPROTO_IPV6, IPV6_V6
 
 result<void> set_udp_gro(int fd) noexcept { return set(fd, IPPROTO_UDP, UDP_GRO, 1); }
 
+result<void> set_receive_buffer(int fd, int octets) noexcept { return set(fd, SOL_SOCKET, SO_RCVBUF, octets); }
+
 result<void> set_packet_info(int fd, ip_family family) noexcept
 {
     return family == ip_family::ipv4 ? set(fd, IPPROTO_IP, IP_PKTINFO, 1) : set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);

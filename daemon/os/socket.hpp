@@ -65,6 +65,8 @@ void close(int fd) noexcept;
 [[nodiscard]] result<void> set_v6_only(int fd) noexcept;
 /// UDP_GRO: datagrams of equal size may arrive as one.
 [[nodiscard]] result<void> set_udp_gro(int fd) noexcept;
+/// SO_RCVBUF, as far as net.core.rmem_max allows; the kernel doubles it.
+[[nodiscard]] result<void> set_receive_buffer(int fd, int octets) noexcept;
 /// IP_PKTINFO or IPV6_RECVPKTINFO: the address that a datagram was sent to.
 [[nodiscard]] result<void> set_packet_info(int fd, ip_family family) noexcept;
 

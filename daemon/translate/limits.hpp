@@ -20,8 +20,9 @@ inline constexpr std::size_t tcp_octets_per_turn = 512 * 1024;
 
 /// Octets of datagrams towards the guest that one flow may send before others have their turn.
 inline constexpr std::size_t udp_octets_per_turn = 512 * 1024;
-inline constexpr int errors_per_turn = 64;    ///< entries of a socket's error queue that are relayed at once
-inline constexpr int listener_batches = 8;    ///< reads of a listening UDP socket at once
+inline constexpr int udp_receive_buffer = 1 << 20; ///< asked for; bursts wait here while others have their turn
+inline constexpr int errors_per_turn = 64;         ///< entries of a socket's error queue that are relayed at once
+inline constexpr int listener_batches = 8;         ///< reads of a listening UDP socket at once
 
 inline constexpr duration echo_timeout = std::chrono::seconds{60};
 inline constexpr duration dns_timeout = std::chrono::seconds{5}; ///< after the answer to a query

@@ -34,7 +34,10 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
     f->heard = seconds(now);
     if (d.octets != 0 || all.acked != 0)
         f->moved = f->heard;
-    if (!deliver(*f, d, now))
+    const bool whole = deliver(*f, d, now);
+    if (f->broken)
+        return fail(*f, now);
+    if (!whole)
         return quarantine(*f, now);
     apply(*f, all, now);
 }
@@ -45,6 +48,10 @@ void tcp_translator::take_segment(tcp_flow& f, const wire::tcp_segment& s, deliv
     const auto out = f.c.on_segment(tcp::without_octets(s), now);
     all.acked += out.acked;
     all.what |= out.what;
+    if (out.what.has(tcp::effect::refuse_ack))
+        all.refused = out.refused;
+    if (out.what.has(tcp::effect::shutdown_write))
+        store_.forget_behind_gaps(f.store); // nothing comes behind a FIN
     if (out.take < s.payload.size() - out.skip && out.take != 0)
         ctx_.counters.drop(drop_reason::outside_window);
     if (out.take == 0)
@@ -78,7 +85,7 @@ bool tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
         if (n)
             sent = *n;
         else if (n.error().value() != EAGAIN)
-            sent = d.octets; // the peer is gone: EPOLLERR or EPOLLHUP says so, and nobody wants these octets
+            f.broken = true;
         if (sent != d.octets)
             ctx_.counters.add(counter::tcp_overflowed);
     }

@@ -29,6 +29,8 @@ void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) no
         f = flows_.find(id);
         if (f == nullptr)
             return;
+        if (f->broken)
+            return fail(*f, now);
     }
     if (f->readable)
         list_ready(*f);
@@ -42,8 +44,7 @@ void tcp_translator::drain(tcp_flow& f, instant now) noexcept
         const auto count = store_.gather(f.store, pieces);
         const auto sent = os::send(f.fd, {pieces.data(), count});
         if (!sent) {
-            if (sent.error().value() != EAGAIN)
-                store_.consume(f.store, f.store.length); // the peer is gone, EPOLLERR or EPOLLHUP tells the rest
+            f.broken = sent.error().value() != EAGAIN;
             break;
         }
         std::size_t offered = 0;
@@ -82,7 +83,7 @@ void tcp_translator::pump(tcp_flow& f, instant now) noexcept
         const auto got = peek(f, ctx_.tap.acquire().first(want));
         if (!got) {
             f.readable = false;
-            return got.error().value() == EAGAIN ? arm(f, now) : on_socket_error(f, now);
+            return got.error().value() == EAGAIN ? arm(f, now) : fail(f, now);
         }
         if (*got == 0) {
             f.readable = false;
@@ -152,6 +153,15 @@ void tcp_translator::on_socket_error(tcp_flow& f, instant now) noexcept
         f.readable = true;
         return list_ready(f);
     }
+    fail(f, now);
+}
+
+/// The socket's connection has ended in an error, which a system call returned: the kernel tells it once, so nobody will hear of
+/// it again.
+void tcp_translator::fail(tcp_flow& f, instant now) noexcept
+{
+    if (f.lingering) // the guest's end is over
+        return close(f, now);
     f.c.state = tcp::tcp_state::closed;
     apply(f, {effect::send_reset | effect::reset_socket | effect::close_flow}, now);
 }

@@ -63,6 +63,8 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
         send_control(f, wire::tcp_ack, f.c.snd_una - 1);
     if (what.has(effect::send_fin))
         send_control(f, wire::tcp_fin | wire::tcp_ack, f.c.snd_max - 1);
+    if (what.has(effect::refuse_ack))
+        send_control(f, wire::tcp_rst, out.refused);
     if (what.has(effect::send_reset)) {
         ctx_.counters.add(counter::tcp_resets_to_guest);
         send_control(f, wire::tcp_rst | wire::tcp_ack, f.c.snd_nxt);
@@ -189,6 +191,8 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
         auto* still = flows_.find(id);
         if (still == nullptr)
             return;
+        if (still->broken)
+            return fail(*still, now);
         if (still->store.length < before)
             ctx_.counters.add(counter::tcp_stalls_recovered);
     }

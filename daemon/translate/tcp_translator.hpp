@@ -32,6 +32,7 @@ struct tcp_flow {
     bool lingering : 1 = false;    ///< the connection is over, the store is not empty
     bool error_queue : 1 = false;  ///< IP_RECVERR is set
     bool peek_offset : 1 = false;  ///< SO_PEEK_OFF works
+    bool broken : 1 = false;       ///< a send has failed for good
     int fd = -1;
     tcp::receive_store::queue store;
     tcp::connection c;
@@ -68,6 +69,7 @@ public:
     void end_turn(instant now) noexcept;
     [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0; }
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
+    [[nodiscard]] const tcp::receive_store& store() const noexcept { return store_; }
 
 private:
     /// A run on its way to the socket.
@@ -102,6 +104,7 @@ private:
     void send_data(tcp_flow& f, std::size_t octets, instant now) noexcept;
     void drain(tcp_flow& f, instant now) noexcept;
     void on_socket_error(tcp_flow& f, instant now) noexcept;
+    void fail(tcp_flow& f, instant now) noexcept;
     void on_connect_event(tcp_flow& f, const os::event& e, instant now) noexcept;
 
     // tcp_translator.cpp

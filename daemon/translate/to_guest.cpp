@@ -53,7 +53,7 @@ path_mtu_notices::saying path_mtu_notices::next(instant now) noexcept
     const auto seconds = static_cast<std::uint32_t>(std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count());
     if (last_ != 0 && seconds - last_ < 2) // up to a second
         return saying::nothing;
-    const bool first = last_ == 0;
+    const bool first = last_ == 0 || seconds - last_ >= 60; // systems forget what they learned, too
     last_ = std::max(seconds, 1U);
     return first ? saying::notice : saying::error;
 }

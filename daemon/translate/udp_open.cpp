@@ -87,6 +87,7 @@ os::result<void> udp_translator::connect(udp_flow& f, const endpoint& local, con
         (void)os::set_v6_only(f.fd);
     (void)os::set_receive_errors(f.fd, family, true);
     (void)os::set_udp_gro(f.fd);
+    (void)os::set_receive_buffer(f.fd, limits::udp_receive_buffer);
     if (const auto& name = ctx_.outbound_interface(family); !name.empty())
         if (const auto bound = os::bind_to_device(f.fd, name); !bound)
             return bound;

@@ -54,8 +54,8 @@ effects connection::open_to_guest(seq_number our_iss, std::uint16_t largest_mss,
 outcome connection::on_segment(const segment& s, instant now) noexcept
 {
     switch (state) {
-    case closed:
-        return {};
+    case closed: // only the socket has still to take what the guest sent; its FIN came again as our last ACK was lost
+        return s.rst || (s.length == 0 && !s.fin) ? outcome{} : outcome{effect::send_ack};
     case connecting:
         return in_connecting(s);
     case syn_sent:
@@ -88,7 +88,7 @@ outcome connection::in_syn_sent(const segment& s, instant now) noexcept
 {
     // RFC 9293 section 3.10.7.3
     if (s.has_ack && s.ack != snd_nxt)
-        return s.rst ? outcome{} : outcome{effect::send_reset};
+        return s.rst ? outcome{} : refuse(s);
     if (s.rst) {
         if (!s.has_ack)
             return {};
@@ -120,7 +120,7 @@ outcome connection::in_syn_received(const segment& s, instant now) noexcept
     if (!s.has_ack)
         return {};
     if (s.ack != snd_nxt) // RFC 9293 section 3.10.7.4, fifth
-        return {effect::send_reset};
+        return refuse(s);
     snd_una = snd_wl2 = s.ack;
     snd_wl1 = s.seq;
     snd_wnd = s.syn ? s.window : std::uint32_t{s.window} << snd_scale;
@@ -134,6 +134,13 @@ outcome connection::in_syn_received(const segment& s, instant now) noexcept
     else
         out = in_synchronized(s, now);
     out.what |= effect::read_socket | effect::connected;
+    return out;
+}
+
+outcome connection::refuse(const segment& s) noexcept
+{
+    outcome out{effect::refuse_ack};
+    out.refused = s.ack;
     return out;
 }
 

@@ -48,6 +48,7 @@ struct outcome {
     effects what;
     std::uint32_t acked = 0; ///< payload octets that the guest acknowledged: to be discarded from the socket
     std::uint32_t skip = 0, take = 0, gap = 0;
+    seq_number refused{}; ///< with refuse_ack: where the reset belongs
 };
 
 inline constexpr std::uint16_t default_mss = 536; ///< RFC 9293 section 3.7.1
@@ -131,6 +132,7 @@ private:
     outcome in_syn_received(const segment& s, instant now) noexcept;
     outcome in_synchronized(const segment& s, instant now) noexcept;
     outcome on_reset(const segment& s) noexcept;
+    static outcome refuse(const segment& s) noexcept;
     void on_ack(const segment& s, instant now, outcome& out) noexcept;
     void on_new_ack(const segment& s, instant now, outcome& out) noexcept;
     void on_duplicate_ack(const segment& s, outcome& out) noexcept;

@@ -21,6 +21,7 @@ enum class effect : std::uint32_t {
     close_flow = 1U << 11,
     keep_alive = 1U << 12, ///< the guest probes: let the host's kernel probe the peer as well
     connected = 1U << 13,  ///< the handshake with the guest is complete
+    refuse_ack = 1U << 14, ///< a reset at the number that the guest acknowledged; the connection stays (RFC 9293 section 3.5.2)
 };
 
 class effects {

@@ -162,6 +162,14 @@ void receive_store::consume(queue& q, std::uint32_t count) noexcept
     }
 }
 
+void receive_store::forget_behind_gaps(queue& q) noexcept
+{
+    if (q.ranges_plus_one != 0)
+        free_ranges(q);
+    if (q.length == 0)
+        release(q);
+}
+
 void receive_store::release(queue& q) noexcept
 {
     for (auto chunk = q.head_plus_one; chunk != 0;) {

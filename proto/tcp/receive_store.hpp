@@ -54,6 +54,9 @@ public:
     /// Drops the first `count` octets in order.
     void consume(queue& q, std::uint32_t count) noexcept;
 
+    /// Drops what waits behind gaps: the stream ends before it.
+    void forget_behind_gaps(queue& q) noexcept;
+
     void release(queue& q) noexcept;
 
     /// Promises `octets` of the pool to a window; false if they are promised already.
@@ -67,6 +70,7 @@ public:
     void unreserve(std::size_t octets) noexcept { reserved_ -= octets; }
 
     [[nodiscard]] std::uint32_t chunks_used() const noexcept { return used_; }
+    [[nodiscard]] std::size_t reserved() const noexcept { return reserved_; }
 
 private:
     [[nodiscard]] std::uint32_t take_chunk() noexcept; ///< plus one; 0 if there is none

@@ -6,6 +6,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import cleanup
 import netns_test
 from guests import Guest, connected_guest
 from hosts import HOST4, HOST6, PYTHON, REMOTE4, REMOTE6, USER, SimulatedHost
@@ -63,9 +64,11 @@ class Inbound(unittest.TestCase):
         for address in (HOST4, HOST6):
             with self.subTest(address=address):
                 server = self.guest.popen(PYTHON, f"{self.host.dir}/client.py", "udp-server", 8001, 3, stdout=-1, stderr=-1)
+                self.addCleanup(cleanup.end_process, server)
                 self.assertEqual(server.stderr.readline(), "listening\n")
-                self.assertEqual(self.remote_client("udp", address, 8001, 1, 1472, 9000)["echoed"], [1, 1472, 9000])
-                self.assertEqual(server.wait(10), 0)
+                echoed = self.remote_client("udp", address, 8001, 1, 1472, 9000)["echoed"]
+                cleanup.end_process(server)
+                self.assertEqual(echoed, [1, 1472, 9000])
 
     def test_a_busy_port_is_an_error_at_start(self):
         guest = Guest(self.host)

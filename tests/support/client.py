@@ -5,7 +5,7 @@
     reset ADDR   be-reset ADDR       slow-reader ADDR LENGTH PAUSE  listen PORT LENGTH
     udp ADDR PORT SIZE...            udp-flows ADDR COUNT           udp-refused ADDR PORT
     both-ways ADDR PORT LENGTH       until-end ADDR PORT            udp-server PORT COUNT
-    udp-mtu ADDR SIZE
+    udp-mtu ADDR SIZE                speak-up PORT COUNT ROUNDS PAUSE                                hear-out ADDR PORT COUNT
     udp-seen ADDR [--port N] [--ttl N] [--tos N]                    send-all ADDR FLOWS ROUNDS [PAUSE]
 """
 import errno
@@ -22,6 +22,11 @@ from services import PATTERN, drain, send_pattern
 
 def family(address):
     return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def endpoint(address, port):
+    """The socket address, with the scope of fe80::1%eth0."""
+    return socket.getaddrinfo(address, int(port), family(address), flags=socket.AI_NUMERICHOST)[0][4]
 
 
 def connect(address, port, timeout=30):
@@ -158,19 +163,22 @@ def parallel(address, count, length, direction):
 
 
 def udp(address, port, *sizes):
-    """Which sizes came back as they were."""
+    """Which sizes came back as they were. The path's MTU, once learned, is an error of the socket; the datagram still has to arrive."""
     echoed = []
     with socket.socket(family(address), socket.SOCK_DGRAM) as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        s.connect((address, int(port)))
+        s.connect(endpoint(address, port))
         s.settimeout(2)
         for size in map(int, sizes):
             s.send(PATTERN[:size])
-            try:
-                if s.recv(65536) == PATTERN[:size]:
-                    echoed.append(size)
-            except OSError:
-                pass
+            for _ in range(2):
+                try:
+                    if s.recv(65536) == PATTERN[:size]:
+                        echoed.append(size)
+                    break
+                except OSError as e:
+                    if e.errno != errno.EMSGSIZE:
+                        break
     return {"echoed": echoed}
 
 
@@ -179,7 +187,7 @@ def udp_flows(address, count):
     sockets = []
     for i in range(int(count)):
         s = socket.socket(family(address), socket.SOCK_DGRAM)
-        s.connect((address, 7))
+        s.connect(endpoint(address, 7))
         s.settimeout(2)
         sockets.append(s)
     sockets[0].send(b"")        # more than some 250 datagrams do not wait for the gateway's link address: it must be known
@@ -196,7 +204,7 @@ def udp_flows(address, count):
 def udp_refused(address, port):
     """The error that a connected socket gets from a closed port."""
     with socket.socket(family(address), socket.SOCK_DGRAM) as s:
-        s.connect((address, int(port)))
+        s.connect(endpoint(address, port))
         s.settimeout(2)
         s.send(b"hello")
         try:
@@ -219,7 +227,7 @@ def udp_seen(address, *options):
             s.setsockopt(level, socket.IPV6_TCLASS if six else socket.IP_TOS, chosen["--tos"])
         if "--port" in chosen:
             s.bind(("", chosen["--port"]))
-        s.connect((address, 37))
+        s.connect(endpoint(address, 37))
         s.settimeout(2)
         s.send(b"what do you see?")
         return json.loads(s.recv(2048))
@@ -284,6 +292,30 @@ def until_end(address, port):
         return {"error": errno.errorcode.get(e.errno)}
 
 
+def speak_up(port, count, rounds, pause):
+    """A server in the guest that speaks first after each silence, on all its connections."""
+    connections = []
+    with socket.create_server(("::", int(port)), family=socket.AF_INET6, dualstack_ipv6=True, backlog=512) as listener:
+        print("listening", file=sys.stderr, flush=True)
+        listener.settimeout(30)
+        while len(connections) < int(count):
+            connections.append(listener.accept()[0])
+    for n in range(int(rounds)):
+        time.sleep(float(pause))
+        for s in connections:
+            s.sendall(b"%07d\n" % n)
+    for s in connections:
+        s.close()
+    return {}
+
+
+def hear_out(address, port, count):
+    """The client of `speak_up`: how many connections brought every line in order."""
+    connections = [connect(address, int(port), 60) for _ in range(int(count))]
+    heard = [b"".join(iter(lambda: s.recv(4096), b"")) for s in connections]
+    return {"heard": [text.decode().split() for text in heard]}
+
+
 def udp_server(port, count):
     """Echoes so many datagrams."""
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
@@ -303,7 +335,7 @@ def udp_mtu(address, size):
     level, discover, mtu = (socket.IPPROTO_IPV6, 23, 24) if six else (socket.IPPROTO_IP, 10, 14)
     with socket.socket(family(address), socket.SOCK_DGRAM) as s:
         s.setsockopt(level, discover, 2)            # IP_PMTUDISC_DO
-        s.connect((address, 9))
+        s.connect(endpoint(address, 9))
         found = s.getsockopt(level, mtu)
         for _ in range(20):
             try:
@@ -316,7 +348,7 @@ def udp_mtu(address, size):
         return {"mtu": s.getsockopt(level, mtu)}
 
 
-COMMANDS = {"both-ways": both_ways, "until-end": until_end, "udp-server": udp_server, "udp-mtu": udp_mtu,
+COMMANDS = {"both-ways": both_ways, "until-end": until_end, "udp-server": udp_server, "speak-up": speak_up, "hear-out": hear_out, "udp-mtu": udp_mtu,
             "download": download, "upload": upload, "connect": try_connect, "half-close": half_close, "late-data": late_data,
             "reset": reset, "be-reset": be_reset, "slow-reader": slow_reader, "parallel": parallel, "udp": udp, "udp-flows": udp_flows,
             "udp-refused": udp_refused, "udp-seen": udp_seen, "send-all": send_all, "listen": listen}

@@ -198,6 +198,25 @@ TEST_CASE("octets that repeat what waits behind a gap close it without a hole or
     s.check(p.store);
 }
 
+TEST_CASE("at the end of a stream, what waits behind gaps is forgotten and what is in order stays")
+{
+    pool p{4, 1};
+    stream s;
+    s.put(p.store, 50, 50);
+    s.put(p.store, 0, 20);
+    p.store.forget_behind_gaps(s.q);
+    s.behind.clear();
+    CHECK(s.q.length == 20);
+    s.put(p.store, 0, 100);
+    CHECK(s.q.length == 120);
+    s.check(p.store);
+    s.consume(p.store, 120);
+    s.put(p.store, 50, 50);
+    p.store.forget_behind_gaps(s.q);
+    CHECK(s.q.empty());
+    CHECK(p.store.chunks_used() == 0);
+}
+
 TEST_CASE("promises out of the pool are bounded by its size")
 {
     pool p{4};

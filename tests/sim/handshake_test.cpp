@@ -1,0 +1,175 @@
+#include "tests/sim/scenario.hpp"
+
+using namespace tapioca;
+using namespace tapioca::test;
+
+TEST_CASE("a guest connects, both send, both end")
+{
+    for (const bool v6 : {false, true})
+        for (const bool peek_offset : {true, false}) {
+            simulation s{{.v6 = v6, .peek_offset = peek_offset}};
+            peers_answer(s);
+            auto& c = s.guest_opens();
+            converse_to_end(s, c, 100'000, 300'000, 10s);
+        }
+}
+
+TEST_CASE("a peer connects, both send, both end")
+{
+    for (const bool v6 : {false, true})
+        for (const bool peek_offset : {true, false}) {
+            simulation s{{.v6 = v6, .peek_offset = peek_offset}};
+            auto& c = s.peer_opens();
+            converse_to_end(s, c, 100'000, 300'000, 10s);
+            CHECK(s.count(report::counter::tcp_flows_accepted) == 1);
+        }
+}
+
+TEST_CASE("the SYN-ACK waits until the peer has answered; what the guest repeats meanwhile is not answered")
+{
+    simulation s;
+    segment_log log{s};
+    auto& c = s.guest_opens();
+    s.run_for(2s);
+    CHECK(log.all.empty());
+    REQUIRE(c.peer.socket != nullptr);
+    s.kernel.connected(*c.peer.socket);
+    CHECK(s.run_until([&] { return c.guest->at == stage::open; }, 1s));
+    CHECK(log.count(wire::tcp_syn | wire::tcp_ack) == 1);
+    CHECK(s.kernel.sockets().size() == 1);
+    converse_to_end(s, c, 10, 10);
+}
+
+TEST_CASE("a refused connection is refused to the guest at once")
+{
+    for (const bool at_once : {true, false}) {
+        simulation s;
+        if (at_once)
+            s.kernel.on_connect = [](memory_socket&) { return ECONNREFUSED; };
+        auto& c = s.guest_opens();
+        s.run_for(1ms);
+        if (!at_once)
+            s.kernel.connect_failed(*c.peer.socket, ECONNREFUSED);
+        CHECK(s.run_until([&] { return c.guest->at == stage::reset; }, 10ms));
+        CHECK(s.nothing_left());
+        CHECK(s.count(report::counter::tcp_connect_failed) == 1);
+    }
+}
+
+TEST_CASE("no socket, or no place in the poller: the guest is refused and nothing leaks")
+{
+    simulation s;
+    s.kernel.socket_fails = EMFILE;
+    auto& c = s.guest_opens();
+    CHECK(s.run_until([&] { return c.guest->at == stage::reset; }, 10ms));
+    s.kernel.socket_fails = 0;
+    s.kernel.watch_fails = ENOSPC;
+    auto& d = s.guest_opens();
+    CHECK(s.run_until([&] { return d.guest->at == stage::reset; }, 10ms));
+    CHECK(s.nothing_left());
+}
+
+TEST_CASE("a guest that gives up while the socket connects takes the socket with it")
+{
+    simulation s;
+    auto& c = s.guest_opens();
+    s.run_for(1ms);
+    REQUIRE(s.tcp->flow_count() == 1);
+    c.guest->forge({.flags = wire::tcp_rst, .seq_offset = 0});
+    s.run_for(1ms);
+    CHECK(s.nothing_left());
+}
+
+TEST_CASE("a lost SYN-ACK is repeated, and asked for again by the guest's SYN")
+{
+    simulation s;
+    peers_answer(s);
+    int lost = 0;
+    s.lose_to_guest = [&](const wire::tcp_segment& seg) { return seg.has(wire::tcp_syn) && lost++ < 2; };
+    auto& c = s.guest_opens();
+    converse_to_end(s, c, 1000, 1000);
+    CHECK(lost > 2);
+}
+
+TEST_CASE("a lost last ACK of the handshake: the guest's data does as well")
+{
+    simulation s;
+    peers_answer(s);
+    int lost = 0;
+    s.lose_from_guest = [&](const wire::tcp_segment& seg) { return !seg.has(wire::tcp_syn) && lost++ < 1; };
+    auto& c = s.guest_opens();
+    converse_to_end(s, c, 1000, 1000);
+}
+
+TEST_CASE("a SYN to a silent guest goes out at 0, 1, 2, 3, 4, 5, 7 and 11 s, and the peer is reset at 19 s")
+{
+    simulation s;
+    segment_log log{s};
+    auto& c = s.peer_opens();
+    c.guest->mute = true;
+    const auto start = s.now();
+    CHECK(s.run_until([&] { return c.peer.saw_reset; }, 60s));
+    const std::vector<int> expected{0, 1, 2, 3, 4, 5, 7, 11};
+    REQUIRE(log.count(wire::tcp_syn) == expected.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        const auto at = log.all[i].when - start;
+        CHECK(at >= std::chrono::seconds{expected[i]});
+        CHECK(at < std::chrono::seconds{expected[i]} + 10ms);
+    }
+    CHECK(s.now() - start >= 19s);
+    CHECK(s.now() - start < 19s + 20ms);
+    CHECK(s.nothing_left());
+}
+
+TEST_CASE("a closed port of the guest resets the peer at once")
+{
+    simulation s;
+    auto& c = s.peer_opens();
+    c.guest->at = stage::closed;
+    CHECK(s.run_until([&] { return c.peer.saw_reset; }, 1ms));
+    CHECK(s.nothing_left());
+}
+
+TEST_CASE("both open at the same time: one connection comes of it")
+{
+    simulation s;
+    auto& c = s.peer_opens();
+    c.guest->at = stage::closed;
+    c.guest->connect(s.now()); // its SYN crosses ours
+    CHECK(s.run_until([&] { return c.guest->at == stage::open; }, 5s));
+    converse_to_end(s, c, 50'000, 50'000);
+}
+
+TEST_CASE("a peer that is gone before the guest has answered: the guest sees data and end all the same")
+{
+    simulation s;
+    auto& c = s.peer_opens();
+    c.peer.to_send = 5000;
+    c.peer.finish = true;
+    s.run_for(1ms);
+    converse_to_end(s, c, 100, 0);
+}
+
+TEST_CASE("options of the SYN: ours are announced, theirs are kept")
+{
+    simulation s{{.mtu = 1500}};
+    peers_answer(s);
+    std::optional<wire::tcp_segment> syn_ack;
+    s.on_segment_to_guest = [&](const wire::tcp_segment& seg, instant) {
+        if (seg.has(wire::tcp_syn))
+            syn_ack = seg;
+    };
+    guest_options without;
+    without.scale = -1;
+    auto& c = s.guest_opens(without);
+    s.run_for(10ms);
+    REQUIRE(syn_ack);
+    CHECK(syn_ack->mss == 1460);
+    CHECK_FALSE(syn_ack->window_scale);
+    CHECK(syn_ack->window == 65535);
+    CHECK(c.guest->at == stage::open);
+    auto& d = s.guest_opens();
+    s.run_for(10ms);
+    CHECK(syn_ack->window_scale == octet{8});
+    CHECK(d.guest->their_mss() == 1460);
+}

@@ -1,0 +1,131 @@
+// A translator between guests and peers in virtual time: ingress and the TCP translator as they are, over a memory kernel and a
+// memory tap, with a link that loses, delays, reorders and doubles frames. Nothing waits; the same seed gives the same run.
+#pragma once
+
+#include "daemon/translate/ingress.hpp"
+#include "tests/support/guest_model.hpp"
+#include "tests/support/memory_kernel.hpp"
+#include "tests/support/memory_tap.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+
+namespace tapioca::test {
+
+struct link_quality {
+    duration delay = std::chrono::microseconds{50};
+    duration jitter{}; ///< added at random: reorders
+    double loss = 0, duplicates = 0;
+};
+
+/// The far end of a socket: what it sends, what it takes, and how fast.
+struct peer_model {
+    memory_socket* socket = nullptr;
+    stream_pattern ours{0}, theirs{0};
+    std::uint64_t to_send = 0, sent = 0, received = 0;
+    bool finish = false, finished = false, reads = true;
+    bool saw_end = false, saw_reset = false;
+    double read_rate = 0; ///< octets a second; 0: at once
+    double allowance = 0;
+    instant counted{};
+    std::vector<std::string> complaints;
+
+    /// Moves what can be moved. True if anything was.
+    bool act(instant now);
+    [[nodiscard]] instant next(instant now) const;
+};
+
+struct simulation_options {
+    bool v6 = false;
+    std::uint16_t mtu = 65520;
+    offloads offered{true, true, true};
+    bool peek_offset = true;
+    bool split_frames = false; ///< super-frames are cut into segments on the link, as a device would
+    link_quality to_guest{}, from_guest{};
+    guest_options guest{};
+    unsigned seed = 1;
+    bool shuffle_events = false;
+    std::size_t flows = 256;
+};
+
+/// What must hold for every segment that leaves for the guest, whatever the link does to it later.
+class segment_watch {
+public:
+    void see(const wire::tcp_segment& s, int scale, std::vector<std::string>& complaints);
+
+private:
+    bool seen_ = false;
+    seq_number ack_, edge_;
+};
+
+class simulation {
+public:
+    explicit simulation(const simulation_options& options = {});
+    ~simulation();
+
+    struct conversation {
+        std::unique_ptr<guest_tcp> guest;
+        peer_model peer;
+        segment_watch watch;
+    };
+    /// A guest that connects to a peer, each to another port; the socket is there once its SYN has arrived.
+    conversation& guest_opens();
+    conversation& guest_opens(const guest_options& options);
+    /// A peer that connected to the guest's port 8080, where the guest listens.
+    conversation& peer_opens();
+    conversation& peer_opens(const guest_options& options);
+
+    /// Until `done` or the end of `limit`; true if it was done.
+    bool run_until(const std::function<bool()>& done, duration limit = std::chrono::seconds{60});
+    void run_for(duration time);
+    /// Until both streams have ended and the flow is gone.
+    bool run_to_end(conversation& c, duration limit = std::chrono::seconds{600});
+    void after(duration delay, std::function<void()> what);
+
+    /// A frame as the guest would send it, past the link.
+    void inject(bytes_view frame) { tap.from_guest.push_back({{}, {frame.begin(), frame.end()}}); }
+
+    [[nodiscard]] instant now() const { return kernel.clock; }
+    [[nodiscard]] std::uint64_t count(report::counter c) const { return counters->value(c); }
+    [[nodiscard]] std::uint64_t dropped(drop_reason why) const { return counters->dropped(why); }
+    /// Of all models and of the watch over the segments; empty if all is well.
+    [[nodiscard]] std::vector<std::string> complaints() const;
+    [[nodiscard]] bool nothing_left() const;
+
+    std::function<void(const wire::tcp_segment&, instant)> on_segment_to_guest;   ///< for tests that look at each
+    std::function<bool(const wire::tcp_segment&)> lose_to_guest, lose_from_guest; ///< frames that the link loses on purpose
+    std::size_t allocations = 0;                                                  ///< made in turns
+
+    memory_kernel kernel;
+    memory_tap tap;
+    plane_config config;
+    link_quality to_guest{}, from_guest{};
+    std::unique_ptr<report::counters> counters;
+    std::unique_ptr<report::event_ring> events;
+    guest_link guest;
+    os::poller poller;
+    context ctx;
+    std::unique_ptr<tcp_translator> tcp;
+    std::unique_ptr<ingress> in;
+    std::vector<std::unique_ptr<conversation>> conversations;
+
+private:
+    bool step(instant limit);
+    void settle();
+    bool turn();
+    void collect();
+    void to_link(const memory_frame& frame, link_quality& quality, std::function<void(memory_frame)> arrive);
+    void deliver_to_guest(const memory_frame& frame);
+    [[nodiscard]] instant next_event() const;
+    conversation& add(const flow_key& key, const guest_options& options);
+    [[nodiscard]] conversation* find(const flow_key& key);
+    [[nodiscard]] flow_key fresh_key(std::uint16_t guest_port, std::uint16_t remote_port) const;
+
+    simulation_options options_;
+    std::mt19937 random_;
+    std::multimap<instant, std::function<void()>> due_;
+    std::uint16_t ports_ = 0;
+};
+
+} // namespace tapioca::test

@@ -1,0 +1,235 @@
+// daemon/os over the memory kernel: these definitions stand in for those of socket.cpp, poller.cpp and clock.cpp.
+
+#include "daemon/os/clock.hpp"
+#include "tests/support/allocations.hpp"
+#include "tests/support/memory_kernel.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <sys/syscall.h>
+
+using tapioca::test::memory_kernel;
+using tapioca::test::memory_socket;
+
+/// Sockets of the memory kernel are closed there, also when unique_fd does it.
+extern "C" int close(int fd)
+{
+    if (memory_kernel::is_running() && memory_kernel::now_running().close(fd))
+        return 0;
+    return static_cast<int>(::syscall(SYS_close, fd));
+}
+
+namespace tapioca::os {
+namespace {
+
+memory_kernel& kernel() { return memory_kernel::now_running(); }
+
+boost::system::error_code failure(int error) { return {error, boost::system::system_category()}; }
+
+result<unique_fd> open()
+{
+    auto* s = kernel().make_socket();
+    if (s == nullptr)
+        return failure(kernel().socket_fails);
+    return unique_fd{s->fd};
+}
+
+/// Why there is nothing to read, as tcp_recvmsg says it: an error once, then the end of the stream, else later.
+result<std::size_t> nothing_to_read(memory_socket& s)
+{
+    if (s.error != 0)
+        return failure(std::exchange(s.error, 0));
+    if (s.peer_finished || s.at == memory_socket::stage::over)
+        return std::size_t{0};
+    return failure(s.at == memory_socket::stage::connected ? EAGAIN : ENOTCONN);
+}
+
+template <class Change>
+result<void> with(int fd, Change change)
+{
+    auto* s = kernel().find(fd);
+    if (s == nullptr)
+        return failure(EBADF);
+    change(*s);
+    return {};
+}
+
+} // namespace
+
+instant now() noexcept { return kernel().clock; }
+duration since_1970() noexcept { return kernel().clock.time_since_epoch(); }
+
+result<unique_fd> tcp_socket(ip_family) noexcept { return open(); }
+result<unique_fd> udp_socket(ip_family) noexcept { return failure(EAFNOSUPPORT); }
+result<unique_fd> ping_socket(ip_family) noexcept { return failure(EACCES); }
+
+result<void> bind(int fd, const endpoint& local, unsigned) noexcept
+{
+    return with(fd, [&](memory_socket& s) { s.local = local; });
+}
+result<void> bind_to_device(int fd, std::string_view) noexcept
+{
+    return with(fd, [](memory_socket&) {});
+}
+
+result<connect_progress> connect(int fd, const endpoint& remote, unsigned) noexcept
+{
+    const test::uncounted_allocations quiet;
+    auto* s = kernel().find(fd);
+    if (s == nullptr)
+        return failure(EBADF);
+    s->remote = remote;
+    s->at = memory_socket::stage::connecting;
+    const int error = kernel().on_connect(*s);
+    if (error == 0) {
+        s->at = memory_socket::stage::connected;
+        return connect_progress::connected;
+    }
+    if (error == EINPROGRESS)
+        return connect_progress::in_progress;
+    return failure(error);
+}
+
+result<endpoint> local_endpoint(int fd) noexcept
+{
+    const auto* s = kernel().find(fd);
+    return s == nullptr ? result<endpoint>{failure(EBADF)} : result<endpoint>{s->local};
+}
+result<endpoint> peer_endpoint(int fd) noexcept
+{
+    const auto* s = kernel().find(fd);
+    return s == nullptr ? result<endpoint>{failure(EBADF)} : result<endpoint>{s->remote};
+}
+
+int take_error(int fd) noexcept
+{
+    auto* s = kernel().find(fd);
+    return s == nullptr ? EBADF : std::exchange(s->error, 0);
+}
+
+bool has_tcp_peek_offset(ip_family) noexcept { return kernel().has_peek_offset; }
+
+result<void> set_peek_offset(int fd, std::uint32_t octets) noexcept
+{
+    if (!kernel().has_peek_offset)
+        return failure(EOPNOTSUPP);
+    return with(fd, [&](memory_socket& s) {
+        s.peeks_from_offset = true;
+        s.peek_offset = octets;
+    });
+}
+
+result<std::size_t> peek(int fd, bytes_span into) noexcept
+{
+    auto* s = kernel().find(fd);
+    if (s == nullptr)
+        return failure(EBADF);
+    const auto from = s->peeks_from_offset ? s->peek_offset : 0;
+    if (s->received.size() <= from)
+        return nothing_to_read(*s);
+    const auto octets = s->received.view().subspan(from);
+    const auto count = std::min(octets.size(), into.size());
+    std::memcpy(into.data(), octets.data(), count);
+    if (s->peeks_from_offset)
+        s->peek_offset += count;
+    return count;
+}
+
+result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span, bytes_span into) noexcept
+{
+    auto* s = kernel().find(fd);
+    if (s == nullptr)
+        return failure(EBADF);
+    if (s->received.empty())
+        return nothing_to_read(*s);
+    if (s->received.size() <= skip)
+        return failure(EAGAIN);
+    const auto octets = s->received.view().subspan(skip);
+    const auto count = std::min(octets.size(), into.size());
+    std::memcpy(into.data(), octets.data(), count);
+    return count;
+}
+
+result<std::size_t> discard(int fd, std::size_t octets) noexcept
+{
+    auto* s = kernel().find(fd);
+    if (s == nullptr)
+        return failure(EBADF);
+    if (s->received.empty())
+        return nothing_to_read(*s);
+    const auto count = std::min(octets, s->received.size());
+    s->received.pop(count);
+    s->peek_offset -= std::min(s->peek_offset, count);
+    return count;
+}
+
+result<std::size_t> send(int fd, std::span<const bytes_view> pieces) noexcept
+{
+    const test::uncounted_allocations quiet;
+    auto* s = kernel().find(fd);
+    if (s == nullptr)
+        return failure(EBADF);
+    if (s->error != 0)
+        return failure(std::exchange(s->error, 0));
+    if (s->write_shut || s->at == memory_socket::stage::over)
+        return failure(EPIPE);
+    if (s->at != memory_socket::stage::connected)
+        return failure(EAGAIN);
+    std::size_t sent = 0;
+    for (auto piece : pieces.first(std::min(pieces.size(), most_pieces))) {
+        const auto count = std::min(piece.size(), s->send_room());
+        s->sending.push(piece.first(count));
+        sent += count;
+        if (count != piece.size()) {
+            s->out_of_space = true;
+            break;
+        }
+    }
+    if (sent == 0 && s->out_of_space)
+        return failure(EAGAIN);
+    return sent;
+}
+
+void shutdown_write(int fd) noexcept
+{
+    (void)with(fd, [](memory_socket& s) { s.write_shut = true; });
+}
+void reset_on_close(int fd) noexcept
+{
+    (void)with(fd, [](memory_socket& s) { s.resets_on_close = true; });
+}
+void keep_alive(int fd) noexcept
+{
+    (void)with(fd, [](memory_socket& s) { s.keeps_alive = true; });
+}
+void close(int fd) noexcept { ::close(fd); }
+
+result<void> set_ttl(int fd, ip_family, octet ttl) noexcept
+{
+    return with(fd, [&](memory_socket& s) { s.ttl = ttl; });
+}
+result<void> set_receive_errors(int fd, ip_family, bool) noexcept
+{
+    return with(fd, [](memory_socket&) {});
+}
+result<queued_error> take_queued_error(int, bytes_span) noexcept { return failure(EAGAIN); }
+
+result<accepted> accept(int) noexcept { return failure(EAGAIN); }
+
+poller::poller() {}
+
+result<void> poller::add(int fd, token what, trigger t) noexcept
+{
+    if (kernel().watch_fails != 0)
+        return failure(kernel().watch_fails);
+    return with(fd, [&](memory_socket& s) {
+        s.watcher = this;
+        s.token = what;
+        s.edge = t != trigger::level;
+        s.news = true;
+    });
+}
+
+std::span<const event> poller::wait(instant, instant) noexcept { return {events_.data(), kernel().collect(*this, events_)}; }
+
+} // namespace tapioca::os
