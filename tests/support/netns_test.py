@@ -6,6 +6,7 @@ import sys
 import unittest
 
 sys.dont_write_bytecode = True
+SANITIZED = bool(os.environ.get("TAPIOCA_SANITIZE"))     # sanitizers map memory, have threads, and need room
 
 
 def missing():
@@ -29,12 +30,6 @@ def needs(*programs):
     """Skips a case whose clients are not installed."""
     absent = [p for p in programs if not shutil.which(p)]
     return unittest.skipIf(absent, f"not installed: {' '.join(absent)}")
-
-
-def sanitized():
-    """Whether the pasta to be tested was built with a sanitizer, which needs memory of its own."""
-    with open(os.path.join(os.environ["TAPIOCA_BIN"], "pasta"), "rb") as f:
-        return b"__asan_init" in (octets := f.read()) or b"__tsan_init" in octets
 
 
 def main():
