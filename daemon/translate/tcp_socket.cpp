@@ -8,7 +8,6 @@
 
 namespace tapioca {
 
-using report::counter;
 using tcp::effect;
 
 void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) noexcept
