@@ -33,6 +33,7 @@ struct tcp_flow {
     bool error_queue : 1 = false;  ///< IP_RECVERR is set
     bool peek_offset : 1 = false;  ///< SO_PEEK_OFF works
     bool broken : 1 = false;       ///< a send has failed for good
+    bool urgent : 1 = false;       ///< the peer sends urgent data: a short read does not mean that there is no more
     int fd = -1;
     tcp::receive_store::queue store;
     tcp::connection c;
