@@ -147,9 +147,13 @@ result<std::size_t> peek(int fd, bytes_span into) noexcept
 // syscalls: recvmsg
 result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span scratch, bytes_span into) noexcept
 {
-    std::array<iovec, 64> pieces;
+    if (skip > most_behind * scratch.size()) {
+        errno = EINVAL;
+        return last_error();
+    }
+    std::array<iovec, most_behind + 1> pieces;
     std::size_t count = 0;
-    for (auto left = skip; left != 0 && count + 1 < pieces.size(); ++count) {
+    for (auto left = skip; left != 0; ++count) {
         const auto part = std::min(left, scratch.size());
         pieces[count] = {scratch.data(), part};
         left -= part;

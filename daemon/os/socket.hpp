@@ -36,6 +36,8 @@ enum class connect_progress : std::uint8_t { connected, in_progress };
 
 /// Reads without removing. `skip` octets in front were peeked before: with a peek offset the kernel knows, without one they are
 /// read again into `scratch`. Returns 0 at the end of the stream. A read stops in front of urgent data.
+/// At most most_behind times the size of `scratch` can be skipped (EINVAL beyond).
+inline constexpr std::size_t most_behind = 63;
 [[nodiscard]] result<std::size_t> peek(int fd, bytes_span into) noexcept;
 [[nodiscard]] result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span scratch, bytes_span into) noexcept;
 

@@ -101,9 +101,11 @@ void tcp_translator::pump(tcp_flow& f, instant now) noexcept
 }
 
 /// The guest's window in whole segments; the rest of it only while nothing is in flight (RFC 9293 section 3.8.6.2.1).
-std::size_t tcp_translator::sendable(const tcp_flow& f) noexcept
+std::size_t tcp_translator::sendable(const tcp_flow& f) const noexcept
 {
-    const auto room = f.c.room();
+    std::size_t room = f.c.room();
+    if (!f.peek_offset) // what is in flight is read again each time, as far as scratch_ goes
+        room = std::min(room, os::most_behind * sizeof scratch_ - static_cast<std::size_t>(f.c.snd_nxt - f.c.snd_una));
     if (room > f.c.mss)
         return room / f.c.mss * f.c.mss;
     return room == f.c.mss || f.c.snd_nxt == f.c.snd_una || f.c.fin_sent ? room : 0;

@@ -100,7 +100,7 @@ private:
 
     // tcp_socket.cpp
     void pump(tcp_flow& f, instant now) noexcept;
-    [[nodiscard]] static std::size_t sendable(const tcp_flow& f) noexcept;
+    [[nodiscard]] std::size_t sendable(const tcp_flow& f) const noexcept;
     void on_full_window(tcp_flow& f, instant now) noexcept;
     [[nodiscard]] os::result<std::size_t> peek(tcp_flow& f, bytes_span into) noexcept;
     void send_data(tcp_flow& f, std::size_t octets, instant now) noexcept;

@@ -84,3 +84,13 @@ TEST_CASE("urgent data of the peer: what stands behind it arrives, too, and the 
         converse_to_end(s, c, 100, 3000);
     }
 }
+
+TEST_CASE("without peek offsets no more is in flight than can be read again")
+{
+    simulation s{{.peek_offset = false, .to_guest = {.delay = 100ms}, .guest = {.scale = 10, .receive_buffer = 32 << 20}}};
+    auto& c = established(s);
+    c.peer.socket->receive_limit = 32 << 20;
+    c.peer.to_send = 8 << 20;
+    CHECK(s.run_until([&] { return c.guest->received() == c.peer.to_send; }, 10s));
+    converse_to_end(s, c, 0, 0);
+}

@@ -136,8 +136,10 @@ result<std::size_t> peek(int fd, bytes_span into) noexcept
     return count;
 }
 
-result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span, bytes_span into) noexcept
+result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span scratch, bytes_span into) noexcept
 {
+    if (skip > most_behind * scratch.size())
+        return failure(EINVAL);
     auto* s = kernel().find(fd);
     if (s == nullptr)
         return failure(EBADF);

@@ -3,6 +3,7 @@
 #include "tests/support/catch.hpp"
 
 #include <array>
+#include <string>
 #include <string_view>
 #include <sys/socket.h>
 
@@ -74,4 +75,17 @@ TEST_CASE("a peek offset counts urgent data like any other")
     CHECK(os::peek(pair.ours.get(), octets).value() == 4);
     CHECK(std::string_view{reinterpret_cast<const char*>(octets.data()), 4} == "Xdef");
     CHECK_FALSE(os::peek(pair.ours.get(), octets).has_value());
+}
+
+TEST_CASE("what lies too far behind is refused, not cut off")
+{
+    const connected_pair pair;
+    const std::string text(2000, 'x');
+    say(pair.peer.get(), text + "y");
+    std::array<octet, 16> scratch;
+    std::array<octet, 32> octets;
+    const auto got = os::peek_behind(pair.ours.get(), os::most_behind * scratch.size(), scratch, octets);
+    REQUIRE(got.has_value());
+    CHECK(*got == octets.size());
+    CHECK_FALSE(os::peek_behind(pair.ours.get(), os::most_behind * scratch.size() + 1, scratch, octets).has_value());
 }
