@@ -173,6 +173,7 @@ int run(std::span<const char* const> argv)
     report({}, box.take_warnings());
     workers.start();
     os::unblock_signals_ignore_pipe();
+    os::forget_start_up_code();
     box.seal(opts.mode == mode::pasta ? seccomp::profile::pasta : seccomp::profile::passt);
     if (target.command)
         target.command->release();

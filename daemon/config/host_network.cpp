@@ -80,6 +80,8 @@ host_network discover(const options& opts)
     host.resolvers = std::move(resolv.resolvers);
     host.search = std::move(resolv.search);
     host.name = os::host_name();
+    host.udp_timeout = os::number_in("/proc/sys/net/netfilter/nf_conntrack_udp_timeout");
+    host.udp_stream = os::number_in("/proc/sys/net/netfilter/nf_conntrack_udp_timeout_stream");
     return host;
 }
 

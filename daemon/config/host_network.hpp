@@ -25,8 +25,9 @@ struct host_network {
     host_family v4, v6;
     std::vector<ip_address> resolvers; ///< of resolv.conf, in its order, zone ids cut
     std::vector<std::string> search;
-    std::string name;                         ///< of the host itself
-    std::vector<std::string> notes, warnings; ///< for the log, in order
+    std::string name;                                     ///< of the host itself
+    std::optional<std::uint32_t> udp_timeout, udp_stream; ///< how long its firewall remembers UDP flows, in seconds
+    std::vector<std::string> notes, warnings;             ///< for the log, in order
 };
 
 /// Reads the host's routes, addresses and resolvers by netlink and from /etc/resolv.conf. Only a named interface that does not

@@ -3,7 +3,20 @@
 #include "daemon/config/guest_plan.hpp"
 #include "daemon/os/random.hpp"
 
+#include <algorithm>
+
 namespace tapioca {
+
+namespace {
+
+/// The host's value within reason: zero would end a flow before its answer, a day would fill the table.
+duration timeout_of(std::optional<std::uint32_t> seconds, duration usual)
+{
+    using namespace std::chrono_literals;
+    return seconds ? std::clamp<duration>(std::chrono::seconds{*seconds}, 5s, 1h) : usual;
+}
+
+} // namespace
 
 plane_config plan_plane(const options& opts, const host_network& host, const guest_network& guest, const mac_address& guest_mac)
 {
@@ -22,6 +35,8 @@ plane_config plan_plane(const options& opts, const host_network& host, const gue
     plane.outbound_if6 = opts.outbound_if6.value_or("");
     plane.scope6 = static_cast<unsigned>(host.v6.interface_index);
     plane.freebind = opts.freebind;
+    plane.udp_timeout = timeout_of(host.udp_timeout, plane.udp_timeout);
+    plane.udp_stream_timeout = std::max(plane.udp_timeout, timeout_of(host.udp_stream, plane.udp_stream_timeout));
     plane.report_flows = opts.level >= log_level::debug;
     plane.trace = opts.level == log_level::trace;
     plane.secret = os::random_key();

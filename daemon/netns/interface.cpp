@@ -182,8 +182,8 @@ void disable(bool& enabled, const char* warning, configured_interface& state)
     state.warnings.emplace_back(warning);
 }
 
-/// What the kernel holds for us while we are busy. The usual 1000 frames overflow when hundreds of flows start at once, and each lost
-/// frame costs its flow a timeout; windows bound the octets.
+/// What the kernel holds for us while we are busy. The usual 1000 frames overflow when hundreds of flows start at once, and each
+/// lost frame costs its flow a timeout; windows bound the octets.
 constexpr std::uint32_t queue_frames = 10000;
 
 } // namespace

@@ -47,8 +47,8 @@ std::span<const event> poller::wait(instant now, instant until) noexcept
     const auto count = static_cast<std::size_t>(std::max(n, 0));
     for (std::size_t i = 0; i < count; ++i) {
         const auto bits = ready_[i].events;
-        events_[i] = {token::unpack(ready_[i].data.u64), (bits & EPOLLIN) != 0, (bits & EPOLLOUT) != 0,
-                      (bits & (EPOLLRDHUP | EPOLLHUP)) != 0, (bits & EPOLLERR) != 0};
+        events_[i] = {token::unpack(ready_[i].data.u64),     (bits & EPOLLIN) != 0,  (bits & EPOLLOUT) != 0,
+                      (bits & (EPOLLRDHUP | EPOLLHUP)) != 0, (bits & EPOLLERR) != 0, (bits & EPOLLHUP) != 0};
     }
     return {events_.data(), count};
 }

@@ -31,6 +31,7 @@ struct token {
 struct event {
     token what;
     bool readable = false, writable = false, closed_by_peer = false, error = false;
+    bool hung_up = false; ///< both directions are closed, or the socket is not connected (EPOLLHUP)
 };
 
 class poller {

@@ -2,9 +2,12 @@
 
 #include <climits>
 #include <csignal>
+#include <link.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <span>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +24,23 @@ void raise_descriptor_limit() noexcept
 }
 
 void use_one_heap() noexcept { ::mallopt(M_ARENA_MAX, 1); }
+
+void forget_start_up_code() noexcept
+{
+    const auto each_object = [](dl_phdr_info* object, std::size_t, void*) {
+        for (const auto& segment : std::span{object->dlpi_phdr, object->dlpi_phnum}) {
+            if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0)
+                continue;
+            const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+            const std::uintptr_t first = (object->dlpi_addr + segment.p_vaddr) / page * page;
+            const std::uintptr_t end = (object->dlpi_addr + segment.p_vaddr + segment.p_memsz) / page * page;
+            if (first < end)
+                ::madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
+        }
+        return 0;
+    };
+    ::dl_iterate_phdr(each_object, nullptr);
+}
 
 void block_signals() noexcept
 {

@@ -14,6 +14,10 @@ void raise_descriptor_limit() noexcept;
 /// All threads allocate from one heap, or each would map 132 KiB for the little it needs at start-up.
 void use_one_heap() noexcept;
 
+/// Unmaps the pages of code and constants that start-up has touched; those that are needed again come back from the page cache. A
+/// forked child begins like that, a process in the foreground would keep some 3 MB for its lifetime.
+void forget_start_up_code() noexcept;
+
 /// Blocks every signal in the calling thread and, by inheritance, in the threads that it starts.
 void block_signals() noexcept;
 

@@ -51,7 +51,7 @@ void tcp_translator::take_segment(tcp_flow& f, const wire::tcp_segment& s, deliv
     if (end_follows && segment.seq <= f.c.rcv_nxt)
         store_.forget_behind_gaps(f.store); // here comes all that is missing, and nothing comes behind it
     take_part(f, segment, s.payload, d, all, now);
-    if (!f.store.empty()) // these octets may close a gap, and the next segment may be behind that already
+    if (f.store.waits_behind_gap()) // these octets may close a gap, and the next segment may be behind that already
         deliver(f, d, now);
     if (!end_follows)
         return;
@@ -97,6 +97,7 @@ void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
     f.moved = seconds(now);
     std::size_t sent = 0;
     const bool direct = f.store.empty();
+    const bool waiting = f.store.length != 0; // for the socket, which has fallen short and will say when it has room
     if (direct) {
         const auto n = os::send(f.fd, {d.pieces.data(), d.count});
         if (n)
@@ -119,8 +120,8 @@ void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
     }
     d.count = 0;
     d.octets = 0;
-    if (!direct)
-        drain(f, now); // octets that closed a gap may go on
+    if (!direct && !waiting)
+        drain(f, now); // they may have closed a gap
     if (lost == 0)
         return;
     ctx_.counters.drop(drop_reason::overflow_exhausted);

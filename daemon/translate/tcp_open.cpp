@@ -148,10 +148,11 @@ void tcp_translator::report_to_guest(const tcp_flow& f, int error) noexcept
     }
 }
 
-/// Relays what routers said while the socket was connecting: TTL exceeded, for traceroute over TCP.
-void tcp_translator::relay_error_queue(tcp_flow& f) noexcept
+/// Relays what routers said while the socket was connecting: TTL exceeded, for traceroute over TCP. True if they said anything.
+bool tcp_translator::relay_error_queue(tcp_flow& f) noexcept
 {
     octet payload[64];
+    bool relayed = false;
     while (const auto entry = os::take_queued_error(f.fd, payload)) {
         if (entry->origin != 2 && entry->origin != 3) // SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6
             continue;
@@ -167,8 +168,10 @@ void tcp_translator::relay_error_queue(tcp_flow& f) noexcept
         if (const auto size = icmp_error(r, slot); size != 0) {
             ctx_.counters.add(counter::icmp_errors_to_guest);
             ctx_.tap.commit({}, 0, size);
+            relayed = true;
         }
     }
+    return relayed;
 }
 
 /// RFC 9293 section 3.10.7.1: a segment of no connection is answered with a reset, unless it is one.
@@ -220,15 +223,14 @@ void tcp_translator::from_peer(os::accepted connection, std::uint16_t port, inst
 
 void tcp_translator::on_connect_event(tcp_flow& f, const os::event& e, instant now) noexcept
 {
-    if (f.error_queue && e.error)
-        relay_error_queue(f);
-    if (e.error || e.closed_by_peer) {
-        const int error = os::take_error(f.fd);
-        if (error != 0)
-            return refuse(f, error, now);
-        if (e.error)
-            return; // a soft error of the queue: still connecting
+    const bool told = f.error_queue && e.error && relay_error_queue(f);
+    const int error = e.error || e.closed_by_peer ? os::take_error(f.fd) : 0;
+    if (told && (error != 0 || e.hung_up)) { // taking the last entry off the queue takes the socket's error with it
+        ctx_.counters.add(counter::tcp_connect_failed);
+        return close(f, now);
     }
+    if (error != 0 || e.hung_up)
+        return refuse(f, error != 0 ? error : ECONNABORTED, now);
     if (!e.writable)
         return;
     if (f.error_queue) {

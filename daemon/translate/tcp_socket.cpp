@@ -8,7 +8,6 @@
 
 namespace tapioca {
 
-using report::counter;
 using tcp::effect;
 
 void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) noexcept
@@ -18,8 +17,8 @@ void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) no
         return;
     if (f->c.state == tcp::tcp_state::connecting)
         return on_connect_event(*f, e, now);
-    if (e.error)
-        return on_socket_error(*f, now);
+    if (e.error && os::take_error(f->fd) != 0) // soft errors leave SO_ERROR empty and never end a flow
+        return fail(*f, now);
     if (e.closed_by_peer)
         f->peer_closed = true;
     if (e.readable || e.closed_by_peer)
@@ -109,11 +108,11 @@ std::size_t tcp_translator::sendable(const tcp_flow& f) noexcept
 
 void tcp_translator::on_full_window(tcp_flow& f, instant now) noexcept
 {
-    if (!f.c.fin_sent) {
+    if (!f.c.fin_sent || f.c.snd_nxt + 1 < f.c.snd_max) {
         f.c.on_blocked(now);
         return arm(f, now);
     }
-    f.readable = false; // everything was sent once, only the FIN may have to be repeated
+    f.readable = false; // everything was sent, only the FIN may have to be repeated
     if (f.c.fin_is_next())
         apply(f, {f.c.on_eof(now)}, now);
 }
@@ -144,17 +143,6 @@ void tcp_translator::send_data(tcp_flow& f, std::size_t octets, instant now) noe
     f.c.on_sent(static_cast<std::uint32_t>(octets), now);
     f.ack_listed = false; // this segment carried it
     f.moved = seconds(now);
-}
-
-/// EPOLLERR, or a read that failed. Soft errors leave SO_ERROR empty and never end a flow.
-void tcp_translator::on_socket_error(tcp_flow& f, instant now) noexcept
-{
-    const int error = os::take_error(f.fd);
-    if (error == 0) {
-        f.readable = true;
-        return list_ready(f);
-    }
-    fail(f, now);
 }
 
 /// The socket's connection has ended in an error, which a system call returned: the kernel tells it once, so nobody will hear of

@@ -86,7 +86,7 @@ private:
     void refuse(tcp_flow& f, int error, instant now) noexcept;
     void report_to_guest(const tcp_flow& f, int error) noexcept;
     void answer_stray(const packet& p, const wire::tcp_segment& s) noexcept;
-    void relay_error_queue(tcp_flow& f) noexcept;
+    [[nodiscard]] bool relay_error_queue(tcp_flow& f) noexcept;
     [[nodiscard]] seq_number initial_sequence(const flow_key& key, instant now) const noexcept;
     [[nodiscard]] std::uint16_t largest_mss(ip_family family) const noexcept;
 
@@ -104,7 +104,6 @@ private:
     [[nodiscard]] os::result<std::size_t> peek(tcp_flow& f, bytes_span into) noexcept;
     void send_data(tcp_flow& f, std::size_t octets, instant now) noexcept;
     void drain(tcp_flow& f, instant now) noexcept;
-    void on_socket_error(tcp_flow& f, instant now) noexcept;
     void fail(tcp_flow& f, instant now) noexcept;
     void on_connect_event(tcp_flow& f, const os::event& e, instant now) noexcept;
 

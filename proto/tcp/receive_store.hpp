@@ -24,6 +24,7 @@ public:
         std::uint32_t ranges_plus_one = 0;
 
         [[nodiscard]] bool empty() const noexcept { return head_plus_one == 0; }
+        [[nodiscard]] bool waits_behind_gap() const noexcept { return ranges_plus_one != 0; }
     };
 
     struct range {

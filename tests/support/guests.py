@@ -2,6 +2,7 @@
 import itertools
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -12,6 +13,12 @@ from hosts import PYTHON, USER, make_namespace, wait_until
 
 _serial = itertools.count()
 NO_PORTS = ("-t", "none", "-u", "none", "-T", "none", "-U", "none")
+
+
+def statuses(pid):
+    """What the kernel says of each thread of a process."""
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        yield dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines() if ":\t" in line)
 
 
 class Guest:

@@ -41,7 +41,8 @@ os::event memory_socket::readiness() const
     e.readable = !received.empty() || peer_finished || over;
     e.writable = over || write_shut || (send_room() >= send_limit / 3 && send_room() != 0);
     e.closed_by_peer = peer_finished || over;
-    e.error = error != 0;
+    e.error = error != 0 || !error_queue.empty();
+    e.hung_up = over || (peer_finished && write_shut);
     return e;
 }
 

@@ -46,6 +46,7 @@ struct memory_socket {
     std::size_t peek_offset = 0;
     bool peeks_from_offset = false;
     int error = 0; ///< SO_ERROR
+    std::deque<os::queued_error> error_queue;
 
     bool peer_finished = false;
     bool write_shut = false;

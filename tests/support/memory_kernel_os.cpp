@@ -227,7 +227,18 @@ result<void> set_udp_gro(int fd) noexcept { return share_port(fd); }
 result<void> set_packet_info(int fd, ip_family) noexcept { return share_port(fd); }
 result<void> set_fragmentation(int fd, ip_family, fragmentation) noexcept { return share_port(fd); }
 result<std::uint32_t> path_mtu(int, ip_family) noexcept { return 65535U; }
-result<queued_error> take_queued_error(int, bytes_span) noexcept { return failure(EAGAIN); }
+/// As on Linux, the socket's error goes with the last entry.
+result<queued_error> take_queued_error(int fd, bytes_span) noexcept
+{
+    const test::uncounted_allocations quiet;
+    auto* s = kernel().find(fd);
+    if (s == nullptr || s->error_queue.empty())
+        return failure(EAGAIN);
+    const auto entry = s->error_queue.front();
+    s->error_queue.pop_front();
+    s->error = s->error_queue.empty() ? 0 : s->error;
+    return entry;
+}
 
 result<std::size_t> send_batch(int, ip_family, std::span<const outgoing>) noexcept { return failure(EBADF); }
 result<std::size_t> receive_batch(int, std::span<const bytes_span>, std::span<incoming>, want_addresses) noexcept

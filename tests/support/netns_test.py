@@ -6,7 +6,7 @@ import sys
 import unittest
 
 sys.dont_write_bytecode = True
-FULL = bool(os.environ.get("TAPIOCA_FULL"))     # the long forms of tests that are shortened otherwise
+SANITIZED = bool(os.environ.get("TAPIOCA_SANITIZE"))     # sanitizers map memory, have threads, and need room
 
 
 def missing():

@@ -1,0 +1,59 @@
+#include "tests/sim/scenario.hpp"
+
+using namespace tapioca;
+using namespace tapioca::test;
+
+namespace {
+
+/// Takes what is free of the receive store's pool, as other flows would, and gives it back.
+class pool_hog {
+public:
+    explicit pool_hog(simulation& s) : store_(const_cast<tcp::receive_store&>(s.tcp->store()))
+    {
+        const std::vector<octet> chunk(tcp::receive_store::chunk_octets);
+        while (store_.put(queue_, 0, chunk).kept != 0) {
+        }
+    }
+    void let_go() { store_.release(queue_); }
+
+private:
+    tcp::receive_store& store_;
+    tcp::receive_store::queue queue_;
+};
+
+} // namespace
+
+TEST_CASE("octets in front of a FIN that find no room anywhere come again, and the FIN counts no earlier")
+{
+    simulation s{{.guest = {.mss = 40'000, .send_frame = 40'000}}};
+    auto& c = established(s);
+    c.peer.socket->send_limit = 0;
+    c.guest->write(1000, s.now());
+    s.run_for(10ms);
+    pool_hog others{s};
+    c.guest->write_and_finish(40'000, s.now());
+    s.run_for(300ms);
+    CHECK(s.dropped(drop_reason::overflow_exhausted) != 0);
+    CHECK_FALSE(c.guest->fin_acked);
+    others.let_go();
+    c.peer.socket->send_limit = 1 << 20;
+    converse_to_end(s, c, 0, 0);
+    CHECK(c.peer.received == 41'000);
+}
+
+TEST_CASE("octets that find no room anywhere are sent again by the guest once there is")
+{
+    simulation s{{.guest = {.mss = 20'000, .send_frame = 40'000}}};
+    auto& c = established(s);
+    c.peer.socket->send_limit = 0;
+    c.guest->write(1000, s.now());
+    s.run_for(10ms);
+    pool_hog others{s};
+    c.guest->write(60'000, s.now());
+    s.run_for(300ms);
+    CHECK(s.dropped(drop_reason::overflow_exhausted) != 0);
+    others.let_go();
+    c.peer.socket->send_limit = 1 << 20;
+    converse_to_end(s, c, 0, 0);
+    CHECK(c.peer.received == 61'000);
+}

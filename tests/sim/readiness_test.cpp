@@ -1,0 +1,73 @@
+#include "tests/sim/scenario.hpp"
+
+using namespace tapioca;
+using namespace tapioca::test;
+
+namespace {
+
+os::queued_error ttl_exceeded()
+{
+    os::queued_error e;
+    e.error = EHOSTUNREACH;
+    e.origin = 2;
+    e.type = 11;
+    e.offender = ip_address::v4(198, 51, 100, 1);
+    return e;
+}
+
+/// An ACK of `octets` more of what the guest got, with the window field `window`.
+void acknowledge(conversation& c, std::int64_t octets, std::uint16_t window)
+{
+    c.guest->mute = false;
+    c.guest->forge({.ack_offset = octets});
+    c.guest->mute = true;
+    auto& frame = c.guest->output.back().octets;
+    const be16 field{window};
+    std::memcpy(frame.data() + sizeof(wire::ethernet_header) + sizeof(wire::ipv4_header) + offsetof(wire::tcp_header, window),
+                &field, sizeof field);
+}
+
+} // namespace
+
+TEST_CASE("an event with a soft error, data and the end of the stream: all of it counts")
+{
+    simulation s;
+    auto& c = established(s);
+    c.peer.socket->error_queue.push_back(ttl_exceeded());
+    c.peer.to_send = 100;
+    c.peer.finish = true;
+    CHECK(s.run_until([&] { return c.guest->fin_received; }, 100ms));
+    CHECK(c.guest->received() == 100);
+}
+
+TEST_CASE("a router's error ends the attempt to connect: the guest hears of it once, and nothing is left")
+{
+    simulation s;
+    auto& c = s.guest_opens();
+    s.run_for(1ms);
+    REQUIRE(c.peer.socket != nullptr);
+    c.peer.socket->error_queue.push_back(ttl_exceeded());
+    s.kernel.connect_failed(*c.peer.socket, EHOSTUNREACH);
+    s.run_for(1ms);
+    CHECK(s.count(report::counter::icmp_errors_to_guest) == 1);
+    CHECK(s.nothing_left());
+}
+
+TEST_CASE("a guest that takes back window after the FIN: what is repeated goes on with each ACK")
+{
+    simulation s;
+    auto& c = established(s);
+    segment_log log{s};
+    c.guest->mute = true;
+    c.peer.to_send = 5000;
+    c.peer.finish = true;
+    s.run_for(10ms);
+    REQUIRE(log.all.back().s.has(wire::tcp_fin));
+    acknowledge(c, 0, 8); // times 128
+    s.run_for(3s);        // all of it is sent again, as far as the window goes
+    log.all.clear();
+    acknowledge(c, 1024, 8);
+    s.run_for(5ms);
+    REQUIRE(log.all.size() == 1);
+    CHECK(log.all.front().s.payload.size() == 1024);
+}

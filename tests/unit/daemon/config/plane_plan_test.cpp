@@ -1,0 +1,45 @@
+#include "daemon/config/plane_plan.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace tapioca;
+using namespace std::chrono_literals;
+
+namespace {
+
+plane_config plane_of(const host_network& host, const options& opts = {})
+{
+    return plan_plane(opts, host, {}, mac_address::broadcast());
+}
+
+} // namespace
+
+TEST_CASE("UDP flows live as long as the host's firewall remembers them")
+{
+    host_network host;
+    CHECK(plane_of(host).udp_timeout == 30s); // no connection tracking: its usual values
+    CHECK(plane_of(host).udp_stream_timeout == 120s);
+    host.udp_timeout = 45;
+    host.udp_stream = 300;
+    CHECK(plane_of(host).udp_timeout == 45s);
+    CHECK(plane_of(host).udp_stream_timeout == 300s);
+}
+
+TEST_CASE("timeouts beyond reason are cut, and a conversation never ends sooner than a question")
+{
+    host_network host;
+    host.udp_timeout = 0;
+    host.udp_stream = 0xffff'ffff;
+    CHECK(plane_of(host).udp_timeout == 5s);
+    CHECK(plane_of(host).udp_stream_timeout == 1h);
+    host.udp_timeout = 60;
+    host.udp_stream = 10;
+    CHECK(plane_of(host).udp_stream_timeout == 60s);
+}
+
+TEST_CASE("the log is told of each flow only if the user debugs")
+{
+    CHECK_FALSE(plane_of({}).report_flows);
+    options opts;
+    opts.level = log_level::debug;
+    CHECK(plane_of({}, opts).report_flows);
+}

@@ -1,0 +1,113 @@
+// The table of owners: what was entered is found, by everybody, until its owner takes it out; a full bucket refuses.
+#include "daemon/loop/owner_table.hpp"
+#include "tests/support/catch.hpp"
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <random>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+using namespace tapioca;
+
+namespace {
+
+/// Different flows of one bucket.
+std::uint64_t neighbour(std::uint64_t n) { return 0x1234'0000'0000'0000 | n << 8; }
+
+} // namespace
+
+TEST_CASE("an owner table finds what was entered, and nothing else")
+{
+    owner_table owners;
+    std::unordered_map<std::uint64_t, unsigned> model;
+    std::mt19937_64 random{1};
+    for (std::size_t step = 0; step < 20'000; ++step) {
+        const auto hash = random() & ~std::uint64_t{0xff}; // the last octet is not kept
+        const auto owner = static_cast<unsigned>(hash >> 8) % 64;
+        REQUIRE_FALSE(owners.find(hash).has_value());
+        REQUIRE(owners.enter(hash, owner));
+        model[hash] = owner;
+    }
+    for (const auto& [hash, owner] : model) {
+        REQUIRE(owners.find(hash) == owner);
+        owners.leave(hash, owner + 1); // not the owner
+        REQUIRE(owners.find(hash) == owner);
+        owners.leave(hash, owner);
+        REQUIRE_FALSE(owners.find(hash).has_value());
+    }
+}
+
+TEST_CASE("a bucket of owners that is full refuses, until one leaves")
+{
+    owner_table owners;
+    for (unsigned n = 0; n < owner_table::ways; ++n)
+        REQUIRE(owners.enter(neighbour(n), n));
+    CHECK_FALSE(owners.enter(neighbour(8), 0));
+    CHECK_FALSE(owners.find(neighbour(8)).has_value());
+    CHECK(owners.enter(neighbour(8) ^ std::uint64_t{1} << 60, 0)); // another bucket
+    owners.leave(neighbour(3), 3);
+    CHECK(owners.enter(neighbour(8), 0));
+    for (unsigned n = 0; n <= owner_table::ways; ++n)
+        CHECK(owners.find(neighbour(n)).has_value() == (n != 3));
+}
+
+TEST_CASE("a hash of zero is a flow like any other")
+{
+    owner_table owners;
+    CHECK_FALSE(owners.find(0).has_value());
+    CHECK(owners.enter(0, 0));
+    CHECK(owners.find(0) == 0U);
+}
+
+TEST_CASE("two workers that want the last places of a bucket do not take them from each other")
+{
+    const auto owners = std::make_unique<owner_table>();
+    for (std::uint64_t round = 0; round < 500; ++round) {
+        const auto flow = [&](unsigned owner, std::uint64_t n) { return neighbour(0) + (round << 48) + ((owner * 8 + n) << 8); };
+        std::array<std::array<bool, owner_table::ways>, 2> entered{};
+        std::atomic<unsigned> started = 0;
+        const auto work = [&](unsigned self) {
+            ++started;
+            while (started != 2)
+                std::this_thread::yield();
+            for (std::size_t n = 0; n < owner_table::ways; ++n)
+                entered[self][n] = owners->enter(flow(self, n), self);
+        };
+        std::thread other{work, 1U};
+        work(0);
+        other.join();
+        std::size_t successes = 0;
+        for (unsigned self = 0; self < 2; ++self)
+            for (std::size_t n = 0; n < owner_table::ways; ++n) {
+                successes += entered[self][n];
+                const auto found = owners->find(flow(self, n));
+                REQUIRE(found.has_value() == entered[self][n]);
+                REQUIRE((!found || *found == self));
+            }
+        REQUIRE(successes == owner_table::ways);
+    }
+}
+
+TEST_CASE("a reader sees a flow with its owner or not at all while flows come and go")
+{
+    const auto owners = std::make_unique<owner_table>();
+    std::atomic<bool> done = false;
+    std::thread writer{[&] {
+        for (unsigned n = 0; n < 100'000; ++n) {
+            const auto owner = n % 7;
+            static_cast<void>(owners->enter(neighbour(owner), owner));
+            owners->leave(neighbour(owner), owner);
+        }
+        done = true;
+    }};
+    std::size_t wrong = 0;
+    while (!done)
+        for (unsigned owner = 0; owner < 7; ++owner)
+            if (const auto found = owners->find(neighbour(owner)))
+                wrong += *found != owner;
+    writer.join();
+    CHECK(wrong == 0);
+}
