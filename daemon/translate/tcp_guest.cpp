@@ -37,45 +37,59 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
     deliver(*f, d, now);
     if (f->broken)
         return fail(*f, now);
-    if (d.torn)
-        return quarantine(*f, now);
     apply(*f, all, now);
 }
 
 /// One segment: what it means to the connection is added to `all`, its octets to the delivery or, behind a gap, to the store.
 void tcp_translator::take_segment(tcp_flow& f, const wire::tcp_segment& s, delivery& d, tcp::outcome& all, instant now) noexcept
 {
-    const auto out = f.c.on_segment(tcp::without_octets(s), now);
+    auto segment = tcp::without_octets(s);
+    if (segment.seq != f.c.rcv_nxt || segment.fin || d.count == d.pieces.size())
+        deliver(f, d, now); // what comes before it must have found its place, or been taken back
+    const bool end_follows = segment.fin && segment.length != 0 && !segment.syn && !segment.rst;
+    segment.fin = segment.fin && !end_follows;
+    if (end_follows && segment.seq <= f.c.rcv_nxt)
+        store_.forget_behind_gaps(f.store); // here comes all that is missing, and nothing comes behind it
+    take_part(f, segment, s.payload, d, all, now);
+    if (f.store.waits_behind_gap()) // these octets may close a gap, and the next segment may be behind that already
+        deliver(f, d, now);
+    if (!end_follows)
+        return;
+    // The FIN counts only if all octets before it could be kept.
+    deliver(f, d, now);
+    segment.seq += segment.length;
+    segment.length = 0;
+    segment.fin = true;
+    take_part(f, segment, {}, d, all, now);
+}
+
+void tcp_translator::take_part(tcp_flow& f, const tcp::segment& s, bytes_view payload, delivery& d, tcp::outcome& all,
+                               instant now) noexcept
+{
+    const auto out = f.c.on_segment(s, now);
     all.acked += out.acked;
     all.what |= out.what;
     if (out.what.has(tcp::effect::refuse_ack))
         all.refused = out.refused;
     if (out.what.has(tcp::effect::shutdown_write))
-        store_.forget_behind_gaps(f.store); // nothing comes behind a FIN
-    if (out.take < s.payload.size() - out.skip && out.take != 0)
+        store_.forget_behind_gaps(f.store);
+    if (out.take < payload.size() - out.skip && out.take != 0)
         ctx_.counters.drop(drop_reason::outside_window);
     if (out.take == 0)
         return;
-    const auto octets = s.payload.subspan(out.skip, out.take);
+    const auto octets = payload.subspan(out.skip, out.take);
     if (out.gap == 0) {
-        if (d.count == d.pieces.size())
-            deliver(f, d, now);
         d.pieces[d.count++] = octets;
         d.octets += octets.size();
-        if (f.store.waits_behind_gap()) // it may close a gap, and the next segment may be behind that already
-            deliver(f, d, now);
         return;
     }
     ctx_.counters.add(counter::tcp_out_of_order);
-    const auto start = f.c.rcv_nxt + out.gap;
-    deliver(f, d, now); // what is in order comes first; if it could not be kept, the gap is wider now
-    if (store_.put(f.store, static_cast<std::uint32_t>(start - f.c.rcv_nxt), octets).kept == 0)
+    if (store_.put(f.store, out.gap, octets).kept == 0)
         ctx_.counters.drop(drop_reason::overflow_exhausted);
 }
 
 /// Gives the socket what it takes; the rest waits in the store. Octets that find no room there either are taken back from the
-/// connection, so that the guest sends them again; the delivery is torn if that is not possible any more, because its FIN counts
-/// them.
+/// connection, so that the guest sends them again.
 void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
 {
     if (d.count == 0)
@@ -112,7 +126,6 @@ void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
         return;
     ctx_.counters.drop(drop_reason::overflow_exhausted);
     f.c.retract(static_cast<std::uint32_t>(lost));
-    d.torn = f.c.guest_finished();
 }
 
 void tcp_translator::store(tcp_flow& f, bytes_view octets, std::size_t& lost) noexcept

@@ -52,6 +52,7 @@ void tcp_translator::drain(tcp_flow& f, instant now) noexcept
         for (std::size_t i = 0; i < count; ++i)
             offered += pieces[i].size();
         store_.consume(f.store, static_cast<std::uint32_t>(*sent));
+        f.moved = seconds(now);
         if (*sent < offered)
             break;
     }

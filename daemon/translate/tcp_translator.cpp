@@ -9,9 +9,9 @@ namespace tapioca {
 using report::counter;
 using tcp::effect;
 
-tcp_translator::tcp_translator(context& ctx, std::size_t capacity, instant start)
+tcp_translator::tcp_translator(context& ctx, std::size_t capacity, instant start, std::size_t pool)
     : ctx_(ctx), flow_memory_(flow_table<tcp_flow>::memory_needed(capacity)), timer_memory_(capacity * sizeof(timer_wheel::node)),
-      chunk_memory_(store_octets), chunk_links_(store_octets / tcp::receive_store::chunk_octets * sizeof(std::uint32_t)),
+      chunk_memory_(pool), chunk_links_(pool / tcp::receive_store::chunk_octets * sizeof(std::uint32_t)),
       range_memory_(limits::out_of_order_flows * sizeof(tcp::receive_store::range_set)),
       list_memory_(2 * capacity * sizeof(std::uint32_t)), flows_(flow_memory_.bytes(), capacity, ctx.config.secret),
       wheel_(timer_memory_.as<timer_wheel::node>(), start),
@@ -57,7 +57,7 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
     if (what.has(effect::send_syn_ack))
         send_syn(f, wire::tcp_syn | wire::tcp_ack);
     if (what.has(effect::send_duplicates))
-        for (int i = 0; i < 3; ++i)
+        for (int i = 0; i < 4; ++i) // the first does not count as a duplicate if it moves the window
             send_control(f, wire::tcp_ack, f.c.snd_nxt);
     if (what.has(effect::send_keepalive))
         send_control(f, wire::tcp_ack, f.c.snd_una - 1);
@@ -162,7 +162,7 @@ void tcp_translator::end_turn(instant now) noexcept
 void tcp_translator::arm(tcp_flow& f, instant now) noexcept
 {
     auto due = now + limits::tcp_keepalive;
-    if (f.store.length != 0)
+    if (f.store.length != 0 || f.readable)
         due = now + limits::tcp_watchdog;
     wheel_.arm_no_later(flows_.slot_of(f), std::min(due, f.c.retransmit_at));
 }
@@ -184,7 +184,8 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
             ctx_.counters.add(counter::tcp_timeouts);
         return apply(f, out, now);
     }
-    if (f.store.length != 0) { // the watchdog: octets wait, and no event came
+    const bool resting = seconds(now) > f.moved + 1;
+    if (f.store.length != 0 && resting) { // the watchdog: octets wait, and no event came
         const auto before = f.store.length;
         const auto id = flows_.id_of(f);
         drain(f, now);
@@ -195,6 +196,10 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
             return fail(*still, now);
         if (still->store.length < before)
             ctx_.counters.add(counter::tcp_stalls_recovered);
+    }
+    if (f.readable && !f.ready_listed && f.c.synchronized() && sendable(f) != 0) {
+        ctx_.counters.add(counter::tcp_stalls_recovered);
+        list_ready(f);
     }
     const auto idle = seconds(now) - f.heard;
     if (seconds(now) - f.moved > limits::tcp_inactivity_seconds) {

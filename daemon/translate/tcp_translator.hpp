@@ -49,8 +49,8 @@ public:
     static constexpr std::size_t store_octets = std::size_t{64} << 20;
     static constexpr std::uint32_t largest_window = 1U << 20;
 
-    /// Reserves all memory; `capacity` is a power of two.
-    tcp_translator(context& ctx, std::size_t capacity, instant start);
+    /// Reserves all memory; `capacity` is a power of two, `pool` a multiple of the store's chunks.
+    tcp_translator(context& ctx, std::size_t capacity, instant start, std::size_t pool = store_octets);
     ~tcp_translator();
     tcp_translator(const tcp_translator&) = delete;
     tcp_translator& operator=(const tcp_translator&) = delete;
@@ -78,7 +78,6 @@ private:
         std::array<bytes_view, os::most_pieces> pieces;
         std::size_t count = 0;
         std::size_t octets = 0;
-        bool torn = false; ///< octets in front of the guest's FIN were lost
     };
 
     // tcp_open.cpp
@@ -94,6 +93,7 @@ private:
 
     // tcp_guest.cpp
     void take_segment(tcp_flow& f, const wire::tcp_segment& s, delivery& d, tcp::outcome& all, instant now) noexcept;
+    void take_part(tcp_flow& f, const tcp::segment& s, bytes_view payload, delivery& d, tcp::outcome& all, instant now) noexcept;
     void deliver(tcp_flow& f, delivery& d, instant now) noexcept;
     void store(tcp_flow& f, bytes_view octets, std::size_t& lost) noexcept;
     void grow_window(tcp_flow& f, std::size_t octets) noexcept;

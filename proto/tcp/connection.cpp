@@ -176,15 +176,19 @@ void connection::on_ack(const segment& s, instant now, outcome& out) noexcept
 {
     const auto window = std::uint32_t{s.window} << snd_scale;
     const bool same_window = window == snd_wnd;
+    if (s.ack > snd_una)
+        out.what |= effect::read_socket;
     // RFC 9293 section 3.10.7.4: a window is taken from the newest segment only
     if (snd_wl1 < s.seq || (snd_wl1 == s.seq && snd_wl2 <= s.ack)) {
-        if (window > snd_wnd || s.ack > snd_una)
+        if (window > snd_wnd)
             out.what |= effect::read_socket;
         snd_wnd = window;
         snd_wl1 = s.seq;
         snd_wl2 = s.ack;
         if (window != 0 && probing) {
             probing = false;
+            rto.restart();
+            restart_timer(now);
             if (snd_una < snd_nxt) { // the probe may have been refused
                 begin_rewind();
                 out.what |= effect::rewind;
@@ -225,6 +229,8 @@ void connection::on_new_ack(const segment& s, instant now, outcome& out) noexcep
     if (recovering && snd_una >= recover)
         recovering = false;
     duplicates = 0;
+    if (retries != 0)
+        rto.restart(); // octets were acknowledged: the way is open, whether or not they could be timed
     retries = 0;
     probing = false;
     if (snd_una == snd_max)
@@ -361,6 +367,7 @@ std::uint32_t connection::room() const noexcept
 
 void connection::on_sent(std::uint32_t octets, instant now) noexcept
 {
+    const bool first = snd_una == snd_max;
     snd_nxt += octets;
     if (snd_nxt > snd_max) {
         snd_max = snd_nxt;
@@ -369,7 +376,7 @@ void connection::on_sent(std::uint32_t octets, instant now) noexcept
             rtt_start = now;
         }
     }
-    if (retransmit_at == instant::max())
+    if (first || retransmit_at == instant::max())
         restart_timer(now);
 }
 

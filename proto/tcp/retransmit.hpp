@@ -32,6 +32,12 @@ public:
         set(std::chrono::microseconds{srtt_us_} + std::chrono::microseconds{4 * rttvar_us_});
     }
 
+    /// Without what was added by backing off: the guest is heard again.
+    void restart() noexcept
+    {
+        set(srtt_us_ == 0 ? initial : std::chrono::microseconds{srtt_us_} + std::chrono::microseconds{4 * rttvar_us_});
+    }
+
     void back_off() noexcept { set(2 * value()); }
     void set(duration rto) noexcept
     {

@@ -16,14 +16,18 @@ inline void peers_answer(simulation& s)
     s.kernel.on_connect = [](memory_socket&) { return 0; };
 }
 
-inline void check_no_complaints(const simulation& s) { CHECK(s.complaints() == std::vector<std::string>{}); }
+inline void check_no_complaints(const simulation& s)
+{
+    CHECK(s.complaints() == std::vector<std::string>{});
+    CHECK(s.count(report::counter::tcp_stalls_recovered) == 0);
+}
 
 /// Both streams arrived whole, and nothing is left of any flow.
 inline void check_end(simulation& s, conversation& c)
 {
     check_no_complaints(s);
     CHECK(c.guest->received() == c.peer.to_send);
-    CHECK(c.peer.received == c.guest->acknowledged());
+    CHECK(c.peer.received == c.guest->written());
     CHECK(s.nothing_left());
 }
 

@@ -47,6 +47,7 @@ struct simulation_options {
     unsigned seed = 1;
     bool shuffle_events = false;
     std::size_t flows = 256;
+    std::size_t pool = tcp_translator::store_octets;
 };
 
 /// What must hold for every segment that leaves for the guest, whatever the link does to it later.
@@ -92,6 +93,7 @@ public:
     /// Of all models and of the watch over the segments; empty if all is well.
     [[nodiscard]] std::vector<std::string> complaints() const;
     [[nodiscard]] bool nothing_left() const;
+    [[nodiscard]] bool lossy() const { return to_guest.loss > 0 || from_guest.loss > 0; }
 
     std::function<void(const wire::tcp_segment&, instant)> on_segment_to_guest;   ///< for tests that look at each
     std::function<bool(const wire::tcp_segment&)> lose_to_guest, lose_from_guest; ///< frames that the link loses on purpose

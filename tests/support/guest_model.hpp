@@ -70,6 +70,7 @@ public:
     std::vector<std::string> complaints;
     [[nodiscard]] const flow_key& key() const { return key_; }
     [[nodiscard]] std::uint64_t received() const { return received_; }
+    [[nodiscard]] std::uint64_t written() const { return to_send_; }
     [[nodiscard]] std::uint64_t acknowledged() const;
     [[nodiscard]] bool all_acknowledged() const { return acknowledged() == to_send_ && (!finish_ || fin_acked); }
     [[nodiscard]] std::uint32_t offered_window() const;
