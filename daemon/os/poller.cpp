@@ -21,7 +21,7 @@ result<void> poller::add(int fd, token what, trigger t) noexcept
         e.events = EPOLLIN;
         break;
     case trigger::edge:
-        e.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+        e.events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
         break;
     case trigger::edge_input:
         e.events = EPOLLIN | EPOLLET;
@@ -47,8 +47,13 @@ std::span<const event> poller::wait(instant now, instant until) noexcept
     const auto count = static_cast<std::size_t>(std::max(n, 0));
     for (std::size_t i = 0; i < count; ++i) {
         const auto bits = ready_[i].events;
-        events_[i] = {token::unpack(ready_[i].data.u64),     (bits & EPOLLIN) != 0,  (bits & EPOLLOUT) != 0,
-                      (bits & (EPOLLRDHUP | EPOLLHUP)) != 0, (bits & EPOLLERR) != 0, (bits & EPOLLHUP) != 0};
+        events_[i] = {.what = token::unpack(ready_[i].data.u64),
+                      .readable = (bits & EPOLLIN) != 0,
+                      .writable = (bits & EPOLLOUT) != 0,
+                      .closed_by_peer = (bits & (EPOLLRDHUP | EPOLLHUP)) != 0,
+                      .error = (bits & EPOLLERR) != 0,
+                      .urgent = (bits & EPOLLPRI) != 0,
+                      .hung_up = (bits & EPOLLHUP) != 0};
     }
     return {events_.data(), count};
 }

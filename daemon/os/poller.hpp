@@ -31,6 +31,7 @@ struct token {
 struct event {
     token what;
     bool readable = false, writable = false, closed_by_peer = false, error = false;
+    bool urgent = false;  ///< urgent data stands in the queue (EPOLLPRI)
     bool hung_up = false; ///< both directions are closed, or the socket is not connected (EPOLLHUP)
 };
 

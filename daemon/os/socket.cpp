@@ -42,13 +42,19 @@ result<int> get(int fd, int level, int name) noexcept
     return value;
 }
 
+void set_stream_options(int fd) noexcept
+{
+    (void)set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    (void)set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+}
+
 } // namespace
 
 result<unique_fd> tcp_socket(ip_family family) noexcept
 {
     auto fd = open(family, SOCK_STREAM, IPPROTO_TCP);
     if (fd)
-        (void)set(fd->get(), IPPROTO_TCP, TCP_NODELAY, 1);
+        set_stream_options(fd->get());
     return fd;
 }
 
@@ -141,9 +147,13 @@ result<std::size_t> peek(int fd, bytes_span into) noexcept
 // syscalls: recvmsg
 result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span scratch, bytes_span into) noexcept
 {
-    std::array<iovec, 64> pieces;
+    if (skip > most_behind * scratch.size()) {
+        errno = EINVAL;
+        return last_error();
+    }
+    std::array<iovec, most_behind + 1> pieces;
     std::size_t count = 0;
-    for (auto left = skip; left != 0 && count + 1 < pieces.size(); ++count) {
+    for (auto left = skip; left != 0; ++count) {
         const auto part = std::min(left, scratch.size());
         pieces[count] = {scratch.data(), part};
         left -= part;
@@ -166,10 +176,16 @@ result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span scratch, by
 // syscalls: recvfrom
 result<std::size_t> discard(int fd, std::size_t octets) noexcept
 {
-    const auto n = ::recv(fd, nullptr, octets, MSG_TRUNC | MSG_DONTWAIT);
-    if (n < 0)
-        return last_error();
-    return static_cast<std::size_t>(n);
+    std::size_t gone = 0;
+    while (gone != octets) { // again if urgent data stopped it
+        const auto n = ::recv(fd, nullptr, octets - gone, MSG_TRUNC | MSG_DONTWAIT);
+        if (n < 0)
+            return last_error();
+        if (n == 0)
+            break;
+        gone += static_cast<std::size_t>(n);
+    }
+    return gone;
 }
 
 // syscalls: sendmsg
@@ -299,7 +315,7 @@ result<accepted> accept(int listener) noexcept
     unique_fd fd{::accept4(listener, &peer.any, &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC)};
     if (!fd)
         return last_error();
-    (void)set(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);
+    set_stream_options(fd.get());
     return accepted{std::move(fd), peer.to_endpoint()};
 }
 

@@ -10,6 +10,7 @@
 
 namespace tapioca::os {
 
+/// Urgent data stays in the stream (SO_OOBINLINE): left out, it would shift peek offsets.
 [[nodiscard]] result<unique_fd> tcp_socket(ip_family family) noexcept;
 [[nodiscard]] result<unique_fd> udp_socket(ip_family family) noexcept;
 /// SOCK_DGRAM with IPPROTO_ICMP or IPPROTO_ICMPV6: echo without privilege, if ping_group_range allows.
@@ -34,7 +35,9 @@ enum class connect_progress : std::uint8_t { connected, in_progress };
 [[nodiscard]] result<void> set_peek_offset(int fd, std::uint32_t octets) noexcept;
 
 /// Reads without removing. `skip` octets in front were peeked before: with a peek offset the kernel knows, without one they are
-/// read again into `scratch`. Returns 0 at the end of the stream.
+/// read again into `scratch`. Returns 0 at the end of the stream. A read stops in front of urgent data.
+/// At most most_behind times the size of `scratch` can be skipped (EINVAL beyond).
+inline constexpr std::size_t most_behind = 63;
 [[nodiscard]] result<std::size_t> peek(int fd, bytes_span into) noexcept;
 [[nodiscard]] result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span scratch, bytes_span into) noexcept;
 

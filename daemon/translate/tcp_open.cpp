@@ -239,6 +239,7 @@ void tcp_translator::on_connect_event(tcp_flow& f, const os::event& e, instant n
     }
     f.readable = f.readable || e.readable || e.closed_by_peer;
     f.peer_closed = f.peer_closed || e.closed_by_peer;
+    f.urgent = f.urgent || e.urgent;
     apply(f, {f.c.on_connected(now)}, now);
 }
 

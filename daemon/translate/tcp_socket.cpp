@@ -21,6 +21,8 @@ void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) no
         return fail(*f, now);
     if (e.closed_by_peer)
         f->peer_closed = true;
+    if (e.urgent)
+        f->urgent = true;
     if (e.readable || e.closed_by_peer)
         f->readable = true;
     if (e.writable && f->store.length != 0) {
@@ -82,8 +84,10 @@ void tcp_translator::pump(tcp_flow& f, instant now) noexcept
         const auto want = std::min(room, segments * f.c.mss);
         const auto got = peek(f, ctx_.tap.acquire().first(want));
         if (!got) {
-            f.readable = false;
-            return got.error().value() == EAGAIN ? arm(f, now) : fail(f, now);
+            if (got.error().value() != EAGAIN)
+                return fail(f, now);
+            f.readable = f.urgent && !f.peek_offset; // what comes behind is seen when the guest acknowledges
+            return arm(f, now);
         }
         if (*got == 0) {
             f.readable = false;
@@ -92,15 +96,17 @@ void tcp_translator::pump(tcp_flow& f, instant now) noexcept
         send_data(f, *got, now);
         moved += *got;
         // A short read emptied the queue: the next octet brings an event, unless the end of the stream stands behind it already.
-        f.readable = *got == want || f.peer_closed;
+        f.readable = *got == want || f.peer_closed || f.urgent;
     }
     arm(f, now);
 }
 
 /// The guest's window in whole segments; the rest of it only while nothing is in flight (RFC 9293 section 3.8.6.2.1).
-std::size_t tcp_translator::sendable(const tcp_flow& f) noexcept
+std::size_t tcp_translator::sendable(const tcp_flow& f) const noexcept
 {
-    const auto room = f.c.room();
+    std::size_t room = f.c.room();
+    if (!f.peek_offset) // what is in flight is read again each time, as far as scratch_ goes
+        room = std::min(room, os::most_behind * sizeof scratch_ - static_cast<std::size_t>(f.c.snd_nxt - f.c.snd_una));
     if (room > f.c.mss)
         return room / f.c.mss * f.c.mss;
     return room == f.c.mss || f.c.snd_nxt == f.c.snd_una || f.c.fin_sent ? room : 0;
@@ -123,7 +129,7 @@ os::result<std::size_t> tcp_translator::peek(tcp_flow& f, bytes_span into) noexc
         return os::peek(f.fd, into);
     const auto in_flight = static_cast<std::size_t>(f.c.snd_nxt - f.c.snd_una);
     const auto got = os::peek_behind(f.fd, in_flight, scratch_, into);
-    if (!got && got.error().value() == EAGAIN && f.peer_closed) // all that came before the end was peeked
+    if (!got && got.error().value() == EAGAIN && f.peer_closed && !f.urgent) // all that came before the end was peeked
         return std::size_t{0};
     return got;
 }

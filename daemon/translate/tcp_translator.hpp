@@ -33,6 +33,7 @@ struct tcp_flow {
     bool error_queue : 1 = false;  ///< IP_RECVERR is set
     bool peek_offset : 1 = false;  ///< SO_PEEK_OFF works
     bool broken : 1 = false;       ///< a send has failed for good
+    bool urgent : 1 = false;       ///< the peer sends urgent data: a short read does not mean that there is no more
     int fd = -1;
     tcp::receive_store::queue store;
     tcp::connection c;
@@ -99,7 +100,7 @@ private:
 
     // tcp_socket.cpp
     void pump(tcp_flow& f, instant now) noexcept;
-    [[nodiscard]] static std::size_t sendable(const tcp_flow& f) noexcept;
+    [[nodiscard]] std::size_t sendable(const tcp_flow& f) const noexcept;
     void on_full_window(tcp_flow& f, instant now) noexcept;
     [[nodiscard]] os::result<std::size_t> peek(tcp_flow& f, bytes_span into) noexcept;
     void send_data(tcp_flow& f, std::size_t octets, instant now) noexcept;

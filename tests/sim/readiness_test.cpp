@@ -71,3 +71,26 @@ TEST_CASE("a guest that takes back window after the FIN: what is repeated goes o
     REQUIRE(log.all.size() == 1);
     CHECK(log.all.front().s.payload.size() == 1024);
 }
+
+TEST_CASE("urgent data of the peer: what stands behind it arrives, too, and the end")
+{
+    for (const bool peek_offset : {true, false}) {
+        simulation s{{.peek_offset = peek_offset}};
+        auto& c = established(s);
+        c.peer.socket->urgent_at = 700;
+        c.peer.to_send = 2000;
+        CHECK(s.run_until([&] { return c.guest->received() == 2000; }, 100ms));
+        c.peer.socket->urgent_at = 1000;
+        converse_to_end(s, c, 100, 3000);
+    }
+}
+
+TEST_CASE("without peek offsets no more is in flight than can be read again")
+{
+    simulation s{{.peek_offset = false, .to_guest = {.delay = 100ms}, .guest = {.scale = 10, .receive_buffer = 32 << 20}}};
+    auto& c = established(s);
+    c.peer.socket->receive_limit = 32 << 20;
+    c.peer.to_send = 8 << 20;
+    CHECK(s.run_until([&] { return c.guest->received() == c.peer.to_send; }, 10s));
+    converse_to_end(s, c, 0, 0);
+}

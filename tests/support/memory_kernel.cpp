@@ -42,8 +42,15 @@ os::event memory_socket::readiness() const
     e.writable = over || write_shut || (send_room() >= send_limit / 3 && send_room() != 0);
     e.closed_by_peer = peer_finished || over;
     e.error = error != 0 || !error_queue.empty();
+    e.urgent = urgent_at != SIZE_MAX;
     e.hung_up = over || (peer_finished && write_shut);
     return e;
+}
+
+bytes_view memory_socket::visible(std::size_t from) const
+{
+    const auto end = from < urgent_at ? std::min(urgent_at, received.size()) : received.size();
+    return received.view().first(end).subspan(std::min(from, end));
 }
 
 memory_kernel::memory_kernel()

@@ -43,8 +43,11 @@ struct memory_socket {
     octet_queue received; ///< from the peer, not discarded yet
     octet_queue sending;  ///< to the peer, not taken yet
     std::size_t receive_limit = 4 << 20, send_limit = 256 << 10;
+    std::size_t urgent_at = SIZE_MAX; ///< where reads stop, in `received`; SIZE_MAX: nowhere
     std::size_t peek_offset = 0;
     bool peeks_from_offset = false;
+    /// What one read from `from` on can see: it stops in front of urgent data.
+    [[nodiscard]] bytes_view visible(std::size_t from) const;
     int error = 0; ///< SO_ERROR
     std::deque<os::queued_error> error_queue;
 

@@ -128,7 +128,7 @@ result<std::size_t> peek(int fd, bytes_span into) noexcept
     const auto from = s->peeks_from_offset ? s->peek_offset : 0;
     if (s->received.size() <= from)
         return nothing_to_read(*s);
-    const auto octets = s->received.view().subspan(from);
+    const auto octets = s->visible(from);
     const auto count = std::min(octets.size(), into.size());
     std::memcpy(into.data(), octets.data(), count);
     if (s->peeks_from_offset)
@@ -136,16 +136,18 @@ result<std::size_t> peek(int fd, bytes_span into) noexcept
     return count;
 }
 
-result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span, bytes_span into) noexcept
+result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span scratch, bytes_span into) noexcept
 {
+    if (skip > most_behind * scratch.size())
+        return failure(EINVAL);
     auto* s = kernel().find(fd);
     if (s == nullptr)
         return failure(EBADF);
     if (s->received.empty())
         return nothing_to_read(*s);
-    if (s->received.size() <= skip)
+    if (s->visible(0).size() <= skip)
         return failure(EAGAIN);
-    const auto octets = s->received.view().subspan(skip);
+    const auto octets = s->visible(0).subspan(skip);
     const auto count = std::min(octets.size(), into.size());
     std::memcpy(into.data(), octets.data(), count);
     return count;
@@ -160,6 +162,8 @@ result<std::size_t> discard(int fd, std::size_t octets) noexcept
         return nothing_to_read(*s);
     const auto count = std::min(octets, s->received.size());
     s->received.pop(count);
+    if (s->urgent_at != SIZE_MAX)
+        s->urgent_at = count > s->urgent_at ? SIZE_MAX : s->urgent_at - count;
     s->peek_offset -= std::min(s->peek_offset, count);
     return count;
 }
