@@ -1,0 +1,147 @@
+// Many flows at once: order of events, floods, and that nothing is allocated or left.
+
+#include "tests/sim/scenario.hpp"
+
+using namespace tapioca;
+using namespace tapioca::test;
+
+namespace {
+
+/// A SYN of one more connection, without a guest behind it.
+void flood(simulation& s, std::uint32_t n)
+{
+    octet room[most_header_octets];
+    const flow_key key{ip_address::v4(203, 0, 113, static_cast<octet>(n >> 16)), s.config.net.address4.address,
+                       static_cast<std::uint16_t>(80), static_cast<std::uint16_t>(1 + n % 65535), wire::protocol_tcp};
+    const tcp_emission e{.seq = seq_number{n}, .ack = {}, .flags = wire::tcp_syn, .window = 0xffff, .mss_option = 1460};
+    wire::virtio_net_header vnet;
+    octet* end = room + sizeof room;
+    const auto size = emit_tcp(end, {s.config.guest_mac, s.config.net.our_mac}, key, e, vnet);
+    s.inject({end - size, size});
+}
+
+} // namespace
+
+TEST_CASE("a turn allocates nothing, and the count would tell")
+{
+    const auto before = allocation_count();
+    auto* one = new int{1};
+    CHECK(allocation_count() == before + 1);
+    delete one;
+
+    simulation s;
+    peers_answer(s);
+    auto& c = s.guest_opens();
+    auto& d = s.peer_opens();
+    d.guest->write_and_finish(100'000, s.now());
+    d.peer.finish = true;
+    converse_to_end(s, c, 1'000'000, 1'000'000);
+    CHECK(s.allocations == 0);
+}
+
+TEST_CASE("twenty-five conversations of both kinds over a bad link, events in random order: every octet arrives, every flow goes")
+{
+    for (unsigned seed = 1; seed <= 2; ++seed) {
+        simulation_options o;
+        o.seed = seed;
+        o.shuffle_events = true;
+        o.peek_offset = seed != 2;
+        o.to_guest = o.from_guest = {.jitter = 100us, .loss = 0.01, .duplicates = 0.01};
+        simulation s{o};
+        std::mt19937 random{seed};
+        s.kernel.on_connect = [&](memory_socket& socket) {
+            if (random() % 2 == 0)
+                return 0;
+            s.after(duration{static_cast<std::int64_t>(random() % 3'000'000)}, [&s, &socket] { s.kernel.connected(socket); });
+            return EINPROGRESS;
+        };
+        for (int i = 0; i < 25; ++i) {
+            auto& c = random() % 2 == 0 ? s.guest_opens() : s.peer_opens();
+            s.after(duration{static_cast<std::int64_t>(random() % 50'000'000)}, [&s, &c] {
+                c.guest->write(20'000, s.now());
+                c.guest->finish(s.now());
+            });
+            s.after(duration{static_cast<std::int64_t>(random() % 50'000'000)}, [&c] {
+                c.peer.to_send = 30'000;
+                c.peer.finish = true;
+            });
+            s.run_for(duration{static_cast<std::int64_t>(random() % 5'000'000)});
+        }
+        CHECK(s.run_until([&] { return s.tcp->flow_count() == 0; }, 300s));
+        for (auto& c : s.conversations) {
+            CHECK(c->guest->received() == 30'000);
+            CHECK(c->peer.received == 20'000);
+        }
+        check_no_complaints(s);
+        CHECK(s.nothing_left());
+    }
+}
+
+TEST_CASE("a flood of SYNs fills the table and no more; who is already there is served, and places become free again")
+{
+    simulation s{{.flows = 256}};
+    auto& c = established(s);
+    s.kernel.on_connect = [](memory_socket&) { return EINPROGRESS; };
+    for (std::uint32_t n = 0; n < 5000; ++n) {
+        flood(s, n);
+        if (n % 100 == 0) {
+            c.guest->write(100, s.now());
+            c.peer.to_send += 100;
+            s.run_for(1ms);
+        }
+    }
+    s.run_for(10ms);
+    CHECK(s.tcp->flow_count() == 256);
+    CHECK(s.dropped(drop_reason::flow_table_full) == 5000 - 255);
+    CHECK(c.peer.received == 5000);
+    CHECK(c.guest->received() == 5000);
+    CHECK(s.kernel.open_sockets() == 256);
+    for (auto& socket : s.kernel.sockets())
+        if (socket.at == memory_socket::stage::connecting)
+            s.kernel.connect_failed(socket, ECONNREFUSED);
+    s.run_for(10ms);
+    CHECK(s.tcp->flow_count() == 1);
+    CHECK(s.allocations == 0);
+    peers_answer(s);
+    auto& d = s.guest_opens();
+    CHECK(s.run_until([&] { return d.guest->at == stage::open; }, 1s));
+}
+
+TEST_CASE("three hundred connections one after the other leave nothing, also under the same name")
+{
+    simulation s{{.flows = 16}};
+    peers_answer(s);
+    for (int i = 0; i < 300; ++i) {
+        auto& c = s.guest_opens();
+        if (i % 3 == 2)
+            s.after(1ms, [&] { c.guest->abort(s.now()); });
+        else
+            converse_to_end(s, c, 500, 500);
+        s.run_for(2ms);
+        REQUIRE(s.nothing_left());
+        s.conversations.clear();
+    }
+}
+
+TEST_CASE("random octets and random segments from the guest harm nobody")
+{
+    simulation s;
+    auto& c = established(s);
+    std::mt19937 random{9};
+    for (int i = 0; i < 3000; ++i) {
+        std::vector<octet> frame(random() % 200);
+        for (auto& o : frame)
+            o = static_cast<octet>(random());
+        if (frame.size() > 14) { // often enough something that looks like IP
+            frame[12] = random() % 2 == 0 ? 0x08 : 0x86;
+            frame[13] = frame[12] == 0x08 ? 0x00 : 0xdd;
+            frame[14] = frame[12] == 0x08 ? 0x45 : 0x60;
+        }
+        s.inject(frame);
+        if (i % 16 == 0)
+            s.run_for(1ms);
+    }
+    s.run_for(10ms);
+    s.conversations[0]->guest->complaints.clear();
+    converse_to_end(s, c, 1000, 1000);
+}
