@@ -6,6 +6,7 @@
 #include "proto/wire/protocol.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace tapioca {
 namespace {
@@ -49,6 +50,8 @@ worker::worker(common_ground& common, unsigned self, tun_descriptor tap, std::ve
     require(poller_.add(tap_.descriptor(), token_of(source::tap), os::trigger::level), "Couldn't watch the tap device");
     require(poller_.add(common_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
             "Couldn't watch a mailbox");
+    if (auto spare = os::udp_socket(ip_family::ipv4); spare && !listeners_.empty())
+        spare_ = std::move(*spare);
     for (std::uint32_t i = 0; i < listeners_.size(); ++i) {
         if (listeners_[i].protocol != wire::protocol_tcp) {
             udp_.add_listener(std::move(listeners_[i].fd), listeners_[i].port);
@@ -121,7 +124,7 @@ void worker::dispatch(const os::event& e, instant now) noexcept
 {
     switch (static_cast<source>(e.what.kind)) {
     case source::tap:
-        return take_tap(now);
+        return take_tap(e, now);
     case source::mailbox:
         return take_mail(now);
     case source::tcp_flow:
@@ -138,8 +141,12 @@ void worker::dispatch(const os::event& e, instant now) noexcept
 }
 
 /// A lone frame costs one read and no EAGAIN; while the tap has frames turn after turn, the batch doubles.
-void worker::take_tap(instant now) noexcept
+void worker::take_tap(const os::event& e, instant now) noexcept
 {
+    if (e.error) { // the guest has removed the device, which does not come back
+        poller_.remove(tap_.descriptor());
+        return ctx_.report(report::event_kind::tap_failed, now, {}, ENODEV);
+    }
     const auto reads = turn_ == tap_turn_ + 1 ? reads_ : 1;
     const auto frames = ctx_.tap.receive(reads);
     reads_ = frames.size() < reads ? std::max<std::size_t>(frames.size(), 1) : std::min(2 * reads, tun_queue::most_frames);
@@ -164,12 +171,27 @@ void worker::accept_from(std::uint32_t listener, instant now) noexcept
 {
     for (int i = 0; i < accepts_per_turn; ++i) {
         auto connection = os::accept(listeners_[listener].fd.get());
+        if (!connection && (connection.error().value() == EMFILE || connection.error().value() == ENFILE)) {
+            shed(listeners_[listener].fd.get());
+            continue;
+        }
         if (!connection)
             return;
         const auto port = listeners_[listener].port;
         if (!pass_on(*connection, port))
             tcp_.from_peer(std::move(*connection), port, now);
     }
+}
+
+/// No descriptor is left for the connection that waits, which would wake us for ever: it is taken with the spare one, and reset.
+void worker::shed(int listener) noexcept
+{
+    counters_.drop(drop_reason::socket_failed);
+    spare_ = {};
+    if (const auto connection = os::accept(listener))
+        os::reset_on_close(connection->fd.get());
+    if (auto spare = os::udp_socket(ip_family::ipv4))
+        spare_ = std::move(*spare);
 }
 
 instant worker::next_deadline(instant now) const noexcept

@@ -59,11 +59,12 @@ private:
     void run() noexcept;
     void turn() noexcept;
     void dispatch(const os::event& e, instant now) noexcept;
-    void take_tap(instant now) noexcept;
+    void take_tap(const os::event& e, instant now) noexcept;
     void take_mail(instant now) noexcept;
     void take_letter(bytes_view letter, instant now) noexcept;
     void take_requests(instant now) noexcept;
     void accept_from(std::uint32_t listener, instant now) noexcept;
+    void shed(int listener) noexcept;
     [[nodiscard]] bool pass_on(os::accepted& connection, std::uint16_t port) noexcept;
     void end_turn(instant now) noexcept;
     [[nodiscard]] instant next_deadline(instant now) const noexcept;
@@ -88,6 +89,7 @@ private:
     echo_translator echo_;
     ingress ingress_;
     std::vector<listening_socket> listeners_;
+    os::unique_fd spare_; ///< given up for a moment when there are no descriptors left
     std::atomic<bool> stopping_ = false, advertise_ = false;
     std::size_t reads_ = 1;      ///< frames that the next visit to the tap tries to read, if it comes in the next turn
     std::uint64_t turn_ = 0;     ///< counts turns

@@ -33,6 +33,9 @@ result<void> poller::add(int fd, token what, trigger t) noexcept
     return {};
 }
 
+// syscalls: epoll_ctl
+void poller::remove(int fd) noexcept { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+
 // syscalls: epoll_pwait epoll_wait
 std::span<const event> poller::wait(instant now, instant until) noexcept
 {

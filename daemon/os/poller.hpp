@@ -43,6 +43,8 @@ public:
 
     [[nodiscard]] result<void> add(int fd, token what, trigger t) noexcept;
 
+    void remove(int fd) noexcept;
+
     /// Waits until something is ready or `until` has come (instant::max(): for ever), at most `now` told. The events are valid
     /// until the next call.
     [[nodiscard]] std::span<const event> wait(instant now, instant until) noexcept;

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""What a daemon does not do once it serves: map memory, or wake without a reason."""
+"""What a daemon does not do once it serves: allocate or map memory for traffic, or wake without a reason."""
 import os
 import pathlib
+import shutil
+import struct
 import sys
 import time
 import unittest
+import unittest.mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
@@ -68,6 +71,23 @@ class Sealed(unittest.TestCase):
                 daemon.counters()
                 self.assertEqual(mappings(daemon.pid), before)
                 self.assertEqual(daemon.stop(), 0)
+
+    @unittest.skipUnless(os.environ.get("TAPIOCA_COUNT_ALLOCATIONS"), "needs TAPIOCA_COUNT_ALLOCATIONS, the built library that counts")
+    def test_workers_allocate_nothing(self):
+        library, counts = f"{self.host.dir}/count_allocations.so", pathlib.Path(f"{self.host.dir}/allocations")
+        shutil.copy(os.environ["TAPIOCA_COUNT_ALLOCATIONS"], library)
+        counts.write_bytes(bytes(16))
+        counts.chmod(0o666)
+        environment = {**self.host.environment(), "LD_PRELOAD": library, "TAPIOCA_ALLOCATIONS": str(counts)}
+        with unittest.mock.patch.object(self.host, "environment", lambda: environment):
+            guest, daemon = self.connected("--workers", "2", "-d")
+        main, others = struct.unpack("QQ", counts.read_bytes())
+        self.assertGreater(main, 100)
+        self.traffic(guest)
+        self.assertEqual(daemon.stop(), 0)
+        after = struct.unpack("QQ", counts.read_bytes())
+        print(f"allocations of the main thread: {main} to start, {after[0] - main} to serve and to tell of it")
+        self.assertEqual(after[1], others)
 
     @unittest.skipIf(netns_test.SANITIZED, "sanitizers have a thread of their own that wakes")
     def test_an_idle_daemon_never_wakes(self):

@@ -132,14 +132,20 @@ class Daemon:
         """Ends the daemon as an operator does; its exit status."""
         if self.process.poll() is None:
             self.process.terminate()
-try : self
-    .process.wait(5) except subprocess.TimeoutExpired
-        : self.process.kill() self.process
-              .wait() raise RuntimeError(f "the daemon ignored SIGTERM: {self.log()}") from None return self.process.returncode
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise RuntimeError(f"the daemon ignored SIGTERM: {self.log()}") from None
+        return self.process.returncode
 
-          def connected_guest(host, *options, uid = USER, **named)
-        : ""
-          "A guest with a running daemon: what most tests start from."
-          "" guest = Guest(host, uid)
+
+def connected_guest(host, *options, uid=USER, **named):
+    """A guest with a running daemon: what most tests start from."""
+    guest = Guest(host, uid)
     try:
-return guest, Daemon(guest, *options, uid = uid, **named) except BaseException : guest.close() raise
+        return guest, Daemon(guest, *options, uid=uid, **named)
+    except BaseException:
+        guest.close()
+        raise
