@@ -66,8 +66,9 @@ private:
             auto before = sequence_.load(std::memory_order_relaxed);
             if ((before & 1) != 0 || !sequence_.compare_exchange_strong(before, before + 1, std::memory_order_acquire))
                 return;
-            words_[0].store(words[0], std::memory_order_relaxed);
-            words_[1].store(words[1], std::memory_order_relaxed);
+            // Released, so that who reads a new word sees at least the odd count.
+            words_[0].store(words[0], std::memory_order_release);
+            words_[1].store(words[1], std::memory_order_release);
             sequence_.store(before + 2, std::memory_order_release);
         }
         [[nodiscard]] ip_address load() const noexcept

@@ -178,7 +178,7 @@ bool tcp_translator::relay_error_queue(tcp_flow& f) noexcept
 void tcp_translator::answer_stray(const packet& p, const wire::tcp_segment& s) noexcept
 {
     ctx_.counters.drop(drop_reason::no_flow);
-    if (s.has(wire::tcp_rst) || !p.source.is_unicast())
+    if (s.has(wire::tcp_rst) || !p.source.is_unicast() || !p.destination.is_unicast())
         return;
     tcp_emission e;
     if (s.has(wire::tcp_ack)) {

@@ -66,12 +66,11 @@ void udp_translator::gather(const udp_flow& f, const guest_packet& frame, batch&
     const auto datagram = wire::parse_udp(p.l4);
     if (!datagram)
         return ctx_.counters.drop(datagram.why());
-    const bool many = frame.vnet.gso_type == wire::vnet_gso_udp_l4;
-    if ((many && frame.vnet.gso_size == 0) || (!many && frame.vnet.gso_type != wire::vnet_gso_none))
-        return ctx_.counters.drop(drop_reason::tap_gso);
-
     const auto octets = datagram->payload.size();
-    const auto segment = many && octets > frame.vnet.gso_size ? frame.vnet.gso_size : octets;
+    const auto size = datagram_size(frame.vnet, octets);
+    if (!size)
+        return ctx_.counters.drop(size.why());
+    const auto segment = *size;
     const auto fragments = p.dont_fragment ? os::fragmentation::refused : os::fragmentation::allowed;
     b.pieces[b.piece_count] = datagram->payload;
     if (b.message_count != 0 && segment <= f.largest_segment) {

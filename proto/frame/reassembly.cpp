@@ -232,7 +232,7 @@ void reassembler::release(std::size_t at) noexcept
 std::size_t reassembler::expire(instant now) noexcept
 {
     std::size_t wanted = 0;
-    for (std::size_t i = 0; i < capacity_; ++i) {
+    for (std::size_t i = 0; held_ != 0 && i < capacity_; ++i) {
         if (!datagrams_[i].used || datagrams_[i].expiry > now)
             continue;
         if (!datagrams_[i].discarded)
@@ -245,7 +245,7 @@ std::size_t reassembler::expire(instant now) noexcept
 instant reassembler::next_expiry() const noexcept
 {
     instant next = instant::max();
-    for (std::size_t i = 0; i < capacity_; ++i)
+    for (std::size_t i = 0; held_ != 0 && i < capacity_; ++i)
         if (datagrams_[i].used)
             next = std::min(next, datagrams_[i].expiry);
     return next;

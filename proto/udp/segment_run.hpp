@@ -3,6 +3,9 @@
 // boundaries.
 #pragma once
 
+#include "proto/base/result.hpp"
+#include "proto/wire/virtio_net.hpp"
+
 #include <cstddef>
 
 namespace tapioca {
@@ -38,6 +41,18 @@ private:
     std::size_t segments_ = 0, segment_ = 0, octets_ = 0;
     bool ended_ = false; ///< by a shorter or an empty datagram
 };
+
+/// The size of the datagrams that `octets` of a frame's payload are cut into, as its offload header says; or that the header
+/// makes no sense: more of them than any kernel sends as one would cost us a call each.
+[[nodiscard]] constexpr parsed<std::size_t> datagram_size(const wire::virtio_net_header& vnet, std::size_t octets) noexcept
+{
+    constexpr std::size_t most_in_frame = 128; // UDP_MAX_SEGMENTS since Linux 6.9
+    if (vnet.gso_type == wire::vnet_gso_none)
+        return octets;
+    if (vnet.gso_type != wire::vnet_gso_udp_l4 || vnet.gso_size == 0 || octets > most_in_frame * vnet.gso_size)
+        return drop_reason::tap_gso;
+    return octets > vnet.gso_size ? vnet.gso_size : octets;
+}
 
 /// The most octets of UDP payload that one packet's length fields can count.
 [[nodiscard]] constexpr std::size_t most_run_octets(bool ipv4) noexcept { return 65535U - (ipv4 ? 20U : 40U) - 8U; }

@@ -154,3 +154,17 @@ TEST_CASE(
     s.lose_to_guest = {};
     converse_to_end(s, c, 100, 100);
 }
+
+TEST_CASE("RFC 9293 section 3.9.2.3: a segment to a multicast or broadcast address is not answered")
+{
+    for (const octet first : {octet{224}, octet{255}}) {
+        probe p;
+        p.c.guest->forge({});
+        auto& frame = p.c.guest->output.back().octets;
+        const ipv4_octets destination = {first, 255, 255, 255};
+        std::copy(destination.begin(), destination.end(), frame.begin() + 30);
+        p.s.run_for(1ms);
+        CHECK(p.log.all.empty());
+        p.still_works();
+    }
+}

@@ -55,6 +55,32 @@ TEST_CASE("a run holds at most 64 datagrams")
     CHECK(r.octets() == 64 * 64);
 }
 
+TEST_CASE("the offload header says how large the datagrams of a frame are")
+{
+    wire::virtio_net_header vnet;
+    CHECK(*datagram_size(vnet, 1400) == 1400);
+    CHECK(*datagram_size(vnet, 0) == 0);
+    vnet.gso_type = wire::vnet_gso_udp_l4;
+    vnet.gso_size = 100;
+    CHECK(*datagram_size(vnet, 12'800) == 100);
+    CHECK(*datagram_size(vnet, 60) == 60);
+}
+
+TEST_CASE("an offload header that would make countless datagrams of a frame is refused")
+{
+    wire::virtio_net_header vnet;
+    vnet.gso_type = wire::vnet_gso_udp_l4;
+    vnet.gso_size = 1;
+    CHECK(*datagram_size(vnet, 128) == 1);
+    CHECK(datagram_size(vnet, 129).why() == drop_reason::tap_gso);
+    CHECK(datagram_size(vnet, 65'507).why() == drop_reason::tap_gso);
+    vnet.gso_size = 0;
+    CHECK_FALSE(datagram_size(vnet, 100));
+    vnet.gso_type = wire::vnet_gso_tcpv4;
+    vnet.gso_size = 1000;
+    CHECK_FALSE(datagram_size(vnet, 100));
+}
+
 TEST_CASE("a run is no longer than a packet")
 {
     segment_run r;
