@@ -17,13 +17,16 @@ void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) no
         return;
     if (f->c.state == tcp::tcp_state::connecting)
         return on_connect_event(*f, e, now);
-    if (e.error && os::take_error(f->fd) != 0) // soft errors leave SO_ERROR empty and never end a flow
+    // What the peer sent before it reset can still be read, and belongs to the guest; the read behind it returns the error. Soft
+    // errors leave SO_ERROR empty and never end a flow.
+    const bool reads = f->c.synchronized() && !f->c.fin_sent;
+    if (e.error && !reads && os::take_error(f->fd) != 0)
         return fail(*f, now);
     if (e.closed_by_peer)
         f->peer_closed = true;
     if (e.urgent)
         f->urgent = true;
-    if (e.readable || e.closed_by_peer)
+    if (e.readable || e.closed_by_peer || e.error)
         f->readable = true;
     if (e.writable && f->store.length != 0) {
         drain(*f, now);
@@ -129,9 +132,12 @@ os::result<std::size_t> tcp_translator::peek(tcp_flow& f, bytes_span into) noexc
         return os::peek(f.fd, into);
     const auto in_flight = static_cast<std::size_t>(f.c.snd_nxt - f.c.snd_una);
     const auto got = os::peek_behind(f.fd, in_flight, scratch_, into);
-    if (!got && got.error().value() == EAGAIN && f.peer_closed && !f.urgent) // all that came before the end was peeked
-        return std::size_t{0};
-    return got;
+    if (got || got.error().value() != EAGAIN || !f.peer_closed || f.urgent)
+        return got;
+    // All that came before the end was peeked; a read that begins in front of it does not say which kind of end.
+    if (const int error = os::take_error(f.fd); error != 0)
+        return os::result<std::size_t>{boost::system::error_code{error, boost::system::system_category()}};
+    return std::size_t{0};
 }
 
 void tcp_translator::send_data(tcp_flow& f, std::size_t octets, instant now) noexcept
