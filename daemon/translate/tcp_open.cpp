@@ -64,7 +64,7 @@ void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant n
     if (!progress)
         return refuse(*f, progress.error().value(), now);
     if (*progress == os::connect_progress::connected)
-        apply(*f, {f->c.on_connected(now)}, now);
+        finish_connect(*f, now);
     else
         arm(*f, now);
 }
@@ -233,13 +233,19 @@ void tcp_translator::on_connect_event(tcp_flow& f, const os::event& e, instant n
         return refuse(f, error != 0 ? error : ECONNABORTED, now);
     if (!e.writable)
         return;
+    f.readable = f.readable || e.readable || e.closed_by_peer;
+    f.peer_closed = f.peer_closed || e.closed_by_peer;
+    f.urgent = f.urgent || e.urgent;
+    finish_connect(f, now);
+}
+
+/// From here on errors on the path are the kernel's matter.
+void tcp_translator::finish_connect(tcp_flow& f, instant now) noexcept
+{
     if (f.error_queue) {
         (void)os::set_receive_errors(f.fd, f.key.remote.family(), false);
         f.error_queue = false;
     }
-    f.readable = f.readable || e.readable || e.closed_by_peer;
-    f.peer_closed = f.peer_closed || e.closed_by_peer;
-    f.urgent = f.urgent || e.urgent;
     apply(f, {f.c.on_connected(now)}, now);
 }
 

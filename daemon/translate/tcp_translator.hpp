@@ -88,6 +88,7 @@ private:
     void report_to_guest(const tcp_flow& f, int error) noexcept;
     void answer_stray(const packet& p, const wire::tcp_segment& s) noexcept;
     [[nodiscard]] bool relay_error_queue(tcp_flow& f) noexcept;
+    void finish_connect(tcp_flow& f, instant now) noexcept;
     [[nodiscard]] seq_number initial_sequence(const flow_key& key, instant now) const noexcept;
     [[nodiscard]] std::uint16_t largest_mss(ip_family family) const noexcept;
 

@@ -150,6 +150,25 @@ TEST_CASE("a peer that is gone before the guest has answered: the guest sees dat
     converse_to_end(s, c, 100, 0);
 }
 
+TEST_CASE("a path that was traced is not any more once the connection stands, at once or later")
+{
+    for (const bool at_once : {true, false}) {
+        simulation s;
+        bool traced = false;
+        s.kernel.on_connect = [&](memory_socket& socket) {
+            traced = socket.receives_errors; // the model's TTL is not the usual one
+            return at_once ? 0 : EINPROGRESS;
+        };
+        auto& c = s.guest_opens();
+        s.run_for(1ms);
+        if (!at_once)
+            s.kernel.connected(*c.peer.socket);
+        REQUIRE(s.run_until([&] { return c.guest->at == stage::open; }, 1s));
+        CHECK(traced);
+        CHECK_FALSE(c.peer.socket->receives_errors);
+    }
+}
+
 TEST_CASE("options of the SYN: ours are announced, theirs are kept")
 {
     simulation s{{.mtu = 1500}};

@@ -213,9 +213,9 @@ result<void> set_ttl(int fd, ip_family, octet ttl) noexcept
 {
     return with(fd, [&](memory_socket& s) { s.ttl = ttl; });
 }
-result<void> set_receive_errors(int fd, ip_family, bool) noexcept
+result<void> set_receive_errors(int fd, ip_family, bool on) noexcept
 {
-    return with(fd, [](memory_socket&) {});
+    return with(fd, [&](memory_socket& s) { s.receives_errors = on; });
 }
 result<void> set_tos(int fd, ip_family, octet) noexcept
 {
