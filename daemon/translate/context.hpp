@@ -17,7 +17,7 @@
 namespace tapioca {
 
 /// Kinds of epoll tokens.
-enum class source : std::uint8_t { tap, mailbox, tcp_flow, udp_flow, echo_flow, tcp_listener, udp_listener };
+enum class source : std::uint8_t { tap, clients, mailbox, tcp_flow, udp_flow, echo_flow, tcp_listener, udp_listener };
 
 struct context {
     const plane_config& config;
