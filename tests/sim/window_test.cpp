@@ -162,6 +162,24 @@ TEST_CASE("a socket that takes nothing for ten minutes: the guest waits, and goe
     converse_to_end(s, c, 10, 10);
 }
 
+TEST_CASE("segments smaller than the window's unit do not move its edge beyond what the store may hold")
+{
+    for (const std::uint32_t frame : {1U, 100U, 255U, 257U}) {
+        simulation s{{.guest = {.send_frame = frame, .congestion_window = false}}};
+        auto& c = established(s);
+        c.peer.reads = false;
+        c.peer.socket->send_limit = 5000;
+        c.guest->write(200'000, s.now());
+        s.run_for(10s);
+        CHECK(c.guest->acknowledged() > 5000 + 65'000);
+        CHECK(c.guest->acknowledged() <= 5000 + 65'536);
+        c.peer.reads = true;
+        CHECK(s.run_until([&] { return c.peer.received == 200'000; }, 60s));
+        CHECK(s.dropped(drop_reason::outside_window) == 0);
+        converse_to_end(s, c, 10, 10);
+    }
+}
+
 TEST_CASE("a window that opened again is announced without being asked for")
 {
     simulation s;
