@@ -15,6 +15,7 @@
 #include "proto/tcp/effects.hpp"
 #include "proto/tcp/retransmit.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace tapioca::tcp {
@@ -110,6 +111,13 @@ struct connection {
     [[nodiscard]] effects on_eof(instant now) noexcept;
     /// A FIN that was sent is due again, as everything before it has been repeated.
     [[nodiscard]] bool fin_is_next() const noexcept { return fin_sent && snd_nxt + 1 == snd_max; }
+
+    /// The number of a segment without octets: the highest that was sent, also while octets before it are being repeated, but not
+    /// beyond the guest's window, where nothing is acceptable (RFC 9293 section 3.10.7.4, first).
+    [[nodiscard]] seq_number control_seq() const noexcept
+    {
+        return snd_una == iss ? snd_max : std::min(snd_max, snd_una + snd_wnd);
+    }
 
     // ── time ──
     [[nodiscard]] effects on_timeout(instant now) noexcept;
