@@ -101,8 +101,9 @@ TEST_CASE("of two workers that enter one flow in the same instant exactly one ow
     const auto work = [&](unsigned self) {
         for (std::uint64_t n = 0; n < rounds; ++n) {
             reached[self] = n;
-            while (reached[1 - self] < n)
-                std::this_thread::yield();
+            for (unsigned spins = 0; reached[1 - self] < n; ++spins)
+                if (spins > 10'000) // or the two would take turns
+                    std::this_thread::yield();
             const bool blocks = owners->enter(neighbour(rounds + self), self);
             entered[self][n] = owners->enter(neighbour(n), self);
             if (blocks)
