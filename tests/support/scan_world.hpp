@@ -5,7 +5,6 @@
 #include "proto/wire/protocol.hpp"
 #include "tests/support/catch.hpp"
 
-#include <initializer_list>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,7 +19,7 @@ struct ports_of {
     bool scan = true;
 };
 
-inline forward_rules rules_of(std::initializer_list<ports_of> list)
+inline forward_rules rules_of(const std::vector<ports_of>& list)
 {
     forward_rules rules;
     for (const auto& r : list) {
@@ -48,7 +47,7 @@ struct world {
     std::set<std::string> privileged; ///< may not be opened
     std::vector<std::string> attempts, closed;
 
-    world(std::initializer_list<ports_of> host_list, std::initializer_list<ports_of> guest_list)
+    world(const std::vector<ports_of>& host_list, const std::vector<ports_of>& guest_list)
         : host_rules(rules_of(host_list)), guest_rules(rules_of(guest_list)),
           memory(port_scan::words_for(host_rules, guest_rules)), scan(host_rules, guest_rules, memory)
     {
