@@ -19,9 +19,6 @@
 
 namespace tapioca {
 
-/// Where the sockets of a rule listen: those of -t and -u on the host, those of -T and -U in the guest's namespace.
-enum class rule_side : std::uint8_t { host, guest };
-
 enum class scan_action : std::uint8_t { open, close };
 
 struct scan_change {
