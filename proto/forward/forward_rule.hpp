@@ -20,6 +20,9 @@ struct forward_rule {
     std::uint16_t first = 0, last = 0;
     std::uint16_t target_first = 0; ///< the other side's port for `first`; the others follow
     ip_address target;              ///< unspecified: the guest, wherever it is
+    /// The same for all rules of one option: index of the first of them. A best-effort option has failed if none of its ports
+    /// could be bound, however many rules its exclusions have cut it into.
+    std::uint8_t group = 0;
 
     [[nodiscard]] constexpr std::uint16_t target_port(std::uint16_t port) const noexcept
     {
