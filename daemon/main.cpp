@@ -122,14 +122,25 @@ network_set_up set_up_network(const options& opts, netns::target& target)
     configured_interface interface;
     netns::enter(target.network.get(), [&] {
         bring_up_loopback();
-        made.resources.tap_queues = open_tap(plan.name, opts.workers);
+        for (auto& queue : open_tap(plan.name, opts.workers))
+            made.resources.tap_queues.emplace_back(std::move(queue));
         interface = configure_tap(plan, plan.name);
     });
     report(interface.notes, interface.warnings);
     guest.ipv4 = guest.ipv4 && interface.ipv4;
     guest.ipv6 = guest.ipv6 && interface.ipv6;
-    made.resources.listeners = open_listeners(opts);
+    forward_rules rules;
+    for (const auto* ranges : {&opts.tcp_ports, &opts.udp_ports})
+        for (const auto& range : *ranges)
+            rules.push_back({.protocol = ranges == &opts.tcp_ports ? octet{6} : octet{17},
+                             .first = range.first,
+                             .last = range.last,
+                             .target_first = range.first});
+    auto opened = open_listeners({listen_side::host, rules});
+    report({}, opened.warnings);
+    made.resources.listeners = std::move(opened.sockets);
     made.config = plan_plane(opts, host, guest, interface.mac);
+    made.config.host_rules = rules;
     report(start_report(opts, host, guest, made.config.xlat, plan.name), {});
     target.network.reset(); // or it would live as long as we do
     return made;

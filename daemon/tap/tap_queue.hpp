@@ -27,6 +27,7 @@ using tx_slot = bytes_span;
 class tap_queue {
 public:
     static constexpr std::size_t largest_body = 65536;
+    static constexpr std::size_t most_frames = 16; ///< 16 buffers of 64 KiB stay inside a 2 MiB cache
 
     virtual ~tap_queue() = default;
 

@@ -4,7 +4,6 @@
 #include "daemon/translate/limits.hpp"
 
 #include <algorithm>
-#include <system_error>
 
 namespace tapioca {
 
@@ -15,12 +14,6 @@ namespace {
 constexpr octet usual_ttl = 64;
 
 bool is_name_service(std::uint16_t port) noexcept { return port == 53 || port == 853; }
-
-void require(const os::result<void>& r, const char* what)
-{
-    if (!r)
-        throw std::system_error(r.error().value(), std::generic_category(), what);
-}
 
 } // namespace
 
@@ -44,19 +37,6 @@ udp_translator::~udp_translator()
         if (f.fd >= 0)
             os::close(f.fd);
     });
-}
-
-void udp_translator::add_listener(os::unique_fd fd, std::uint16_t port)
-{
-    const auto local = os::local_endpoint(fd.get());
-    if (!local)
-        throw std::system_error(local.error().value(), std::generic_category(),
-                                "Couldn't read the address of a listening socket");
-    require(os::share_port(fd.get()), "Couldn't share the port of a listening socket");
-    require(os::set_packet_info(fd.get(), local->address.family()), "Couldn't ask a listening socket for destinations");
-    const os::token id{static_cast<std::uint8_t>(source::udp_listener), static_cast<std::uint32_t>(listeners_.size())};
-    require(ctx_.poller.add(fd.get(), id, os::trigger::level), "Couldn't watch a listening socket");
-    listeners_.push_back({std::move(fd), port, *local});
 }
 
 void udp_translator::list_ready(udp_flow& f) noexcept
