@@ -129,18 +129,10 @@ network_set_up set_up_network(const options& opts, netns::target& target)
     report(interface.notes, interface.warnings);
     guest.ipv4 = guest.ipv4 && interface.ipv4;
     guest.ipv6 = guest.ipv6 && interface.ipv6;
-    forward_rules rules;
-    for (const auto* ranges : {&opts.tcp_ports, &opts.udp_ports})
-        for (const auto& range : *ranges)
-            rules.push_back({.protocol = ranges == &opts.tcp_ports ? octet{6} : octet{17},
-                             .first = range.first,
-                             .last = range.last,
-                             .target_first = range.first});
-    auto opened = open_listeners({listen_side::host, rules});
+    auto opened = open_listeners({listen_side::host, opts.host_rules, opts.freebind});
     report({}, opened.warnings);
     made.resources.listeners = std::move(opened.sockets);
     made.config = plan_plane(opts, host, guest, interface.mac);
-    made.config.host_rules = rules;
     report(start_report(opts, host, guest, made.config.xlat, plan.name), {});
     target.network.reset(); // or it would live as long as we do
     return made;
@@ -159,7 +151,7 @@ int run(std::span<const char* const> argv)
     sandbox box = sandbox::enter();
     os::raise_descriptor_limit();
     os::use_one_heap();
-    const options opts = parse_command_line(argv);
+    const options opts = parse_command_line(argv, discover_port_facts());
     named_files files = create_files(opts);
     start_log(opts, files);
     report({}, opts.warnings);
