@@ -122,13 +122,16 @@ network_set_up set_up_network(const options& opts, netns::target& target)
     configured_interface interface;
     netns::enter(target.network.get(), [&] {
         bring_up_loopback();
-        made.resources.tap_queues = open_tap(plan.name, opts.workers);
+        for (auto& queue : open_tap(plan.name, opts.workers))
+            made.resources.tap_queues.emplace_back(std::move(queue));
         interface = configure_tap(plan, plan.name);
     });
     report(interface.notes, interface.warnings);
     guest.ipv4 = guest.ipv4 && interface.ipv4;
     guest.ipv6 = guest.ipv6 && interface.ipv6;
-    made.resources.listeners = open_listeners(opts);
+    auto opened = open_listeners({listen_side::host, opts.host_rules, opts.freebind});
+    report({}, opened.warnings);
+    made.resources.listeners = std::move(opened.sockets);
     made.config = plan_plane(opts, host, guest, interface.mac);
     report(start_report(opts, host, guest, made.config.xlat, plan.name), {});
     target.network.reset(); // or it would live as long as we do
@@ -148,7 +151,7 @@ int run(std::span<const char* const> argv)
     sandbox box = sandbox::enter();
     os::raise_descriptor_limit();
     os::use_one_heap();
-    const options opts = parse_command_line(argv);
+    const options opts = parse_command_line(argv, discover_port_facts());
     named_files files = create_files(opts);
     start_log(opts, files);
     report({}, opts.warnings);

@@ -7,11 +7,13 @@ worker_pool::worker_pool(plane_config config, plane_resources&& resources)
 {
     if (capture_)
         begin_capture(capture_.get());
-    auto listeners = std::move(resources.listeners);
     for (auto& tap : resources.tap_queues) {
         const auto self = static_cast<unsigned>(workers_.size());
-        workers_.push_back(std::make_unique<worker>(common_, self, std::move(tap), std::exchange(listeners, {}), capture_.get()));
+        auto* in_namespace = resources.in_namespace.empty() ? nullptr : resources.in_namespace[self];
+        workers_.push_back(std::make_unique<worker>(common_, self, std::move(tap), capture_.get(), in_namespace));
     }
+    for (auto& l : resources.listeners)
+        workers_.front()->listen(std::move(l));
 }
 
 void worker_pool::start()
@@ -25,6 +27,10 @@ void worker_pool::stop() noexcept
     for (auto& w : workers_)
         w->stop();
 }
+
+bool worker_pool::listen(listening_socket&& l) noexcept { return workers_.front()->send_listener(std::move(l)); }
+
+bool worker_pool::stop_listening(const listener_name& name) noexcept { return workers_.front()->send_end_of_listener(name); }
 
 void worker_pool::advertise_router() noexcept
 {

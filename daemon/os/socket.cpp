@@ -251,11 +251,6 @@ result<void> set_udp_gro(int fd) noexcept { return set(fd, IPPROTO_UDP, UDP_GRO,
 
 result<void> set_receive_buffer(int fd, int octets) noexcept { return set(fd, SOL_SOCKET, SO_RCVBUF, octets); }
 
-result<void> set_packet_info(int fd, ip_family family) noexcept
-{
-    return family == ip_family::ipv4 ? set(fd, IPPROTO_IP, IP_PKTINFO, 1) : set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
-}
-
 result<void> set_fragmentation(int fd, ip_family family, fragmentation f) noexcept
 {
     const bool allowed = f == fragmentation::allowed;

@@ -70,8 +70,6 @@ void close(int fd) noexcept;
 [[nodiscard]] result<void> set_udp_gro(int fd) noexcept;
 /// SO_RCVBUF, as far as net.core.rmem_max allows; the kernel doubles it.
 [[nodiscard]] result<void> set_receive_buffer(int fd, int octets) noexcept;
-/// IP_PKTINFO or IPV6_RECVPKTINFO: the address that a datagram was sent to.
-[[nodiscard]] result<void> set_packet_info(int fd, ip_family family) noexcept;
 
 /// IP_MTU_DISCOVER or IPV6_MTU_DISCOVER: whether packets beyond the path's MTU are fragmented here, or refused with EMSGSIZE.
 enum class fragmentation : std::uint8_t { allowed, refused };

@@ -2,12 +2,14 @@
 #pragma once
 
 #include "daemon/config/plane_config.hpp"
+#include "daemon/forward/listening_socket.hpp"
 #include "daemon/os/poller.hpp"
 #include "daemon/report/counters.hpp"
 #include "daemon/report/event_ring.hpp"
 #include "daemon/tap/tap_queue.hpp"
 #include "daemon/translate/colleagues.hpp"
 #include "daemon/translate/guest_link.hpp"
+#include "daemon/translate/namespace_sockets.hpp"
 #include "proto/flow/table.hpp"
 #include "proto/frame/classify.hpp"
 #include "proto/frame/emit.hpp"
@@ -15,7 +17,7 @@
 namespace tapioca {
 
 /// Kinds of epoll tokens.
-enum class source : std::uint8_t { tap, mailbox, tcp_flow, udp_flow, echo_flow, tcp_listener, udp_listener };
+enum class source : std::uint8_t { tap, clients, mailbox, tcp_flow, udp_flow, echo_flow, tcp_listener, udp_listener };
 
 struct context {
     const plane_config& config;
@@ -24,7 +26,8 @@ struct context {
     report::counters& counters;
     report::event_ring& events;
     guest_link& guest;
-    colleagues* others = nullptr; ///< null: there is one worker
+    colleagues* others = nullptr;              ///< null: there is one worker
+    namespace_sockets* in_namespace = nullptr; ///< null: nothing is spliced
 
     [[nodiscard]] link_ends link() const noexcept { return {config.net.our_mac, guest.mac()}; }
     void report(report::event_kind kind, instant now, const flow_key& key, int error = 0) noexcept
@@ -63,6 +66,10 @@ struct context {
     [[nodiscard]] const std::string& outbound_interface(ip_family f) const noexcept
     {
         return f == ip_family::ipv4 ? config.outbound_if4 : config.outbound_if6;
+    }
+    [[nodiscard]] const forward_rule& rule_of(const listener_name& l) const noexcept
+    {
+        return (l.side == listen_side::host ? config.host_rules : config.guest_rules)[l.rule];
     }
     [[nodiscard]] unsigned scope_of(const ip_address& a) const noexcept
     {

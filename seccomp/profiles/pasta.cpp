@@ -11,6 +11,7 @@ namespace {
 constexpr argument_test look_only[] = {{2, O_PATH | O_CREAT | O_ACCMODE, O_PATH}};
 
 constexpr allowed_call calls[] = {
+    {"listen", "auto_forward", "a port that appeared on the other side"},
     {"openat", "netns_watch", "is the namespace's name still there?", look_only},
     {"wait4", "command", "the exit status of the command; orphans are reaped"},
 };

@@ -228,7 +228,6 @@ result<void> share_port(int fd) noexcept
 }
 result<void> set_v6_only(int fd) noexcept { return share_port(fd); }
 result<void> set_udp_gro(int fd) noexcept { return share_port(fd); }
-result<void> set_packet_info(int fd, ip_family) noexcept { return share_port(fd); }
 result<void> set_fragmentation(int fd, ip_family, fragmentation) noexcept { return share_port(fd); }
 result<std::uint32_t> path_mtu(int, ip_family) noexcept { return 65535U; }
 /// As on Linux, the socket's error goes with the last entry.
