@@ -1,9 +1,23 @@
 #include "daemon/loop/worker_pool.hpp"
 
+#include "daemon/os/process.hpp"
+#include "daemon/translate/limits.hpp"
+
 namespace tapioca {
 
+namespace {
+
+plane_config with_share(plane_config config, const plane_resources& resources)
+{
+    config.datagram_flows =
+        limits::datagram_share(os::descriptor_limit(), resources.listeners.size(), resources.tap_queues.size());
+    return config;
+}
+
+} // namespace
+
 worker_pool::worker_pool(plane_config config, plane_resources&& resources, netns::resident* in_namespace)
-    : common_(std::move(config), resources.tap_queues.size()), capture_(std::move(resources.pcap))
+    : common_(with_share(std::move(config), resources), resources.tap_queues.size()), capture_(std::move(resources.pcap))
 {
     if (capture_)
         begin_capture(capture_.get());
