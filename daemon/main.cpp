@@ -11,6 +11,7 @@
 #include "daemon/loop/worker_pool.hpp"
 #include "daemon/netns/enter.hpp"
 #include "daemon/netns/interface.hpp"
+#include "daemon/netns/resident.hpp"
 #include "daemon/netns/target.hpp"
 #include "daemon/os/daemonize.hpp"
 #include "daemon/os/file.hpp"
@@ -24,6 +25,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <span>
 #include <string>
 #include <system_error>
@@ -141,9 +143,31 @@ network_set_up set_up_network(const options& opts, netns::target& target)
     made.resources.listeners = std::move(opened.sockets);
     made.config = plan_plane(opts, host, guest, interface.mac);
     made.config.host_rules = rules;
+    made.config.splice = opts.mode == mode::pasta;
     report(start_report(opts, host, guest, made.config.xlat, plan.name), {});
-    target.network.reset(); // or it would live as long as we do
     return made;
+}
+
+/// The thread inside the namespace, if anything is spliced; its stores become resources of the workers. Nobody else keeps the
+/// namespace alive, which would live as long as we do.
+std::unique_ptr<netns::resident> plan_resident(netns::target& target, network_set_up& network)
+{
+    os::unique_fd network_namespace = std::move(target.network);
+    if (!network.config.splice || network.config.host_rules.empty())
+        return nullptr;
+    const auto workers = network.resources.tap_queues.size();
+    auto made =
+        std::make_unique<netns::resident>(std::move(network_namespace), workers, netns::resident::privileged_ports::never);
+    for (std::size_t i = 0; i < workers; ++i)
+        network.resources.in_namespace.push_back(made->store_of(i));
+    return made;
+}
+
+void start_resident(netns::resident& resident, const worker_pool& workers)
+{
+    for (std::size_t i = 0; i < workers.size(); ++i)
+        resident.wake_with(i, workers.bell_of(i));
+    resident.start();
 }
 
 control_hooks hooks_of(worker_pool& workers)
@@ -177,9 +201,12 @@ int run(std::span<const char* const> argv)
                                      : os::readiness::in_foreground(std::move(files.pid));
     log::use_stderr(ready.take_error_output());
     os::block_signals(); // the workers inherit that
+    const auto resident = plan_resident(target, network);
     worker_pool workers{std::move(network.config), std::move(network.resources)};
     control ctl{hooks_of(workers), target.watch ? &*target.watch : nullptr,
                 target.command ? std::optional{target.command->pid()} : std::nullopt};
+    if (resident)
+        start_resident(*resident, workers);
     box.drop();
     report({}, box.take_warnings());
     workers.start();
@@ -194,6 +221,8 @@ int run(std::span<const char* const> argv)
 
     const int status = ctl.run();
     workers.stop();
+    if (resident)
+        resident->stop();
     if (opts.level >= log_level::debug)
         report::log_counters(workers);
     return status;
