@@ -18,7 +18,18 @@
 namespace tapioca {
 
 /// Kinds of epoll tokens.
-enum class source : std::uint8_t { tap, clients, mailbox, tcp_flow, udp_flow, echo_flow, tcp_listener, udp_listener };
+enum class source : std::uint8_t {
+    tap,
+    clients,
+    mailbox,
+    tcp_flow,
+    udp_flow,
+    echo_flow,
+    tcp_listener,
+    udp_listener,
+    tcp_splice_host, ///< the host's end of a spliced connection
+    tcp_splice_guest
+};
 
 struct context {
     const plane_config& config;
