@@ -1,6 +1,5 @@
 #include "daemon/forward/listener_set.hpp"
 
-#include "daemon/os/listen.hpp"
 #include "daemon/os/process.hpp"
 #include "proto/forward/rule_text.hpp"
 #include "proto/wire/protocol.hpp"
@@ -83,11 +82,16 @@ std::string listen_failure(const listener_name& name, const forward_rule& rule, 
            ": " + why;
 }
 
-os::result<os::unique_fd> open_listener(const listening_side& from, const listener_name& name) noexcept
+os::listen_at listen_place(const listening_side& from, const listener_name& name) noexcept
 {
     const auto& rule = from.rules[name.rule];
-    const os::listen_at at{rule.stack, rule.address, rule.interface.view(), name.port, from.freebind};
-    return rule.protocol == wire::protocol_tcp ? os::listen_tcp(at) : os::listen_udp(at);
+    return {rule.stack, rule.address, rule.interface.view(), name.port, from.freebind};
+}
+
+os::result<os::unique_fd> open_listener(const listening_side& from, const listener_name& name) noexcept
+{
+    const auto at = listen_place(from, name);
+    return name.protocol == wire::protocol_tcp ? os::listen_tcp(at) : os::listen_udp(at);
 }
 
 opened_listeners open_listeners(const listening_side& from)
