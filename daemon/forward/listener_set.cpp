@@ -1,7 +1,7 @@
 #include "daemon/forward/listener_set.hpp"
 
-#include "daemon/config/address_text.hpp"
 #include "daemon/os/process.hpp"
+#include "proto/forward/rule_text.hpp"
 #include "proto/wire/protocol.hpp"
 
 #include <stdexcept>
@@ -14,10 +14,7 @@ constexpr std::size_t reserved_descriptors = 64; ///< for everything that is not
 
 std::string address_of(const forward_rule& rule)
 {
-    std::string text = rule.stack == listen_stack::dual   ? "*"
-                       : !rule.address.is_unspecified()   ? to_text(rule.address)
-                       : rule.stack == listen_stack::ipv4 ? "0.0.0.0"
-                                                          : "::";
+    std::string text{listening_address(rule).view()};
     if (!rule.interface.empty())
         text.append("%").append(rule.interface.view());
     return text;
