@@ -21,10 +21,12 @@
 #include "daemon/tap/open_tap.hpp"
 #include "seccomp/sandbox.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <span>
 #include <string>
@@ -122,28 +124,23 @@ network_set_up set_up_network(const options& opts, netns::target& target)
     const interface_plan plan = plan_interface(opts, host, guest);
     network_set_up made;
     configured_interface interface;
+    opened_listeners in_namespace;
     netns::enter(target.network.get(), [&] {
         bring_up_loopback();
         for (auto& queue : open_tap(plan.name, opts.workers))
             made.resources.tap_queues.emplace_back(std::move(queue));
         interface = configure_tap(plan, plan.name);
+        in_namespace = open_listeners({listen_side::guest, opts.guest_rules});
     });
     report(interface.notes, interface.warnings);
     guest.ipv4 = guest.ipv4 && interface.ipv4;
     guest.ipv6 = guest.ipv6 && interface.ipv6;
-    forward_rules rules;
-    for (const auto* ranges : {&opts.tcp_ports, &opts.udp_ports})
-        for (const auto& range : *ranges)
-            rules.push_back({.protocol = ranges == &opts.tcp_ports ? octet{6} : octet{17},
-                             .first = range.first,
-                             .last = range.last,
-                             .target_first = range.first});
-    auto opened = open_listeners({listen_side::host, rules});
+    auto opened = open_listeners({listen_side::host, opts.host_rules, opts.freebind});
     report({}, opened.warnings);
+    report({}, in_namespace.warnings);
     made.resources.listeners = std::move(opened.sockets);
+    std::move(in_namespace.sockets.begin(), in_namespace.sockets.end(), std::back_inserter(made.resources.listeners));
     made.config = plan_plane(opts, host, guest, interface.mac);
-    made.config.host_rules = rules;
-    made.config.splice = opts.mode == mode::pasta;
     report(start_report(opts, host, guest, made.config.xlat, plan.name), {});
     return made;
 }
@@ -153,11 +150,14 @@ network_set_up set_up_network(const options& opts, netns::target& target)
 std::unique_ptr<netns::resident> plan_resident(netns::target& target, network_set_up& network)
 {
     os::unique_fd network_namespace = std::move(target.network);
-    if (!network.config.splice || network.config.host_rules.empty())
+    const auto &inbound = network.config.host_rules, &outbound = network.config.guest_rules;
+    if (outbound.empty() && (inbound.empty() || !network.config.splice))
         return nullptr;
+    using netns::resident;
+    const bool follows = std::any_of(outbound.begin(), outbound.end(), [](const forward_rule& r) { return r.scan; });
+    const auto ports = follows ? resident::privileged_ports::at_any_time : resident::privileged_ports::never;
     const auto workers = network.resources.tap_queues.size();
-    auto made =
-        std::make_unique<netns::resident>(std::move(network_namespace), workers, netns::resident::privileged_ports::never);
+    auto made = std::make_unique<resident>(std::move(network_namespace), workers, ports);
     for (std::size_t i = 0; i < workers; ++i)
         network.resources.in_namespace.push_back(made->store_of(i));
     return made;
@@ -183,7 +183,7 @@ int run(std::span<const char* const> argv)
     sandbox box = sandbox::enter();
     os::raise_descriptor_limit();
     os::use_one_heap();
-    const options opts = parse_command_line(argv);
+    const options opts = parse_command_line(argv, discover_port_facts());
     named_files files = create_files(opts);
     start_log(opts, files);
     report({}, opts.warnings);

@@ -23,6 +23,13 @@ void keep(draft& d, std::string_view text)
     d.opts.*Member = std::string{text};
 }
 
+/// A forwarding option: its rules are made when all options are known.
+template <char Letter>
+void forward(draft& d, std::string_view text)
+{
+    d.port_options.push_back({Letter, std::string{text}});
+}
+
 // clang-format off
 constexpr option_entry table[] = {
     // name, letter, value, who, group, state, meaning, help
@@ -74,8 +81,8 @@ constexpr option_entry table[] = {
     {"map-guest-addr", 0, "ADDR|none", everybody, translation, built, values::map_guest_addr, "ADDR means the host's own address where the guest has the same (default: none)"},
     {"freebind", 0, "", everybody, translation, built, set<&options::freebind, true>, "Sockets may be bound to addresses that the host does not have"},
 
-    {"tcp-ports", 't', "SPEC", everybody, ports, built, values::tcp_ports, "TCP ports of the host that lead to the guest: none, or a list of PORT and PORT-PORT (default: none)"},
-    {"udp-ports", 'u', "SPEC", everybody, ports, built, values::udp_ports, "UDP ports of the host that lead to the guest"},
+    {"tcp-ports", 't', "SPEC", everybody, ports, built, forward<'t'>, "TCP ports of the host that lead to the guest: none, all, auto, or a list of PORT[-PORT][:[ADDR/]PORT[-PORT]] and exceptions ~PORT[-PORT], behind [ADDR][%INTERFACE]/ for less than all addresses (default: auto; passt: none)"},
+    {"udp-ports", 'u', "SPEC", everybody, ports, built, forward<'u'>, "UDP ports of the host that lead to the guest, likewise (default: auto; passt: none)"},
 
     {"socket", 's', "PATH", passt_or_vhost_user, passt_only, refused, nullptr, "Listen for the guest's network at PATH (default: the first free /tmp/passt_N.socket)"},
     {"socket-path", 's', "PATH", passt_or_vhost_user, passt_only, refused, nullptr, "Same as --socket"},
@@ -89,9 +96,9 @@ constexpr option_entry table[] = {
     {"no-dhcp-search", 0, "", passt, passt_only, built, set<&options::announce_search, false>, "Do not announce search domains"},
 
     {"ns-ifname", 'I', "NAME", pasta, pasta_only, built, values::ns_ifname, "Name of the interface in the namespace (default: as on the host, or tap0)"},
-    {"tcp-ns", 'T', "SPEC", pasta, pasta_only, built, values::tcp_ns, "TCP ports of the namespace's loopback that lead to the host: none (default: none)"},
-    {"udp-ns", 'U', "SPEC", pasta, pasta_only, built, values::udp_ns, "UDP ports of the namespace's loopback that lead to the host"},
-    {"host-lo-to-ns-lo", 0, "", pasta, pasta_only, built, values::host_lo_to_ns_lo, "Connections to the host's loopback go to the namespace's loopback"},
+    {"tcp-ns", 'T', "SPEC", pasta, pasta_only, built, forward<'T'>, "TCP ports of the namespace's loopback that lead to the host's, written like those of --tcp-ports without address (default: auto)"},
+    {"udp-ns", 'U', "SPEC", pasta, pasta_only, built, forward<'U'>, "UDP ports of the namespace's loopback that lead to the host's, likewise (default: auto)"},
+    {"host-lo-to-ns-lo", 0, "", pasta, pasta_only, built, set<&options::host_loopback_to_namespace, true>, "Connections to the host's loopback go to the namespace's loopback"},
     {"userns", 0, "PATH", pasta, pasta_only, built, values::userns, "User namespace to join (default: that of PID)"},
     {"netns", 0, "PATH|NAME", pasta, pasta_only, built, values::netns, "Network namespace to connect; NAME means /run/netns/NAME"},
     {"netns-only", 0, "", pasta, pasta_only, built, values::netns_only, "Join or create no user namespace; implied by --netns without --userns"},
@@ -103,8 +110,8 @@ constexpr option_entry table[] = {
     {"ns-mac-addr", 0, "MAC", pasta, pasta_only, built, values::ns_mac_addr, "MAC address of the interface in the namespace (default: the kernel's choice)"},
     {"dhcp-dns", 0, "", pasta, pasta_only, built, set<&options::announce_dns, true>, "Announce resolvers"},
     {"dhcp-search", 0, "", pasta, pasta_only, built, set<&options::announce_search, true>, "Announce search domains"},
-    {"no-splice", 0, "", everybody, pasta_only, built, values::no_splice, "No short cut between the two loopbacks for inbound connections"},
-    {"splice-only", 0, "", pasta, pasta_only, refused, nullptr, "No interface: only the short cut between the loopbacks"},
+    {"no-splice", 0, "", everybody, pasta_only, built, set<&options::splice, false>, "No short cut between the two loopbacks for inbound connections"},
+    {"splice-only", 0, "", pasta, pasta_only, built, set<&options::splice_only, true>, "No interface: only the short cut between the loopbacks"},
 
     {"help", 'h', "", everybody, information, built, values::help, "Show this and exit"},
     {"version", 0, "", everybody, information, built, values::version, "Show the version and exit"},

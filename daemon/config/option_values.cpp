@@ -2,7 +2,6 @@
 
 #include "daemon/config/address_text.hpp"
 #include "daemon/config/number_text.hpp"
-#include "daemon/config/port_list.hpp"
 #include "daemon/config/run_as.hpp"
 #include "daemon/config/usage.hpp"
 
@@ -224,10 +223,6 @@ void no_copy_addrs(draft& d, std::string_view)
     d.opts.copy_addresses = false;
     d.opts.warnings.emplace_back("--no-copy-addrs will be dropped soon");
 }
-
-void no_splice(draft& d, std::string_view) { d.splice = false; }
-
-void host_lo_to_ns_lo(draft& d, std::string_view) { d.host_loopback_to_namespace = true; }
 
 void repair_path(draft& d, std::string_view text)
 {

@@ -1,5 +1,5 @@
 // What a person wants to read at the start: which interface was the model, what the guest will be told, which addresses lead to
-// the host.
+// the host, which ports are forwarded.
 #pragma once
 
 #include "daemon/config/host_network.hpp"

@@ -24,15 +24,9 @@ std::string address_of(const forward_rule& rule)
     return text;
 }
 
-std::string title_of(const listening_side& from, const forward_rule& rule)
+std::string title_of(rule_side side, const forward_rule& rule)
 {
-    return std::string{from.side == listen_side::host ? "HOST " : "NAMESPACE "} +
-           (rule.protocol == wire::protocol_tcp ? "TCP" : "UDP");
-}
-
-std::string failure_text(const listening_side& from, const forward_rule& rule, std::uint16_t port, const std::string& why)
-{
-    return "Listen failed for " + title_of(from, rule) + " port " + address_of(rule) + '/' + std::to_string(port) + ": " + why;
+    return std::string{side == rule_side::host ? "HOST " : "NAMESPACE "} + (rule.protocol == wire::protocol_tcp ? "TCP" : "UDP");
 }
 
 /// What became of the ports of one rule.
@@ -53,7 +47,7 @@ rule_outcome open_rule(const listening_side& from, std::size_t index, std::vecto
             continue;
         }
         if (outcome.refused++ == 0)
-            outcome.first_refusal = failure_text(from, rule, name.port, fd.error().message());
+            outcome.first_refusal = listen_failure(name, rule, fd.error().message());
         if (!rule.best_effort)
             throw std::runtime_error(outcome.first_refusal + "\nCouldn't listen on requested ports");
     }
@@ -66,7 +60,7 @@ void judge(const listening_side& from, std::size_t index, unsigned& asked, unsig
     const auto& rule = from.rules[index];
     const bool last = index + 1 == from.rules.size() || from.rules[index + 1].group != rule.group;
     if (last && asked != 0 && asked == refused)
-        throw std::runtime_error("All listens failed for " + title_of(from, rule) + ": " + reason +
+        throw std::runtime_error("All listens failed for " + title_of(from.side, rule) + ": " + reason +
                                  "\nCouldn't listen on requested ports");
     if (last)
         asked = refused = 0;
@@ -85,6 +79,12 @@ void check_descriptor_limit(const listening_side& from)
 }
 
 } // namespace
+
+std::string listen_failure(const listener_name& name, const forward_rule& rule, const std::string& why)
+{
+    return "Listen failed for " + title_of(name.side, rule) + " port " + address_of(rule) + '/' + std::to_string(name.port) +
+           ": " + why;
+}
 
 os::result<os::unique_fd> open_listener(const listening_side& from, const listener_name& name) noexcept
 {

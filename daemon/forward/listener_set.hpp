@@ -27,6 +27,9 @@ struct opened_listeners {
 /// all, or if there are more ports than the process may have descriptors.
 [[nodiscard]] opened_listeners open_listeners(const listening_side& from);
 
+/// The line for a port that could not be listened at.
+[[nodiscard]] std::string listen_failure(const listener_name& name, const forward_rule& rule, const std::string& why);
+
 /// One socket, any time.
 [[nodiscard]] os::result<os::unique_fd> open_listener(const listening_side& from, const listener_name& name) noexcept;
 

@@ -30,7 +30,8 @@ struct common_ground {
     owner_table owners;
     std::deque<mailbox> mailboxes;
     std::deque<std::atomic<std::uint32_t>> flow_counts;
-    os::unique_fd events_bell; ///< wakes who drains the workers' events
+    os::unique_fd events_bell;            ///< wakes who drains the workers' events
+    std::atomic<bool> guest_gone = false; ///< a guest on a stream socket has left
 };
 
 class worker final : private colleagues {
@@ -61,6 +62,14 @@ private:
     void turn() noexcept;
     void dispatch(const os::event& e, instant now) noexcept;
     void take_tap(const os::event& e, instant now) noexcept;
+    // worker_stream.cpp
+    void serve_clients(stream_descriptor&& clients);
+    void attach(os::unique_fd client);
+    void greet() noexcept;
+    void accept_client(instant now) noexcept;
+    void let_client_go(instant now) noexcept;
+    void take_stream(instant now) noexcept;
+
     void take_mail(instant now) noexcept;
     void take_letter(bytes_view letter, instant now) noexcept;
     void take_requests(instant now) noexcept;
@@ -79,12 +88,16 @@ private:
     bool hand_over(unsigned to, const packet& reassembled) noexcept override;
     bool post(unsigned to, bytes_view head, bytes_view body) noexcept;
 
+    static constexpr int stream_batches = 8;
+
     common_ground& common_;
     const unsigned self_;
     report::counters counters_;
     report::event_ring events_;
     os::poller poller_;
     std::unique_ptr<tap_queue> tap_;
+    stream_queue* stream_ = nullptr; ///< `tap_`, if it is one
+    os::unique_fd clients_;          ///< where guests connect to
     capture_queue captured_;
     context ctx_;
     tcp_translator tcp_;

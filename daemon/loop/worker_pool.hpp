@@ -32,6 +32,8 @@ public:
 
     /// Rung when a worker is to look again for sockets of the namespace.
     [[nodiscard]] int bell_of(std::size_t i) const noexcept { return common_.mailboxes[i].descriptor(); }
+    /// Whether a guest on a stream socket has come and left.
+    [[nodiscard]] bool guest_gone() const noexcept { return common_.guest_gone.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t size() const noexcept { return workers_.size(); }
     [[nodiscard]] const report::counters& counters_of(std::size_t i) const noexcept { return workers_[i]->counters(); }
 

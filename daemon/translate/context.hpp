@@ -19,6 +19,7 @@ namespace tapioca {
 /// Kinds of epoll tokens.
 enum class source : std::uint8_t {
     tap,
+    clients,
     mailbox,
     tcp_flow,
     udp_flow,

@@ -16,7 +16,7 @@ TEST_CASE("without options pasta starts a shell with both families")
     CHECK(o.command.empty());
     CHECK(o.mtu == 65520);
     CHECK((o.foreground && o.level == log_level::quiet));
-    CHECK((o.tcp_ports.empty() && o.udp_ports.empty()));
+    CHECK((o.splice && !o.host_loopback_to_namespace && !o.splice_only));
     CHECK_FALSE((o.announce_dns || o.announce_search));
     CHECK((o.dhcp && o.dhcpv6 && o.ndp && o.ra && o.tcp && o.udp && o.icmp));
     CHECK(o.warnings.empty());
@@ -152,20 +152,11 @@ TEST_CASE("an option that is not built is refused by its name")
     not_built("pasta --stats 1 -f", "--stats");
     not_built("pasta -c /s", "--conf-path");
     not_built("pasta -F 3", "--fd");
-    not_built("pasta --splice-only", "--splice-only");
     not_built("pasta --vhost-user", "--vhost-user");
     not_built("pasta --migrate-exit --vhost-user", "--migrate-exit");
     not_built("passt --vhost-user --repair-path /x", "--vhost-user");
     not_built("passt --socket-path /x", "--socket");
     not_built("passt -1", "--one-off");
-    not_built("pasta -t auto", "-t auto");
-    not_built("pasta --tcp-ports=all", "-t all");
-    not_built("pasta -u ~80", "-u ~80");
-    not_built("pasta -T auto", "-T auto");
-    not_built("pasta -U 53", "-U 53");
-    not_built("pasta --host-lo-to-ns-lo -t 80", "--host-lo-to-ns-lo");
-    CHECK(parse("pasta --host-lo-to-ns-lo -t none -u none 7").target_pid == 7);
-    CHECK(refusal("pasta --host-lo-to-ns-lo --no-splice") == "--host-lo-to-ns-lo is incompatible with --no-splice");
 }
 
 TEST_CASE("the command lines of container engines parse")
@@ -180,8 +171,8 @@ TEST_CASE("the command lines of container engines parse")
     CHECK(podman.pid_file == "/run/p");
     CHECK(podman.map_guest_addr4 == ip_address::v4(169, 254, 1, 2));
     CHECK(podman.dns_forward4 == ip_address::v4(169, 254, 1, 1));
-    REQUIRE(podman.tcp_ports.size() == 1);
-    CHECK((podman.tcp_ports[0].first == 8000 && podman.tcp_ports[0].last == 8000));
+    CHECK(rules(podman.host_rules) == std::vector<std::string>{"TCP [*]:8000  =>  8000"});
+    CHECK(podman.guest_rules.empty());
     CHECK(podman.warnings.empty());
 
     const options rootlesskit =
