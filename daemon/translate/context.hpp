@@ -11,6 +11,7 @@
 #include "daemon/translate/guest_link.hpp"
 #include "daemon/translate/namespace_sockets.hpp"
 #include "proto/flow/table.hpp"
+#include "proto/forward/rules.hpp"
 #include "proto/frame/classify.hpp"
 #include "proto/frame/emit.hpp"
 
@@ -30,16 +31,19 @@ struct context {
     namespace_sockets* in_namespace = nullptr; ///< null: nothing is spliced
 
     [[nodiscard]] link_ends link() const noexcept { return {config.net.our_mac, guest.mac()}; }
-    void report(report::event_kind kind, instant now, const flow_key& key, int error = 0) noexcept
+    void report(report::event_kind kind, instant now, const flow_key& key, int error = 0,
+                const endpoint& accepted_at = {}) noexcept
     {
         if (report::is_routine(kind) && !config.report_flows)
             return;
-        if (!events.push({now, kind, error, key}))
+        if (!events.push({now, kind, error, key, accepted_at}))
             counters.add(report::counter::events_lost);
     }
-    /// A new flow that is ours among all workers; null if there is no room for it, which is counted and reported.
+    /// A new flow that is ours among all workers; null if there is no room for it, which is counted and reported. `accepted_at`:
+    /// where on the host, if a peer opened it.
     template <class Flow>
-    [[nodiscard]] Flow* open_flow(flow_table<Flow>& flows, const flow_key& key, instant now) noexcept
+    [[nodiscard]] Flow* open_flow(flow_table<Flow>& flows, const flow_key& key, instant now,
+                                  const endpoint& accepted_at = {}) noexcept
     {
         auto* f = flows.insert(key);
         if (f != nullptr && others != nullptr && !others->claim(flows.hash(*f))) {
@@ -48,7 +52,7 @@ struct context {
         }
         if (f == nullptr)
             counters.drop(drop_reason::flow_table_full);
-        report(f == nullptr ? report::event_kind::flow_table_full : report::event_kind::flow_opened, now, key);
+        report(f == nullptr ? report::event_kind::flow_table_full : report::event_kind::flow_opened, now, key, 0, accepted_at);
         return f;
     }
     template <class Flow>
@@ -63,9 +67,12 @@ struct context {
     {
         return f == ip_family::ipv4 ? config.outbound4 : config.outbound6;
     }
-    [[nodiscard]] const std::string& outbound_interface(ip_family f) const noexcept
+    /// Empty: any.
+    [[nodiscard]] std::string_view outbound_interface(const ip_address& to) const noexcept
     {
-        return f == ip_family::ipv4 ? config.outbound_if4 : config.outbound_if6;
+        if (stays_on_host(config.xlat, to))
+            return {};
+        return to.is_v4() ? config.outbound_if4 : config.outbound_if6;
     }
     [[nodiscard]] const forward_rule& rule_of(const listener_name& l) const noexcept
     {

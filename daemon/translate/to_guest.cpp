@@ -122,9 +122,7 @@ std::optional<ip_address> offender_of(const context& ctx, const flow_key& key, c
 {
     if (offender == peer)
         return key.remote;
-    if (offender.is_v4() != key.guest.is_v4())
-        return std::nullopt;
-    return inbound_source(ctx.config.xlat, offender, key.guest);
+    return reporting_node(ctx.config.xlat, offender, key.guest);
 }
 
 } // namespace

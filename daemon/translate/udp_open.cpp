@@ -26,9 +26,9 @@ void drain_errors(int fd) noexcept
 
 } // namespace
 
-udp_flow* udp_translator::insert(const flow_key& key, instant now) noexcept
+udp_flow* udp_translator::insert(const flow_key& key, instant now, const endpoint& accepted_at) noexcept
 {
-    auto* f = ctx_.open_flow(flows_, key, now);
+    auto* f = ctx_.open_flow(flows_, key, now, accepted_at);
     if (f != nullptr)
         ctx_.counters.add(counter::udp_flows_opened);
     return f;
@@ -88,7 +88,7 @@ os::result<void> udp_translator::connect(udp_flow& f, const endpoint& local, con
     (void)os::set_receive_errors(f.fd, family, true);
     (void)os::set_udp_gro(f.fd);
     (void)os::set_receive_buffer(f.fd, limits::udp_receive_buffer);
-    if (const auto& name = ctx_.outbound_interface(family); !name.empty())
+    if (const auto name = ctx_.outbound_interface(to.address); !name.empty())
         if (const auto bound = os::bind_to_device(f.fd, name); !bound)
             return bound;
     if (const auto bound = bind(f, local); !bound)
@@ -116,23 +116,21 @@ os::result<void> udp_translator::bind(const udp_flow& f, const endpoint& local) 
 
 udp_flow* udp_translator::open_from_peer(const listener_name& through, const os::incoming& in, instant now) noexcept
 {
-    const auto& peer = in.source.address;
-    const auto v6 = peer.is_link_local() || ctx_.guest.v6().is_unspecified() ? ctx_.guest.link_local() : ctx_.guest.v6();
-    const auto guest = peer.is_v4() ? ctx_.guest.v4() : v6;
-    const auto seen_as = inbound_source(ctx_.config.xlat, peer, guest);
-    if (!seen_as || guest.is_unspecified() || in.source.port == 0) {
+    const auto seen = inbound_endpoints(ctx_.config.xlat, ctx_.rule_of(through), through.port, in.source, in.destination,
+                                        ctx_.guest.addresses());
+    if (!seen) {
         ctx_.counters.drop(drop_reason::no_translation);
         return nullptr;
     }
-    const flow_key key{guest, *seen_as, ctx_.rule_of(through).target_port(through.port), in.source.port, wire::protocol_udp};
+    const flow_key key{seen->guest, seen->source.address, seen->destination.port, seen->source.port, wire::protocol_udp};
     if (auto* known = flows_.find(key))
         return known;
-    auto* f = insert(key, now);
+    auto* f = insert(key, now, {in.destination, through.port});
     if (f == nullptr)
         return nullptr;
     auto local = in.destination;
     if (!local.is_unicast())
-        local = peer.is_v4() ? ip_address::v4(0) : ip_address{};
+        local = in.source.address.is_v4() ? ip_address::v4(0) : ip_address{};
     if (const auto done = connect(*f, {local, through.port}, in.source, default_ttl_); !done) {
         fail(*f, done.error().value(), now);
         return nullptr;

@@ -94,7 +94,7 @@ private:
     // udp_open.cpp
     [[nodiscard]] udp_flow* open(const flow_key& key, const packet& p, instant now) noexcept;
     [[nodiscard]] udp_flow* open_from_peer(const listener_name& through, const os::incoming& in, instant now) noexcept;
-    [[nodiscard]] udp_flow* insert(const flow_key& key, instant now) noexcept;
+    [[nodiscard]] udp_flow* insert(const flow_key& key, instant now, const endpoint& accepted_at = {}) noexcept;
     [[nodiscard]] os::result<void> connect(udp_flow& f, const endpoint& local, const endpoint& to, octet ttl) noexcept;
     [[nodiscard]] os::result<void> bind(const udp_flow& f, const endpoint& local) noexcept;
     [[nodiscard]] endpoint peer_of(const flow_key& key) const noexcept;
