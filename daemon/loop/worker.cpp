@@ -48,6 +48,7 @@ worker::worker(common_ground& common, unsigned self, tap_source tap, int capture
       echo_(ctx_, echo_translator::most_flows, os::now()), ingress_(ctx_, tcp_, udp_, echo_),
       listeners_(common.config.host_rules, common.config.guest_rules), now_(os::now())
 {
+    ctx_.listeners = &listeners_;
     if (const int tap_fd = tap_->descriptor(); tap_fd >= 0)
         require(poller_.add(tap_fd, token_of(source::tap), os::trigger::level), "Couldn't watch the tap device");
     require(poller_.add(common_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "daemon/config/plane_config.hpp"
-#include "daemon/forward/listening_socket.hpp"
+#include "daemon/forward/listener_table.hpp"
 #include "daemon/os/poller.hpp"
 #include "daemon/report/counters.hpp"
 #include "daemon/report/event_ring.hpp"
@@ -29,8 +29,21 @@ struct context {
     guest_link& guest;
     colleagues* others = nullptr;              ///< null: there is one worker
     namespace_sockets* in_namespace = nullptr; ///< null: nothing is spliced
+    const listener_table* listeners = nullptr; ///< null: nothing listens
+
+    /// The socket of that name; -1 if it listens no more.
+    [[nodiscard]] int descriptor_of(const listener_name& name) const noexcept
+    {
+        const auto* l = listeners == nullptr ? nullptr : listeners->find(name);
+        return l == nullptr ? -1 : l->fd();
+    }
 
     [[nodiscard]] link_ends link() const noexcept { return {config.net.our_mac, guest.mac()}; }
+    /// To the guest, or to a group that it may belong to.
+    [[nodiscard]] link_ends link_to(const ip_address& destination) const noexcept
+    {
+        return destination.is_multicast() ? link_ends{config.net.our_mac, wire::multicast_mac(destination)} : link();
+    }
     void report(report::event_kind kind, instant now, const flow_key& key, int error = 0,
                 const endpoint& accepted_at = {}) noexcept
     {

@@ -336,6 +336,7 @@ def who_server(port):
     datagrams = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     datagrams.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     datagrams.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    datagrams.setsockopt(socket.IPPROTO_IP, 49, 1)      # IP_MULTICAST_ALL, which an IPv6 socket does not have by itself
     datagrams.bind(("::", int(port)))
     print("listening", file=sys.stderr, flush=True)
 
