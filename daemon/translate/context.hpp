@@ -2,20 +2,34 @@
 #pragma once
 
 #include "daemon/config/plane_config.hpp"
+#include "daemon/forward/listening_socket.hpp"
 #include "daemon/os/poller.hpp"
 #include "daemon/report/counters.hpp"
 #include "daemon/report/event_ring.hpp"
 #include "daemon/tap/tap_queue.hpp"
 #include "daemon/translate/colleagues.hpp"
 #include "daemon/translate/guest_link.hpp"
+#include "daemon/translate/namespace_sockets.hpp"
 #include "proto/flow/table.hpp"
 #include "proto/frame/classify.hpp"
 #include "proto/frame/emit.hpp"
+#include "proto/wire/protocol.hpp"
 
 namespace tapioca {
 
 /// Kinds of epoll tokens.
-enum class source : std::uint8_t { tap, mailbox, tcp_flow, udp_flow, echo_flow, tcp_listener, udp_listener };
+enum class source : std::uint8_t {
+    tap,
+    clients,
+    mailbox,
+    tcp_flow,
+    udp_flow,
+    echo_flow,
+    tcp_listener,
+    udp_listener,
+    tcp_splice_host, ///< the host's end of a spliced connection
+    tcp_splice_guest
+};
 
 struct context {
     const plane_config& config;
@@ -24,7 +38,9 @@ struct context {
     report::counters& counters;
     report::event_ring& events;
     guest_link& guest;
-    colleagues* others = nullptr; ///< null: there is one worker
+    colleagues* others = nullptr;              ///< null: there is one worker
+    namespace_sockets* in_namespace = nullptr; ///< null: nothing is spliced
+    std::size_t datagram_flows = 0;            ///< of UDP and echo: config.datagram_flows at most
 
     [[nodiscard]] link_ends link() const noexcept { return {config.net.our_mac, guest.mac()}; }
     void report(report::event_kind kind, instant now, const flow_key& key, int error = 0) noexcept
@@ -38,6 +54,12 @@ struct context {
     template <class Flow>
     [[nodiscard]] Flow* open_flow(flow_table<Flow>& flows, const flow_key& key, instant now) noexcept
     {
+        const bool datagrams = key.protocol != wire::protocol_tcp;
+        if (datagrams && datagram_flows >= config.datagram_flows) {
+            counters.drop(drop_reason::datagram_share);
+            report(report::event_kind::flow_table_full, now, key);
+            return nullptr;
+        }
         auto* f = flows.insert(key);
         if (f != nullptr && others != nullptr && !others->claim(flows.hash(*f))) {
             flows.erase(*f);
@@ -45,6 +67,8 @@ struct context {
         }
         if (f == nullptr)
             counters.drop(drop_reason::flow_table_full);
+        else
+            datagram_flows += datagrams;
         report(f == nullptr ? report::event_kind::flow_table_full : report::event_kind::flow_opened, now, key);
         return f;
     }
@@ -52,6 +76,7 @@ struct context {
     void close_flow(flow_table<Flow>& flows, Flow& f, instant now) noexcept
     {
         report(report::event_kind::flow_closed, now, f.key);
+        datagram_flows -= f.key.protocol != wire::protocol_tcp;
         if (others != nullptr)
             others->disclaim(flows.hash(f));
         flows.erase(f);
@@ -63,6 +88,10 @@ struct context {
     [[nodiscard]] const std::string& outbound_interface(ip_family f) const noexcept
     {
         return f == ip_family::ipv4 ? config.outbound_if4 : config.outbound_if6;
+    }
+    [[nodiscard]] const forward_rule& rule_of(const listener_name& l) const noexcept
+    {
+        return (l.side == listen_side::host ? config.host_rules : config.guest_rules)[l.rule];
     }
     [[nodiscard]] unsigned scope_of(const ip_address& a) const noexcept
     {

@@ -195,7 +195,7 @@ void tcp_translator::answer_stray(const packet& p, const wire::tcp_segment& s) n
     ctx_.tap.commit(vnet, headers, 0);
 }
 
-void tcp_translator::from_peer(os::accepted connection, std::uint16_t port, instant now) noexcept
+void tcp_translator::from_peer(os::accepted connection, const listener_name& through, instant now) noexcept
 {
     auto peer = connection.peer;
     const auto family = peer.address.family();
@@ -206,7 +206,7 @@ void tcp_translator::from_peer(os::accepted connection, std::uint16_t port, inst
         os::reset_on_close(connection.fd.get());
         return ctx_.counters.drop(drop_reason::no_translation);
     }
-    const flow_key key{guest, *seen_as, port, peer.port, wire::protocol_tcp};
+    const flow_key key{guest, *seen_as, ctx_.rule_of(through).target_port(through.port), peer.port, wire::protocol_tcp};
     auto* f = flows_.find(key) != nullptr ? nullptr : insert(key, now);
     if (f == nullptr)
         return os::reset_on_close(connection.fd.get());

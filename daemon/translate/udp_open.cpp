@@ -114,7 +114,7 @@ os::result<void> udp_translator::bind(const udp_flow& f, const endpoint& local) 
     return bound;
 }
 
-udp_flow* udp_translator::open_from_peer(const listener& l, const os::incoming& in, instant now) noexcept
+udp_flow* udp_translator::open_from_peer(const listener_name& through, const os::incoming& in, instant now) noexcept
 {
     const auto& peer = in.source.address;
     const auto v6 = peer.is_link_local() || ctx_.guest.v6().is_unspecified() ? ctx_.guest.link_local() : ctx_.guest.v6();
@@ -124,7 +124,7 @@ udp_flow* udp_translator::open_from_peer(const listener& l, const os::incoming& 
         ctx_.counters.drop(drop_reason::no_translation);
         return nullptr;
     }
-    const flow_key key{guest, *seen_as, l.guest_port, in.source.port, wire::protocol_udp};
+    const flow_key key{guest, *seen_as, ctx_.rule_of(through).target_port(through.port), in.source.port, wire::protocol_udp};
     if (auto* known = flows_.find(key))
         return known;
     auto* f = insert(key, now);
@@ -133,28 +133,27 @@ udp_flow* udp_translator::open_from_peer(const listener& l, const os::incoming& 
     auto local = in.destination;
     if (!local.is_unicast())
         local = peer.is_v4() ? ip_address::v4(0) : ip_address{};
-    if (const auto done = connect(*f, {local, l.local.port}, in.source, default_ttl_); !done) {
+    if (const auto done = connect(*f, {local, through.port}, in.source, default_ttl_); !done) {
         fail(*f, done.error().value(), now);
         return nullptr;
     }
     return f;
 }
 
-void udp_translator::from_listener(std::uint32_t index, instant now) noexcept
+void udp_translator::from_listener(int fd, const listener_name& name, instant now) noexcept
 {
-    const auto& l = listeners_[index];
     for (int batches = 0; batches < limits::listener_batches; ++batches) {
         std::array<bytes_span, os::most_received> into;
         for (std::size_t i = 0; i < into.size(); ++i)
             into[i] = room(i);
         std::array<os::incoming, os::most_received> got;
-        const auto count = os::receive_batch(l.fd.get(), into, got, os::want_addresses::yes);
+        const auto count = os::receive_batch(fd, into, got, os::want_addresses::yes);
         if (!count) {
-            drain_errors(l.fd.get());
+            drain_errors(fd);
             return;
         }
         for (std::size_t i = 0; i < *count; ++i) {
-            auto* f = got[i].truncated ? nullptr : open_from_peer(l, got[i], now);
+            auto* f = got[i].truncated ? nullptr : open_from_peer(name, got[i], now);
             if (f == nullptr)
                 continue;
             f->life.on_peer(now, 1);

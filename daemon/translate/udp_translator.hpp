@@ -21,7 +21,6 @@
 #include "proto/udp/segment_run.hpp"
 
 #include <optional>
-#include <vector>
 
 namespace tapioca {
 
@@ -51,23 +50,20 @@ public:
 
     [[nodiscard]] bool owns(const flow_key& key) noexcept { return flows_.find(key) != nullptr; }
 
-    /// A bound socket whose datagrams are for the guest's `port`. At start only: it allocates and may throw.
-    void add_listener(os::unique_fd fd, std::uint16_t port);
-
     /// Datagrams and USO super-frames of one flow, in order; at most os::most_messages.
     void from_guest(std::span<const guest_packet* const> run, instant now) noexcept;
     /// A datagram that came in fragments: its `l4` is whole.
     void from_reassembled(const packet& p, instant now) noexcept;
     /// Readiness or errors of a flow's socket.
     void from_socket(flow_id id, const os::event& e, instant now) noexcept;
-    /// Datagrams for the guest that belong to no flow yet.
-    void from_listener(std::uint32_t listener, instant now) noexcept;
+    /// Datagrams for the guest that belong to no flow yet, at a listening socket.
+    void from_listener(int fd, const listener_name& name, instant now) noexcept;
 
     void expire(instant now) noexcept;
     [[nodiscard]] instant next_deadline() const noexcept { return wheel_.next(); }
     /// Reads the sockets that are ready.
     void end_turn(instant now) noexcept;
-    [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0; }
+    [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0 && ctx_.tap.has_room(); }
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
 
 private:
@@ -94,15 +90,10 @@ private:
         segment_run run;
         octet* payload = nullptr;
     };
-    struct listener {
-        os::unique_fd fd;
-        std::uint16_t guest_port = 0;
-        endpoint local;
-    };
 
     // udp_open.cpp
     [[nodiscard]] udp_flow* open(const flow_key& key, const packet& p, instant now) noexcept;
-    [[nodiscard]] udp_flow* open_from_peer(const listener& l, const os::incoming& in, instant now) noexcept;
+    [[nodiscard]] udp_flow* open_from_peer(const listener_name& through, const os::incoming& in, instant now) noexcept;
     [[nodiscard]] udp_flow* insert(const flow_key& key, instant now) noexcept;
     [[nodiscard]] os::result<void> connect(udp_flow& f, const endpoint& local, const endpoint& to, octet ttl) noexcept;
     [[nodiscard]] os::result<void> bind(const udp_flow& f, const endpoint& local) noexcept;
@@ -143,7 +134,6 @@ private:
     std::span<std::uint32_t> ready_; ///< slots; each flow stands in it at most once
     std::size_t ready_count_ = 0;
     std::array<std::uint8_t, rooms> room_order_; ///< the last is not read into
-    std::vector<listener> listeners_;
     udp_timeouts timeouts_;
     std::uint32_t identification_; ///< of the next datagram that is fragmented
     octet default_ttl_;

@@ -62,6 +62,15 @@ public:
         size_ = text.size();
         return true;
     }
+    /// False if `text` does not fit behind what is there; the string is unchanged then.
+    constexpr bool append(std::string_view text) noexcept
+    {
+        if (text.size() > Capacity - size_)
+            return false;
+        for (const char c : text)
+            characters_[size_++] = c;
+        return true;
+    }
     [[nodiscard]] constexpr std::string_view view() const noexcept { return {characters_.data(), size_}; }
     [[nodiscard]] constexpr bool empty() const noexcept { return size_ == 0; }
 

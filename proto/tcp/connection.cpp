@@ -455,17 +455,16 @@ effects connection::on_timeout(instant now) noexcept
 
 // ── the window ──
 
+// The field counts in units and is rounded down, so that no edge lies beyond what the store may hold. While octets wait, the edge
+// that the guest sees may then stand up to a unit before rcv_adv, and what lies between the two is still taken (RFC 7323
+// section 2.4). Rounded up, it would move on with each segment smaller than a unit.
 std::uint16_t connection::advertise(std::uint32_t stored) noexcept
 {
     const auto offered = static_cast<std::uint32_t>(std::max(rcv_adv - rcv_nxt, 0)); // a FIN may stand just behind the edge
     auto window = std::max(rcv_limit > stored ? rcv_limit - stored : 0, offered);
     if (stored != 0 && window - offered < std::min<std::uint32_t>(rcv_limit / 2, 4U * mss))
         window = offered; // RFC 9293 section 3.8.6.2.2: no small steps
-    const auto step = (1U << rcv_scale) - 1;
-    auto field = window >> rcv_scale;
-    if ((field << rcv_scale) < offered)
-        field = (offered + step) >> rcv_scale;
-    field = std::min<std::uint32_t>(field, 0xffff);
+    const auto field = std::min<std::uint32_t>(window >> rcv_scale, 0xffff);
     if (synchronized())
         rcv_adv = std::max(rcv_adv, rcv_nxt + (field << rcv_scale));
     return static_cast<std::uint16_t>(field);
