@@ -97,4 +97,11 @@ std::vector<std::string> start_report(const options& opts, const host_network& h
     return report;
 }
 
+std::vector<std::string> socket_report(const std::string& path)
+{
+    return {"UNIX domain socket bound at " + path, "Start QEMU 7.2 or newer with:",
+            "    -device virtio-net-pci,netdev=s -netdev stream,id=s,server=off,addr.type=unix,addr.path=" + path,
+            "or an older one as:", "    qrap 5 qemu-system-ARCH ... -device virtio-net-pci,netdev=s -netdev socket,id=s,fd=5"};
+}
+
 } // namespace tapioca

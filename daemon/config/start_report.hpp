@@ -15,4 +15,7 @@ namespace tapioca {
 [[nodiscard]] std::vector<std::string> start_report(const options& opts, const host_network& host, const guest_network& guest,
                                                     const translation& addresses, const std::string& tap_name);
 
+/// How a guest is connected to the socket at `path`.
+[[nodiscard]] std::vector<std::string> socket_report(const std::string& path);
+
 } // namespace tapioca

@@ -1,8 +1,7 @@
 #include "daemon/forward/listener_set.hpp"
 
-#include "daemon/config/address_text.hpp"
-#include "daemon/os/listen.hpp"
 #include "daemon/os/process.hpp"
+#include "proto/forward/rule_text.hpp"
 #include "proto/wire/protocol.hpp"
 
 #include <stdexcept>
@@ -15,10 +14,7 @@ constexpr std::size_t reserved_descriptors = 64; ///< for everything that is not
 
 std::string address_of(const forward_rule& rule)
 {
-    std::string text = rule.stack == listen_stack::dual   ? "*"
-                       : !rule.address.is_unspecified()   ? to_text(rule.address)
-                       : rule.stack == listen_stack::ipv4 ? "0.0.0.0"
-                                                          : "::";
+    std::string text{listening_address(rule).view()};
     if (!rule.interface.empty())
         text.append("%").append(rule.interface.view());
     return text;
@@ -86,11 +82,16 @@ std::string listen_failure(const listener_name& name, const forward_rule& rule, 
            ": " + why;
 }
 
-os::result<os::unique_fd> open_listener(const listening_side& from, const listener_name& name) noexcept
+os::listen_at listen_place(const listening_side& from, const listener_name& name) noexcept
 {
     const auto& rule = from.rules[name.rule];
-    const os::listen_at at{rule.stack, rule.address, rule.interface.view(), name.port, from.freebind};
-    return rule.protocol == wire::protocol_tcp ? os::listen_tcp(at) : os::listen_udp(at);
+    return {rule.stack, rule.address, rule.interface.view(), name.port, from.freebind};
+}
+
+os::result<os::unique_fd> open_listener(const listening_side& from, const listener_name& name) noexcept
+{
+    const auto at = listen_place(from, name);
+    return name.protocol == wire::protocol_tcp ? os::listen_tcp(at) : os::listen_udp(at);
 }
 
 opened_listeners open_listeners(const listening_side& from)

@@ -15,6 +15,12 @@ constexpr os::token token_of(source kind, std::uint32_t id = 0) noexcept { retur
 
 constexpr int accepts_per_turn = 16;
 
+/// Each worker has its share of the pipes that may be large.
+constexpr std::size_t large_pipes_of(unsigned worker, std::size_t workers) noexcept
+{
+    return pipe_pool::large_pipes / workers + (worker < pipe_pool::large_pipes % workers ? 1 : 0);
+}
+
 } // namespace
 
 common_ground::common_ground(plane_config c, std::size_t workers)
@@ -40,8 +46,10 @@ worker::worker(common_ground& common, unsigned self, tap_source tap, int capture
                                       in_namespace},
       tcp_(ctx_, tcp_translator::most_flows, os::now()), udp_(ctx_, udp_translator::most_flows, os::now()),
       echo_(ctx_, echo_translator::most_flows, os::now()), ingress_(ctx_, tcp_, udp_, echo_),
+      splice_(ctx_, tcp_splice::most_flows, large_pipes_of(self, common.mailboxes.size())),
       listeners_(common.config.host_rules, common.config.guest_rules), now_(os::now())
 {
+    ctx_.listeners = &listeners_;
     if (auto* clients = std::get_if<stream_descriptor>(&tap))
         serve_clients(std::move(*clients));
     else if (const int tap_fd = tap_->descriptor(); tap_fd >= 0)
@@ -104,12 +112,14 @@ void worker::end_turn(instant now) noexcept
     udp_.expire(now);
     echo_.expire(now);
     ingress_.expire(now);
+    splice_.expire(now);
     tcp_.end_turn(now);
     udp_.end_turn(now);
+    splice_.end_turn(now);
     ctx_.tap.flush();
     if (stream_ != nullptr && stream_->over())
         let_client_go(now);
-    common_.flow_counts[self_].store(tcp_.flow_count(), std::memory_order_relaxed);
+    common_.flow_counts[self_].store(tcp_.flow_count() + splice_.flow_count(), std::memory_order_relaxed);
     for (; bells_ != 0; bells_ &= bells_ - 1)
         common_.mailboxes[static_cast<std::size_t>(std::countr_zero(bells_))].ring();
     if (events_.reader_sleeps())
@@ -138,6 +148,10 @@ void worker::dispatch(const os::event& e, instant now) noexcept
         if (const auto* l = listeners_.find(e.what.id))
             udp_.from_listener(l->fd(), l->name, now);
         return;
+    case source::tcp_splice_host:
+        return splice_.from_socket(0, {e.what.id}, e, now);
+    case source::tcp_splice_guest:
+        return splice_.from_socket(1, {e.what.id}, e, now);
     }
 }
 
@@ -189,8 +203,18 @@ void worker::accept_from(const os::event& e, instant now) noexcept
         if (!connection)
             return;
         if (!pass_on(*connection, l->name))
-            tcp_.from_peer(std::move(*connection), l->name, now);
+            take_connection(std::move(*connection), l->name, now);
     }
+}
+
+void worker::take_connection(os::accepted connection, const listener_name& through, instant now) noexcept
+{
+    if (is_spliced(ctx_.config, ctx_.rule_of(through), through, connection.peer))
+        return splice_.from_listener(std::move(connection), through, now);
+    if (!ctx_.config.splice_only)
+        return tcp_.from_peer(std::move(connection), through, now);
+    counters_.add(report::counter::splice_refused);
+    os::reset_on_close(connection.fd.get());
 }
 
 /// No descriptor is left for the connection that waits, which would wake us for ever: it is taken with the spare one, and reset.
@@ -206,9 +230,10 @@ void worker::shed(int listener) noexcept
 
 instant worker::next_deadline(instant now) const noexcept
 {
-    if (tcp_.has_ready() || udp_.has_ready() || mail_left_ || ctx_.tap.has_more())
+    if (tcp_.has_ready() || udp_.has_ready() || splice_.has_ready() || mail_left_ || ctx_.tap.has_more())
         return now;
-    return std::min({tcp_.next_deadline(), udp_.next_deadline(), echo_.next_deadline(), ingress_.next_deadline()});
+    return std::min(
+        {tcp_.next_deadline(), udp_.next_deadline(), echo_.next_deadline(), ingress_.next_deadline(), splice_.next_deadline()});
 }
 
 } // namespace tapioca

@@ -11,6 +11,7 @@
 #include "daemon/tap/capture_queue.hpp"
 #include "daemon/tap/tap_source.hpp"
 #include "daemon/translate/ingress.hpp"
+#include "daemon/translate/tcp_splice.hpp"
 
 #include <atomic>
 #include <deque>
@@ -75,6 +76,7 @@ private:
     [[nodiscard]] os::result<void> watch(listening_socket l) noexcept;
     void accept_from(const os::event& e, instant now) noexcept;
     void shed(int listener) noexcept;
+    void take_connection(os::accepted connection, const listener_name& through, instant now) noexcept;
     [[nodiscard]] bool pass_on(os::accepted& connection, const listener_name& through) noexcept;
     void end_turn(instant now) noexcept;
     [[nodiscard]] instant next_deadline(instant now) const noexcept;
@@ -102,6 +104,7 @@ private:
     udp_translator udp_;
     echo_translator echo_;
     ingress ingress_;
+    tcp_splice splice_;
     listener_table listeners_;
     os::unique_fd spare_; ///< given up for a moment when there are no descriptors left
     std::atomic<bool> stopping_ = false, advertise_ = false;
