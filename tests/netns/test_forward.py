@@ -278,9 +278,8 @@ class ManyPorts(Ports, unittest.TestCase):
             with self.subTest(ports=ports):
                 said = self.fails(*ports, *NOTHING_BACK, limit=1000)
                 self.assertRegex(said, re.compile("open files|RLIMIT_NOFILE|ulimit -n|descriptors", re.I))
-                self.assertIn("1000", said)
                 self.assertLess(len(said.splitlines()), 60, "one reason is enough")
-                self.assertEqual(said.splitlines()[-1], "Couldn't listen on requested ports")
+                self.assertIn("1000", said.splitlines()[-1])
 
     def test_a_busy_port_of_all_is_passed_over(self):
         with self.clients[HOST].bound("", 4242) as busy:
