@@ -49,6 +49,7 @@ worker::worker(common_ground& common, unsigned self, tap_source tap, int capture
       splice_(ctx_, tcp_splice::most_flows, large_pipes_of(self, common.mailboxes.size())),
       listeners_(common.config.host_rules, common.config.guest_rules), now_(os::now())
 {
+    ctx_.listeners = &listeners_;
     if (auto* clients = std::get_if<stream_descriptor>(&tap))
         serve_clients(std::move(*clients));
     else if (const int tap_fd = tap_->descriptor(); tap_fd >= 0)

@@ -40,6 +40,7 @@ enum class counter : std::uint8_t {
     udp_from_guest,
     udp_to_guest,
     udp_fragmented,
+    udp_refused_by_guest, ///< datagrams for which the guest has no port
     echo_flows_opened,
     echo_flows_closed,
     icmp_errors_to_guest,
@@ -89,6 +90,7 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "udp_from_guest",
     "udp_to_guest",
     "udp_fragmented",
+    "udp_refused_by_guest",
     "echo_flows_opened",
     "echo_flows_closed",
     "icmp_errors_to_guest",

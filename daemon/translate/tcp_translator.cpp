@@ -181,7 +181,7 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
 {
     if (now >= f.c.retransmit_at) {
         const auto before = f.c.retries;
-        tcp::outcome out{f.c.on_timeout(now)};
+        tcp::outcome out{f.c.on_timeout(now, ctx_.config.retries)};
         if (f.c.retries != before)
             ctx_.counters.add(counter::tcp_timeouts);
         return apply(f, out, now);

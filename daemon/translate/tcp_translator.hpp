@@ -81,7 +81,7 @@ private:
     };
 
     // tcp_open.cpp
-    [[nodiscard]] tcp_flow* insert(const flow_key& key, instant now) noexcept;
+    [[nodiscard]] tcp_flow* insert(const flow_key& key, instant now, const endpoint& accepted_at = {}) noexcept;
     void open(const packet& p, const wire::tcp_segment& s, instant now) noexcept;
     [[nodiscard]] os::result<os::connect_progress> connect(tcp_flow& f, const packet& p) noexcept;
     void refuse(tcp_flow& f, int error, instant now) noexcept;

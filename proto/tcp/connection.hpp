@@ -120,7 +120,7 @@ struct connection {
     }
 
     // ── time ──
-    [[nodiscard]] effects on_timeout(instant now) noexcept;
+    [[nodiscard]] effects on_timeout(instant now, const retry_policy& policy = {}) noexcept;
 
     /// The window field of the next segment, with `stored` octets in the receive store; moves rcv_adv.
     [[nodiscard]] std::uint16_t advertise(std::uint32_t stored) noexcept;
@@ -150,7 +150,7 @@ private:
     void on_fin(outcome& out) noexcept;
     void begin_rewind() noexcept;
     void restart_timer(instant now) noexcept;
-    effects on_syn_timeout(instant now) noexcept;
+    effects on_syn_timeout(instant now, const retry_policy& policy) noexcept;
 };
 
 } // namespace tapioca::tcp
