@@ -15,6 +15,7 @@
 #include "daemon/translate/context.hpp"
 #include "proto/flow/table.hpp"
 #include "proto/flow/timer_wheel.hpp"
+#include "proto/icmp/unreachable.hpp"
 #include "proto/tcp/connection.hpp"
 #include "proto/tcp/receive_store.hpp"
 #include "proto/wire/tcp.hpp"
@@ -59,6 +60,8 @@ public:
 
     /// Segments of one flow that follow each other in a batch. At most tap_queue::most_frames.
     void from_guest(std::span<const guest_packet* const> run, instant now) noexcept;
+    /// An ICMP error of the guest.
+    void from_guest(const unreachable_segment& refused, instant now) noexcept;
     /// An ICMP error of the kernel, readiness, or a failure of the flow's socket.
     void from_socket(flow_id id, const os::event& e, instant now) noexcept;
     /// A connection that the listener accepted for the guest.
