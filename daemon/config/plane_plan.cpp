@@ -47,6 +47,11 @@ plane_config plan_plane(const options& opts, const host_network& host, const gue
     plane.outbound_if6 = opts.outbound_if6.value_or("");
     plane.scope6 = static_cast<unsigned>(host.v6.interface_index);
     plane.freebind = opts.freebind;
+    plane.host_rules = opts.host_rules;
+    plane.guest_rules = opts.guest_rules;
+    plane.splice = opts.splice && opts.mode == mode::pasta;
+    plane.host_loopback_to_namespace = opts.host_loopback_to_namespace;
+    plane.splice_only = opts.splice_only;
     plane.udp_timeout = timeout_of(host.udp_timeout, plane.udp_timeout);
     plane.udp_stream_timeout = std::max(plane.udp_timeout, timeout_of(host.udp_stream, plane.udp_stream_timeout));
     plane.retries = retries_of(host);

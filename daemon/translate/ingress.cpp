@@ -1,5 +1,6 @@
 #include "daemon/translate/ingress.hpp"
 
+#include "proto/icmp/refused.hpp"
 #include "proto/responder/arp.hpp"
 #include "proto/responder/dhcp.hpp"
 #include "proto/responder/dhcpv6.hpp"
@@ -30,6 +31,8 @@ std::optional<flow_key> flow_key_of(const packet& p) noexcept
     case packet_kind::icmpv6:
         if (const auto refused = parse_unreachable(p))
             return refused->key;
+        if (const auto refused = refused_datagram(p))
+            return refused;
         return echo_translator::key_of(p);
     case packet_kind::arp:
     case packet_kind::fragment:
@@ -200,6 +203,8 @@ void ingress::take_icmp(const packet& p, instant now) noexcept
         return;
     if (const auto refused = parse_unreachable(p); refused && ctx_.config.tcp)
         return tcp_.from_guest(*refused, now);
+    if (const auto refused = refused_datagram(p))
+        return udp_.on_refused_by_guest(*refused, now);
     if (!ctx_.config.icmp)
         return ctx_.counters.drop(drop_reason::protocol_disabled);
     echo_.from_reassembled(p, now);

@@ -18,6 +18,9 @@ inline constexpr duration tcp_watchdog = std::chrono::seconds{1}; ///< how long 
 /// Octets towards the guest that one flow may send before others have their turn.
 inline constexpr std::size_t tcp_octets_per_turn = 512 * 1024;
 
+/// Octets in each direction that one spliced flow may move before others have their turn.
+inline constexpr std::size_t spliced_octets_per_turn = std::size_t{1} << 20;
+
 /// Octets of datagrams towards the guest that one flow may send before others have their turn.
 inline constexpr std::size_t udp_octets_per_turn = 512 * 1024;
 inline constexpr int udp_receive_buffer = 1 << 20; ///< asked for; bursts wait here while others have their turn

@@ -71,7 +71,7 @@ public:
     [[nodiscard]] instant next_deadline() const noexcept { return wheel_.next(); }
     /// Moves on what the budget left over, then sends the ACKs that are still due.
     void end_turn(instant now) noexcept;
-    [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0; }
+    [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0 && ctx_.tap.has_room(); }
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
     [[nodiscard]] const tcp::receive_store& store() const noexcept { return store_; }
 
@@ -84,7 +84,7 @@ private:
     };
 
     // tcp_open.cpp
-    [[nodiscard]] tcp_flow* insert(const flow_key& key, instant now) noexcept;
+    [[nodiscard]] tcp_flow* insert(const flow_key& key, instant now, const endpoint& accepted_at = {}) noexcept;
     void open(const packet& p, const wire::tcp_segment& s, instant now) noexcept;
     [[nodiscard]] os::result<os::connect_progress> connect(tcp_flow& f, const packet& p) noexcept;
     void refuse(tcp_flow& f, int error, instant now) noexcept;
