@@ -1,5 +1,6 @@
 #include "proto/icmp/unreachable.hpp"
 
+#include "proto/icmp/quotation.hpp"
 #include "proto/wire/icmp.hpp"
 
 namespace tapioca {
@@ -12,34 +13,6 @@ struct quoted_tcp {
     be32 sequence;
 };
 static_assert(sizeof(quoted_tcp) == 8 && wire_header<quoted_tcp>);
-
-struct quotation {
-    ip_address source, destination;
-    octet protocol = 0;
-};
-
-parsed<quotation> quoted_ipv4(reader& in) noexcept
-{
-    const auto h = TAPIOCA_TRY(in.take<wire::ipv4_header>());
-    const std::size_t length = std::size_t{h.version_ihl & 0xfU} * 4;
-    if (h.version_ihl >> 4 != 4)
-        return drop_reason::bad_version;
-    if (length < sizeof h)
-        return drop_reason::bad_header_length;
-    (void)TAPIOCA_TRY(in.take(length - sizeof h));
-    if ((h.flags_fragment & wire::ipv4_fragment_offset) != 0)
-        return drop_reason::bad_type;
-    return quotation{ip_address{h.source}, ip_address{h.destination}, h.protocol};
-}
-
-/// Our segments have no extension headers.
-parsed<quotation> quoted_ipv6(reader& in) noexcept
-{
-    const auto h = TAPIOCA_TRY(in.take<wire::ipv6_header>());
-    if (h.version_class_flow >> 28 != 6)
-        return drop_reason::bad_version;
-    return quotation{ip_address{h.source}, ip_address{h.destination}, h.next_header};
-}
 
 bool is_unreachable(const wire::icmp_header& h, bool v4) noexcept
 {
@@ -57,12 +30,13 @@ parsed<unreachable_segment> parse_unreachable(const packet& p) noexcept
     const auto h = TAPIOCA_TRY(in.take<wire::icmp_header>());
     if (!is_unreachable(h, v4))
         return drop_reason::bad_type;
-    const auto quoted = TAPIOCA_TRY(v4 ? quoted_ipv4(in) : quoted_ipv6(in));
+    const auto quoted = TAPIOCA_TRY(parse_quotation(p.source.family(), in.rest()));
     if (quoted.protocol != wire::protocol_tcp)
         return drop_reason::bad_type;
     if (quoted.source != p.destination)
         return drop_reason::not_for_us;
-    const auto tcp = TAPIOCA_TRY(in.take<quoted_tcp>());
+    reader upper{quoted.upper};
+    const auto tcp = TAPIOCA_TRY(upper.take<quoted_tcp>());
     const auto length = static_cast<std::uint32_t>(p.l4.size());
     const auto pseudo = v4 ? 0 : pseudo_header_sum(p.source, p.destination, wire::protocol_icmpv6, length);
     if (folded(pseudo + ones_sum(p.l4)) != 0xffff)
