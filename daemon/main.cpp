@@ -140,6 +140,7 @@ network_set_up set_up_network(const options& opts, netns::target& target)
     report({}, opened.warnings);
     made.resources.listeners = std::move(opened.sockets);
     made.config = plan_plane(opts, host, guest, interface.mac);
+    made.config.guest_link_local = interface.link_local;
     made.config.host_rules = rules;
     report(start_report(opts, host, guest, made.config.xlat, plan.name), {});
     target.network.reset(); // or it would live as long as we do

@@ -24,8 +24,8 @@ void require(const os::result<void>& r, const char* what)
 } // namespace
 
 common_ground::common_ground(plane_config c, std::size_t workers)
-    : config(std::move(c)),
-      guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6, {.v4 = config.address_fixed4, .v6 = config.address_fixed6}),
+    : config(std::move(c)), guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6,
+                                  {.v4 = config.address_fixed4, .v6 = config.address_fixed6}, config.guest_link_local),
       events_bell(os::make_event_fd())
 {
     for (std::size_t i = 0; i < workers; ++i) {
