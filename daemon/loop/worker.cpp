@@ -45,10 +45,11 @@ worker::worker(common_ground& common, unsigned self, tap_source tap, int capture
                                       common.mailboxes.size() > 1 ? this : nullptr,
                                       in_namespace},
       tcp_(ctx_, tcp_translator::most_flows, os::now()), udp_(ctx_, udp_translator::most_flows, os::now()),
-      echo_(ctx_, echo_translator::most_flows, os::now()), ingress_(ctx_, tcp_, udp_, echo_),
-      listeners_(common.config.host_rules, common.config.guest_rules), now_(os::now())
+      udp_splice_(ctx_, udp_splice::most_flows, os::now()), echo_(ctx_, echo_translator::most_flows, os::now()),
+      ingress_(ctx_, tcp_, udp_, echo_), listeners_(common.config.host_rules, common.config.guest_rules), now_(os::now())
 {
     ctx_.listeners = &listeners_;
+    udp_.splice_through(udp_splice_);
     if (const int tap_fd = tap_->descriptor(); tap_fd >= 0)
         require(poller_.add(tap_fd, token_of(source::tap), os::trigger::level), "Couldn't watch the tap device");
     require(poller_.add(common_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
@@ -104,10 +105,12 @@ void worker::end_turn(instant now) noexcept
         take_mail(now);
     tcp_.expire(now);
     udp_.expire(now);
+    udp_splice_.expire(now);
     echo_.expire(now);
     ingress_.expire(now);
     tcp_.end_turn(now);
     udp_.end_turn(now);
+    udp_splice_.end_turn(now);
     ctx_.tap.flush();
     common_.flow_counts[self_].store(tcp_.flow_count(), std::memory_order_relaxed);
     for (; bells_ != 0; bells_ &= bells_ - 1)
@@ -132,6 +135,10 @@ void worker::dispatch(const os::event& e, instant now) noexcept
         return udp_.from_socket({e.what.id}, e, now);
     case source::echo_flow:
         return echo_.from_socket({e.what.id}, e, now);
+    case source::udp_splice_host:
+        return udp_splice_.from_socket({e.what.id}, listen_side::host, e);
+    case source::udp_splice_guest:
+        return udp_splice_.from_socket({e.what.id}, listen_side::guest, e);
     case source::udp_listener:
         if (const auto* l = listeners_.find(e.what.id))
             udp_.from_listener(l->fd(), l->name, now);
@@ -204,9 +211,10 @@ void worker::shed(int listener) noexcept
 
 instant worker::next_deadline(instant now) const noexcept
 {
-    if (tcp_.has_ready() || udp_.has_ready() || mail_left_)
+    if (tcp_.has_ready() || udp_.has_ready() || udp_splice_.has_ready() || mail_left_)
         return now;
-    return std::min({tcp_.next_deadline(), udp_.next_deadline(), echo_.next_deadline(), ingress_.next_deadline()});
+    return std::min({tcp_.next_deadline(), udp_.next_deadline(), udp_splice_.next_deadline(), echo_.next_deadline(),
+                     ingress_.next_deadline()});
 }
 
 } // namespace tapioca

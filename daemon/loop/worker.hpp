@@ -11,6 +11,7 @@
 #include "daemon/tap/capture_queue.hpp"
 #include "daemon/tap/tap_source.hpp"
 #include "daemon/translate/ingress.hpp"
+#include "daemon/translate/udp_splice.hpp"
 
 #include <atomic>
 #include <deque>
@@ -87,6 +88,7 @@ private:
     context ctx_;
     tcp_translator tcp_;
     udp_translator udp_;
+    udp_splice udp_splice_;
     echo_translator echo_;
     ingress ingress_;
     listener_table listeners_;

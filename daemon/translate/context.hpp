@@ -18,7 +18,17 @@
 namespace tapioca {
 
 /// Kinds of epoll tokens.
-enum class source : std::uint8_t { tap, mailbox, tcp_flow, udp_flow, echo_flow, tcp_listener, udp_listener };
+enum class source : std::uint8_t {
+    tap,
+    mailbox,
+    tcp_flow,
+    udp_flow,
+    echo_flow,
+    tcp_listener,
+    udp_listener,
+    udp_splice_host,
+    udp_splice_guest
+};
 
 struct context {
     const plane_config& config;
