@@ -4,8 +4,10 @@
 #include "daemon/config/options.hpp"
 #include "proto/base/siphash.hpp"
 #include "proto/base/time.hpp"
+#include "proto/forward/forward_rule.hpp"
 #include "proto/forward/translation.hpp"
 #include "proto/responder/guest_network.hpp"
+#include "proto/tcp/retransmit.hpp"
 
 namespace tapioca {
 
@@ -21,8 +23,15 @@ struct plane_config {
     unsigned scope6 = 0; ///< interface of link-local destinations
     bool freebind = false;
 
+    forward_rules host_rules, guest_rules;   ///< of listening sockets on the host; of those on the namespace's loopback
+    bool splice = false;                     ///< loopback traffic goes from socket to socket
+    bool host_loopback_to_namespace = false; ///< host's loopback leads to the namespace's loopback, not to its public address
+    bool splice_only = false;                ///< there is no tap
+
+    tcp::retry_policy retries;                               ///< of segments to the guest
     duration udp_timeout = std::chrono::seconds{30};         ///< one-way, or a single exchange
     duration udp_stream_timeout = std::chrono::seconds{120}; ///< both sides have spoken, one of them more than once
+    std::size_t datagram_flows = SIZE_MAX;                   ///< of UDP and echo in one worker, at most
     bool report_flows = false;                               ///< the log is to tell of each flow
     bool trace = false;
 

@@ -1,15 +1,39 @@
-// The sockets that wait for peers on behalf of the guest: one a forwarded port.
+// The sockets that wait for peers by the forwarding rules: one for each rule and port, so that a conflict stays visible.
 #pragma once
 
-#include "daemon/config/options.hpp"
-#include "daemon/loop/worker.hpp"
+#include "daemon/forward/listening_socket.hpp"
+#include "daemon/os/error.hpp"
+#include "daemon/os/listen.hpp"
+#include "proto/forward/forward_rule.hpp"
 
+#include <string>
 #include <vector>
 
 namespace tapioca {
 
-/// Opens a listening socket for each forwarded port, on all addresses of the enabled families. A port that cannot be bound is
-/// fatal: throws std::runtime_error that names the rule and the reason.
-[[nodiscard]] std::vector<listening_socket> open_listeners(const options& opts);
+/// The rules of one side. `freebind`: addresses that do not exist yet may be listened on.
+struct listening_side {
+    listen_side side = listen_side::host;
+    const forward_rules& rules;
+    bool freebind = false;
+};
+
+struct opened_listeners {
+    std::vector<listening_socket> sockets;
+    std::vector<std::string> warnings; ///< one a rule of which not all ports could be had
+};
+
+/// Opens what the rules ask for at start, in the network namespace of the calling thread; ports of `scan` rules come and go
+/// later. Throws std::runtime_error if a port that was asked for by itself cannot be had, if a best-effort specifier gets none at
+/// all, or if there are more ports than the process may have descriptors.
+[[nodiscard]] opened_listeners open_listeners(const listening_side& from);
+
+/// The line for a port that could not be listened at.
+[[nodiscard]] std::string listen_failure(const listener_name& name, const forward_rule& rule, const std::string& why);
+
+/// Where a socket listens.
+[[nodiscard]] os::listen_at listen_place(const listening_side& from, const listener_name& name) noexcept;
+/// One socket, any time.
+[[nodiscard]] os::result<os::unique_fd> open_listener(const listening_side& from, const listener_name& name) noexcept;
 
 } // namespace tapioca

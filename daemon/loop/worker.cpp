@@ -15,10 +15,10 @@ constexpr os::token token_of(source kind, std::uint32_t id = 0) noexcept { retur
 
 constexpr int accepts_per_turn = 16;
 
-void require(const os::result<void>& r, const char* what)
+/// Each worker has its share of the pipes that may be large.
+constexpr std::size_t large_pipes_of(unsigned worker, std::size_t workers) noexcept
 {
-    if (!r)
-        throw std::system_error(r.error().value(), std::generic_category(), what);
+    return pipe_pool::large_pipes / workers + (worker < pipe_pool::large_pipes % workers ? 1 : 0);
 }
 
 } // namespace
@@ -29,37 +29,37 @@ common_ground::common_ground(plane_config c, std::size_t workers)
       events_bell(os::make_event_fd())
 {
     for (std::size_t i = 0; i < workers; ++i) {
-        mailboxes.emplace_back(workers);
+        mailboxes.emplace_back(workers + 1); // the last sender is the control plane
         flow_counts.emplace_back(0U);
     }
 }
 
-worker::worker(common_ground& common, unsigned self, tun_descriptor tap, std::vector<listening_socket> listeners, int capture)
-    : common_(common), self_(self), tap_(std::move(tap), counters_),
-      captured_(tap_, capture), ctx_{common.config,
-                                     capture < 0 ? static_cast<tap_queue&>(tap_) : captured_,
-                                     poller_,
-                                     counters_,
-                                     events_,
-                                     common.guest,
-                                     common.mailboxes.size() > 1 ? this : nullptr},
+worker::worker(common_ground& common, unsigned self, tap_source tap, int capture, namespace_sockets* in_namespace)
+    : common_(common), self_(self), tap_(make_queue(tap, counters_)),
+      captured_(*tap_, capture), ctx_{common.config,
+                                      capture < 0 ? *tap_ : captured_,
+                                      poller_,
+                                      counters_,
+                                      events_,
+                                      common.guest,
+                                      common.mailboxes.size() > 1 ? this : nullptr,
+                                      in_namespace},
       tcp_(ctx_, tcp_translator::most_flows, os::now()), udp_(ctx_, udp_translator::most_flows, os::now()),
-      echo_(ctx_, echo_translator::most_flows, os::now()), ingress_(ctx_, tcp_, udp_, echo_), listeners_(std::move(listeners)),
-      now_(os::now())
+      echo_(ctx_, echo_translator::most_flows, os::now()), ingress_(ctx_, tcp_, udp_, echo_),
+      splice_(ctx_, tcp_splice::most_flows, large_pipes_of(self, common.mailboxes.size())),
+      listeners_(common.config.host_rules, common.config.guest_rules), now_(os::now())
 {
-    require(poller_.add(tap_.descriptor(), token_of(source::tap), os::trigger::level), "Couldn't watch the tap device");
-    require(poller_.add(common_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
-            "Couldn't watch a mailbox");
-    if (auto spare = os::udp_socket(ip_family::ipv4); spare && !listeners_.empty())
+    ctx_.listeners = &listeners_;
+    if (auto* clients = std::get_if<stream_descriptor>(&tap))
+        serve_clients(std::move(*clients));
+    else if (const int tap_fd = tap_->descriptor(); tap_fd >= 0)
+        os::require(poller_.add(tap_fd, token_of(source::tap), os::trigger::level), "Couldn't watch the tap device");
+    os::require(poller_.add(common_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
+                "Couldn't watch a mailbox");
+    if (common.config.host_rules.empty() && common.config.guest_rules.empty())
+        return;
+    if (auto spare = os::udp_socket(ip_family::ipv4))
         spare_ = std::move(*spare);
-    for (std::uint32_t i = 0; i < listeners_.size(); ++i) {
-        if (listeners_[i].protocol != wire::protocol_tcp) {
-            udp_.add_listener(std::move(listeners_[i].fd), listeners_[i].port);
-            continue;
-        }
-        require(poller_.add(listeners_[i].fd.get(), token_of(source::tcp_listener, i), os::trigger::level),
-                "Couldn't watch a listening socket");
-    }
 }
 
 worker::~worker() { stop(); }
@@ -93,11 +93,14 @@ void worker::run() noexcept
 
 void worker::turn() noexcept
 {
+    const bool stream_left = ctx_.tap.has_more();
     const auto ready = poller_.wait(now_, next_deadline(now_)); // sleep until something is ready, take what else is,
     now_ = os::now();
     ++turn_;
     for (const auto& event : ready) // let each flow do its work,
         dispatch(event, now_);
+    if (stream_left)
+        take_stream(now_);
     end_turn(now_); // then flush once: sockets, tap, timers
 }
 
@@ -109,10 +112,14 @@ void worker::end_turn(instant now) noexcept
     udp_.expire(now);
     echo_.expire(now);
     ingress_.expire(now);
+    splice_.expire(now);
     tcp_.end_turn(now);
     udp_.end_turn(now);
+    splice_.end_turn(now);
     ctx_.tap.flush();
-    common_.flow_counts[self_].store(tcp_.flow_count(), std::memory_order_relaxed);
+    if (stream_ != nullptr && stream_->over())
+        let_client_go(now);
+    common_.flow_counts[self_].store(tcp_.flow_count() + splice_.flow_count(), std::memory_order_relaxed);
     for (; bells_ != 0; bells_ &= bells_ - 1)
         common_.mailboxes[static_cast<std::size_t>(std::countr_zero(bells_))].ring();
     if (events_.reader_sleeps())
@@ -124,19 +131,27 @@ void worker::dispatch(const os::event& e, instant now) noexcept
 {
     switch (static_cast<source>(e.what.kind)) {
     case source::tap:
-        return take_tap(e, now);
+        return stream_ != nullptr ? take_stream(now) : take_tap(e, now);
+    case source::clients:
+        return accept_client(now);
     case source::mailbox:
         return take_mail(now);
     case source::tcp_flow:
         return tcp_.from_socket({e.what.id}, e, now);
     case source::tcp_listener:
-        return accept_from(e.what.id, now);
+        return accept_from(e, now);
     case source::udp_flow:
         return udp_.from_socket({e.what.id}, e, now);
     case source::echo_flow:
         return echo_.from_socket({e.what.id}, e, now);
     case source::udp_listener:
-        return udp_.from_listener(e.what.id, now);
+        if (const auto* l = listeners_.find(e.what.id))
+            udp_.from_listener(l->fd(), l->name, now);
+        return;
+    case source::tcp_splice_host:
+        return splice_.from_socket(0, {e.what.id}, e, now);
+    case source::tcp_splice_guest:
+        return splice_.from_socket(1, {e.what.id}, e, now);
     }
 }
 
@@ -144,12 +159,12 @@ void worker::dispatch(const os::event& e, instant now) noexcept
 void worker::take_tap(const os::event& e, instant now) noexcept
 {
     if (e.error) { // the guest has removed the device, which does not come back
-        poller_.remove(tap_.descriptor());
+        poller_.remove(tap_->descriptor());
         return ctx_.report(report::event_kind::tap_failed, now, {}, ENODEV);
     }
     const auto reads = turn_ == tap_turn_ + 1 ? reads_ : 1;
     const auto frames = ctx_.tap.receive(reads);
-    reads_ = frames.size() < reads ? std::max<std::size_t>(frames.size(), 1) : std::min(2 * reads, tun_queue::most_frames);
+    reads_ = frames.size() < reads ? std::max<std::size_t>(frames.size(), 1) : std::min(2 * reads, tap_queue::most_frames);
     tap_turn_ = turn_;
     ingress_.process(frames, now);
 }
@@ -167,20 +182,39 @@ void worker::take_requests(instant now) noexcept
     ctx_.tap.commit({}, 0, size);
 }
 
-void worker::accept_from(std::uint32_t listener, instant now) noexcept
+os::result<void> worker::watch(listening_socket l) noexcept
 {
-    for (int i = 0; i < accepts_per_turn; ++i) {
-        auto connection = os::accept(listeners_[listener].fd.get());
+    const int fd = l.fd.get();
+    const auto kind = l.name.protocol == wire::protocol_tcp ? source::tcp_listener : source::udp_listener;
+    return poller_.add(fd, token_of(kind, listeners_.put(std::move(l))), os::trigger::level);
+}
+
+void worker::listen(listening_socket l) { os::require(watch(std::move(l)), "Couldn't watch a listening socket"); }
+
+void worker::accept_from(const os::event& e, instant now) noexcept
+{
+    const auto* l = listeners_.find(e.what.id);
+    for (int i = 0; l != nullptr && i < accepts_per_turn; ++i) {
+        auto connection = os::accept(l->fd());
         if (!connection && (connection.error().value() == EMFILE || connection.error().value() == ENFILE)) {
-            shed(listeners_[listener].fd.get());
+            shed(l->fd());
             continue;
         }
         if (!connection)
             return;
-        const auto port = listeners_[listener].port;
-        if (!pass_on(*connection, port))
-            tcp_.from_peer(std::move(*connection), port, now);
+        if (!pass_on(*connection, l->name))
+            take_connection(std::move(*connection), l->name, now);
     }
+}
+
+void worker::take_connection(os::accepted connection, const listener_name& through, instant now) noexcept
+{
+    if (is_spliced(ctx_.config, ctx_.rule_of(through), through, connection.peer))
+        return splice_.from_listener(std::move(connection), through, now);
+    if (!ctx_.config.splice_only)
+        return tcp_.from_peer(std::move(connection), through, now);
+    counters_.add(report::counter::splice_refused);
+    os::reset_on_close(connection.fd.get());
 }
 
 /// No descriptor is left for the connection that waits, which would wake us for ever: it is taken with the spare one, and reset.
@@ -196,9 +230,10 @@ void worker::shed(int listener) noexcept
 
 instant worker::next_deadline(instant now) const noexcept
 {
-    if (tcp_.has_ready() || udp_.has_ready() || mail_left_)
+    if (tcp_.has_ready() || udp_.has_ready() || splice_.has_ready() || mail_left_ || ctx_.tap.has_more())
         return now;
-    return std::min({tcp_.next_deadline(), udp_.next_deadline(), echo_.next_deadline(), ingress_.next_deadline()});
+    return std::min(
+        {tcp_.next_deadline(), udp_.next_deadline(), echo_.next_deadline(), ingress_.next_deadline(), splice_.next_deadline()});
 }
 
 } // namespace tapioca

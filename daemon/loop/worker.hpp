@@ -5,11 +5,13 @@
 // another worker owns goes to its mailbox; a connection that was accepted here goes to the worker with the fewest flows.
 #pragma once
 
+#include "daemon/forward/listener_table.hpp"
 #include "daemon/loop/mailbox.hpp"
 #include "daemon/loop/owner_table.hpp"
 #include "daemon/tap/capture_queue.hpp"
-#include "daemon/tap/tun_queue.hpp"
+#include "daemon/tap/tap_source.hpp"
 #include "daemon/translate/ingress.hpp"
+#include "daemon/translate/tcp_splice.hpp"
 
 #include <atomic>
 #include <deque>
@@ -18,13 +20,6 @@
 #include <vector>
 
 namespace tapioca {
-
-/// A socket that waits for peers on behalf of the guest.
-struct listening_socket {
-    os::unique_fd fd;
-    std::uint16_t port = 0; ///< of the guest
-    octet protocol = 0;
-};
 
 /// What all workers share.
 struct common_ground {
@@ -35,20 +30,27 @@ struct common_ground {
     owner_table owners;
     std::deque<mailbox> mailboxes;
     std::deque<std::atomic<std::uint32_t>> flow_counts;
-    os::unique_fd events_bell; ///< wakes who drains the workers' events
+    os::unique_fd events_bell;            ///< wakes who drains the workers' events
+    std::atomic<bool> guest_gone = false; ///< a guest on a stream socket has left
 };
 
 class worker final : private colleagues {
 public:
     /// Reserves everything that the worker will ever use; throws std::system_error. `capture`: -1, or the file that frames are
-    /// copied to.
-    worker(common_ground& common, unsigned self, tun_descriptor tap, std::vector<listening_socket> listeners, int capture);
+    /// copied to. `in_namespace`: null if nothing is spliced.
+    worker(common_ground& common, unsigned self, tap_source tap, int capture, namespace_sockets* in_namespace);
     ~worker() override;
     worker(const worker&) = delete;
     worker& operator=(const worker&) = delete;
 
+    /// Before start(). Throws std::system_error.
+    void listen(listening_socket l);
+
     void start();
     void stop() noexcept;
+    /// From the control plane's thread: goes on or ends listening. False if the mailbox is full; `l` is as it was then.
+    [[nodiscard]] bool send_listener(listening_socket&& l) noexcept;
+    [[nodiscard]] bool send_end_of_listener(const listener_name& name) noexcept;
     /// Asks for an unsolicited router advertisement; from any thread.
     void advertise_router() noexcept;
 
@@ -60,12 +62,22 @@ private:
     void turn() noexcept;
     void dispatch(const os::event& e, instant now) noexcept;
     void take_tap(const os::event& e, instant now) noexcept;
+    // worker_stream.cpp
+    void serve_clients(stream_descriptor&& clients);
+    void attach(os::unique_fd client);
+    void greet() noexcept;
+    void accept_client(instant now) noexcept;
+    void let_client_go(instant now) noexcept;
+    void take_stream(instant now) noexcept;
+
     void take_mail(instant now) noexcept;
     void take_letter(bytes_view letter, instant now) noexcept;
     void take_requests(instant now) noexcept;
-    void accept_from(std::uint32_t listener, instant now) noexcept;
+    [[nodiscard]] os::result<void> watch(listening_socket l) noexcept;
+    void accept_from(const os::event& e, instant now) noexcept;
     void shed(int listener) noexcept;
-    [[nodiscard]] bool pass_on(os::accepted& connection, std::uint16_t port) noexcept;
+    void take_connection(os::accepted connection, const listener_name& through, instant now) noexcept;
+    [[nodiscard]] bool pass_on(os::accepted& connection, const listener_name& through) noexcept;
     void end_turn(instant now) noexcept;
     [[nodiscard]] instant next_deadline(instant now) const noexcept;
 
@@ -76,19 +88,24 @@ private:
     bool hand_over(unsigned to, const packet& reassembled) noexcept override;
     bool post(unsigned to, bytes_view head, bytes_view body) noexcept;
 
+    static constexpr int stream_batches = 8;
+
     common_ground& common_;
     const unsigned self_;
     report::counters counters_;
     report::event_ring events_;
     os::poller poller_;
-    tun_queue tap_;
+    std::unique_ptr<tap_queue> tap_;
+    stream_queue* stream_ = nullptr; ///< `tap_`, if it is one
+    os::unique_fd clients_;          ///< where guests connect to
     capture_queue captured_;
     context ctx_;
     tcp_translator tcp_;
     udp_translator udp_;
     echo_translator echo_;
     ingress ingress_;
-    std::vector<listening_socket> listeners_;
+    tcp_splice splice_;
+    listener_table listeners_;
     os::unique_fd spare_; ///< given up for a moment when there are no descriptors left
     std::atomic<bool> stopping_ = false, advertise_ = false;
     std::size_t reads_ = 1;      ///< frames that the next visit to the tap tries to read, if it comes in the next turn

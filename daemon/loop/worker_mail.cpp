@@ -8,7 +8,7 @@ using report::counter;
 
 namespace {
 
-enum class letter_kind : std::uint8_t { frame, reassembled, connection };
+enum class letter_kind : std::uint8_t { frame, reassembled, connection, listener, no_listener };
 
 struct frame_letter {
     letter_kind kind = letter_kind::frame;
@@ -25,7 +25,14 @@ struct connection_letter {
     letter_kind kind = letter_kind::connection;
     int fd = -1;
     endpoint peer;
-    std::uint16_t port = 0;
+    listener_name through;
+};
+
+/// From the control plane: a socket that is to be listened on, or no more.
+struct listener_letter {
+    letter_kind kind = letter_kind::listener;
+    int fd = -1;
+    listener_name name;
 };
 
 constexpr std::size_t letters_per_turn = 64;
@@ -80,7 +87,7 @@ bool worker::hand_over(unsigned to, const packet& reassembled) noexcept
 }
 
 /// Gives an accepted connection to the worker with the fewest flows. False if that is us, or its mailbox is full.
-bool worker::pass_on(os::accepted& connection, std::uint16_t port) noexcept
+bool worker::pass_on(os::accepted& connection, const listener_name& through) noexcept
 {
     unsigned fewest = self_;
     for (unsigned i = 0; i < common_.flow_counts.size(); ++i)
@@ -88,16 +95,36 @@ bool worker::pass_on(os::accepted& connection, std::uint16_t port) noexcept
             fewest = i;
     if (fewest == self_)
         return false;
-    const connection_letter letter{.fd = connection.fd.get(), .peer = connection.peer, .port = port};
+    const connection_letter letter{.fd = connection.fd.get(), .peer = connection.peer, .through = through};
     if (!post(fewest, octets(letter), {}))
         return false;
     (void)connection.fd.release();
     return true;
 }
 
+bool worker::send_listener(listening_socket&& l) noexcept
+{
+    const listener_letter letter{.fd = l.fd.get(), .name = l.name};
+    if (!common_.mailboxes[self_].post(common_.mailboxes.size(), octets(letter), {}))
+        return false;
+    (void)l.fd.release();
+    common_.mailboxes[self_].ring();
+    return true;
+}
+
+bool worker::send_end_of_listener(const listener_name& name) noexcept
+{
+    const listener_letter letter{.kind = letter_kind::no_listener, .name = name};
+    if (!common_.mailboxes[self_].post(common_.mailboxes.size(), octets(letter), {}))
+        return false;
+    common_.mailboxes[self_].ring();
+    return true;
+}
+
 void worker::take_mail(instant now) noexcept
 {
     take_requests(now);
+    splice_.sockets_refilled(now);
     mail_left_ = common_.mailboxes[self_].drain(letters_per_turn, [&](bytes_view letter) { take_letter(letter, now); });
 }
 
@@ -117,8 +144,16 @@ void worker::take_letter(bytes_view letter, instant now) noexcept
     }
     case letter_kind::connection: {
         const auto head = open<connection_letter>(letter);
-        return tcp_.from_peer({os::unique_fd{head.fd}, head.peer}, head.port, now);
+        return take_connection({os::unique_fd{head.fd}, head.peer}, head.through, now);
     }
+    case letter_kind::listener: {
+        const auto head = open<listener_letter>(letter);
+        if (!watch({os::unique_fd{head.fd}, head.name}))
+            listeners_.remove(head.name);
+        return;
+    }
+    case letter_kind::no_listener:
+        return listeners_.remove(open<listener_letter>(letter).name);
     }
 }
 

@@ -1,17 +1,36 @@
 #include "daemon/loop/worker_pool.hpp"
 
+#include "daemon/os/process.hpp"
+#include "daemon/translate/limits.hpp"
+
 namespace tapioca {
 
-worker_pool::worker_pool(plane_config config, plane_resources&& resources)
-    : common_(std::move(config), resources.tap_queues.size()), capture_(std::move(resources.pcap))
+namespace {
+
+plane_config with_share(plane_config config, const plane_resources& resources)
+{
+    config.datagram_flows =
+        limits::datagram_share(os::descriptor_limit(), resources.listeners.size(), resources.tap_queues.size());
+    return config;
+}
+
+} // namespace
+
+worker_pool::worker_pool(plane_config config, plane_resources&& resources, netns::resident* in_namespace)
+    : common_(with_share(std::move(config), resources), resources.tap_queues.size()), capture_(std::move(resources.pcap))
 {
     if (capture_)
         begin_capture(capture_.get());
-    auto listeners = std::move(resources.listeners);
     for (auto& tap : resources.tap_queues) {
         const auto self = static_cast<unsigned>(workers_.size());
-        workers_.push_back(std::make_unique<worker>(common_, self, std::move(tap), std::exchange(listeners, {}), capture_.get()));
+        workers_.push_back(std::make_unique<worker>(common_, self, std::move(tap), capture_.get(),
+                                                    in_namespace != nullptr ? in_namespace->store_of(self) : nullptr));
     }
+    if (in_namespace != nullptr)
+        for (std::size_t i = 0; i < workers_.size(); ++i)
+            in_namespace->wake_with(i, common_.mailboxes[i].descriptor());
+    for (auto& l : resources.listeners)
+        workers_.front()->listen(std::move(l));
 }
 
 void worker_pool::start()
@@ -25,6 +44,10 @@ void worker_pool::stop() noexcept
     for (auto& w : workers_)
         w->stop();
 }
+
+bool worker_pool::listen(listening_socket&& l) noexcept { return workers_.front()->send_listener(std::move(l)); }
+
+bool worker_pool::stop_listening(const listener_name& name) noexcept { return workers_.front()->send_end_of_listener(name); }
 
 void worker_pool::advertise_router() noexcept
 {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "daemon/loop/worker.hpp"
-#include "daemon/tap/tun_queue.hpp"
+#include "daemon/netns/resident.hpp"
 
 #include <functional>
 
@@ -10,7 +10,7 @@ namespace tapioca {
 
 /// What the data plane is given for good.
 struct plane_resources {
-    std::vector<tun_descriptor> tap_queues; ///< one a worker
+    std::vector<tap_source> tap_queues; ///< one a worker
     std::vector<listening_socket> listeners;
     os::unique_fd pcap;
 };
@@ -18,7 +18,8 @@ struct plane_resources {
 class worker_pool {
 public:
     /// One worker a queue of the tap. Reserves all memory; throws std::system_error.
-    worker_pool(plane_config config, plane_resources&& resources);
+    /// `in_namespace` outlives it; null if nothing is spliced.
+    worker_pool(plane_config config, plane_resources&& resources, netns::resident* in_namespace = nullptr);
 
     /// Starts the threads: they inherit the caller's credentials and signal mask.
     void start();
@@ -30,8 +31,14 @@ public:
     /// Calls `visit` for everything that the workers have reported since the last call. From one thread only.
     void drain_events(const std::function<void(const report::worker_event&)>& visit);
 
+    /// Whether a guest on a stream socket has come and left.
+    [[nodiscard]] bool guest_gone() const noexcept { return common_.guest_gone.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t size() const noexcept { return workers_.size(); }
     [[nodiscard]] const report::counters& counters_of(std::size_t i) const noexcept { return workers_[i]->counters(); }
+
+    /// Begins and ends listening. False if the workers have too much to do to be told now; `l` is as it was then.
+    [[nodiscard]] bool listen(listening_socket&& l) noexcept;
+    [[nodiscard]] bool stop_listening(const listener_name& name) noexcept;
 
     /// Sends an unsolicited router advertisement, unless the guest is to have none.
     void advertise_router() noexcept;

@@ -1,16 +1,15 @@
 #include "daemon/os/event_fd.hpp"
 
 #include <cerrno>
-#include <cstdint>
 #include <sys/eventfd.h>
 #include <system_error>
 
 namespace tapioca::os {
 
 // Only before sealing.
-unique_fd make_event_fd()
+unique_fd make_event_fd(unsignalled clear)
 {
-    unique_fd fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+    unique_fd fd{::eventfd(0, EFD_CLOEXEC | (clear == unsignalled::returns ? EFD_NONBLOCK : 0))};
     if (!fd)
         throw std::system_error(errno, std::generic_category(), "Couldn't create an event descriptor");
     return fd;

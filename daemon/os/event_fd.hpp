@@ -3,10 +3,15 @@
 
 #include "daemon/os/unique_fd.hpp"
 
+#include <cstdint>
+
 namespace tapioca::os {
 
-/// Non-blocking; throws std::system_error.
-[[nodiscard]] unique_fd make_event_fd();
+/// What clear() does while nobody has signalled.
+enum class unsignalled : std::uint8_t { returns, waits };
+
+/// Throws std::system_error.
+[[nodiscard]] unique_fd make_event_fd(unsignalled clear = unsignalled::returns);
 void signal(int event_fd) noexcept;
 /// Makes it unreadable again.
 void clear(int event_fd) noexcept;

@@ -7,64 +7,79 @@ namespace {
 
 constexpr int backlog = 4096; ///< the kernel cuts it to net.core.somaxconn
 
-result<unique_fd> open(stack s, int type)
+// syscalls: setsockopt
+result<void> set(int fd, int level, int name, int value = 1)
 {
-    unique_fd fd{::socket(s == stack::ipv4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
-    if (!fd)
-        return last_error();
-    if (s != stack::ipv4) {
-        const int only = s == stack::ipv6;
-        if (::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) < 0)
-            return last_error();
-    }
-    return fd;
-}
-
-result<void> bind_any(int fd, stack s, std::uint16_t port)
-{
-    const socket_address any{{s == stack::ipv4 ? ip_address::v4(0) : ip_address{}, port}};
-    if (::bind(fd, &any.any, any.length) < 0)
+    if (::setsockopt(fd, level, name, &value, sizeof value) < 0)
         return last_error();
     return {};
 }
 
-result<void> set(int fd, int level, int name)
+// syscalls: socket
+result<unique_fd> open(listen_stack& stack, int type)
 {
-    const int on = 1;
-    if (::setsockopt(fd, level, name, &on, sizeof on) < 0)
+    unique_fd fd{::socket(stack == listen_stack::ipv4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    if (!fd && stack == listen_stack::dual && errno == EAFNOSUPPORT) {
+        stack = listen_stack::ipv4;
+        return open(stack, type);
+    }
+    if (!fd)
+        return last_error();
+    return fd;
+}
+
+// syscalls: setsockopt bind
+result<void> bind(int fd, const listen_at& at)
+{
+    const bool v4 = at.stack == listen_stack::ipv4;
+    if (!v4)
+        if (const auto done = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, at.stack == listen_stack::ipv6); !done)
+            return done;
+    if (at.freebind)
+        (void)(v4 ? set(fd, IPPROTO_IP, IP_FREEBIND) : set(fd, IPPROTO_IPV6, IPV6_FREEBIND));
+    if (!at.interface.empty() &&
+        ::setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, at.interface.data(), static_cast<socklen_t>(at.interface.size())) < 0)
+        return last_error();
+    const auto any = v4 ? ip_address::v4(0) : ip_address{};
+    const socket_address local{{at.address.is_unspecified() ? any : at.address, at.port}};
+    if (::bind(fd, &local.any, local.length) < 0)
         return last_error();
     return {};
 }
 
 } // namespace
 
-result<unique_fd> listen_tcp(stack s, std::uint16_t port)
+// syscalls: listen
+result<unique_fd> listen_tcp(const listen_at& where) noexcept
 {
-    auto fd = open(s, SOCK_STREAM);
+    auto at = where;
+    auto fd = open(at.stack, SOCK_STREAM);
     if (!fd)
         return fd;
     (void)set(fd->get(), SOL_SOCKET, SO_REUSEADDR);
-    if (const auto bound = bind_any(fd->get(), s, port); !bound)
+    if (const auto bound = bind(fd->get(), at); !bound)
         return bound.error();
     if (::listen(fd->get(), backlog) < 0)
         return last_error();
     return fd;
 }
 
-result<unique_fd> listen_udp(stack s, std::uint16_t port)
+result<unique_fd> listen_udp(const listen_at& where) noexcept
 {
-    auto fd = open(s, SOCK_DGRAM);
+    auto at = where;
+    auto fd = open(at.stack, SOCK_DGRAM);
     if (!fd)
         return fd;
     // Bound without SO_REUSEADDR, so that a conflict is seen; set afterwards, so that a flow's own sockets can share the port.
-    if (const auto bound = bind_any(fd->get(), s, port); !bound)
+    if (const auto bound = bind(fd->get(), at); !bound)
         return bound.error();
     (void)set(fd->get(), SOL_SOCKET, SO_REUSEADDR);
-    if (s != stack::ipv6) {
+    if (at.stack != listen_stack::ipv6) {
         (void)set(fd->get(), IPPROTO_IP, IP_PKTINFO);
         (void)set(fd->get(), IPPROTO_IP, IP_RECVERR);
+        (void)set(fd->get(), IPPROTO_IP, IP_MULTICAST_ALL); // which a fresh IPv6 socket has switched off for IPv4
     }
-    if (s != stack::ipv4) {
+    if (at.stack != listen_stack::ipv4) {
         (void)set(fd->get(), IPPROTO_IPV6, IPV6_RECVPKTINFO);
         (void)set(fd->get(), IPPROTO_IPV6, IPV6_RECVERR);
     }

@@ -23,6 +23,12 @@ void raise_descriptor_limit() noexcept
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+std::size_t descriptor_limit() noexcept
+{
+    rlimit limit = {};
+    return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
+}
+
 void use_one_heap() noexcept { ::mallopt(M_ARENA_MAX, 1); }
 
 void forget_start_up_code() noexcept

@@ -10,6 +10,7 @@ namespace tapioca::os {
 
 /// The soft limit of open files becomes the hard one: every flow is a descriptor.
 void raise_descriptor_limit() noexcept;
+[[nodiscard]] std::size_t descriptor_limit() noexcept;
 
 /// All threads allocate from one heap, or each would map 132 KiB for the little it needs at start-up.
 void use_one_heap() noexcept;

@@ -188,6 +188,24 @@ result<std::size_t> discard(int fd, std::size_t octets) noexcept
     return gone;
 }
 
+// syscalls: recvfrom
+result<std::size_t> receive(int fd, bytes_span into) noexcept
+{
+    const auto n = ::recv(fd, into.data(), into.size(), MSG_DONTWAIT);
+    if (n < 0)
+        return last_error();
+    return static_cast<std::size_t>(n);
+}
+
+// syscalls: sendto
+result<std::size_t> send(int fd, bytes_view octets) noexcept
+{
+    const auto n = ::send(fd, octets.data(), octets.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0)
+        return last_error();
+    return static_cast<std::size_t>(n);
+}
+
 // syscalls: sendmsg
 result<std::size_t> send(int fd, std::span<const bytes_view> pieces) noexcept
 {
@@ -245,16 +263,21 @@ result<octet> default_ttl() noexcept
 
 result<void> share_port(int fd) noexcept { return set(fd, SOL_SOCKET, SO_REUSEADDR, 1); }
 
+result<void> set_freebind(int fd, ip_family family) noexcept
+{
+    return family == ip_family::ipv4 ? set(fd, IPPROTO_IP, IP_FREEBIND, 1) : set(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
+}
+
+result<void> ignore_groups_of_others(int fd, ip_family family) noexcept
+{
+    return family == ip_family::ipv4 ? set(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0) : set(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
+}
+
 result<void> set_v6_only(int fd) noexcept { return set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1); }
 
 result<void> set_udp_gro(int fd) noexcept { return set(fd, IPPROTO_UDP, UDP_GRO, 1); }
 
 result<void> set_receive_buffer(int fd, int octets) noexcept { return set(fd, SOL_SOCKET, SO_RCVBUF, octets); }
-
-result<void> set_packet_info(int fd, ip_family family) noexcept
-{
-    return family == ip_family::ipv4 ? set(fd, IPPROTO_IP, IP_PKTINFO, 1) : set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
-}
 
 result<void> set_fragmentation(int fd, ip_family family, fragmentation f) noexcept
 {

@@ -44,8 +44,12 @@ inline constexpr std::size_t most_behind = 63;
 /// Removes `octets` from the receive queue without reading them (MSG_TRUNC, tcp(7)).
 [[nodiscard]] result<std::size_t> discard(int fd, std::size_t octets) noexcept;
 
+/// Reads and removes. Returns 0 at the end of the stream.
+[[nodiscard]] result<std::size_t> receive(int fd, bytes_span into) noexcept;
+
 inline constexpr std::size_t most_pieces = 80; ///< in one send
 [[nodiscard]] result<std::size_t> send(int fd, std::span<const bytes_view> pieces) noexcept;
+[[nodiscard]] result<std::size_t> send(int fd, bytes_view octets) noexcept;
 
 void shutdown_write(int fd) noexcept;
 /// SO_LINGER with a time of 0: closing resets the connection.
@@ -64,14 +68,16 @@ void close(int fd) noexcept;
 [[nodiscard]] result<octet> default_ttl() noexcept;
 /// SO_REUSEADDR: for UDP, several sockets may share a local port, and the one that is connected to the sender receives.
 [[nodiscard]] result<void> share_port(int fd) noexcept;
+/// IP_FREEBIND or IPV6_FREEBIND: the address that is bound need not exist.
+[[nodiscard]] result<void> set_freebind(int fd, ip_family family) noexcept;
+/// IP_MULTICAST_ALL or IPV6_MULTICAST_ALL off: what other programs' groups receive is not ours.
+[[nodiscard]] result<void> ignore_groups_of_others(int fd, ip_family family) noexcept;
 /// IPV6_V6ONLY.
 [[nodiscard]] result<void> set_v6_only(int fd) noexcept;
 /// UDP_GRO: datagrams of equal size may arrive as one.
 [[nodiscard]] result<void> set_udp_gro(int fd) noexcept;
 /// SO_RCVBUF, as far as net.core.rmem_max allows; the kernel doubles it.
 [[nodiscard]] result<void> set_receive_buffer(int fd, int octets) noexcept;
-/// IP_PKTINFO or IPV6_RECVPKTINFO: the address that a datagram was sent to.
-[[nodiscard]] result<void> set_packet_info(int fd, ip_family family) noexcept;
 
 /// IP_MTU_DISCOVER or IPV6_MTU_DISCOVER: whether packets beyond the path's MTU are fragmented here, or refused with EMSGSIZE.
 enum class fragmentation : std::uint8_t { allowed, refused };

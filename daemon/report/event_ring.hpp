@@ -23,6 +23,10 @@ enum class event_kind : std::uint8_t {
     guest_mac_learned,
     flow_table_full,
     tap_failed,
+    client_accepted, ///< `error` is the process id
+    client_refused,  ///< likewise
+    client_misunderstood,
+    client_gone,
     packet_from_guest, ///< with --trace
     count_
 };
@@ -38,6 +42,7 @@ struct worker_event {
     event_kind kind = event_kind::flow_opened;
     int error = 0; ///< errno, 0: none
     flow_key key;
+    endpoint accepted_at{}; ///< of a flow that a peer opened: where the host took it; unspecified and port 0: the guest opened it
 };
 
 class event_ring {

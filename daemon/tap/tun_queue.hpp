@@ -22,8 +22,6 @@ struct tun_descriptor {
 
 class tun_queue final : public tap_queue {
 public:
-    static constexpr std::size_t most_frames = 16; ///< 16 buffers of 64 KiB stay inside a 2 MiB cache
-
     tun_queue(tun_descriptor opened, report::counters& counters);
 
     [[nodiscard]] offloads offload() const noexcept override { return opened_.offload; }

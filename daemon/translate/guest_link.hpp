@@ -2,7 +2,7 @@
 // learn, all read.
 #pragma once
 
-#include "proto/base/address.hpp"
+#include "proto/forward/translation.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -51,6 +51,7 @@ public:
     [[nodiscard]] ip_address v4() const noexcept { return ip_address::v4(v4_.load(std::memory_order_relaxed)); }
     [[nodiscard]] ip_address v6() const noexcept { return v6_.load(); }
     [[nodiscard]] ip_address link_local() const noexcept { return link_local_.load(); }
+    [[nodiscard]] guest_addresses addresses() const noexcept { return {v4(), v6(), link_local()}; }
 
 private:
     /// An IPv6 address in two words behind a sequence count; a writer that finds another writing lets its news go: it will come

@@ -1,5 +1,6 @@
 #include "daemon/translate/ingress.hpp"
 
+#include "proto/icmp/refused.hpp"
 #include "proto/responder/arp.hpp"
 #include "proto/responder/dhcp.hpp"
 #include "proto/responder/dhcpv6.hpp"
@@ -28,6 +29,8 @@ std::optional<flow_key> flow_key_of(const packet& p) noexcept
         return key_of(p, wire::protocol_udp);
     case packet_kind::icmp:
     case packet_kind::icmpv6:
+        if (const auto refused = refused_datagram(p))
+            return refused;
         return echo_translator::key_of(p);
     case packet_kind::arp:
     case packet_kind::fragment:
@@ -196,6 +199,8 @@ void ingress::take_icmp(const packet& p, instant now) noexcept
 {
     if (p.kind == packet_kind::icmpv6 && answer_neighbour(p))
         return;
+    if (const auto refused = refused_datagram(p))
+        return udp_.on_refused_by_guest(*refused, now);
     if (!ctx_.config.icmp)
         return ctx_.counters.drop(drop_reason::protocol_disabled);
     echo_.from_reassembled(p, now);

@@ -13,7 +13,7 @@ class ingress {
 public:
     ingress(context& ctx, tcp_translator& tcp, udp_translator& udp, echo_translator& echo);
 
-    /// One batch of at most tun_queue::most_frames frames.
+    /// One batch of at most tap_queue::most_frames frames.
     void process(std::span<const rx_frame> frames, instant now) noexcept;
 
     /// A frame, or a datagram put together from fragments, that another worker received for a flow of ours.
@@ -24,7 +24,7 @@ public:
     [[nodiscard]] instant next_deadline() const noexcept { return fragments_.next_expiry(); }
 
 private:
-    static constexpr std::size_t most_frames = 16;
+    static constexpr std::size_t most_frames = tap_queue::most_frames;
     static constexpr std::size_t fragment_octets = reassembler::most_datagrams * reassembler::slot_size;
 
     /// A frame of the batch that was not dealt with yet.

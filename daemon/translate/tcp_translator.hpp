@@ -57,18 +57,18 @@ public:
 
     [[nodiscard]] bool owns(const flow_key& key) noexcept { return flows_.find(key) != nullptr; }
 
-    /// Segments of one flow that follow each other in a batch. At most tun_queue::most_frames.
+    /// Segments of one flow that follow each other in a batch. At most tap_queue::most_frames.
     void from_guest(std::span<const guest_packet* const> run, instant now) noexcept;
     /// An ICMP error of the kernel, readiness, or a failure of the flow's socket.
     void from_socket(flow_id id, const os::event& e, instant now) noexcept;
-    /// A connection that a listener accepted for the guest's `port`.
-    void from_peer(os::accepted connection, std::uint16_t port, instant now) noexcept;
+    /// A connection that the listener accepted for the guest.
+    void from_peer(os::accepted connection, const listener_name& through, instant now) noexcept;
 
     void expire(instant now) noexcept;
     [[nodiscard]] instant next_deadline() const noexcept { return wheel_.next(); }
     /// Moves on what the budget left over, then sends the ACKs that are still due.
     void end_turn(instant now) noexcept;
-    [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0; }
+    [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0 && ctx_.tap.has_room(); }
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
     [[nodiscard]] const tcp::receive_store& store() const noexcept { return store_; }
 
@@ -81,7 +81,7 @@ private:
     };
 
     // tcp_open.cpp
-    [[nodiscard]] tcp_flow* insert(const flow_key& key, instant now) noexcept;
+    [[nodiscard]] tcp_flow* insert(const flow_key& key, instant now, const endpoint& accepted_at = {}) noexcept;
     void open(const packet& p, const wire::tcp_segment& s, instant now) noexcept;
     [[nodiscard]] os::result<os::connect_progress> connect(tcp_flow& f, const packet& p) noexcept;
     void refuse(tcp_flow& f, int error, instant now) noexcept;

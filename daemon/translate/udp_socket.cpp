@@ -46,7 +46,7 @@ void udp_translator::pump(udp_flow& f, instant now) noexcept
     guest_run run;
     std::size_t moved = 0;
     for (int errors = 0;;) {
-        if (moved >= limits::udp_octets_per_turn) {
+        if (moved >= limits::udp_octets_per_turn || !ctx_.tap.has_room()) {
             list_ready(f);
             break;
         }
@@ -127,7 +127,7 @@ void udp_translator::send_to_guest(const flow_key& key, octet* payload, std::siz
         return send_fragments(ctx_, key, octets_of(header), {payload, length}, identification_++);
     }
     wire::virtio_net_header vnet;
-    const auto headers = emit_udp(payload, ctx_.link(), key, {.payload = static_cast<std::uint32_t>(length)}, vnet);
+    const auto headers = emit_udp(payload, ctx_.link_to(key.guest), key, {.payload = static_cast<std::uint32_t>(length)}, vnet);
     ctx_.tap.send(vnet, payload, headers, length);
 }
 

@@ -4,7 +4,6 @@
 #include "daemon/translate/limits.hpp"
 
 #include <algorithm>
-#include <system_error>
 
 namespace tapioca {
 
@@ -15,12 +14,6 @@ namespace {
 constexpr octet usual_ttl = 64;
 
 bool is_name_service(std::uint16_t port) noexcept { return port == 53 || port == 853; }
-
-void require(const os::result<void>& r, const char* what)
-{
-    if (!r)
-        throw std::system_error(r.error().value(), std::generic_category(), what);
-}
 
 } // namespace
 
@@ -46,19 +39,6 @@ udp_translator::~udp_translator()
     });
 }
 
-void udp_translator::add_listener(os::unique_fd fd, std::uint16_t port)
-{
-    const auto local = os::local_endpoint(fd.get());
-    if (!local)
-        throw std::system_error(local.error().value(), std::generic_category(),
-                                "Couldn't read the address of a listening socket");
-    require(os::share_port(fd.get()), "Couldn't share the port of a listening socket");
-    require(os::set_packet_info(fd.get(), local->address.family()), "Couldn't ask a listening socket for destinations");
-    const os::token id{static_cast<std::uint8_t>(source::udp_listener), static_cast<std::uint32_t>(listeners_.size())};
-    require(ctx_.poller.add(fd.get(), id, os::trigger::level), "Couldn't watch a listening socket");
-    listeners_.push_back({std::move(fd), port, *local});
-}
-
 void udp_translator::list_ready(udp_flow& f) noexcept
 {
     if (f.ready_listed || ready_count_ == ready_.size())
@@ -70,17 +50,19 @@ void udp_translator::list_ready(udp_flow& f) noexcept
 void udp_translator::end_turn(instant now) noexcept
 {
     // What is listed while this runs, because its budget ran out, waits for the next turn.
+    // Without room towards the guest the others wait, too: their data stays in their sockets.
     const auto ready = ready_count_;
-    for (std::size_t i = 0; i < ready; ++i) {
-        auto* f = flows_.at_slot(ready_[i]);
+    std::size_t done = 0;
+    for (; done < ready && ctx_.tap.has_room(); ++done) {
+        auto* f = flows_.at_slot(ready_[done]);
         if (f == nullptr || !f->ready_listed)
             continue;
         f->ready_listed = false;
         pump(*f, now);
     }
-    std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(ready), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
+    std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(done), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
               ready_.begin());
-    ready_count_ -= ready;
+    ready_count_ -= done;
 }
 
 instant udp_translator::expiry(const udp_flow& f) const noexcept

@@ -7,19 +7,24 @@
 
 namespace tapioca {
 
+/// Where the sockets of a rule listen: those of -t and -u on the host, those of -T and -U on the namespace's loopback.
+enum class rule_side : std::uint8_t { host, guest };
+
 /// What the listening sockets of a rule take: dual is one IPv6 socket that takes IPv4 as well.
 enum class listen_stack : std::uint8_t { dual, ipv4, ipv6 };
 
 struct forward_rule {
     octet protocol = 0; ///< wire::protocol_tcp or wire::protocol_udp
     listen_stack stack = listen_stack::dual;
-    bool best_effort = false;   ///< a port that cannot be bound is no reason to give up
-    bool scan = false;          ///< a port is listened on only while the other side has it bound
-    ip_address address;         ///< of the sockets; unspecified: all that the stack has
-    fixed_string<15> interface; ///< of the sockets; empty: any (SO_BINDTODEVICE)
+    bool best_effort = false; ///< a port that cannot be bound is no reason to give up
+    bool scan = false;        ///< a port is listened on only while the other side has it bound
+    ip_address address{};     ///< of the sockets; unspecified: all that the stack has
+    fixed_string<15> interface {
+    };                      ///< of the sockets; empty: any (SO_BINDTODEVICE)
+    std::uint8_t group = 0; ///< the same for all rules that one specifier made
     std::uint16_t first = 0, last = 0;
     std::uint16_t target_first = 0; ///< the other side's port for `first`; the others follow
-    ip_address target;              ///< unspecified: the guest, wherever it is
+    ip_address target{};            ///< unspecified: the guest, wherever it is
 
     [[nodiscard]] constexpr std::uint16_t target_port(std::uint16_t port) const noexcept
     {

@@ -19,6 +19,7 @@ plane_config configuration(const simulation_options& o)
     c.xlat.our_tap4 = c.net.our_address4;
     c.xlat.our_tap6_ll = c.net.our_link_local;
     c.secret = {o.seed, 77};
+    c.host_rules.push_back({.protocol = wire::protocol_tcp, .first = 1, .last = 65535, .target_first = 1});
     return c;
 }
 
@@ -75,7 +76,7 @@ simulation::conversation& simulation::peer_opens(const guest_options& options)
     auto& c = add(key, options);
     c.guest->listen();
     auto accepted = kernel.accept_from({key.remote, key.remote_port}, c.peer.socket);
-    tcp->from_peer(std::move(accepted), key.guest_port, now());
+    tcp->from_peer(std::move(accepted), {.port = key.guest_port, .protocol = wire::protocol_tcp}, now());
     return c;
 }
 

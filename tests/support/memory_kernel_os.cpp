@@ -61,7 +61,12 @@ instant now() noexcept { return kernel().clock; }
 duration since_1970() noexcept { return kernel().clock.time_since_epoch(); }
 
 result<unique_fd> tcp_socket(ip_family) noexcept { return open(); }
-result<unique_fd> udp_socket(ip_family) noexcept { return failure(EAFNOSUPPORT); }
+result<unique_fd> udp_socket(ip_family) noexcept
+{
+    if (kernel().has_udp)
+        return open();
+    return failure(EAFNOSUPPORT);
+}
 result<unique_fd> ping_socket(ip_family) noexcept { return failure(EACCES); }
 
 result<void> bind(int fd, const endpoint& local, unsigned) noexcept
@@ -228,7 +233,6 @@ result<void> share_port(int fd) noexcept
 }
 result<void> set_v6_only(int fd) noexcept { return share_port(fd); }
 result<void> set_udp_gro(int fd) noexcept { return share_port(fd); }
-result<void> set_packet_info(int fd, ip_family) noexcept { return share_port(fd); }
 result<void> set_fragmentation(int fd, ip_family, fragmentation) noexcept { return share_port(fd); }
 result<std::uint32_t> path_mtu(int, ip_family) noexcept { return 65535U; }
 /// As on Linux, the socket's error goes with the last entry.

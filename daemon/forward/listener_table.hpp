@@ -1,0 +1,44 @@
+// The listening sockets of the instance: one place for each port of each rule, known beforehand, so that sockets that come and go
+// need no search. A place's number is what epoll carries.
+#pragma once
+
+#include "daemon/forward/listening_socket.hpp"
+#include "daemon/os/arena.hpp"
+#include "proto/forward/forward_rule.hpp"
+
+#include <array>
+
+namespace tapioca {
+
+class listener_table {
+public:
+    struct place {
+        int fd_plus_one = 0; ///< 0: nothing listens
+        listener_name name;
+
+        [[nodiscard]] int fd() const noexcept { return fd_plus_one - 1; }
+    };
+
+    listener_table(const forward_rules& host, const forward_rules& guest);
+    ~listener_table();
+    listener_table(const listener_table&) = delete;
+    listener_table& operator=(const listener_table&) = delete;
+
+    /// Takes the socket over, in the place of one that is closed then. Returns the place.
+    std::uint32_t put(listening_socket l) noexcept;
+    /// Closes the socket, if there is one: epoll forgets it then.
+    void remove(const listener_name& name) noexcept;
+    /// Null if nothing listens there.
+    [[nodiscard]] const place* find(std::uint32_t at) const noexcept;
+    [[nodiscard]] const place* find(const listener_name& name) const noexcept { return find(place_of(name)); }
+
+private:
+    [[nodiscard]] std::uint32_t place_of(const listener_name& name) const noexcept;
+
+    const forward_rules &host_, &guest_;
+    std::array<std::uint32_t, 2 * forward_rules::capacity()> first_{}; ///< of each rule; those of the guest's side behind
+    os::arena memory_;
+    std::span<place> places_;
+};
+
+} // namespace tapioca

@@ -1,0 +1,142 @@
+#include "daemon/netns/resident.hpp"
+
+#include "daemon/os/event_fd.hpp"
+#include "daemon/os/namespaces.hpp"
+#include "daemon/os/process.hpp"
+#include "daemon/os/socket.hpp"
+#include "proto/wire/protocol.hpp"
+#include "seccomp/capabilities.hpp"
+
+#include <linux/capability.h>
+#include <sys/socket.h>
+
+namespace tapioca::netns {
+namespace {
+
+os::result<os::unique_fd> make(namespace_sockets::kind k) noexcept
+{
+    using kind = namespace_sockets::kind;
+    const auto family = k == kind::tcp4 || k == kind::udp4 ? ip_family::ipv4 : ip_family::ipv6;
+    return k == kind::tcp4 || k == kind::tcp6 ? os::tcp_socket(family) : os::udp_socket(family);
+}
+
+} // namespace
+
+socket_store::~socket_store()
+{
+    for (auto& r : rings_)
+        for (auto i = r.taken.load(); i != r.made.load(); ++i)
+            os::close(r.fds[i % capacity]);
+}
+
+os::unique_fd socket_store::take(kind k) noexcept
+{
+    auto& r = rings_[static_cast<std::size_t>(k)];
+    const auto at = r.taken.load(std::memory_order_relaxed);
+    const auto left = r.made.load(std::memory_order_acquire) - at;
+    if (left == 0)
+        starved_.store(true, std::memory_order_seq_cst);
+    if (left == 0 || left == capacity / 2)
+        os::signal(bell_);
+    if (left == 0)
+        return {};
+    os::unique_fd taken{r.fds[at % capacity]};
+    r.taken.store(at + 1, std::memory_order_release);
+    return taken;
+}
+
+bool socket_store::refill() noexcept
+{
+    const bool starved = starved_.exchange(false, std::memory_order_seq_cst);
+    bool made = false;
+    for (unsigned k = 0; k < kinds; ++k) {
+        auto& r = rings_[k];
+        auto at = r.made.load(std::memory_order_relaxed);
+        for (; at - r.taken.load(std::memory_order_acquire) < capacity; ++at) {
+            auto fd = make(static_cast<kind>(k));
+            if (!fd)
+                break;
+            r.fds[at % capacity] = fd->release();
+            r.made.store(at + 1, std::memory_order_release);
+            made = true;
+        }
+    }
+    return starved && made; // without a descriptor left there is nothing to wake anybody for
+}
+
+resident::resident(os::unique_fd network_namespace, std::size_t workers, privileged_ports ports)
+    : namespace_(std::move(network_namespace)), bell_(os::make_event_fd(os::unsignalled::waits)), ports_(ports),
+      worker_bells_(workers, -1)
+{
+    for (std::size_t i = 0; i < workers; ++i)
+        stores_.emplace_back(bell_.get());
+}
+
+resident::~resident() { stop(); }
+
+void resident::enter()
+{
+    os::join_network_namespace(namespace_.get());
+    namespace_.reset();
+    (void)capabilities::drop_bounding();
+    capabilities::limit_to(ports_ == privileged_ports::at_any_time ? capabilities::bit(CAP_NET_BIND_SERVICE) : 0);
+    for (auto& store : stores_)
+        (void)store.refill();
+}
+
+void resident::start()
+{
+    thread_ = std::thread{[this] {
+        try {
+            enter();
+        } catch (...) {
+            failure_ = std::current_exception();
+        }
+        answered_.release();
+        if (!failure_)
+            run();
+    }};
+    answered_.acquire();
+    if (failure_)
+        std::rethrow_exception(failure_);
+}
+
+void resident::stop() noexcept
+{
+    if (!thread_.joinable())
+        return;
+    stopping_.store(true, std::memory_order_relaxed);
+    os::signal(bell_.get());
+    thread_.join();
+}
+
+void resident::run() noexcept
+{
+    os::block_signals();
+    while (!stopping_.load(std::memory_order_relaxed)) {
+        os::clear(bell_.get()); // waits
+        serve();
+    }
+}
+
+void resident::serve() noexcept
+{
+    if (auto* asked = asked_.exchange(nullptr, std::memory_order_acquire)) {
+        asked->made = asked->protocol == wire::protocol_tcp ? os::listen_tcp(asked->at) : os::listen_udp(asked->at);
+        answered_.release();
+    }
+    for (std::size_t i = 0; i < stores_.size(); ++i)
+        if (stores_[i].refill() && worker_bells_[i] >= 0)
+            os::signal(worker_bells_[i]);
+}
+
+os::result<os::unique_fd> resident::listen(octet protocol, const os::listen_at& at)
+{
+    request asked{protocol, at, os::unique_fd{}};
+    asked_.store(&asked, std::memory_order_release);
+    os::signal(bell_.get());
+    answered_.acquire();
+    return std::move(asked.made);
+}
+
+} // namespace tapioca::netns

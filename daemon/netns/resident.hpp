@@ -1,0 +1,94 @@
+// The one thread that stays in the guest's network namespace. Sockets belong to the namespace of the thread that makes them, and
+// nobody else enters it after start-up: whoever needs one has it made here. Workers take theirs from small stores, because a new
+// connection cannot wait for another thread; listening sockets are made while the control plane waits.
+//
+// It starts before the process is sealed and keeps one capability at most: CAP_NET_BIND_SERVICE over the namespace, where ports
+// come and go by themselves (`auto`).
+#pragma once
+
+#include "daemon/os/listen.hpp"
+#include "daemon/os/unique_fd.hpp"
+#include "daemon/translate/namespace_sockets.hpp"
+#include "proto/base/bytes.hpp"
+
+#include <array>
+#include <atomic>
+#include <deque>
+#include <exception>
+#include <semaphore>
+#include <thread>
+
+namespace tapioca::netns {
+
+/// Sockets ready for one worker.
+class socket_store final : public namespace_sockets {
+public:
+    /// `bell` wakes the resident thread; it outlives the store.
+    explicit socket_store(int bell) noexcept : bell_(bell) {}
+    ~socket_store() override;
+    socket_store(const socket_store&) = delete;
+    socket_store& operator=(const socket_store&) = delete;
+
+    [[nodiscard]] os::unique_fd take(kind k) noexcept override;
+
+    /// In the resident thread: fills up what was taken. True if somebody waits for what was made.
+    [[nodiscard]] bool refill() noexcept;
+
+private:
+    static constexpr std::size_t capacity = 32;
+    /// One writer, the resident thread, and one reader, the worker.
+    struct ring {
+        std::array<int, capacity> fds{};
+        alignas(64) std::atomic<std::uint32_t> made = 0;
+        alignas(64) std::atomic<std::uint32_t> taken = 0;
+    };
+
+    int bell_;
+    std::array<ring, kinds> rings_;
+    std::atomic<bool> starved_ = false;
+};
+
+class resident {
+public:
+    enum class privileged_ports : std::uint8_t { never, at_any_time };
+
+    resident(os::unique_fd network_namespace, std::size_t workers, privileged_ports ports);
+    ~resident();
+    resident(const resident&) = delete;
+    resident& operator=(const resident&) = delete;
+
+    [[nodiscard]] namespace_sockets* store_of(std::size_t worker) noexcept { return &stores_[worker]; }
+    /// Rung when a worker that found its store empty may look again.
+    void wake_with(std::size_t worker, int bell) noexcept { worker_bells_[worker] = bell; }
+
+    /// Returns when the thread is where it belongs and the stores are full; throws what stopped it.
+    void start();
+    void stop() noexcept;
+
+    /// A listening socket in the namespace. From the control plane's thread; waits for the resident one.
+    [[nodiscard]] os::result<os::unique_fd> listen(octet protocol, const os::listen_at& at);
+
+private:
+    void enter();
+    void run() noexcept;
+    void serve() noexcept;
+
+    os::unique_fd namespace_, bell_;
+    const privileged_ports ports_;
+    std::deque<socket_store> stores_;
+    std::deque<int> worker_bells_;
+    std::atomic<bool> stopping_ = false;
+
+    /// What the control plane has asked for; it waits for `answered_`.
+    struct request {
+        octet protocol;
+        os::listen_at at;
+        os::result<os::unique_fd> made;
+    };
+    std::atomic<request*> asked_ = nullptr;
+    std::binary_semaphore answered_{0};
+    std::exception_ptr failure_; ///< why it could not start
+    std::thread thread_;
+};
+
+} // namespace tapioca::netns

@@ -1,0 +1,35 @@
+#include "daemon/tap/tap_source.hpp"
+
+#include "daemon/os/arena.hpp"
+#include "proto/frame/emit.hpp"
+
+namespace tapioca {
+namespace {
+
+/// The queue of a guest without a link: nothing comes, nothing leaves.
+class silent_queue final : public tap_queue {
+public:
+    [[nodiscard]] offloads offload() const noexcept override { return {}; }
+    [[nodiscard]] int descriptor() const noexcept override { return -1; }
+    [[nodiscard]] std::span<const rx_frame> receive(std::size_t) noexcept override { return {}; }
+    [[nodiscard]] tx_slot acquire() noexcept override { return memory_.as<octet>().subspan(tap_headroom, largest_body); }
+    bool commit(const wire::virtio_net_header&, std::size_t, std::size_t) noexcept override { return false; }
+    bool send(const wire::virtio_net_header&, octet*, std::size_t, std::size_t) noexcept override { return false; }
+    void flush() noexcept override {}
+
+private:
+    os::arena memory_{tap_headroom + largest_body};
+};
+
+} // namespace
+
+std::unique_ptr<tap_queue> make_queue(tap_source& source, report::counters& counters)
+{
+    if (auto* tun = std::get_if<tun_descriptor>(&source))
+        return std::make_unique<tun_queue>(std::move(*tun), counters);
+    if (std::holds_alternative<stream_descriptor>(source))
+        return std::make_unique<stream_queue>(counters);
+    return std::make_unique<silent_queue>();
+}
+
+} // namespace tapioca
