@@ -15,6 +15,7 @@ struct plane_config {
     guest_network net;
     translation xlat;
     mac_address guest_mac = mac_address::broadcast();    ///< until the guest is heard, if the tap's own is not known
+    ip_address guest_link_local;                         ///< unspecified: until the guest is heard
     bool address_fixed4 = false, address_fixed6 = false; ///< given by the user: not learned from traffic
 
     bool tcp = true, udp = true, icmp = true;

@@ -20,10 +20,11 @@ auto_forward::auto_forward(const forward_rules& host, const forward_rules& guest
 std::vector<std::string> auto_forward::scan(worker_pool& workers)
 {
     std::vector<std::string> warnings;
+    const bool late = !late_.empty();
     std::erase_if(late_, [&](const listener_name& name) { return workers.stop_listening(name); });
     bound_ports host, guest;
-    if (late_.empty() && read(rule_side::host, host_ports_, host, warnings) &&
-        read(rule_side::guest, guest_ports_, guest, warnings))
+    // What is still ours when the ports are read must not pass for somebody else's.
+    if (!late && read(rule_side::host, host_ports_, host, warnings) && read(rule_side::guest, guest_ports_, guest, warnings))
         state_.update(host, guest, [&](const scan_change& change) { apply(workers, change, warnings); });
     return warnings;
 }
@@ -37,11 +38,14 @@ bool auto_forward::read(rule_side side, os::socket_diag& from, bound_ports& into
         const auto done = from.add_bound_ports(protocol, protocol == wire::protocol_tcp ? into.tcp : into.udp);
         if (done)
             continue;
-        if (done.error().value() != EINTR && !std::exchange(warned_, true))
-            warnings.push_back("Ports cannot be forwarded automatically, as the kernel does not tell which are in use "
-                               "(inet_diag): " +
-                               done.error().message());
-        return false;
+        if (done.error().value() == EINTR)
+            return false;
+        if (!std::exchange(warned_[protocol == wire::protocol_tcp], true))
+            warnings.push_back(std::string{"The kernel does not tell which ports are in use (inet_diag), so none are forwarded "
+                                           "automatically: "} +
+                               (protocol == wire::protocol_tcp ? "TCP: " : "UDP: ") + done.error().message());
+        if (done.error().value() != ENOENT)
+            return false;
     }
     return true;
 }

@@ -8,6 +8,7 @@
 #include "daemon/os/socket_diag.hpp"
 #include "proto/forward/port_scan.hpp"
 
+#include <array>
 #include <functional>
 #include <string>
 #include <vector>
@@ -34,7 +35,7 @@ private:
     os::arena memory_;
     port_scan state_;
     std::vector<listener_name> late_; ///< to be closed as soon as the workers can be told
-    bool warned_ = false;
+    std::array<bool, 2> warned_{};    ///< that there is no answer about UDP, about TCP
 };
 
 } // namespace tapioca

@@ -29,7 +29,9 @@ enum class source : std::uint8_t {
     tcp_listener,
     udp_listener,
     tcp_splice_host, ///< the host's end of a spliced connection
-    tcp_splice_guest
+    tcp_splice_guest,
+    udp_splice_host,
+    udp_splice_guest
 };
 
 struct context {
