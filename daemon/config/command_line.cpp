@@ -94,7 +94,7 @@ void take_in_order(draft& d, std::span<const option_word> words)
 
 } // namespace
 
-options parse_command_line(std::span<const char* const> argv)
+options parse_command_line(std::span<const char* const> argv, const port_facts& facts)
 {
     draft d;
     d.program = argv.empty() || argv[0] == nullptr ? std::string_view{} : argv[0];
@@ -111,7 +111,7 @@ options parse_command_line(std::span<const char* const> argv)
     if (!given.error.empty())
         throw early_exit{1, given.error + '\n' + synopsis(d.program, pasta) + "Try '" + std::string{d.program} + " --help'.\n",
                          false};
-    settle(d, given.operands);
+    settle(d, given.operands, facts);
     return std::move(d.opts);
 }
 

@@ -4,6 +4,7 @@
 
 #include "daemon/config/early_exit.hpp"
 #include "daemon/config/options.hpp"
+#include "daemon/config/port_rules.hpp"
 
 #include <span>
 
@@ -11,6 +12,6 @@ namespace tapioca {
 
 /// `argv` as main gets it, without the null pointer at its end; nothing behind the first argument that is no option is
 /// interpreted. Throws early_exit for --help and its like, and for every command line that cannot be followed.
-[[nodiscard]] options parse_command_line(std::span<const char* const> argv);
+[[nodiscard]] options parse_command_line(std::span<const char* const> argv, const port_facts& facts);
 
 } // namespace tapioca

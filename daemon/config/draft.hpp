@@ -11,14 +11,19 @@
 
 namespace tapioca {
 
+/// -t, -u, -T or -U; what it means depends on options that may follow it.
+struct port_option {
+    char letter;
+    std::string text;
+};
+
 struct draft {
     options opts;
     std::string_view program; ///< argv[0]
     bool vhost_user = false;  ///< --vhost-user was given
     std::optional<std::string> netns;
     std::optional<std::uint8_t> cidr_length4, netmask_length4;
-    bool splice = true;
-    bool host_loopback_to_namespace = false;
+    std::vector<port_option> port_options; ///< in the order of the command line
     std::vector<std::string>
         refused; ///< what this build cannot do yet; decided last, so that --version answers a caller that probes
 };

@@ -23,6 +23,13 @@ void keep(draft& d, std::string_view text)
     d.opts.*Member = std::string{text};
 }
 
+/// A forwarding option: its rules are made when all options are known.
+template <char Letter>
+void forward(draft& d, std::string_view text)
+{
+    d.port_options.push_back({Letter, std::string{text}});
+}
+
 // clang-format off
 constexpr option_entry table[] = {
     // name, letter, value, who, group, state, meaning, help
@@ -39,7 +46,7 @@ constexpr option_entry table[] = {
     {"conf-path", 'c', "PATH", everybody, reports, refused, nullptr, "Listen at PATH for changes of the forwarding rules"},
     {"pcap", 'p', "FILE", everybody, reports, built, values::pcap, "Capture the guest's traffic into FILE"},
     {"pid", 'P', "FILE", everybody, reports, built, keep<&options::pid_file>, "Write our process id to FILE"},
-    {"fd", 'F', "NUMBER", everybody, reports, refused, nullptr, "Use the connected socket NUMBER, inherited from the parent process"},
+    {"fd", 'F', "NUMBER", passt_or_vhost_user, passt_only, built, values::fd, "Use the connected socket NUMBER, inherited from the parent process"},
     {"workers", 0, "NUMBER", everybody, reports, built, values::workers, "Share the traffic among NUMBER threads, 1 to 64 (default: 1)"},
 
     {"mtu", 'm', "MTU", everybody, guest, built, values::mtu, "MTU of the guest, 0 to announce none (default: 65520)"},
@@ -74,24 +81,24 @@ constexpr option_entry table[] = {
     {"map-guest-addr", 0, "ADDR|none", everybody, translation, built, values::map_guest_addr, "ADDR means the host's own address where the guest has the same (default: none)"},
     {"freebind", 0, "", everybody, translation, built, set<&options::freebind, true>, "Sockets may be bound to addresses that the host does not have"},
 
-    {"tcp-ports", 't', "SPEC", everybody, ports, built, values::tcp_ports, "TCP ports of the host that lead to the guest: none, or a list of PORT and PORT-PORT (default: none)"},
-    {"udp-ports", 'u', "SPEC", everybody, ports, built, values::udp_ports, "UDP ports of the host that lead to the guest"},
+    {"tcp-ports", 't', "SPEC", everybody, ports, built, forward<'t'>, "TCP ports of the host that lead to the guest: none, all, auto, or a list of PORT[-PORT][:[ADDR/]PORT[-PORT]] and exceptions ~PORT[-PORT], behind [ADDR][%INTERFACE]/ for less than all addresses (default: auto; passt: none)"},
+    {"udp-ports", 'u', "SPEC", everybody, ports, built, forward<'u'>, "UDP ports of the host that lead to the guest, likewise (default: auto; passt: none)"},
 
-    {"socket", 's', "PATH", passt_or_vhost_user, passt_only, refused, nullptr, "Listen for the guest's network at PATH (default: the first free /tmp/passt_N.socket)"},
-    {"socket-path", 's', "PATH", passt_or_vhost_user, passt_only, refused, nullptr, "Same as --socket"},
+    {"socket", 's', "PATH", passt_or_vhost_user, passt_only, built, values::socket_path, "Listen for the guest's network at PATH (default: the first free /tmp/passt_N.socket)"},
+    {"socket-path", 's', "PATH", passt_or_vhost_user, passt_only, built, values::socket_path, "Same as --socket"},
     {"vhost-user", 0, "", everybody, passt_only, refused, nullptr, "Share memory with the guest by vhost-user"},
     {"print-capabilities", 0, "", passt, passt_only, built, values::print_capabilities, "Print what a vhost-user back-end can do, as JSON"},
     {"repair-path", 0, "PATH|none", everybody, passt_only, built, values::repair_path, "Where passt-repair connects, for migration by vhost-user; only none in this build"},
     {"migrate-exit", 0, "", vhost_user, passt_only, refused, nullptr, "Exit after the guest has migrated"},
     {"migrate-no-linger", 0, "", vhost_user, passt_only, refused, nullptr, "Close the guest's connections while it migrates"},
-    {"one-off", '1', "", passt, passt_only, refused, nullptr, "Exit when the guest disconnects"},
+    {"one-off", '1', "", passt, passt_only, built, set<&options::one_off, true>, "Exit when the guest disconnects"},
     {"no-dhcp-dns", 0, "", passt, passt_only, built, set<&options::announce_dns, false>, "Do not announce resolvers"},
     {"no-dhcp-search", 0, "", passt, passt_only, built, set<&options::announce_search, false>, "Do not announce search domains"},
 
     {"ns-ifname", 'I', "NAME", pasta, pasta_only, built, values::ns_ifname, "Name of the interface in the namespace (default: as on the host, or tap0)"},
-    {"tcp-ns", 'T', "SPEC", pasta, pasta_only, built, values::tcp_ns, "TCP ports of the namespace's loopback that lead to the host: none (default: none)"},
-    {"udp-ns", 'U', "SPEC", pasta, pasta_only, built, values::udp_ns, "UDP ports of the namespace's loopback that lead to the host"},
-    {"host-lo-to-ns-lo", 0, "", pasta, pasta_only, built, values::host_lo_to_ns_lo, "Connections to the host's loopback go to the namespace's loopback"},
+    {"tcp-ns", 'T', "SPEC", pasta, pasta_only, built, forward<'T'>, "TCP ports of the namespace's loopback that lead to the host's, written like those of --tcp-ports without address (default: auto)"},
+    {"udp-ns", 'U', "SPEC", pasta, pasta_only, built, forward<'U'>, "UDP ports of the namespace's loopback that lead to the host's, likewise (default: auto)"},
+    {"host-lo-to-ns-lo", 0, "", pasta, pasta_only, built, set<&options::host_loopback_to_namespace, true>, "Connections to the host's loopback go to the namespace's loopback"},
     {"userns", 0, "PATH", pasta, pasta_only, built, values::userns, "User namespace to join (default: that of PID)"},
     {"netns", 0, "PATH|NAME", pasta, pasta_only, built, values::netns, "Network namespace to connect; NAME means /run/netns/NAME"},
     {"netns-only", 0, "", pasta, pasta_only, built, values::netns_only, "Join or create no user namespace; implied by --netns without --userns"},
@@ -103,8 +110,8 @@ constexpr option_entry table[] = {
     {"ns-mac-addr", 0, "MAC", pasta, pasta_only, built, values::ns_mac_addr, "MAC address of the interface in the namespace (default: the kernel's choice)"},
     {"dhcp-dns", 0, "", pasta, pasta_only, built, set<&options::announce_dns, true>, "Announce resolvers"},
     {"dhcp-search", 0, "", pasta, pasta_only, built, set<&options::announce_search, true>, "Announce search domains"},
-    {"no-splice", 0, "", everybody, pasta_only, built, values::no_splice, "No short cut between the two loopbacks for inbound connections"},
-    {"splice-only", 0, "", pasta, pasta_only, refused, nullptr, "No interface: only the short cut between the loopbacks"},
+    {"no-splice", 0, "", everybody, pasta_only, built, set<&options::splice, false>, "No short cut between the two loopbacks for inbound connections"},
+    {"splice-only", 0, "", pasta, pasta_only, built, set<&options::splice_only, true>, "No interface: only the short cut between the loopbacks"},
 
     {"help", 'h', "", everybody, information, built, values::help, "Show this and exit"},
     {"version", 0, "", everybody, information, built, values::version, "Show the version and exit"},

@@ -39,11 +39,6 @@ void no_icmp(draft&, std::string_view);
 void map_host_loopback(draft&, std::string_view);
 void map_guest_addr(draft&, std::string_view);
 
-void tcp_ports(draft&, std::string_view);
-void udp_ports(draft&, std::string_view);
-void tcp_ns(draft&, std::string_view);
-void udp_ns(draft&, std::string_view);
-
 void ns_ifname(draft&, std::string_view);
 void ns_mac_addr(draft&, std::string_view);
 void userns(draft&, std::string_view);
@@ -51,9 +46,9 @@ void netns(draft&, std::string_view);
 void netns_only(draft&, std::string_view);
 void no_copy_routes(draft&, std::string_view);
 void no_copy_addrs(draft&, std::string_view);
-void no_splice(draft&, std::string_view);
-void host_lo_to_ns_lo(draft&, std::string_view);
 
+void fd(draft&, std::string_view);
+void socket_path(draft&, std::string_view);
 void repair_path(draft&, std::string_view);
 void help(draft&, std::string_view);
 void version(draft&, std::string_view);

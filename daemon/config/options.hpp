@@ -3,6 +3,7 @@
 #pragma once
 
 #include "proto/base/address.hpp"
+#include "proto/forward/forward_rule.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -15,11 +16,6 @@ namespace tapioca {
 enum class mode : std::uint8_t { passt, pasta };
 
 enum class log_level : std::uint8_t { quiet, normal, debug, trace };
-
-/// A forwarding option in one of its plain forms: ports of the host that lead to the same ports of the guest.
-struct port_range {
-    std::uint16_t first = 0, last = 0;
-};
 
 struct identity {
     uid_t uid = 0;
@@ -72,7 +68,15 @@ struct options {
     std::optional<ip_address> map_guest_addr4, map_guest_addr6;
 
     // ports
-    std::vector<port_range> tcp_ports, udp_ports; ///< -t, -u; -T and -U accept only "none" for now
+    forward_rules host_rules, guest_rules;   ///< of -t and -u; of -T and -U
+    bool splice = true;                      ///< loopback traffic goes from socket to socket, past the guest's interface
+    bool host_loopback_to_namespace = false; ///< ... and reaches the namespace's loopback, not its public address
+    bool splice_only = false;                ///< there is no interface
+
+    // passt
+    std::optional<std::string> socket_path; ///< where guests connect; absent: the first free automatic name, or `client`
+    std::optional<int> client;              ///< an inherited descriptor of a connected guest
+    bool one_off = false;                   ///< to end when the guest leaves
 
     // pasta
     tapioca::target_kind target = target_kind::command;

@@ -7,6 +7,7 @@
 #include "proto/forward/forward_rule.hpp"
 #include "proto/forward/translation.hpp"
 #include "proto/responder/guest_network.hpp"
+#include "proto/tcp/retransmit.hpp"
 
 namespace tapioca {
 
@@ -28,8 +29,10 @@ struct plane_config {
     bool host_loopback_to_namespace = false; ///< host's loopback leads to the namespace's loopback, not to its public address
     bool splice_only = false;                ///< there is no tap
 
+    tcp::retry_policy retries;                               ///< of segments to the guest
     duration udp_timeout = std::chrono::seconds{30};         ///< one-way, or a single exchange
     duration udp_stream_timeout = std::chrono::seconds{120}; ///< both sides have spoken, one of them more than once
+    std::size_t datagram_flows = SIZE_MAX;                   ///< of UDP and echo in one worker, at most
     bool report_flows = false;                               ///< the log is to tell of each flow
     bool trace = false;
 

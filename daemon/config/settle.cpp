@@ -18,6 +18,8 @@ bool all_digits(std::string_view text)
 void settle_target(draft& d, std::span<const char* const> operands)
 {
     options& o = d.opts;
+    if (o.mode == mode::passt)
+        return;
     if (d.netns) {
         if (!operands.empty())
             refuse("Both --netns and PID or command given");
@@ -52,14 +54,36 @@ void settle_addresses(draft& d)
         o.warnings.push_back("MTU " + std::to_string(o.mtu) + " is too small for IPv6 (1280 is the least, RFC 8200)");
 }
 
+/// Without an interface there is nobody to serve: only the two loopbacks meet.
+void settle_splice_only(options& o)
+{
+    if (!o.splice_only)
+        return;
+    o.host_loopback_to_namespace = true;
+    o.icmp = o.ndp = o.dhcp = o.dhcpv6 = false;
+    o.dns.emplace();
+    o.search.emplace();
+    o.announce_dns = o.announce_search = false;
+    for (auto* address : {&o.dns_forward4, &o.dns_forward6, &o.dns_host4, &o.dns_host6})
+        address->reset();
+}
+
+/// One stream has one reader.
+void settle_passt(options& o)
+{
+    if (o.mode != mode::passt)
+        return;
+    o.splice = false;
+    o.one_off = o.one_off || o.client;
+    if (o.workers > 1)
+        o.warnings.emplace_back("--workers has no effect in passt mode: a guest's socket is served by one thread");
+    o.workers = 1;
+}
+
 /// What an option switches off by implication.
 void settle_protocols(draft& d)
 {
     options& o = d.opts;
-    if (!o.tcp && !o.tcp_ports.empty())
-        refuse("Can't add TCP forwarding rule, TCP not enabled");
-    if (!o.udp && !o.udp_ports.empty())
-        refuse("Can't add UDP forwarding rule, UDP not enabled");
     o.ndp = o.ndp && o.ipv6;
     o.ra = o.ra && o.ndp && !o.config_net;
     o.dhcp = o.dhcp && o.ipv4;
@@ -72,29 +96,29 @@ void check_conflicts(const draft& d)
         refuse("--no-copy-routes needs --config-net");
     if (!d.opts.copy_addresses && !d.opts.config_net)
         refuse("--no-copy-addrs needs --config-net");
-    if (d.host_loopback_to_namespace && !d.splice)
+    if (d.opts.splice_only && !d.opts.splice)
+        refuse("--splice-only is incompatible with --no-splice");
+    if (d.opts.host_loopback_to_namespace && !d.opts.splice)
         refuse("--host-lo-to-ns-lo is incompatible with --no-splice");
 }
 
-/// Without inbound ports there is nothing that --host-lo-to-ns-lo could lead elsewhere, so it is granted then.
-void check_support(draft& d)
+void check_support(const draft& d)
 {
-    if (d.host_loopback_to_namespace && (!d.opts.tcp_ports.empty() || !d.opts.udp_ports.empty()))
-        d.refused.emplace_back("--host-lo-to-ns-lo");
     if (!d.refused.empty())
         refuse(d.refused.front(), " is not supported in this build");
-    if (d.opts.mode == mode::passt)
-        refuse("passt mode is not supported in this build");
 }
 
 } // namespace
 
-void settle(draft& d, std::span<const char* const> operands)
+void settle(draft& d, std::span<const char* const> operands, const port_facts& facts)
 {
     if (d.opts.mode == mode::passt && !operands.empty())
         refuse("Extra non-option argument: ", operands[0]);
     check_conflicts(d);
+    settle_ports(d, facts);
     check_support(d);
+    settle_splice_only(d.opts);
+    settle_passt(d.opts);
     settle_target(d, operands);
     settle_addresses(d);
     settle_protocols(d);

@@ -1,6 +1,7 @@
 #include "daemon/config/start_report.hpp"
 
 #include "daemon/config/address_text.hpp"
+#include "daemon/config/port_refusal.hpp"
 
 namespace tapioca {
 
@@ -60,6 +61,14 @@ void report_ipv6(lines& report, const guest_network& guest, const translation& a
     add_list(report, "DNS:", guest.resolvers6, [](const ip_address& a) { return to_text(a); });
 }
 
+/// The title stands also above nothing: that nothing is forwarded is worth a line.
+void report_rules(lines& report, const char* title, const forward_rules& rules)
+{
+    report.emplace_back(title);
+    for (const forward_rule& rule : rules)
+        report.push_back("    " + to_text(rule));
+}
+
 } // namespace
 
 std::vector<std::string> start_report(const options& opts, const host_network& host, const guest_network& guest,
@@ -82,7 +91,17 @@ std::vector<std::string> start_report(const options& opts, const host_network& h
     if (guest.ipv6)
         report_ipv6(report, guest, addresses, opts.gateway6.value_or(host.v6.gateway));
     add_list(report, "DNS search list:", guest.search, [](const domain_name& name) { return name.view(); });
+    report_rules(report, "Inbound forwarding rules (HOST):", opts.host_rules);
+    if (opts.mode == mode::pasta)
+        report_rules(report, "Outbound forwarding rules (SPLICE):", opts.guest_rules);
     return report;
+}
+
+std::vector<std::string> socket_report(const std::string& path)
+{
+    return {"UNIX domain socket bound at " + path, "Start QEMU 7.2 or newer with:",
+            "    -device virtio-net-pci,netdev=s -netdev stream,id=s,server=off,addr.type=unix,addr.path=" + path,
+            "or an older one as:", "    qrap 5 qemu-system-ARCH ... -device virtio-net-pci,netdev=s -netdev socket,id=s,fd=5"};
 }
 
 } // namespace tapioca

@@ -1,5 +1,5 @@
 // What a person wants to read at the start: which interface was the model, what the guest will be told, which addresses lead to
-// the host.
+// the host, which ports are forwarded.
 #pragma once
 
 #include "daemon/config/host_network.hpp"
@@ -14,5 +14,8 @@ namespace tapioca {
 
 [[nodiscard]] std::vector<std::string> start_report(const options& opts, const host_network& host, const guest_network& guest,
                                                     const translation& addresses, const std::string& tap_name);
+
+/// How a guest is connected to the socket at `path`.
+[[nodiscard]] std::vector<std::string> socket_report(const std::string& path);
 
 } // namespace tapioca

@@ -1,8 +1,7 @@
 #include "daemon/forward/listener_set.hpp"
 
-#include "daemon/config/address_text.hpp"
-#include "daemon/os/listen.hpp"
 #include "daemon/os/process.hpp"
+#include "proto/forward/rule_text.hpp"
 #include "proto/wire/protocol.hpp"
 
 #include <stdexcept>
@@ -15,24 +14,15 @@ constexpr std::size_t reserved_descriptors = 64; ///< for everything that is not
 
 std::string address_of(const forward_rule& rule)
 {
-    std::string text = rule.stack == listen_stack::dual   ? "*"
-                       : !rule.address.is_unspecified()   ? to_text(rule.address)
-                       : rule.stack == listen_stack::ipv4 ? "0.0.0.0"
-                                                          : "::";
+    std::string text{listening_address(rule).view()};
     if (!rule.interface.empty())
         text.append("%").append(rule.interface.view());
     return text;
 }
 
-std::string title_of(const listening_side& from, const forward_rule& rule)
+std::string title_of(rule_side side, const forward_rule& rule)
 {
-    return std::string{from.side == listen_side::host ? "HOST " : "NAMESPACE "} +
-           (rule.protocol == wire::protocol_tcp ? "TCP" : "UDP");
-}
-
-std::string failure_text(const listening_side& from, const forward_rule& rule, std::uint16_t port, const std::string& why)
-{
-    return "Listen failed for " + title_of(from, rule) + " port " + address_of(rule) + '/' + std::to_string(port) + ": " + why;
+    return std::string{side == rule_side::host ? "HOST " : "NAMESPACE "} + (rule.protocol == wire::protocol_tcp ? "TCP" : "UDP");
 }
 
 /// What became of the ports of one rule.
@@ -53,7 +43,7 @@ rule_outcome open_rule(const listening_side& from, std::size_t index, std::vecto
             continue;
         }
         if (outcome.refused++ == 0)
-            outcome.first_refusal = failure_text(from, rule, name.port, fd.error().message());
+            outcome.first_refusal = listen_failure(name, rule, fd.error().message());
         if (!rule.best_effort)
             throw std::runtime_error(outcome.first_refusal + "\nCouldn't listen on requested ports");
     }
@@ -66,7 +56,7 @@ void judge(const listening_side& from, std::size_t index, unsigned& asked, unsig
     const auto& rule = from.rules[index];
     const bool last = index + 1 == from.rules.size() || from.rules[index + 1].group != rule.group;
     if (last && asked != 0 && asked == refused)
-        throw std::runtime_error("All listens failed for " + title_of(from, rule) + ": " + reason +
+        throw std::runtime_error("All listens failed for " + title_of(from.side, rule) + ": " + reason +
                                  "\nCouldn't listen on requested ports");
     if (last)
         asked = refused = 0;
@@ -86,11 +76,22 @@ void check_descriptor_limit(const listening_side& from)
 
 } // namespace
 
-os::result<os::unique_fd> open_listener(const listening_side& from, const listener_name& name) noexcept
+std::string listen_failure(const listener_name& name, const forward_rule& rule, const std::string& why)
+{
+    return "Listen failed for " + title_of(name.side, rule) + " port " + address_of(rule) + '/' + std::to_string(name.port) +
+           ": " + why;
+}
+
+os::listen_at listen_place(const listening_side& from, const listener_name& name) noexcept
 {
     const auto& rule = from.rules[name.rule];
-    const os::listen_at at{rule.stack, rule.address, rule.interface.view(), name.port, from.freebind};
-    return rule.protocol == wire::protocol_tcp ? os::listen_tcp(at) : os::listen_udp(at);
+    return {rule.stack, rule.address, rule.interface.view(), name.port, from.freebind};
+}
+
+os::result<os::unique_fd> open_listener(const listening_side& from, const listener_name& name) noexcept
+{
+    const auto at = listen_place(from, name);
+    return name.protocol == wire::protocol_tcp ? os::listen_tcp(at) : os::listen_udp(at);
 }
 
 opened_listeners open_listeners(const listening_side& from)

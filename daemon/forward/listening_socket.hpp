@@ -2,14 +2,13 @@
 #pragma once
 
 #include "daemon/os/unique_fd.hpp"
-#include "proto/base/bytes.hpp"
+#include "proto/forward/forward_rule.hpp"
 
 #include <cstdint>
 
 namespace tapioca {
 
-/// Where a listening socket is: on the host for the guest, or on the namespace's loopback for the host's.
-enum class listen_side : std::uint8_t { host, guest };
+using listen_side = rule_side;
 
 /// Which listening socket a connection or datagram came through.
 struct listener_name {

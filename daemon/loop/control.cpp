@@ -24,7 +24,7 @@ using boost::system::error_code;
 struct control::state {
     state(control_hooks h, netns::watch* w, std::optional<pid_t> c)
         : hooks(std::move(h)), watch(w), command(c), io(1), signals(io, SIGTERM, SIGQUIT, SIGUSR1), children(io), names(io),
-          events(io), look(io), advertise(io), random(os::random_key().k0)
+          events(io), look(io), advertise(io), scan(io), random(os::random_key().k0)
     {
         if (command)
             children.add(SIGCHLD);
@@ -37,6 +37,7 @@ struct control::state {
         wait_for_namespace();
         wait_for_events();
         wait_for_advertisement();
+        wait_for_scan();
     }
 
     ~state()
@@ -110,6 +111,8 @@ struct control::state {
             if (error)
                 return;
             hooks.drain_log();
+            if (hooks.finished && hooks.finished())
+                return end(EXIT_SUCCESS);
             wait_for_events();
         });
     }
@@ -127,6 +130,19 @@ struct control::state {
         });
     }
 
+    void wait_for_scan()
+    {
+        if (!hooks.scan_ports)
+            return;
+        scan.expires_after(std::chrono::seconds{1});
+        scan.async_wait([this](error_code error) {
+            if (error)
+                return;
+            hooks.scan_ports();
+            wait_for_scan();
+        });
+    }
+
     control_hooks hooks;
     netns::watch* watch;
     std::optional<pid_t> command;
@@ -135,7 +151,7 @@ struct control::state {
     asio::io_context io;
     asio::signal_set signals, children;
     asio::posix::stream_descriptor names, events;
-    asio::steady_timer look, advertise;
+    asio::steady_timer look, advertise, scan;
     std::mt19937_64 random;
 };
 
@@ -156,6 +172,8 @@ int control::run()
         state_->namespace_gone();
         return state_->status;
     }
+    if (state_->hooks.scan_ports)
+        state_->hooks.scan_ports();
     state_->io.run();
     if (state_->hooks.drain_log)
         state_->hooks.drain_log();

@@ -2,7 +2,12 @@
 // its own.
 //
 // Buckets of eight words; a word holds 56 bits of the flow's hash and the owner. Each worker enters and removes its own flows
-// with one compare-and-swap or store; readers look at one cache line. A bucket that is full refuses the flow.
+// with compare-and-swap or a store; readers look at one cache line. A bucket that is full refuses the flow.
+//
+// Two workers may want one flow in the same instant, in different cells. So a worker enters a claim first, then looks at the
+// whole bucket, and only then makes the claim valid: of two, the later one sees the other. One that is valid wins; of two claims
+// that of the lower worker, which takes the other away. Whichever order things happen in, exactly one becomes valid, and nobody
+// waits.
 #pragma once
 
 #include "daemon/os/arena.hpp"
@@ -24,20 +29,23 @@ public:
     {
         for (const auto& c : bucket(hash)) {
             const auto word = c.load(std::memory_order_acquire);
-            if ((word & tag_mask) == (hash & tag_mask) && (word & ~tag_mask) != 0)
+            if ((word & tag_mask) == (hash & tag_mask) && (word & ~tag_mask) != 0 && (word & claim) == 0)
                 return static_cast<unsigned>(word & ~tag_mask) - 1;
         }
         return std::nullopt;
     }
 
-    /// False if the bucket is full.
+    /// False if the bucket is full, or the flow is another worker's.
     [[nodiscard]] bool enter(std::uint64_t hash, unsigned owner) noexcept
     {
+        const auto valid = (hash & tag_mask) | (owner + 1);
         for (auto& c : bucket(hash)) {
-            std::uint64_t empty = 0;
-            if (c.load(std::memory_order_relaxed) == 0 &&
-                c.compare_exchange_strong(empty, (hash & tag_mask) | (owner + 1), std::memory_order_release))
-                return true;
+            std::uint64_t seen = 0;
+            if (c.load(std::memory_order_relaxed) != 0 || !c.compare_exchange_strong(seen, valid | claim))
+                continue;
+            const auto outcome = is_contested(hash, owner) ? 0 : valid;
+            seen = valid | claim;
+            return c.compare_exchange_strong(seen, outcome) && outcome != 0; // it fails if the claim was taken away
         }
         return false;
     }
@@ -53,6 +61,23 @@ public:
 private:
     using cell = std::atomic<std::uint64_t>;
     static constexpr std::uint64_t tag_mask = ~std::uint64_t{0xff};
+    static constexpr std::uint64_t claim = 0x80; ///< not valid yet; owners are below 64
+
+    /// Whether another worker has the flow, or a claim that goes before ours; claims that do not are taken away.
+    [[nodiscard]] bool is_contested(std::uint64_t hash, unsigned owner) noexcept
+    {
+        for (auto& c : bucket(hash)) {
+            auto word = c.load();
+            const auto other = word & ~tag_mask & ~claim;
+            if ((word & tag_mask) != (hash & tag_mask) || other == 0 || other == owner + 1)
+                continue;
+            if ((word & claim) == 0 || other < owner + 1)
+                return true;
+            if (!c.compare_exchange_strong(word, 0) && word == ((hash & tag_mask) | other))
+                return true; // it became valid first
+        }
+        return false;
+    }
 
     [[nodiscard]] std::span<cell, ways> bucket(std::uint64_t hash) const noexcept
     {

@@ -15,10 +15,10 @@ constexpr os::token token_of(source kind, std::uint32_t id = 0) noexcept { retur
 
 constexpr int accepts_per_turn = 16;
 
-void require(const os::result<void>& r, const char* what)
+/// Each worker has its share of the pipes that may be large.
+constexpr std::size_t large_pipes_of(unsigned worker, std::size_t workers) noexcept
 {
-    if (!r)
-        throw std::system_error(r.error().value(), std::generic_category(), what);
+    return pipe_pool::large_pipes / workers + (worker < pipe_pool::large_pipes % workers ? 1 : 0);
 }
 
 } // namespace
@@ -35,7 +35,7 @@ common_ground::common_ground(plane_config c, std::size_t workers)
 }
 
 worker::worker(common_ground& common, unsigned self, tap_source tap, int capture, namespace_sockets* in_namespace)
-    : common_(common), self_(self), tap_(make_queue(std::move(tap), counters_)),
+    : common_(common), self_(self), tap_(make_queue(tap, counters_)),
       captured_(*tap_, capture), ctx_{common.config,
                                       capture < 0 ? *tap_ : captured_,
                                       poller_,
@@ -46,14 +46,17 @@ worker::worker(common_ground& common, unsigned self, tap_source tap, int capture
                                       in_namespace},
       tcp_(ctx_, tcp_translator::most_flows, os::now()), udp_(ctx_, udp_translator::most_flows, os::now()),
       udp_splice_(ctx_, udp_splice::most_flows, os::now()), echo_(ctx_, echo_translator::most_flows, os::now()),
-      ingress_(ctx_, tcp_, udp_, echo_), listeners_(common.config.host_rules, common.config.guest_rules), now_(os::now())
+      ingress_(ctx_, tcp_, udp_, echo_), splice_(ctx_, tcp_splice::most_flows, large_pipes_of(self, common.mailboxes.size())),
+      listeners_(common.config.host_rules, common.config.guest_rules), now_(os::now())
 {
     ctx_.listeners = &listeners_;
     udp_.splice_through(udp_splice_);
-    if (const int tap_fd = tap_->descriptor(); tap_fd >= 0)
-        require(poller_.add(tap_fd, token_of(source::tap), os::trigger::level), "Couldn't watch the tap device");
-    require(poller_.add(common_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
-            "Couldn't watch a mailbox");
+    if (auto* clients = std::get_if<stream_descriptor>(&tap))
+        serve_clients(std::move(*clients));
+    else if (const int tap_fd = tap_->descriptor(); tap_fd >= 0)
+        os::require(poller_.add(tap_fd, token_of(source::tap), os::trigger::level), "Couldn't watch the tap device");
+    os::require(poller_.add(common_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
+                "Couldn't watch a mailbox");
     if (common.config.host_rules.empty() && common.config.guest_rules.empty())
         return;
     if (auto spare = os::udp_socket(ip_family::ipv4))
@@ -91,11 +94,14 @@ void worker::run() noexcept
 
 void worker::turn() noexcept
 {
+    const bool stream_left = ctx_.tap.has_more();
     const auto ready = poller_.wait(now_, next_deadline(now_)); // sleep until something is ready, take what else is,
     now_ = os::now();
     ++turn_;
     for (const auto& event : ready) // let each flow do its work,
         dispatch(event, now_);
+    if (stream_left)
+        take_stream(now_);
     end_turn(now_); // then flush once: sockets, tap, timers
 }
 
@@ -108,11 +114,15 @@ void worker::end_turn(instant now) noexcept
     udp_splice_.expire(now);
     echo_.expire(now);
     ingress_.expire(now);
+    splice_.expire(now);
     tcp_.end_turn(now);
     udp_.end_turn(now);
     udp_splice_.end_turn(now);
+    splice_.end_turn(now);
     ctx_.tap.flush();
-    common_.flow_counts[self_].store(tcp_.flow_count(), std::memory_order_relaxed);
+    if (stream_ != nullptr && stream_->over())
+        let_client_go(now);
+    common_.flow_counts[self_].store(tcp_.flow_count() + splice_.flow_count(), std::memory_order_relaxed);
     for (; bells_ != 0; bells_ &= bells_ - 1)
         common_.mailboxes[static_cast<std::size_t>(std::countr_zero(bells_))].ring();
     if (events_.reader_sleeps())
@@ -124,7 +134,9 @@ void worker::dispatch(const os::event& e, instant now) noexcept
 {
     switch (static_cast<source>(e.what.kind)) {
     case source::tap:
-        return take_tap(e, now);
+        return stream_ != nullptr ? take_stream(now) : take_tap(e, now);
+    case source::clients:
+        return accept_client(now);
     case source::mailbox:
         return take_mail(now);
     case source::tcp_flow:
@@ -136,13 +148,17 @@ void worker::dispatch(const os::event& e, instant now) noexcept
     case source::echo_flow:
         return echo_.from_socket({e.what.id}, e, now);
     case source::udp_splice_host:
-        return udp_splice_.from_socket({e.what.id}, listen_side::host, e);
+        return udp_splice_.from_socket({e.what.id}, rule_side::host, e);
     case source::udp_splice_guest:
-        return udp_splice_.from_socket({e.what.id}, listen_side::guest, e);
+        return udp_splice_.from_socket({e.what.id}, rule_side::guest, e);
     case source::udp_listener:
         if (const auto* l = listeners_.find(e.what.id))
             udp_.from_listener(l->fd(), l->name, now);
         return;
+    case source::tcp_splice_host:
+        return splice_.from_socket(0, {e.what.id}, e, now);
+    case source::tcp_splice_guest:
+        return splice_.from_socket(1, {e.what.id}, e, now);
     }
 }
 
@@ -180,7 +196,7 @@ os::result<void> worker::watch(listening_socket l) noexcept
     return poller_.add(fd, token_of(kind, listeners_.put(std::move(l))), os::trigger::level);
 }
 
-void worker::listen(listening_socket l) { require(watch(std::move(l)), "Couldn't watch a listening socket"); }
+void worker::listen(listening_socket l) { os::require(watch(std::move(l)), "Couldn't watch a listening socket"); }
 
 void worker::accept_from(const os::event& e, instant now) noexcept
 {
@@ -194,8 +210,18 @@ void worker::accept_from(const os::event& e, instant now) noexcept
         if (!connection)
             return;
         if (!pass_on(*connection, l->name))
-            tcp_.from_peer(std::move(*connection), l->name, now);
+            take_connection(std::move(*connection), l->name, now);
     }
+}
+
+void worker::take_connection(os::accepted connection, const listener_name& through, instant now) noexcept
+{
+    if (is_spliced(ctx_.config, ctx_.rule_of(through), through, connection.peer))
+        return splice_.from_listener(std::move(connection), through, now);
+    if (!ctx_.config.splice_only)
+        return tcp_.from_peer(std::move(connection), through, now);
+    counters_.add(report::counter::splice_refused);
+    os::reset_on_close(connection.fd.get());
 }
 
 /// No descriptor is left for the connection that waits, which would wake us for ever: it is taken with the spare one, and reset.
@@ -211,10 +237,11 @@ void worker::shed(int listener) noexcept
 
 instant worker::next_deadline(instant now) const noexcept
 {
-    if (tcp_.has_ready() || udp_.has_ready() || udp_splice_.has_ready() || mail_left_)
+    if (tcp_.has_ready() || udp_.has_ready() || udp_splice_.has_ready() || splice_.has_ready() || mail_left_ ||
+        ctx_.tap.has_more())
         return now;
     return std::min({tcp_.next_deadline(), udp_.next_deadline(), udp_splice_.next_deadline(), echo_.next_deadline(),
-                     ingress_.next_deadline()});
+                     ingress_.next_deadline(), splice_.next_deadline()});
 }
 
 } // namespace tapioca

@@ -11,6 +11,7 @@
 #include "daemon/tap/capture_queue.hpp"
 #include "daemon/tap/tap_source.hpp"
 #include "daemon/translate/ingress.hpp"
+#include "daemon/translate/tcp_splice.hpp"
 #include "daemon/translate/udp_splice.hpp"
 
 #include <atomic>
@@ -30,7 +31,8 @@ struct common_ground {
     owner_table owners;
     std::deque<mailbox> mailboxes;
     std::deque<std::atomic<std::uint32_t>> flow_counts;
-    os::unique_fd events_bell; ///< wakes who drains the workers' events
+    os::unique_fd events_bell;            ///< wakes who drains the workers' events
+    std::atomic<bool> guest_gone = false; ///< a guest on a stream socket has left
 };
 
 class worker final : private colleagues {
@@ -61,12 +63,21 @@ private:
     void turn() noexcept;
     void dispatch(const os::event& e, instant now) noexcept;
     void take_tap(const os::event& e, instant now) noexcept;
+    // worker_stream.cpp
+    void serve_clients(stream_descriptor&& clients);
+    void attach(os::unique_fd client);
+    void greet() noexcept;
+    void accept_client(instant now) noexcept;
+    void let_client_go(instant now) noexcept;
+    void take_stream(instant now) noexcept;
+
     void take_mail(instant now) noexcept;
     void take_letter(bytes_view letter, instant now) noexcept;
     void take_requests(instant now) noexcept;
     [[nodiscard]] os::result<void> watch(listening_socket l) noexcept;
     void accept_from(const os::event& e, instant now) noexcept;
     void shed(int listener) noexcept;
+    void take_connection(os::accepted connection, const listener_name& through, instant now) noexcept;
     [[nodiscard]] bool pass_on(os::accepted& connection, const listener_name& through) noexcept;
     void end_turn(instant now) noexcept;
     [[nodiscard]] instant next_deadline(instant now) const noexcept;
@@ -78,12 +89,16 @@ private:
     bool hand_over(unsigned to, const packet& reassembled) noexcept override;
     bool post(unsigned to, bytes_view head, bytes_view body) noexcept;
 
+    static constexpr int stream_batches = 8;
+
     common_ground& common_;
     const unsigned self_;
     report::counters counters_;
     report::event_ring events_;
     os::poller poller_;
     std::unique_ptr<tap_queue> tap_;
+    stream_queue* stream_ = nullptr; ///< `tap_`, if it is one
+    os::unique_fd clients_;          ///< where guests connect to
     capture_queue captured_;
     context ctx_;
     tcp_translator tcp_;
@@ -91,6 +106,7 @@ private:
     udp_splice udp_splice_;
     echo_translator echo_;
     ingress ingress_;
+    tcp_splice splice_;
     listener_table listeners_;
     os::unique_fd spare_; ///< given up for a moment when there are no descriptors left
     std::atomic<bool> stopping_ = false, advertise_ = false;

@@ -124,6 +124,7 @@ bool worker::send_end_of_listener(const listener_name& name) noexcept
 void worker::take_mail(instant now) noexcept
 {
     take_requests(now);
+    splice_.sockets_refilled(now);
     mail_left_ = common_.mailboxes[self_].drain(letters_per_turn, [&](bytes_view letter) { take_letter(letter, now); });
 }
 
@@ -143,7 +144,7 @@ void worker::take_letter(bytes_view letter, instant now) noexcept
     }
     case letter_kind::connection: {
         const auto head = open<connection_letter>(letter);
-        return tcp_.from_peer({os::unique_fd{head.fd}, head.peer}, head.through, now);
+        return take_connection({os::unique_fd{head.fd}, head.peer}, head.through, now);
     }
     case letter_kind::listener: {
         const auto head = open<listener_letter>(letter);

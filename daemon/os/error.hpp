@@ -4,6 +4,7 @@
 #include <boost/system/result.hpp>
 
 #include <cerrno>
+#include <system_error>
 
 namespace tapioca::os {
 
@@ -12,5 +13,12 @@ using result = boost::system::result<T, boost::system::error_code>;
 
 /// The calling thread's errno as an error.
 [[nodiscard]] inline boost::system::error_code last_error() noexcept { return {errno, boost::system::system_category()}; }
+
+/// At start, where failure is the user's to know: throws std::system_error.
+inline void require(const result<void>& done, const char* what)
+{
+    if (!done)
+        throw std::system_error(done.error().value(), std::generic_category(), what);
+}
 
 } // namespace tapioca::os

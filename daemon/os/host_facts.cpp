@@ -31,4 +31,21 @@ std::optional<std::uint32_t> number_in(const std::string& path)
     return error == std::errc{} && end == last ? std::optional{number} : std::nullopt;
 }
 
+std::optional<std::pair<std::uint16_t, std::uint16_t>> ephemeral_ports()
+{
+    std::ifstream file{"/proc/sys/net/ipv4/ip_local_port_range"};
+    std::uint16_t first = 0, last = 0;
+    if (!(file >> first >> last) || first > last)
+        return std::nullopt;
+    return std::pair{first, last};
+}
+
+// syscalls: socket setsockopt close
+bool can_bind_to_interface()
+{
+    constexpr char loopback[] = "lo";
+    const unique_fd fd{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    return fd && ::setsockopt(fd.get(), SOL_SOCKET, SO_BINDTODEVICE, loopback, sizeof loopback) == 0;
+}
+
 } // namespace tapioca::os

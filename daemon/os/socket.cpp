@@ -188,6 +188,24 @@ result<std::size_t> discard(int fd, std::size_t octets) noexcept
     return gone;
 }
 
+// syscalls: recvfrom
+result<std::size_t> receive(int fd, bytes_span into) noexcept
+{
+    const auto n = ::recv(fd, into.data(), into.size(), MSG_DONTWAIT);
+    if (n < 0)
+        return last_error();
+    return static_cast<std::size_t>(n);
+}
+
+// syscalls: sendto
+result<std::size_t> send(int fd, bytes_view octets) noexcept
+{
+    const auto n = ::send(fd, octets.data(), octets.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0)
+        return last_error();
+    return static_cast<std::size_t>(n);
+}
+
 // syscalls: sendmsg
 result<std::size_t> send(int fd, std::span<const bytes_view> pieces) noexcept
 {

@@ -44,8 +44,12 @@ inline constexpr std::size_t most_behind = 63;
 /// Removes `octets` from the receive queue without reading them (MSG_TRUNC, tcp(7)).
 [[nodiscard]] result<std::size_t> discard(int fd, std::size_t octets) noexcept;
 
+/// Reads and removes. Returns 0 at the end of the stream.
+[[nodiscard]] result<std::size_t> receive(int fd, bytes_span into) noexcept;
+
 inline constexpr std::size_t most_pieces = 80; ///< in one send
 [[nodiscard]] result<std::size_t> send(int fd, std::span<const bytes_view> pieces) noexcept;
+[[nodiscard]] result<std::size_t> send(int fd, bytes_view octets) noexcept;
 
 void shutdown_write(int fd) noexcept;
 /// SO_LINGER with a time of 0: closing resets the connection.

@@ -26,6 +26,15 @@ enum class counter : std::uint8_t {
     tcp_overflowed, ///< times that a socket took less than it was given
     tcp_out_of_order,
     tcp_stalls_recovered,
+    spliced_flows_opened,
+    spliced_flows_closed,
+    spliced_connect_failed,
+    splice_refused,          ///< connections that must not leave the loopback interfaces, or could not
+    spliced_octets_to_guest, ///< from the host's side, to whatever is in the namespace
+    spliced_octets_to_host,
+    pipes_borrowed, ///< less those returned: pipes in use
+    pipes_returned,
+    pipes_missing, ///< times that octets had to be copied without a pipe
     udp_flows_opened,
     udp_flows_closed,
     udp_from_guest,
@@ -70,6 +79,15 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "tcp_overflowed",
     "tcp_out_of_order",
     "tcp_stalls_recovered",
+    "spliced_flows_opened",
+    "spliced_flows_closed",
+    "spliced_connect_failed",
+    "splice_refused",
+    "spliced_octets_to_guest",
+    "spliced_octets_to_host",
+    "pipes_borrowed",
+    "pipes_returned",
+    "pipes_missing",
     "udp_flows_opened",
     "udp_flows_closed",
     "udp_from_guest",

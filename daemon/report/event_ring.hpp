@@ -23,6 +23,10 @@ enum class event_kind : std::uint8_t {
     guest_mac_learned,
     flow_table_full,
     tap_failed,
+    client_accepted, ///< `error` is the process id
+    client_refused,  ///< likewise
+    client_misunderstood,
+    client_gone,
     packet_from_guest, ///< with --trace
     count_
 };

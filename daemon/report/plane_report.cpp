@@ -27,7 +27,17 @@ log::severity severity_of(event_kind kind)
         return log::severity::debug;
     if (kind == event_kind::packet_from_guest)
         return log::severity::trace;
-    return kind == event_kind::guest_mac_learned ? log::severity::info : log::severity::warning;
+    switch (kind) {
+    case event_kind::guest_mac_learned:
+    case event_kind::client_accepted:
+    case event_kind::client_refused:
+    case event_kind::client_gone:
+        return log::severity::info;
+    case event_kind::client_misunderstood:
+        return log::severity::error;
+    default:
+        return log::severity::warning;
+    }
 }
 
 const char* words_of(event_kind kind)
@@ -53,6 +63,14 @@ const char* words_of(event_kind kind)
         return "No room for another flow: ";
     case event_kind::tap_failed:
         return "Couldn't use the tap device";
+    case event_kind::client_accepted:
+        return "accepted connection from PID ";
+    case event_kind::client_refused:
+        return "discarding connection from PID ";
+    case event_kind::client_misunderstood:
+        return "Bad frame size from guest, resetting connection";
+    case event_kind::client_gone:
+        return "Client connection closed";
     case event_kind::packet_from_guest:
         return "From the guest: ";
     case event_kind::count_:
@@ -70,6 +88,8 @@ std::string to_text(const worker_event& event)
         text += flow_text(event.key);
     if (event.accepted_at.port != 0)
         text += ", accepted at " + endpoint_text(event.accepted_at.address, event.accepted_at.port);
+    if (event.kind == event_kind::client_accepted || event.kind == event_kind::client_refused)
+        return text + std::to_string(event.error);
     if (event.error != 0)
         text += std::string{": "} + std::strerror(event.error);
     return text;

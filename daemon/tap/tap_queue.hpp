@@ -40,6 +40,12 @@ public:
     /// Up to `most` frames; fewer if there are no more now.
     [[nodiscard]] virtual std::span<const rx_frame> receive(std::size_t most) noexcept = 0;
 
+    /// Whether receive() may have more without a new event on the descriptor.
+    [[nodiscard]] virtual bool has_more() const noexcept { return false; }
+
+    /// Whether it is worth offering data: without room it is left where it is until the descriptor is writable.
+    [[nodiscard]] virtual bool has_room() const noexcept { return true; }
+
     /// The next slot; its memory is the same until commit() takes it.
     [[nodiscard]] virtual tx_slot acquire() noexcept = 0;
 

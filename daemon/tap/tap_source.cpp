@@ -23,10 +23,12 @@ private:
 
 } // namespace
 
-std::unique_ptr<tap_queue> make_queue(tap_source source, report::counters& counters)
+std::unique_ptr<tap_queue> make_queue(tap_source& source, report::counters& counters)
 {
     if (auto* tun = std::get_if<tun_descriptor>(&source))
         return std::make_unique<tun_queue>(std::move(*tun), counters);
+    if (std::holds_alternative<stream_descriptor>(source))
+        return std::make_unique<stream_queue>(counters);
     return std::make_unique<silent_queue>();
 }
 

@@ -14,19 +14,23 @@
 #include "proto/forward/rules.hpp"
 #include "proto/frame/classify.hpp"
 #include "proto/frame/emit.hpp"
+#include "proto/wire/protocol.hpp"
 
 namespace tapioca {
 
 /// Kinds of epoll tokens.
 enum class source : std::uint8_t {
     tap,
+    clients,
     mailbox,
     tcp_flow,
     udp_flow,
     echo_flow,
     tcp_listener,
     udp_listener,
-    udp_splice_host,
+    tcp_splice_host, ///< the host's end of a spliced connection
+    tcp_splice_guest,
+    udp_splice_host, ///< likewise of datagrams
     udp_splice_guest
 };
 
@@ -39,6 +43,7 @@ struct context {
     guest_link& guest;
     colleagues* others = nullptr;              ///< null: there is one worker
     namespace_sockets* in_namespace = nullptr; ///< null: nothing is spliced
+    std::size_t datagram_flows = 0;            ///< of UDP and echo: config.datagram_flows at most
     const listener_table* listeners = nullptr; ///< null: nothing listens
 
     /// The socket of that name; -1 if it listens no more.
@@ -68,6 +73,12 @@ struct context {
     [[nodiscard]] Flow* open_flow(flow_table<Flow>& flows, const flow_key& key, instant now,
                                   const endpoint& accepted_at = {}) noexcept
     {
+        const bool datagrams = key.protocol != wire::protocol_tcp;
+        if (datagrams && datagram_flows >= config.datagram_flows) {
+            counters.drop(drop_reason::datagram_share);
+            report(report::event_kind::flow_table_full, now, key);
+            return nullptr;
+        }
         auto* f = flows.insert(key);
         if (f != nullptr && others != nullptr && !others->claim(flows.hash(*f))) {
             flows.erase(*f);
@@ -75,6 +86,8 @@ struct context {
         }
         if (f == nullptr)
             counters.drop(drop_reason::flow_table_full);
+        else
+            datagram_flows += datagrams;
         report(f == nullptr ? report::event_kind::flow_table_full : report::event_kind::flow_opened, now, key, 0, accepted_at);
         return f;
     }
@@ -82,6 +95,7 @@ struct context {
     void close_flow(flow_table<Flow>& flows, Flow& f, instant now) noexcept
     {
         report(report::event_kind::flow_closed, now, f.key);
+        datagram_flows -= f.key.protocol != wire::protocol_tcp;
         if (others != nullptr)
             others->disclaim(flows.hash(f));
         flows.erase(f);

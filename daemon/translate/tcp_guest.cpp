@@ -145,7 +145,7 @@ void tcp_translator::grow_window(tcp_flow& f, std::size_t octets) noexcept
 {
     if (octets < f.c.rcv_limit / 2 || f.c.rcv_limit >= largest_window)
         return;
-    const auto larger = std::min(2 * (f.c.rcv_limit + 1), largest_window);
+    const auto larger = std::min(2 * f.c.rcv_limit, largest_window);
     const auto more = larger - f.c.rcv_limit;
     if (!store_.reserve(more))
         return;

@@ -79,7 +79,7 @@ void tcp_translator::pump(tcp_flow& f, instant now) noexcept
     const std::size_t headers = f.key.guest.is_v4() ? 40 : 60;
     const std::size_t segments = ctx_.tap.offload().tso ? std::max<std::size_t>((65535 - headers) / f.c.mss, 1) : 1;
     for (std::size_t moved = 0; f.readable;) {
-        if (moved >= limits::tcp_octets_per_turn)
+        if (moved >= limits::tcp_octets_per_turn || !ctx_.tap.has_room())
             return list_ready(f);
         const auto room = sendable(f);
         if (room == 0)

@@ -58,7 +58,7 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
         send_syn(f, wire::tcp_syn | wire::tcp_ack);
     if (what.has(effect::send_duplicates))
         for (int i = 0; i < 4; ++i) // the first does not count as a duplicate if it moves the window
-            send_control(f, wire::tcp_ack, f.c.snd_nxt);
+            send_control(f, wire::tcp_ack, f.c.control_seq());
     if (what.has(effect::send_keepalive))
         send_control(f, wire::tcp_ack, f.c.snd_una - 1);
     if (what.has(effect::send_fin))
@@ -67,11 +67,11 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
         send_control(f, wire::tcp_rst, out.refused);
     if (what.has(effect::send_reset)) {
         ctx_.counters.add(counter::tcp_resets_to_guest);
-        send_control(f, wire::tcp_rst | wire::tcp_ack, f.c.snd_nxt);
+        send_control(f, wire::tcp_rst | wire::tcp_ack, f.c.control_seq());
     }
     if (what.has(effect::close_flow)) {
         if (what.has(effect::send_ack)) // the flow will not live to see the end of the turn
-            send_control(f, wire::tcp_ack, f.c.snd_nxt);
+            send_control(f, wire::tcp_ack, f.c.control_seq());
         if (what.has(effect::reset_socket) || f.store.length == 0)
             return close(f, now);
         f.lingering = true;
@@ -119,7 +119,7 @@ void tcp_translator::list_ack(tcp_flow& f) noexcept
     if (f.ack_listed)
         return;
     if (ack_count_ == acks_.size())
-        return send_control(f, wire::tcp_ack, f.c.snd_nxt);
+        return send_control(f, wire::tcp_ack, f.c.control_seq());
     f.ack_listed = true;
     acks_[ack_count_++] = flows_.slot_of(f);
 }
@@ -135,24 +135,26 @@ void tcp_translator::list_ready(tcp_flow& f) noexcept
 void tcp_translator::end_turn(instant now) noexcept
 {
     // What is listed while this runs, by itself or by a flow whose budget ran out, waits for the next turn.
+    // Without room towards the guest the others wait, too: their data stays in their sockets.
     const auto ready = ready_count_;
-    for (std::size_t i = 0; i < ready; ++i) {
-        auto* f = flows_.at_slot(ready_[i]);
+    std::size_t done = 0;
+    for (; done < ready && ctx_.tap.has_room(); ++done) {
+        auto* f = flows_.at_slot(ready_[done]);
         if (f == nullptr || !f->ready_listed)
             continue;
         f->ready_listed = false;
         pump(*f, now);
     }
-    std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(ready), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
+    std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(done), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
               ready_.begin());
-    ready_count_ -= ready;
+    ready_count_ -= done;
 
     for (std::size_t i = 0; i < ack_count_; ++i) {
         auto* f = flows_.at_slot(acks_[i]);
         if (f == nullptr || !f->ack_listed)
             continue;
         f->ack_listed = false;
-        send_control(*f, wire::tcp_ack, f->c.snd_nxt);
+        send_control(*f, wire::tcp_ack, f->c.control_seq());
     }
     ack_count_ = 0;
 }
@@ -179,7 +181,7 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
 {
     if (now >= f.c.retransmit_at) {
         const auto before = f.c.retries;
-        tcp::outcome out{f.c.on_timeout(now)};
+        tcp::outcome out{f.c.on_timeout(now, ctx_.config.retries)};
         if (f.c.retries != before)
             ctx_.counters.add(counter::tcp_timeouts);
         return apply(f, out, now);
@@ -216,7 +218,7 @@ void tcp_translator::quarantine(tcp_flow& f, instant now) noexcept
 {
     ctx_.counters.add(counter::flow_quarantined);
     ctx_.report(report::event_kind::flow_quarantined, now, f.key);
-    send_control(f, wire::tcp_rst | wire::tcp_ack, f.c.snd_nxt);
+    send_control(f, wire::tcp_rst | wire::tcp_ack, f.c.control_seq());
     if (f.fd >= 0)
         os::reset_on_close(f.fd);
     close(f, now);

@@ -46,7 +46,7 @@ void udp_translator::pump(udp_flow& f, instant now) noexcept
     guest_run run;
     std::size_t moved = 0;
     for (int errors = 0;;) {
-        if (moved >= limits::udp_octets_per_turn) {
+        if (moved >= limits::udp_octets_per_turn || !ctx_.tap.has_room()) {
             list_ready(f);
             break;
         }

@@ -50,17 +50,19 @@ void udp_translator::list_ready(udp_flow& f) noexcept
 void udp_translator::end_turn(instant now) noexcept
 {
     // What is listed while this runs, because its budget ran out, waits for the next turn.
+    // Without room towards the guest the others wait, too: their data stays in their sockets.
     const auto ready = ready_count_;
-    for (std::size_t i = 0; i < ready; ++i) {
-        auto* f = flows_.at_slot(ready_[i]);
+    std::size_t done = 0;
+    for (; done < ready && ctx_.tap.has_room(); ++done) {
+        auto* f = flows_.at_slot(ready_[done]);
         if (f == nullptr || !f->ready_listed)
             continue;
         f->ready_listed = false;
         pump(*f, now);
     }
-    std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(ready), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
+    std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(done), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
               ready_.begin());
-    ready_count_ -= ready;
+    ready_count_ -= done;
 }
 
 instant udp_translator::expiry(const udp_flow& f) const noexcept

@@ -78,7 +78,7 @@ public:
     [[nodiscard]] instant next_deadline() const noexcept { return wheel_.next(); }
     /// Reads the sockets that are ready.
     void end_turn(instant now) noexcept;
-    [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0; }
+    [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0 && ctx_.tap.has_room(); }
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
 
 private:

@@ -12,6 +12,12 @@ namespace tapioca {
 /// Sums add: sum(a) + sum(b) is the sum of a followed by b if a has an even length.
 [[nodiscard]] std::uint64_t ones_sum(bytes_view octets) noexcept;
 
+/// What the CPU adds and moves at once; the caller knows what it runs on.
+enum class vectors : std::uint8_t { none, avx2 };
+
+/// Copies `from` to `to`, which has the room and does not overlap, and returns its ones_sum(): both in one pass over the octets.
+[[nodiscard]] std::uint64_t copy_and_sum(octet* to, bytes_view from, vectors cpu) noexcept;
+
 /// The checksum field for a sum: folded to 16 bits and inverted, in host order.
 [[nodiscard]] constexpr std::uint16_t folded(std::uint64_t sum) noexcept
 {

@@ -52,6 +52,7 @@ template <std::size_t Capacity>
 class fixed_string {
 public:
     constexpr fixed_string() noexcept = default;
+    [[nodiscard]] static constexpr std::size_t capacity() noexcept { return Capacity; }
     /// False if `text` is longer than the capacity; the string is unchanged then.
     constexpr bool assign(std::string_view text) noexcept
     {
@@ -60,6 +61,15 @@ public:
         for (std::size_t i = 0; i < text.size(); ++i)
             characters_[i] = text[i];
         size_ = text.size();
+        return true;
+    }
+    /// False if `text` does not fit behind what is there; the string is unchanged then.
+    constexpr bool append(std::string_view text) noexcept
+    {
+        if (text.size() > Capacity - size_)
+            return false;
+        for (const char c : text)
+            characters_[size_++] = c;
         return true;
     }
     [[nodiscard]] constexpr std::string_view view() const noexcept { return {characters_.data(), size_}; }

@@ -7,6 +7,9 @@
 
 namespace tapioca {
 
+/// Where the sockets of a rule listen: those of -t and -u on the host, those of -T and -U on the namespace's loopback.
+enum class rule_side : std::uint8_t { host, guest };
+
 /// What the listening sockets of a rule take: dual is one IPv6 socket that takes IPv4 as well.
 enum class listen_stack : std::uint8_t { dual, ipv4, ipv6 };
 

@@ -413,28 +413,26 @@ void connection::begin_rewind() noexcept
     duplicates = 0;
 }
 
-effects connection::on_syn_timeout(instant now) noexcept
+effects connection::on_syn_timeout(instant now, const retry_policy& policy) noexcept
 {
-    // Towards the guest a SYN goes out at 0, 1, 2, 3, 4, 5, 7 and 11 s, and the attempt ends at 19 s: four linear repetitions,
-    // then doubling.
-    constexpr int linear = 4;
+    // With the usual policy a SYN goes out at 0, 1, 2, 3, 4, 5, 7 and 11 s, and the attempt ends at 19 s.
     syn_repeated = true;
-    if (++retries > most_retransmissions) {
+    if (++retries > std::min(most_retransmissions, policy.syn_retries + policy.syn_linear_timeouts)) {
         state = closed;
         return effect::reset_socket | effect::close_flow;
     }
-    if (retries > linear)
-        rto.back_off();
+    if (retries > policy.syn_linear_timeouts)
+        rto.back_off(policy.rto_max);
     restart_timer(now);
     return state == syn_sent ? effect::send_syn : effect::send_syn_ack;
 }
 
-effects connection::on_timeout(instant now) noexcept
+effects connection::on_timeout(instant now, const retry_policy& policy) noexcept
 {
     if (now < retransmit_at || state == closed || state == connecting)
         return {};
     if (state == syn_sent || state == syn_received)
-        return on_syn_timeout(now);
+        return on_syn_timeout(now, policy);
     if (snd_una == snd_max && !(blocked && snd_wnd == 0)) {
         retransmit_at = instant::max();
         return {};
@@ -443,7 +441,7 @@ effects connection::on_timeout(instant now) noexcept
         state = closed;
         return effect::send_reset | effect::reset_socket | effect::close_flow;
     }
-    rto.back_off();
+    rto.back_off(policy.rto_max);
     restart_timer(now);
     recovering = true;
     recover = snd_max;
@@ -455,17 +453,16 @@ effects connection::on_timeout(instant now) noexcept
 
 // ── the window ──
 
+// The field counts in units and is rounded down, so that no edge lies beyond what the store may hold. While octets wait, the edge
+// that the guest sees may then stand up to a unit before rcv_adv, and what lies between the two is still taken (RFC 7323
+// section 2.4). Rounded up, it would move on with each segment smaller than a unit.
 std::uint16_t connection::advertise(std::uint32_t stored) noexcept
 {
     const auto offered = static_cast<std::uint32_t>(std::max(rcv_adv - rcv_nxt, 0)); // a FIN may stand just behind the edge
     auto window = std::max(rcv_limit > stored ? rcv_limit - stored : 0, offered);
     if (stored != 0 && window - offered < std::min<std::uint32_t>(rcv_limit / 2, 4U * mss))
         window = offered; // RFC 9293 section 3.8.6.2.2: no small steps
-    const auto step = (1U << rcv_scale) - 1;
-    auto field = window >> rcv_scale;
-    if ((field << rcv_scale) < offered)
-        field = (offered + step) >> rcv_scale;
-    field = std::min<std::uint32_t>(field, 0xffff);
+    const auto field = std::min<std::uint32_t>(window >> rcv_scale, 0xffff);
     if (synchronized())
         rcv_adv = std::max(rcv_adv, rcv_nxt + (field << rcv_scale));
     return static_cast<std::uint16_t>(field);

@@ -15,6 +15,7 @@
 #include "proto/tcp/effects.hpp"
 #include "proto/tcp/retransmit.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace tapioca::tcp {
@@ -53,7 +54,8 @@ struct outcome {
 
 inline constexpr std::uint16_t default_mss = 536; ///< RFC 9293 section 3.7.1
 inline constexpr std::uint8_t our_window_scale = 8;
-inline constexpr std::uint32_t initial_window = 65535;
+inline constexpr std::uint32_t initial_window = 65535; ///< in a SYN
+inline constexpr std::uint32_t initial_limit = 65536;  ///< a whole number of window units
 inline constexpr int most_retransmissions = 7;
 
 struct connection {
@@ -62,8 +64,8 @@ struct connection {
     seq_number snd_wl1, snd_wl2;
     std::uint32_t snd_wnd = 0;
     // receive sequence space: from the guest
-    seq_number irs, rcv_nxt, rcv_adv;         ///< rcv_adv: the right edge that was advertised; it never moves back
-    std::uint32_t rcv_limit = initial_window; ///< how much may wait in the receive store
+    seq_number irs, rcv_nxt, rcv_adv;        ///< rcv_adv: the right edge that was advertised; it never moves back
+    std::uint32_t rcv_limit = initial_limit; ///< how much may wait in the receive store
 
     seq_number recover;  ///< snd_max when the last retransmission began (RFC 6582)
     seq_number rtt_seq;  ///< acknowledging this ends the running measurement
@@ -110,8 +112,15 @@ struct connection {
     /// A FIN that was sent is due again, as everything before it has been repeated.
     [[nodiscard]] bool fin_is_next() const noexcept { return fin_sent && snd_nxt + 1 == snd_max; }
 
+    /// The number of a segment without octets: the highest that was sent, also while octets before it are being repeated, but not
+    /// beyond the guest's window, where nothing is acceptable (RFC 9293 section 3.10.7.4, first).
+    [[nodiscard]] seq_number control_seq() const noexcept
+    {
+        return snd_una == iss ? snd_max : std::min(snd_max, snd_una + snd_wnd);
+    }
+
     // ── time ──
-    [[nodiscard]] effects on_timeout(instant now) noexcept;
+    [[nodiscard]] effects on_timeout(instant now, const retry_policy& policy = {}) noexcept;
 
     /// The window field of the next segment, with `stored` octets in the receive store; moves rcv_adv.
     [[nodiscard]] std::uint16_t advertise(std::uint32_t stored) noexcept;
@@ -141,7 +150,7 @@ private:
     void on_fin(outcome& out) noexcept;
     void begin_rewind() noexcept;
     void restart_timer(instant now) noexcept;
-    effects on_syn_timeout(instant now) noexcept;
+    effects on_syn_timeout(instant now, const retry_policy& policy) noexcept;
 };
 
 } // namespace tapioca::tcp

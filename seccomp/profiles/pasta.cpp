@@ -10,9 +10,14 @@ namespace {
 /// it.
 constexpr argument_test look_only[] = {{2, O_PATH | O_CREAT | O_ACCMODE, O_PATH}};
 
+constexpr argument_test pipe_size_only[] = {{1, ~std::uint64_t{0}, F_SETPIPE_SZ}};
+
 constexpr allowed_call calls[] = {
+    {"fcntl", "pipe_pool", "the size of a pipe, nothing else", pipe_size_only},
     {"listen", "auto_forward", "a port that appeared on the other side"},
     {"openat", "netns_watch", "is the namespace's name still there?", look_only},
+    {"pipe2", "pipe_pool", "a pipe between two sockets"},
+    {"splice", "tcp_splice", "octets between the loopback interfaces"},
     {"wait4", "command", "the exit status of the command; orphans are reaped"},
 };
 

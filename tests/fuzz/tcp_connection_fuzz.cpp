@@ -258,9 +258,11 @@ private:
         if (!c_.synchronized())
             return;
         const auto edge = c_.rcv_nxt + field;
-        FUZZ_CHECK(!spoken_ || (edge >= edge_ && c_.rcv_nxt >= acknowledged_));
+        const auto unit = 1U << c_.rcv_scale;
+        FUZZ_CHECK(!spoken_ || (edge + unit > edge_ && c_.rcv_nxt >= acknowledged_));
+        FUZZ_CHECK(field <= tcp::initial_limit - queue_.length);
+        edge_ = spoken_ ? std::max(edge_, edge) : edge;
         spoken_ = true;
-        edge_ = edge;
         acknowledged_ = c_.rcv_nxt;
     }
 

@@ -1,5 +1,6 @@
 // Many flows at once: order of events, floods, and that nothing is allocated or left.
 
+#include "daemon/translate/limits.hpp"
 #include "tests/sim/scenario.hpp"
 
 using namespace tapioca;
@@ -20,7 +21,41 @@ void flood(simulation& s, std::uint32_t n)
     s.inject({end - size, size});
 }
 
+/// A datagram of one more flow of the guest.
+void flood_udp(simulation& s, std::uint16_t n)
+{
+    octet room[most_header_octets];
+    const flow_key key{ip_address::v4(203, 0, 113, 5), s.config.net.address4.address, 9, static_cast<std::uint16_t>(1000 + n),
+                       wire::protocol_udp};
+    wire::virtio_net_header vnet;
+    octet* end = room + sizeof room;
+    const auto size = emit_udp(end, {s.config.guest_mac, s.config.net.our_mac}, key, {}, vnet);
+    s.inject({end - size, size});
+}
+
 } // namespace
+
+TEST_CASE("a flood of datagrams takes its share of the descriptors and no more: TCP is served, and places become free again")
+{
+    simulation s{{.flows = 1024}};
+    s.kernel.has_udp = true;
+    s.config.datagram_flows = limits::datagram_share(110, 10, 1);
+    peers_answer(s);
+    for (std::uint16_t n = 0; n < 500; ++n)
+        flood_udp(s, n);
+    s.run_for(10ms);
+    CHECK(s.udp->flow_count() == 50);
+    CHECK(s.dropped(drop_reason::datagram_share) == 450);
+    CHECK(s.dropped(drop_reason::flow_table_full) == 0);
+    auto& c = s.guest_opens();
+    CHECK(s.run_until([&] { return c.guest->at == stage::open; }, 1s));
+    s.udp->expire(s.now() + 100s);
+    CHECK(s.udp->flow_count() == 0);
+    flood_udp(s, 1);
+    s.run_for(10ms);
+    CHECK(s.udp->flow_count() == 1);
+    CHECK(s.dropped(drop_reason::datagram_share) == 450);
+}
 
 TEST_CASE("a turn allocates nothing, and the count would tell")
 {

@@ -41,6 +41,27 @@ TEST_CASE("octets in front of a FIN that find no room anywhere come again, and t
     CHECK(c.peer.received == 41'000);
 }
 
+TEST_CASE("a FIN alone behind octets that find no room anywhere waits for them, and does not end the flow")
+{
+    simulation s{{.guest = {.mss = 40'000, .send_frame = 40'000}}};
+    auto& c = established(s);
+    c.peer.socket->send_limit = 0;
+    c.guest->write(1000, s.now());
+    s.run_for(10ms);
+    pool_hog others{s};
+    c.guest->write(40'000, s.now());
+    c.guest->finish(s.now()); // in the batch of the octets
+    s.run_for(10s);
+    CHECK(s.dropped(drop_reason::overflow_exhausted) > 1);
+    CHECK(s.tcp->flow_count() == 1);
+    CHECK(c.guest->at == stage::open);
+    CHECK_FALSE(c.guest->fin_acked);
+    others.let_go();
+    c.peer.socket->send_limit = 1 << 20;
+    converse_to_end(s, c, 0, 0);
+    CHECK(c.peer.received == 41'000);
+}
+
 TEST_CASE("octets that find no room anywhere are sent again by the guest once there is")
 {
     simulation s{{.guest = {.mss = 20'000, .send_frame = 40'000}}};

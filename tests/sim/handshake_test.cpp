@@ -101,24 +101,45 @@ TEST_CASE("a lost last ACK of the handshake: the guest's data does as well")
     converse_to_end(s, c, 1000, 1000);
 }
 
-TEST_CASE("a SYN to a silent guest goes out at 0, 1, 2, 3, 4, 5, 7 and 11 s, and the peer is reset at 19 s")
+namespace {
+
+/// A guest that never answers: the peer is reset after the last of `seconds`, a SYN goes out at each before it, and nothing else.
+void check_syn_schedule(const tcp::retry_policy& policy, std::vector<int> seconds)
 {
     simulation s;
+    s.config.retries = policy;
     segment_log log{s};
     auto& c = s.peer_opens();
     c.guest->mute = true;
     const auto start = s.now();
-    CHECK(s.run_until([&] { return c.peer.saw_reset; }, 60s));
-    const std::vector<int> expected{0, 1, 2, 3, 4, 5, 7, 11};
-    REQUIRE(log.count(wire::tcp_syn) == expected.size());
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-        const auto at = log.all[i].when - start;
-        CHECK(at >= std::chrono::seconds{expected[i]});
-        CHECK(at < std::chrono::seconds{expected[i]} + 10ms);
+    CHECK(s.run_until([&] { return c.peer.saw_reset; }, 600s));
+    std::vector<duration> sent;
+    for (const auto& x : log.all)
+        sent.push_back(x.when - start);
+    sent.push_back(s.now() - start);
+    REQUIRE(sent.size() == seconds.size());
+    CHECK(log.count(wire::tcp_syn) == seconds.size() - 1);
+    for (std::size_t i = 0; i < sent.size(); ++i) {
+        CHECK(sent[i] >= std::chrono::seconds{seconds[i]});
+        CHECK(sent[i] < std::chrono::seconds{seconds[i]} + 20ms);
     }
-    CHECK(s.now() - start >= 19s);
-    CHECK(s.now() - start < 19s + 20ms);
     CHECK(s.nothing_left());
+}
+
+} // namespace
+
+TEST_CASE("a SYN to a silent guest goes out at 0, 1, 2, 3, 4, 5, 7 and 11 s, and the peer is reset at 19 s")
+{
+    check_syn_schedule({}, {0, 1, 2, 3, 4, 5, 7, 11, 19});
+}
+
+TEST_CASE("the host's sysctls change how often and when a SYN is repeated")
+{
+    check_syn_schedule({.syn_retries = 2, .syn_linear_timeouts = 1}, {0, 1, 2, 4, 8});
+    check_syn_schedule({.syn_retries = 1, .syn_linear_timeouts = 0}, {0, 1, 3});
+    check_syn_schedule({.syn_retries = 127, .syn_linear_timeouts = 0}, {0, 1, 3, 7, 15, 31, 63, 127, 247}); // 120 s at most
+    check_syn_schedule({.syn_retries = 3, .syn_linear_timeouts = 127}, {0, 1, 2, 3, 4, 5, 6, 7, 8});
+    check_syn_schedule({.rto_max = 2s}, {0, 1, 2, 3, 4, 5, 7, 9, 11});
 }
 
 TEST_CASE("a closed port of the guest resets the peer at once")

@@ -55,11 +55,11 @@ void segment_watch::see(const wire::tcp_segment& s, int scale, std::vector<std::
     const auto edge = s.ack + (s.has(wire::tcp_syn) ? s.window : std::uint32_t{s.window} << scale);
     if (seen_ && s.ack < ack_)
         complaints.emplace_back("an acknowledgement went back");
-    if (seen_ && edge < edge_)
+    if (seen_ && edge + ((1U << scale) - 1) < edge_) // the field is rounded down: RFC 7323 section 2.4
         complaints.emplace_back("the right edge of the window moved back");
+    edge_ = seen_ ? std::max(edge_, edge) : edge;
     seen_ = true;
     ack_ = s.ack;
-    edge_ = edge;
 }
 
 } // namespace tapioca::test

@@ -22,6 +22,27 @@ TEST_CASE("a guest that stops reading for ten minutes is probed, and goes on at 
     }
 }
 
+TEST_CASE("a guest whose window is closed and probed can still send: acknowledgements stand inside the window")
+{
+    for (const bool peek_offset : {true, false}) {
+        simulation s{{.peek_offset = peek_offset}};
+        auto& c = established(s);
+        c.guest->reads_by_itself = false;
+        c.peer.to_send = 1'000'000;
+        s.run_for(2s);
+        REQUIRE(c.guest->snd_una == c.guest->snd_max);
+        const auto start = s.now();
+        c.guest->write(500'000, s.now());
+        CHECK(s.run_until([&] { return c.guest->all_acknowledged(); }, 10s));
+        CHECK(s.now() - start < 100ms);
+        CHECK(c.guest->retransmissions == 0);
+        CHECK(c.guest->unacceptable_received == 0);
+        c.guest->reads_by_itself = true;
+        c.guest->read(UINT64_MAX, s.now());
+        converse_to_end(s, c, 10, 10);
+    }
+}
+
 TEST_CASE("a window update that is lost is found out by the probes")
 {
     simulation s;
@@ -160,6 +181,24 @@ TEST_CASE("a socket that takes nothing for ten minutes: the guest waits, and goe
     CHECK(s.now() - start < 2s);
     CHECK(s.dropped(drop_reason::outside_window) == 0);
     converse_to_end(s, c, 10, 10);
+}
+
+TEST_CASE("segments smaller than the window's unit do not move its edge beyond what the store may hold")
+{
+    for (const std::uint32_t frame : {1U, 100U, 255U, 257U}) {
+        simulation s{{.guest = {.send_frame = frame, .congestion_window = false}}};
+        auto& c = established(s);
+        c.peer.reads = false;
+        c.peer.socket->send_limit = 5000;
+        c.guest->write(200'000, s.now());
+        s.run_for(10s);
+        CHECK(c.guest->acknowledged() > 5000 + 65'000);
+        CHECK(c.guest->acknowledged() <= 5000 + 65'536);
+        c.peer.reads = true;
+        CHECK(s.run_until([&] { return c.peer.received == 200'000; }, 60s));
+        CHECK(s.dropped(drop_reason::outside_window) == 0);
+        converse_to_end(s, c, 10, 10);
+    }
 }
 
 TEST_CASE("a window that opened again is announced without being asked for")

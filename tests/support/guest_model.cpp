@@ -65,6 +65,10 @@ void guest_tcp::receive(const wire::tcp_segment& s, instant now)
         send(wire::tcp_ack, snd_nxt);
         return push(now);
     }
+    if (s.payload.empty() && !s.has(wire::tcp_fin) && (s.seq < rcv_nxt || s.seq > edge_)) {
+        ++unacceptable_received; // RFC 9293 section 3.10.7.4, first: nothing in it counts
+        return acknowledge(true, now);
+    }
     if (take_ack(s, now))
         take_payload(s, now);
     push(now);

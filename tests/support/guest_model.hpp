@@ -66,7 +66,7 @@ public:
     std::uint64_t taken = 0; ///< octets of the peer's stream that the application has
     bool finished_sending = false, fin_acked = false, fin_received = false;
     std::uint64_t retransmissions = 0, duplicates_received = 0, duplicate_acks_received = 0, segments_received = 0,
-                  challenges = 0;
+                  challenges = 0, unacceptable_received = 0;
     std::vector<std::string> complaints;
     [[nodiscard]] const flow_key& key() const { return key_; }
     [[nodiscard]] std::uint64_t received() const { return received_; }

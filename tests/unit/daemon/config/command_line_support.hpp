@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/config/command_line.hpp"
+#include "daemon/config/port_refusal.hpp"
 #include "tests/support/catch.hpp"
 
 #include <sstream>
@@ -23,15 +24,18 @@ inline std::vector<std::string> arguments(const std::string& line)
     return result;
 }
 
-inline options parse(const std::vector<std::string>& words)
+inline options parse(const std::vector<std::string>& words, const port_facts& facts = {{32768, 60999}, true, true})
 {
     std::vector<const char*> argv;
     for (const auto& w : words)
         argv.push_back(w.c_str());
-    return parse_command_line(argv);
+    return parse_command_line(argv, facts);
 }
 
-inline options parse(const std::string& line) { return parse(arguments(line)); }
+inline options parse(const std::string& line, const port_facts& facts = {{32768, 60999}, true, true})
+{
+    return parse(arguments(line), facts);
+}
 
 inline early_exit exit_of(const std::vector<std::string>& words)
 {
@@ -45,7 +49,16 @@ inline early_exit exit_of(const std::vector<std::string>& words)
 
 inline early_exit exit_of(const std::string& line) { return exit_of(arguments(line)); }
 
-/// The one line of an error, which must go to stderr with status 1.
+/// As they are shown.
+inline std::vector<std::string> rules(const forward_rules& table)
+{
+    std::vector<std::string> result;
+    for (const auto& rule : table)
+        result.push_back(to_text(rule));
+    return result;
+}
+
+/// The text of an error without its last newline; it must go to stderr with status 1.
 inline std::string refusal(const std::string& line)
 {
     auto e = exit_of(line);

@@ -10,14 +10,6 @@ namespace {
 
 ip_address ip(const char* text) { return parse_ip(text).value(); }
 
-std::string ports(const std::vector<port_range>& ranges)
-{
-    std::string text;
-    for (const port_range& r : ranges)
-        text += std::to_string(r.first) + '-' + std::to_string(r.last) + ' ';
-    return text;
-}
-
 struct wrong_value {
     const char *line, *text;
 };
@@ -78,23 +70,6 @@ constexpr wrong_value refusals[] = {
     {"--ns-mac-addr x", "Invalid MAC address: x"},
     {"--no-copy-routes", "--no-copy-routes needs --config-net"},
     {"--no-copy-addrs", "--no-copy-addrs needs --config-net"},
-    {"--no-tcp -t 80", "Can't add TCP forwarding rule, TCP not enabled"},
-    {"--no-udp -u 80", "Can't add UDP forwarding rule, UDP not enabled"},
-    {"-t 0", "Forwarding rule attempts to map from port 0"},
-    {"-u 0-10", "Forwarding rule attempts to map from port 0"},
-    {"-t ''", "Invalid port specifier ''"},
-    {"-t 80,", "Invalid port specifier '80,'"},
-    {"-t 90-80", "Invalid port specifier '90-80'"},
-    {"-t 65536", "Invalid port specifier '65536'"},
-    {"-t 80-81:90", "Invalid port specifier '80-81:90'"},
-    {"-t none,80", "Invalid port specifier 'none,80'"},
-    {"-u x", "Invalid port specifier 'x'"},
-    {"-u auto,x", "Invalid port specifier 'auto,x'"},
-    {"-t 80 -t none", "-t none conflicts with previous options"},
-    {"-u 80 --udp-ports none", "-u none conflicts with previous options"},
-    {"-t 80-90 -t 85", "Forwarding configuration conflict: TCP [*]:85  =>  85 versus TCP [*]:80-90  =>  80-90"},
-    {"-T 127.0.0.1/80", "Listening address not allowed for -T 127.0.0.1/80"},
-    {"-U x", "Invalid port specifier 'x'"},
 };
 
 } // namespace
@@ -232,14 +207,6 @@ TEST_CASE("the host's loopback and the guest's address under other addresses")
     const options none =
         parse("pasta --map-host-loopback 10.0.0.1 --map-guest-addr fc00::1 --map-host-loopback none --map-guest-addr none");
     CHECK_FALSE((none.map_gw || none.map_host_loopback4 || none.map_guest_addr6));
-}
-
-TEST_CASE("ports are joined where they touch; none before them has no effect")
-{
-    CHECK(ports(parse("pasta -t none -t none -t 90,80-85,86,82 -t 22").tcp_ports) == "80-86 90-90 22-22 ");
-    CHECK(ports(parse("pasta -u 65535,1").udp_ports) == "1-1 65535-65535 ");
-    CHECK(ports(parse("pasta -t 1-65535:1-65535").tcp_ports) == "1-65535 ");
-    CHECK(parse("pasta -T none -U none --no-tcp -t none").tcp_ports.empty());
 }
 
 TEST_CASE("pasta's interface in the namespace")

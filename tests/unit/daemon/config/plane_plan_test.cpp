@@ -36,6 +36,46 @@ TEST_CASE("timeouts beyond reason are cut, and a conversation never ends sooner 
     CHECK(plane_of(host).udp_stream_timeout == 60s);
 }
 
+TEST_CASE("what is forwarded, and how, is handed on")
+{
+    options opts;
+    opts.host_rules.push_back({.protocol = 6, .first = 80, .last = 80, .target_first = 81});
+    opts.guest_rules.push_back({.protocol = 17, .first = 53, .last = 53, .target_first = 53});
+    opts.host_loopback_to_namespace = opts.splice_only = true;
+    const auto plane = plane_of({}, opts);
+    REQUIRE((plane.host_rules.size() == 1 && plane.guest_rules.size() == 1));
+    CHECK((plane.host_rules[0].target_first == 81 && plane.guest_rules[0].first == 53));
+    CHECK((plane.splice && plane.host_loopback_to_namespace && plane.splice_only));
+    opts.splice = false;
+    CHECK_FALSE(plane_of({}, opts).splice);
+    opts.splice = true;
+    opts.mode = mode::passt; // the guest's loopback is out of reach
+    CHECK_FALSE(plane_of({}, opts).splice);
+}
+
+TEST_CASE("what goes unanswered is repeated as the host's sysctls say, within the kernel's own limits")
+{
+    host_network host;
+    const auto usual = plane_of(host).retries;
+    CHECK(usual.syn_retries == 6);
+    CHECK(usual.syn_linear_timeouts == 4);
+    CHECK(usual.rto_max == 120s);
+    host.tcp_syn_retries = 2;
+    host.tcp_syn_linear_timeouts = 0;
+    host.tcp_rto_max_ms = 5000;
+    const auto other = plane_of(host).retries;
+    CHECK(other.syn_retries == 2);
+    CHECK(other.syn_linear_timeouts == 0);
+    CHECK(other.rto_max == 5s);
+    host.tcp_syn_retries = 0;
+    host.tcp_syn_linear_timeouts = 0xffff'ffff;
+    host.tcp_rto_max_ms = 1;
+    const auto bounded = plane_of(host).retries;
+    CHECK(bounded.syn_retries == 1);
+    CHECK(bounded.syn_linear_timeouts == 127);
+    CHECK(bounded.rto_max == 1s);
+}
+
 TEST_CASE("the log is told of each flow only if the user debugs")
 {
     CHECK_FALSE(plane_of({}).report_flows);

@@ -91,6 +91,53 @@ TEST_CASE("two workers that want the last places of a bucket do not take them fr
     }
 }
 
+TEST_CASE("of two workers that enter one flow in the same instant exactly one owns it")
+{
+    const auto owners = std::make_unique<owner_table>();
+    constexpr std::uint64_t rounds = 50'000;
+    // Both work through the same flows side by side; a lone neighbour that comes and goes makes them use different cells.
+    std::array<std::vector<bool>, 2> entered{std::vector<bool>(rounds), std::vector<bool>(rounds)};
+    std::array<std::atomic<std::uint64_t>, 2> reached{};
+    const auto work = [&](unsigned self) {
+        for (std::uint64_t n = 0; n < rounds; ++n) {
+            reached[self] = n;
+            for (unsigned spins = 0; reached[1 - self] < n; ++spins)
+                if (spins > 10'000) // or the two would take turns
+                    std::this_thread::yield();
+            const bool blocks = owners->enter(neighbour(rounds + self), self);
+            entered[self][n] = owners->enter(neighbour(n), self);
+            if (blocks)
+                owners->leave(neighbour(rounds + self), self);
+            if (n != 0 && entered[self][n - 1])
+                owners->leave(neighbour(n - 1), self);
+        }
+        reached[self] = rounds;
+    };
+    std::thread other{work, 1U};
+    work(0);
+    other.join();
+    std::size_t wrong = 0;
+    for (std::uint64_t n = 0; n < rounds; ++n)
+        wrong += entered[0][n] == entered[1][n];
+    CHECK(wrong == 0);
+}
+
+TEST_CASE("a flow that another worker owns is refused, one's own is not, and both can be taken out")
+{
+    owner_table owners;
+    REQUIRE(owners.enter(neighbour(1), 3));
+    CHECK_FALSE(owners.enter(neighbour(1), 2));
+    CHECK_FALSE(owners.enter(neighbour(1), 4));
+    CHECK(owners.find(neighbour(1)) == 3U);
+    CHECK(owners.enter(neighbour(1), 3)); // two flows with one hash
+    owners.leave(neighbour(1), 3);
+    CHECK(owners.find(neighbour(1)) == 3U);
+    owners.leave(neighbour(1), 3);
+    CHECK(owners.enter(neighbour(1), 2));
+    for (unsigned n = 2; n <= owner_table::ways; ++n)
+        CHECK(owners.enter(neighbour(n), 0)); // the refused ones hold no cells
+}
+
 TEST_CASE("a reader sees a flow with its owner or not at all while flows come and go")
 {
     const auto owners = std::make_unique<owner_table>();

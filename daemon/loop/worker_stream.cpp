@@ -1,0 +1,79 @@
+// Guests that come and go on a stream socket. One at a time: who comes while one is served is turned away. Flows and listening
+// sockets stay when a guest leaves.
+
+#include "daemon/loop/worker.hpp"
+#include "daemon/os/stream_listener.hpp"
+#include "proto/responder/arp.hpp"
+#include "proto/responder/ndp.hpp"
+
+namespace tapioca {
+
+using report::event_kind;
+
+void worker::serve_clients(stream_descriptor&& clients)
+{
+    stream_ = static_cast<stream_queue*>(tap_.get());
+    clients_ = std::move(clients.listener);
+    if (clients_)
+        os::require(poller_.add(clients_.get(), {static_cast<std::uint8_t>(source::clients), 0}, os::trigger::level),
+                    "Couldn't watch the guest's socket");
+    else
+        attach(std::move(clients.client));
+}
+
+void worker::attach(os::unique_fd client)
+{
+    const int fd = client.get();
+    stream_->attach(std::move(client));
+    os::require(poller_.add(fd, {static_cast<std::uint8_t>(source::tap), 0}, os::trigger::edge), "Couldn't watch the guest");
+    greet();
+}
+
+/// A guest's system talks only when it has a reason to: these make it tell its Ethernet address.
+void worker::greet() noexcept
+{
+    const auto& net = ctx_.config.net;
+    if (net.ipv4)
+        if (const auto size = arp_request(net, ctx_.tap.acquire()); size != 0)
+            ctx_.tap.commit({}, 0, size);
+    if (net.ipv6 && net.ndp)
+        if (const auto size = neighbour_solicitation(net, ctx_.tap.acquire()); size != 0)
+            ctx_.tap.commit({}, 0, size);
+    ctx_.tap.flush();
+}
+
+void worker::accept_client(instant now) noexcept
+{
+    auto client = os::accept_stream(clients_.get());
+    if (!client)
+        return;
+    if (stream_->attached())
+        return ctx_.report(event_kind::client_refused, now, {}, client->pid);
+    ctx_.report(event_kind::client_accepted, now, {}, client->pid);
+    const int fd = client->fd.get();
+    stream_->attach(std::move(client->fd));
+    if (!poller_.add(fd, {static_cast<std::uint8_t>(source::tap), 0}, os::trigger::edge))
+        return let_client_go(now);
+    greet();
+}
+
+void worker::let_client_go(instant now) noexcept
+{
+    if (stream_->misunderstood())
+        ctx_.report(event_kind::client_misunderstood, now, {});
+    ctx_.report(event_kind::client_gone, now, {});
+    stream_->detach(); // epoll forgets the descriptor with it
+    common_.guest_gone.store(true, std::memory_order_relaxed);
+}
+
+/// A batch is at most 16 frames: a few of them a turn, so that flows whose sockets are ready get their turn as well.
+void worker::take_stream(instant now) noexcept
+{
+    for (int batches = 0; batches < stream_batches; ++batches) {
+        ingress_.process(ctx_.tap.receive(tap_queue::most_frames), now);
+        if (!ctx_.tap.has_more())
+            break;
+    }
+}
+
+} // namespace tapioca

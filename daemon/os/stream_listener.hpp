@@ -1,0 +1,28 @@
+// The AF_UNIX stream socket that guests connect to (unix(7)).
+#pragma once
+
+#include "daemon/os/error.hpp"
+#include "daemon/os/unique_fd.hpp"
+
+#include <string>
+#include <sys/types.h>
+
+namespace tapioca::os {
+
+inline constexpr std::size_t longest_socket_path = 107;
+
+/// Listens at `path`. A name that nobody answers at is taken over; EADDRINUSE if somebody does. Only before sealing.
+[[nodiscard]] result<unique_fd> listen_stream(const std::string& path) noexcept;
+
+struct stream_client {
+    unique_fd fd;
+    pid_t pid = 0; ///< of who connected; 0: of another PID namespace
+};
+/// Non-blocking, with buffers as large as the kernel allows.
+[[nodiscard]] result<stream_client> accept_stream(int listener) noexcept;
+
+/// An inherited socket under a number behind standard error's, non-blocking, with buffers as large as the kernel allows. Only
+/// before sealing.
+[[nodiscard]] result<unique_fd> adopt_stream(int inherited) noexcept;
+
+} // namespace tapioca::os

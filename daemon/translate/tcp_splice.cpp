@@ -1,0 +1,269 @@
+// How spliced connections begin and end.
+
+#include "daemon/translate/tcp_splice.hpp"
+
+#include "proto/wire/protocol.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace tapioca {
+
+using report::counter;
+
+namespace {
+
+constexpr unsigned host_end = 0, guest_end = 1;
+constexpr source sources[] = {source::tcp_splice_host, source::tcp_splice_guest};
+constexpr ip_address loopback4 = ip_address::v4(127, 0, 0, 1);
+constexpr ip_address loopback6 = ip_address::v6({0, 0, 0, 0, 0, 0, 0, 1});
+
+} // namespace
+
+bool is_spliced(const plane_config& config, const forward_rule& rule, const listener_name& through, const endpoint& peer) noexcept
+{
+    return through.side == listen_side::guest || (config.splice && peer.address.is_loopback() && rule.target.is_unspecified());
+}
+
+tcp_splice::tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pipes)
+    : ctx_(ctx), flow_memory_(flow_slab<splice_flow>::memory_needed(capacity)), ready_memory_(capacity * sizeof(flow_id)),
+      waiting_memory_(most_waiting * sizeof(waiting_flow)), flows_(flow_memory_.bytes(), capacity),
+      ready_(ready_memory_.as<flow_id>()), waiting_(waiting_memory_.as<waiting_flow>()), pipes_(large_pipes)
+{
+    if (ctx.in_namespace != nullptr || !ctx.config.guest_rules.empty())
+        (void)pipes_.can_hold(1); // one is there before descriptors run out
+}
+
+tcp_splice::~tcp_splice()
+{
+    flows_.for_each([](splice_flow& f) {
+        for (const auto& end : f.ends)
+            if (end.fd >= 0)
+                os::close(end.fd);
+    });
+}
+
+/// Where the other end of the connection is to lead; nothing if it must not leave its loopback interface.
+std::optional<ip_address> tcp_splice::destination(const os::accepted& connection, const listener_name& through) const noexcept
+{
+    const bool v4 = connection.peer.address.is_v4();
+    const bool host = through.side == listen_side::host;
+    if (!host || ctx_.config.host_loopback_to_namespace) {
+        const auto local = os::local_endpoint(connection.fd.get());
+        if (local && local->address.is_loopback() && connection.peer.address.is_loopback())
+            return local->address;
+        if (!host)
+            return std::nullopt;
+    }
+    const auto seen = v4 ? ctx_.guest.v4() : ctx_.guest.v6();
+    if (!seen.is_unspecified())
+        return seen;
+    return v4 ? loopback4 : loopback6;
+}
+
+void tcp_splice::from_listener(os::accepted connection, const listener_name& through, instant now) noexcept
+{
+    const auto to = destination(connection, through);
+    const auto port = ctx_.rule_of(through).target_port(through.port);
+    const unsigned side = through.side == listen_side::host ? host_end : guest_end;
+    auto* f = to ? open(connection, side, {*to, port}, now) : nullptr;
+    if (f == nullptr) {
+        ctx_.counters.add(counter::splice_refused);
+        return os::reset_on_close(connection.fd.get());
+    }
+    if (auto socket = take_socket(*f, now))
+        connect(*f, std::move(socket), now);
+    else if (f->from_host)
+        wait_for_socket(*f, now);
+    else
+        reset(*f, now);
+}
+
+/// The accepted end of a new flow; null if there is no room for it.
+splice_flow* tcp_splice::open(os::accepted& connection, unsigned side, const endpoint& to, instant now) noexcept
+{
+    flow_key key{to.address, connection.peer.address, to.port, connection.peer.port, wire::protocol_tcp};
+    if (side == guest_end)
+        key = {connection.peer.address, to.address, connection.peer.port, to.port, wire::protocol_tcp};
+    auto* f = flows_.insert();
+    if (f == nullptr) {
+        ctx_.counters.drop(drop_reason::flow_table_full);
+        ctx_.report(report::event_kind::flow_table_full, now, key);
+        return nullptr;
+    }
+    f->key = key;
+    f->from_host = side == host_end;
+    f->ends[side].fd = connection.fd.get();
+    f->ends[side].writable = true;
+    if (!watch(*f, side)) {
+        flows_.erase(*f);
+        return nullptr;
+    }
+    (void)connection.fd.release();
+    ctx_.counters.add(counter::spliced_flows_opened);
+    ctx_.report(report::event_kind::flow_opened, now, key);
+    return f;
+}
+
+os::result<void> tcp_splice::watch(splice_flow& f, unsigned side) noexcept
+{
+    const os::token id{static_cast<std::uint8_t>(sources[side]), flows_.id_of(f).value};
+    return ctx_.poller.add(f.ends[side].fd, id, os::trigger::edge);
+}
+
+/// An unconnected socket for the other end: of the namespace, or of the host.
+os::unique_fd tcp_splice::take_socket(const splice_flow& f, instant now) noexcept
+{
+    const auto family = f.key.guest.family();
+    if (f.from_host) {
+        using kind = namespace_sockets::kind;
+        return ctx_.in_namespace == nullptr ? os::unique_fd{}
+                                            : ctx_.in_namespace->take(family == ip_family::ipv4 ? kind::tcp4 : kind::tcp6);
+    }
+    auto socket = os::tcp_socket(family);
+    if (socket)
+        return std::move(*socket);
+    ctx_.counters.drop(drop_reason::socket_failed);
+    ctx_.report(report::event_kind::socket_failed, now, f.key, socket.error().value());
+    return {};
+}
+
+void tcp_splice::wait_for_socket(splice_flow& f, instant now) noexcept
+{
+    if (ctx_.in_namespace == nullptr || waiting_count_ == waiting_.size()) {
+        ctx_.counters.drop(drop_reason::socket_failed);
+        return reset(f, now);
+    }
+    waiting_[(waiting_first_ + waiting_count_++) % waiting_.size()] = {flows_.id_of(f), now + socket_patience};
+}
+
+void tcp_splice::sockets_refilled(instant now) noexcept
+{
+    for (; waiting_count_ != 0; --waiting_count_) {
+        if (auto* f = flows_.find(waiting_[waiting_first_].id)) {
+            auto socket = take_socket(*f, now);
+            if (!socket)
+                return;
+            connect(*f, std::move(socket), now);
+        }
+        waiting_first_ = (waiting_first_ + 1) % waiting_.size();
+    }
+}
+
+void tcp_splice::connect(splice_flow& f, os::unique_fd socket, instant now) noexcept
+{
+    const unsigned side = f.from_host ? guest_end : host_end;
+    const auto to = f.from_host ? endpoint{f.key.guest, f.key.guest_port} : endpoint{f.key.remote, f.key.remote_port};
+    auto& end = f.ends[side];
+    end.fd = socket.release();
+    const auto outcome = os::connect(end.fd, to);
+    const auto watched = outcome ? watch(f, side) : os::result<void>{outcome.error()};
+    if (!watched) {
+        ctx_.counters.add(counter::spliced_connect_failed);
+        ctx_.report(report::event_kind::connect_failed, now, f.key, watched.error().value());
+        return reset(f, now);
+    }
+    f.connecting = *outcome == os::connect_progress::in_progress;
+    end.writable = !f.connecting;
+    if (!f.connecting && f.ends[1 - side].readable)
+        list(f);
+}
+
+void tcp_splice::on_connect_event(splice_flow& f, const os::event& e, instant now) noexcept
+{
+    const int error = e.error || e.hung_up ? os::take_error(f.ends[f.from_host ? guest_end : host_end].fd) : 0;
+    if (error != 0 || e.hung_up) {
+        ctx_.counters.add(counter::spliced_connect_failed);
+        ctx_.report(report::event_kind::connect_failed, now, f.key, error != 0 ? error : ECONNABORTED);
+        return reset(f, now);
+    }
+    f.connecting = !e.writable;
+}
+
+void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, instant now) noexcept
+{
+    auto* f = flows_.find(id);
+    if (f == nullptr)
+        return;
+    const bool accepted = side == (f->from_host ? host_end : guest_end);
+    if (f->connecting && !accepted) {
+        on_connect_event(*f, e, now);
+        f = flows_.find(id);
+        if (f == nullptr || f->connecting)
+            return;
+    }
+    auto& end = f->ends[side];
+    if (e.error) {
+        if (f->connecting)
+            return reset(*f, now);
+        f->failed = true;
+    }
+    end.readable = end.readable || ((e.readable || e.closed_by_peer || e.error) && !end.ended);
+    end.writable = end.writable || e.writable;
+    end.peer_closed = end.peer_closed || e.closed_by_peer;
+    end.urgent = end.urgent || e.urgent;
+    if (!f->connecting && (f->failed || end.has_something() || f->ends[1 - side].has_something()))
+        list(*f);
+}
+
+void tcp_splice::list(splice_flow& f) noexcept
+{
+    if (f.listed)
+        return;
+    f.listed = true;
+    ready_[ready_count_++] = flows_.id_of(f);
+}
+
+void tcp_splice::end_turn(instant now) noexcept
+{
+    // What is listed while this runs, because its budget is used up, waits for the next turn.
+    const auto ready = ready_count_;
+    for (std::size_t i = 0; i < ready; ++i)
+        if (auto* f = flows_.find(ready_[i])) {
+            f->listed = false;
+            move(*f, now);
+        }
+    std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(ready), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
+              ready_.begin());
+    ready_count_ -= ready;
+    pipes_.end_turn();
+}
+
+void tcp_splice::expire(instant now) noexcept
+{
+    for (; waiting_count_ != 0 && waiting_[waiting_first_].until <= now; --waiting_count_) {
+        auto* f = flows_.find(waiting_[waiting_first_].id);
+        waiting_first_ = (waiting_first_ + 1) % waiting_.size();
+        if (f == nullptr)
+            continue;
+        ctx_.counters.drop(drop_reason::socket_failed);
+        reset(*f, now);
+    }
+}
+
+instant tcp_splice::next_deadline() const noexcept
+{
+    return waiting_count_ == 0 ? instant::max() : waiting_[waiting_first_].until;
+}
+
+void tcp_splice::reset(splice_flow& f, instant now) noexcept
+{
+    for (const auto& end : f.ends)
+        if (end.fd >= 0)
+            os::reset_on_close(end.fd);
+    close(f, now);
+}
+
+void tcp_splice::close(splice_flow& f, instant now) noexcept
+{
+    for (auto& end : f.ends) {
+        return_pipe(end);
+        if (end.fd >= 0)
+            os::close(end.fd);
+    }
+    ctx_.counters.add(counter::spliced_flows_closed);
+    ctx_.report(report::event_kind::flow_closed, now, f.key);
+    flows_.erase(f);
+}
+
+} // namespace tapioca

@@ -1,0 +1,126 @@
+// TCP between the loopback interface of the host and the guest's namespace, from socket to socket: the tap is not involved.
+//
+// A connection is two sockets, which the kernels' own TCP serves; what is left to do is to move octets, ends and resets from one
+// to the other. Little data is received into the worker's buffer and sent, two system calls and no pipe. Where a read fills the
+// buffer, octets move through a borrowed pipe by splice(2) until they come in small portions again. What a socket does not take
+// waits in a pipe, and where no pipe can be had, in the socket it came from: it is peeked, sent, and discarded as far as it was
+// sent. So nothing is ever read that there is no place for.
+//
+// Sockets are registered once, edge-triggered: `readable` and `writable` say what may still be possible, and only a system call
+// that finds it is not, or a short one, clears them. The two directions do not know of each other, so neither waits for the
+// other.
+//
+// An end of a stream is passed on behind its data. A reset, or any error, resets the other side once what came before has been
+// offered to it. There is no idle timeout, the kernels' own rules apply.
+//
+// tcp_splice.cpp opens and closes connections, tcp_splice_move.cpp moves octets.
+#pragma once
+
+#include "daemon/os/arena.hpp"
+#include "daemon/os/socket.hpp"
+#include "daemon/translate/context.hpp"
+#include "daemon/translate/pipe_pool.hpp"
+#include "proto/flow/slab.hpp"
+
+#include <optional>
+
+namespace tapioca {
+
+/// Whether a connection that came through this listening socket bypasses the tap.
+[[nodiscard]] bool is_spliced(const plane_config& config, const forward_rule& rule, const listener_name& through,
+                              const endpoint& peer) noexcept;
+
+/// One socket of a spliced connection, and what was read from it but not yet sent to the other.
+struct splice_end {
+    int fd = -1;
+    std::uint32_t held = 0;       ///< octets in the pipe
+    pipe_pool::handle pipe = 0;   ///< borrowed
+    bool readable : 1 = false;    ///< a read may yield something
+    bool writable : 1 = false;    ///< a send may take something
+    bool peer_closed : 1 = false; ///< the end of the stream is in the queue or was read
+    bool urgent : 1 = false;      ///< reads stop in front of urgent data, and splice(2) never gets past it
+    bool bulk : 1 = false;        ///< the last read filled the buffer
+    bool ended : 1 = false;       ///< the end of the stream was read
+    bool passed_on : 1 = false;   ///< and told to the other side
+
+    [[nodiscard]] bool has_something() const noexcept { return held != 0 || readable || (ended && !passed_on); }
+};
+
+struct splice_flow {
+    flow_key key;
+    bool from_host : 1 = true; ///< a client on the host opened it
+    bool connecting : 1 = true;
+    bool failed : 1 = false; ///< a socket reported an error
+    bool listed : 1 = false; ///< in the list of flows with something to do
+    std::array<splice_end, 2> ends;
+};
+static_assert(sizeof(splice_flow) <= 96);
+
+class tcp_splice {
+public:
+    static constexpr std::size_t most_flows = std::size_t{1} << flow_id::slot_bits;
+    static constexpr std::size_t most_waiting = 4096;
+    static constexpr duration socket_patience = std::chrono::seconds{1};
+
+    /// Reserves all memory. `large_pipes`: how many pipes of the process' large ones are ours.
+    tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pipes);
+    ~tcp_splice();
+    tcp_splice(const tcp_splice&) = delete;
+    tcp_splice& operator=(const tcp_splice&) = delete;
+
+    /// A connection for which is_spliced() is true.
+    void from_listener(os::accepted connection, const listener_name& through, instant now) noexcept;
+    /// `side`: 0 for the host's socket, 1 for the guest's.
+    void from_socket(unsigned side, flow_id id, const os::event& e, instant now) noexcept;
+    /// The namespace's sockets may have been replenished.
+    void sockets_refilled(instant now) noexcept;
+
+    void expire(instant now) noexcept;
+    [[nodiscard]] instant next_deadline() const noexcept;
+    void end_turn(instant now) noexcept;
+    [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0; }
+    [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
+    [[nodiscard]] const pipe_pool& pipes() const noexcept { return pipes_; }
+
+private:
+    enum class progress : std::uint8_t { waits, ready, broken };
+    struct waiting_flow {
+        flow_id id;
+        instant until;
+    };
+
+    // tcp_splice.cpp
+    [[nodiscard]] splice_flow* open(os::accepted& connection, unsigned side, const endpoint& to, instant now) noexcept;
+    [[nodiscard]] std::optional<ip_address> destination(const os::accepted& connection,
+                                                        const listener_name& through) const noexcept;
+    [[nodiscard]] os::unique_fd take_socket(const splice_flow& f, instant now) noexcept;
+    void wait_for_socket(splice_flow& f, instant now) noexcept;
+    void connect(splice_flow& f, os::unique_fd socket, instant now) noexcept;
+    void on_connect_event(splice_flow& f, const os::event& e, instant now) noexcept;
+    [[nodiscard]] os::result<void> watch(splice_flow& f, unsigned side) noexcept;
+    void list(splice_flow& f) noexcept;
+    void reset(splice_flow& f, instant now) noexcept;
+    void close(splice_flow& f, instant now) noexcept;
+
+    // tcp_splice_move.cpp
+    void move(splice_flow& f, instant now) noexcept;
+    [[nodiscard]] progress move(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
+    [[nodiscard]] bool drain(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
+    [[nodiscard]] bool read(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
+    [[nodiscard]] bool splice_in(splice_end& from) noexcept;
+    [[nodiscard]] bool copy(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
+    [[nodiscard]] bool copy_in_place(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
+    [[nodiscard]] bool keep(splice_end& from, bytes_view octets) noexcept;
+    void return_pipe(splice_end& end) noexcept;
+
+    context& ctx_;
+    os::arena flow_memory_, ready_memory_, waiting_memory_;
+    flow_slab<splice_flow> flows_;
+    std::span<flow_id> ready_;        ///< each flow stands in it at most once
+    std::span<waiting_flow> waiting_; ///< a ring, oldest first
+    std::size_t ready_count_ = 0, waiting_first_ = 0, waiting_count_ = 0;
+    pipe_pool pipes_;
+    std::array<octet, 65536> buffer_;
+};
+
+} // namespace tapioca

@@ -1,0 +1,183 @@
+// How octets, ends and resets get from one socket of a spliced connection to the other.
+
+#include "daemon/translate/limits.hpp"
+#include "daemon/translate/tcp_splice.hpp"
+
+#include <cerrno>
+
+namespace tapioca {
+
+using report::counter;
+
+namespace {
+
+/// A read of this size is worth a system call for each of its ends, but no pipe; and any pipe of usual size holds it.
+constexpr std::size_t small_read = 16384;
+static_assert(small_read < pipe_pool::usual_octets);
+
+bool would_block(const boost::system::error_code& e) noexcept { return e.value() == EAGAIN; }
+
+} // namespace
+
+void tcp_splice::move(splice_flow& f, instant now) noexcept
+{
+    bool more = false;
+    for (unsigned side = 0; side < 2; ++side) {
+        std::size_t moved = 0;
+        const auto outcome = move(f.ends[side], f.ends[1 - side], moved);
+        ctx_.counters.add(side == 0 ? counter::spliced_octets_to_guest : counter::spliced_octets_to_host, moved);
+        more = more || outcome == progress::ready;
+        f.failed = f.failed || outcome == progress::broken;
+    }
+    if (more) // also what came before an error
+        return list(f);
+    if (f.failed)
+        return reset(f, now);
+    if (f.ends[0].passed_on && f.ends[1].passed_on)
+        close(f, now);
+}
+
+/// One direction, until one of the sockets has enough, or the budget is used up.
+tcp_splice::progress tcp_splice::move(splice_end& from, splice_end& to, std::size_t& moved) noexcept
+{
+    while (moved < limits::spliced_octets_per_turn) {
+        if (from.held == 0 && from.ended) {
+            if (!from.passed_on)
+                os::shutdown_write(to.fd);
+            from.passed_on = true;
+            return progress::waits;
+        }
+        if (!to.writable || (from.held == 0 && !from.readable))
+            return progress::waits;
+        if (!(from.held != 0 ? drain(from, to, moved) : read(from, to, moved)))
+            return progress::broken;
+    }
+    return progress::ready;
+}
+
+/// What the pipe holds goes to the socket.
+bool tcp_splice::drain(splice_end& from, splice_end& to, std::size_t& moved) noexcept
+{
+    const auto sent = os::splice(pipes_.out(from.pipe), to.fd, from.held);
+    if (!sent) {
+        to.writable = false;
+        return would_block(sent.error());
+    }
+    from.held -= static_cast<std::uint32_t>(*sent);
+    moved += *sent;
+    if (from.held == 0)
+        return_pipe(from);
+    return *sent != 0;
+}
+
+/// Once, in the way that suits what was read before.
+bool tcp_splice::read(splice_end& from, splice_end& to, std::size_t& moved) noexcept
+{
+    if (from.bulk && !from.urgent) {
+        from.pipe = pipes_.borrow();
+        if (from.pipe != 0)
+            return splice_in(from);
+    } else if (pipes_.can_hold(small_read)) {
+        return copy(from, to, moved);
+    }
+    ctx_.counters.add(counter::pipes_missing);
+    return copy_in_place(from, to, moved);
+}
+
+/// As much as there is moves into the pipe, which is empty: EAGAIN means that the socket is, too.
+bool tcp_splice::splice_in(splice_end& from) noexcept
+{
+    ctx_.counters.add(counter::pipes_borrowed);
+    const auto got = os::splice(from.fd, pipes_.in(from.pipe), pipe_pool::large_octets);
+    from.held = got ? static_cast<std::uint32_t>(*got) : 0;
+    if (from.held == 0)
+        return_pipe(from);
+    if (!got) {
+        from.readable = false;
+        return would_block(got.error());
+    }
+    from.ended = *got == 0;
+    from.bulk = *got >= small_read;
+    return true;
+}
+
+bool tcp_splice::copy(splice_end& from, splice_end& to, std::size_t& moved) noexcept
+{
+    const auto got = os::receive(from.fd, bytes_span{buffer_}.first(small_read));
+    if (!got) {
+        from.readable = false;
+        return would_block(got.error());
+    }
+    if (*got == 0) {
+        from.ended = true;
+        return true;
+    }
+    // A short read emptied the queue: the next octet brings an event, unless the end of the stream stands behind it already.
+    from.bulk = *got == small_read;
+    from.readable = from.bulk || from.peer_closed || from.urgent;
+    const auto octets = bytes_view{buffer_}.first(*got);
+    const auto sent = os::send(to.fd, octets);
+    if (!sent && !would_block(sent.error()))
+        return false;
+    const auto gone = sent ? *sent : 0;
+    moved += gone;
+    if (gone == *got)
+        return true;
+    to.writable = false;
+    return keep(from, octets.subspan(gone));
+}
+
+/// What a socket did not take waits in a pipe, which copy() has made sure of.
+bool tcp_splice::keep(splice_end& from, bytes_view octets) noexcept
+{
+    from.pipe = pipes_.borrow();
+    if (from.pipe == 0)
+        return false;
+    ctx_.counters.add(counter::pipes_borrowed);
+    from.held = static_cast<std::uint32_t>(octets.size());
+    const auto kept = os::write_pipe(pipes_.in(from.pipe), octets);
+    return kept && *kept == octets.size();
+}
+
+/// Without a pipe, what cannot be sent stays where it is.
+bool tcp_splice::copy_in_place(splice_end& from, splice_end& to, std::size_t& moved) noexcept
+{
+    const auto got = os::peek(from.fd, buffer_);
+    if (!got) {
+        from.readable = false;
+        return would_block(got.error());
+    }
+    if (*got == 0) {
+        from.ended = true;
+        return true;
+    }
+    const auto sent = os::send(to.fd, bytes_view{buffer_}.first(*got));
+    if (!sent) {
+        to.writable = false;
+        return would_block(sent.error());
+    }
+    const auto gone = os::discard(from.fd, *sent);
+    if (!gone || *gone != *sent)
+        return false;
+    moved += *sent;
+    from.bulk = *got >= small_read;
+    if (*sent < *got)
+        to.writable = false;
+    else
+        from.readable = *got == buffer_.size() || from.peer_closed || from.urgent;
+    return true;
+}
+
+void tcp_splice::return_pipe(splice_end& end) noexcept
+{
+    if (end.pipe == 0)
+        return;
+    ctx_.counters.add(counter::pipes_returned);
+    if (end.held == 0)
+        pipes_.give_back(end.pipe);
+    else
+        pipes_.close(end.pipe);
+    end.pipe = 0;
+}
+
+} // namespace tapioca
