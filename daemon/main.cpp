@@ -2,27 +2,23 @@
 // seccomp/sandbox.hpp says why the order is as it is.
 #include "daemon/config/command_line.hpp"
 #include "daemon/config/early_exit.hpp"
-#include "daemon/config/guest_plan.hpp"
-#include "daemon/config/host_network.hpp"
-#include "daemon/config/plane_plan.hpp"
 #include "daemon/config/start_report.hpp"
+#include "daemon/forward/auto_forward.hpp"
 #include "daemon/forward/listener_set.hpp"
 #include "daemon/loop/control.hpp"
 #include "daemon/loop/worker_pool.hpp"
-#include "daemon/netns/enter.hpp"
-#include "daemon/netns/interface.hpp"
 #include "daemon/netns/resident.hpp"
 #include "daemon/netns/target.hpp"
 #include "daemon/os/daemonize.hpp"
 #include "daemon/os/file.hpp"
 #include "daemon/os/process.hpp"
+#include "daemon/os/stream_listener.hpp"
 #include "daemon/report/log.hpp"
 #include "daemon/report/plane_report.hpp"
-#include "daemon/tap/open_tap.hpp"
+#include "daemon/set_up.hpp"
 #include "seccomp/sandbox.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -101,98 +97,92 @@ void assume_identity(const options& opts, sandbox& box)
     box.become(account.uid, account.gid);
 }
 
-/// RFC 8415 section 11.2: seconds since the midnight that began the year 2000, UTC.
-std::uint32_t duid_time()
+/// The guest that whoever started us has connected already: a descriptor that neither stands in the way of standard input and
+/// output nor is closed with the other inherited ones.
+os::unique_fd inherited_client(const options& opts)
 {
-    using namespace std::chrono;
-    const auto since = system_clock::now() - sys_days{year{2000} / January / 1};
-    return static_cast<std::uint32_t>(duration_cast<seconds>(since).count());
+    if (!opts.client)
+        return {};
+    auto client = os::adopt_stream(*opts.client);
+    if (!client)
+        throw std::system_error(client.error(), "Invalid --fd: " + std::to_string(*opts.client));
+    return std::move(*client);
 }
 
-struct network_set_up {
-    plane_config config;
-    plane_resources resources;
-};
-
-/// Reads the host, makes and configures the tap in the target's namespace, and leaves that.
-network_set_up set_up_network(const options& opts, netns::target& target)
+/// Sockets of the namespace are needed while the program runs if loopback traffic goes past the tap.
+std::unique_ptr<netns::resident> make_resident(const options& opts, netns::target& target)
 {
-    const host_network host = discover(opts);
-    report(host.notes, host.warnings);
-    guest_network guest = plan_guest(opts, host, duid_time());
-    report({}, resolver_warnings(opts, host, guest));
-    const interface_plan plan = plan_interface(opts, host, guest);
-    network_set_up made;
-    configured_interface interface;
-    opened_listeners in_namespace;
-    netns::enter(target.network.get(), [&] {
-        bring_up_loopback();
-        for (auto& queue : open_tap(plan.name, opts.workers))
-            made.resources.tap_queues.emplace_back(std::move(queue));
-        interface = configure_tap(plan, plan.name);
-        in_namespace = open_listeners({listen_side::guest, opts.guest_rules});
-    });
-    report(interface.notes, interface.warnings);
-    guest.ipv4 = guest.ipv4 && interface.ipv4;
-    guest.ipv6 = guest.ipv6 && interface.ipv6;
-    auto opened = open_listeners({listen_side::host, opts.host_rules, opts.freebind});
-    report({}, opened.warnings);
-    report({}, in_namespace.warnings);
-    made.resources.listeners = std::move(opened.sockets);
-    std::move(in_namespace.sockets.begin(), in_namespace.sockets.end(), std::back_inserter(made.resources.listeners));
-    made.config = plan_plane(opts, host, guest, interface.mac);
-    report(start_report(opts, host, guest, made.config.xlat, plan.name), {});
-    return made;
+    using ports = netns::resident::privileged_ports;
+    std::unique_ptr<netns::resident> resident;
+    const bool scans = std::ranges::any_of(opts.guest_rules, [](const forward_rule& rule) { return rule.scan; });
+    if ((opts.splice && !opts.host_rules.empty()) || !opts.guest_rules.empty())
+        resident =
+            std::make_unique<netns::resident>(std::move(target.network), opts.workers, scans ? ports::at_any_time : ports::never);
+    target.network.reset(); // or it would live as long as we do
+    return resident;
 }
 
-/// The thread inside the namespace, if anything is spliced; its stores become resources of the workers. Nobody else keeps the
-/// namespace alive, which would live as long as we do.
-std::unique_ptr<netns::resident> plan_resident(netns::target& target, network_set_up& network)
+std::unique_ptr<auto_forward> follow_ports(const options& opts, plane_parts& parts, netns::resident* resident)
 {
-    os::unique_fd network_namespace = std::move(target.network);
-    const auto &inbound = network.config.host_rules, &outbound = network.config.guest_rules;
-    if (outbound.empty() && (inbound.empty() || !network.config.splice))
-        return nullptr;
-    using netns::resident;
-    const bool follows = std::any_of(outbound.begin(), outbound.end(), [](const forward_rule& r) { return r.scan; });
-    const auto ports = follows ? resident::privileged_ports::at_any_time : resident::privileged_ports::never;
-    const auto workers = network.resources.tap_queues.size();
-    auto made = std::make_unique<resident>(std::move(network_namespace), workers, ports);
-    for (std::size_t i = 0; i < workers; ++i)
-        network.resources.in_namespace.push_back(made->store_of(i));
-    return made;
+    std::unique_ptr<auto_forward> follower;
+    if (!parts.guest_ports)
+        return follower;
+    std::vector<listener_name> fixed;
+    for (const auto& l : parts.resources.listeners)
+        fixed.push_back(l.name);
+    const auto open = [&opts, resident](const listener_name& name) {
+        if (name.side == rule_side::host)
+            return open_listener({rule_side::host, opts.host_rules, opts.freebind}, name);
+        return resident->listen(name.protocol, listen_place({rule_side::guest, opts.guest_rules}, name));
+    };
+    follower = std::make_unique<auto_forward>(opts.host_rules, opts.guest_rules, std::move(*parts.host_ports),
+                                              std::move(*parts.guest_ports), fixed, open);
+    return follower;
 }
 
-void start_resident(netns::resident& resident, const worker_pool& workers)
+control_hooks hooks_of(const options& opts, worker_pool& workers, std::unique_ptr<auto_forward>& follower)
 {
-    for (std::size_t i = 0; i < workers.size(); ++i)
-        resident.wake_with(i, workers.bell_of(i));
-    resident.start();
+    control_hooks hooks;
+    hooks.print_counters = [&workers] { report::log_counters(workers); };
+    hooks.drain_log = [&workers] { report::log_events(workers); };
+    hooks.router_advertisement = [&workers] { workers.advertise_router(); };
+    hooks.events = workers.events();
+    if (opts.one_off)
+        hooks.finished = [&workers] { return workers.guest_gone(); };
+    if (follower)
+        hooks.scan_ports = [&workers, &follower] { report(follower->scan(workers), {}); };
+    return hooks;
 }
 
-control_hooks hooks_of(worker_pool& workers)
+plane_parts set_up(const options& opts, const netns::target& target, opened_listeners on_host, os::unique_fd client)
 {
-    return {.print_counters = [&workers] { report::log_counters(workers); },
-            .drain_log = [&workers] { report::log_events(workers); },
-            .router_advertisement = [&workers] { workers.advertise_router(); },
-            .events = workers.events()};
+    set_up_report lines;
+    plane_parts parts =
+        opts.mode == mode::pasta ? set_up_namespace(opts, target, lines) : set_up_socket(opts, std::move(client), lines);
+    report(lines.notes, lines.warnings);
+    report({}, on_host.warnings);
+    std::ranges::move(on_host.sockets, std::back_inserter(parts.resources.listeners));
+    return parts;
 }
 
 int run(std::span<const char* const> argv)
 {
-    sandbox box = sandbox::enter();
+    const options opts = parse_command_line(argv, discover_port_facts());
+    os::unique_fd client = inherited_client(opts);
+    sandbox box = sandbox::enter(client.get());
     os::raise_descriptor_limit();
     os::use_one_heap();
-    const options opts = parse_command_line(argv, discover_port_facts());
     named_files files = create_files(opts);
     start_log(opts, files);
     report({}, opts.warnings);
     netns::named_namespaces named = netns::open_named(opts);
+    report(rule_report(opts), {});
+    opened_listeners on_host = open_listeners({rule_side::host, opts.host_rules, opts.freebind}); // low ports may be root's
     assume_identity(opts, box);
     netns::target target = netns::attach(opts, std::move(named), box);
     report({}, box.take_warnings());
-    network_set_up network = set_up_network(opts, target);
-    network.resources.pcap = std::move(files.pcap);
+    plane_parts parts = set_up(opts, target, std::move(on_host), std::move(client));
+    parts.resources.pcap = std::move(files.pcap);
 
     const bool background = !opts.foreground && !starts_command(opts);
     box.detach_filesystem(background ? sandbox::fork_follows::yes : sandbox::fork_follows::no,
@@ -200,13 +190,14 @@ int run(std::span<const char* const> argv)
     os::readiness ready = background ? os::readiness::in_background(std::move(files.pid), files.null)
                                      : os::readiness::in_foreground(std::move(files.pid));
     log::use_stderr(ready.take_error_output());
-    os::block_signals(); // the workers inherit that
-    const auto resident = plan_resident(target, network);
-    worker_pool workers{std::move(network.config), std::move(network.resources)};
-    control ctl{hooks_of(workers), target.watch ? &*target.watch : nullptr,
+    os::block_signals(); // the other threads inherit that
+    std::unique_ptr<netns::resident> resident = make_resident(opts, target);
+    std::unique_ptr<auto_forward> follower = follow_ports(opts, parts, resident.get());
+    worker_pool workers{std::move(parts.config), std::move(parts.resources), resident.get()};
+    control ctl{hooks_of(opts, workers, follower), target.watch ? &*target.watch : nullptr,
                 target.command ? std::optional{target.command->pid()} : std::nullopt};
     if (resident)
-        start_resident(*resident, workers);
+        resident->start();
     box.drop();
     report({}, box.take_warnings());
     workers.start();
@@ -221,8 +212,6 @@ int run(std::span<const char* const> argv)
 
     const int status = ctl.run();
     workers.stop();
-    if (resident)
-        resident->stop();
     if (opts.level >= log_level::debug)
         report::log_counters(workers);
     return status;

@@ -1,8 +1,8 @@
 #include "daemon/config/address_text.hpp"
 
 #include "daemon/config/number_text.hpp"
+#include "proto/base/ip_text.hpp"
 
-#include <arpa/inet.h>
 #include <bit>
 
 namespace tapioca {
@@ -21,17 +21,9 @@ int hex_digit(char c) noexcept
 
 std::optional<ip_address> parse_ip(std::string_view text)
 {
-    const std::string terminated{text};
-    if (terminated.size() != std::char_traits<char>::length(terminated.c_str()))
-        return std::nullopt;
-    ipv4_octets four{};
-    if (::inet_pton(AF_INET, terminated.c_str(), four.data()) == 1)
-        return ip_address{four};
-    ipv6_octets six{};
-    if (::inet_pton(AF_INET6, terminated.c_str(), six.data()) != 1)
-        return std::nullopt;
-    const ip_address address{six};
-    return address.is_v4() ? std::nullopt : std::optional{address};
+    const auto address = ip_from_text(text);
+    const bool mapped = address && address->is_v4() && text.find(':') != std::string_view::npos;
+    return mapped ? std::nullopt : address;
 }
 
 std::optional<mac_address> parse_mac(std::string_view text)
@@ -75,15 +67,7 @@ std::uint8_t class_prefix_length(const ip_address& address) noexcept
     }
 }
 
-std::string to_text(const ip_address& address)
-{
-    char text[INET6_ADDRSTRLEN];
-    if (address.is_v4())
-        ::inet_ntop(AF_INET, address.v4_octets().data(), text, sizeof text);
-    else
-        ::inet_ntop(AF_INET6, address.octets().data(), text, sizeof text);
-    return text;
-}
+std::string to_text(const ip_address& address) { return std::string{text_of(address).view()}; }
 
 std::string to_text(const prefix& network) { return to_text(network.address) + '/' + std::to_string(network.length); }
 

@@ -159,6 +159,7 @@ translation plan_translation(const options& opts, const host_network& host)
         t.dns_host6 = dns.target;
         t.guest6 = opts.address6.value_or(host.v6.address.address);
         t.our_tap6_ll = guest_link_local(opts, host);
+        t.gateway6 = guest_gateway(opts, host, ip_family::ipv6);
     }
     return t;
 }

@@ -46,7 +46,7 @@ constexpr option_entry table[] = {
     {"conf-path", 'c', "PATH", everybody, reports, refused, nullptr, "Listen at PATH for changes of the forwarding rules"},
     {"pcap", 'p', "FILE", everybody, reports, built, values::pcap, "Capture the guest's traffic into FILE"},
     {"pid", 'P', "FILE", everybody, reports, built, keep<&options::pid_file>, "Write our process id to FILE"},
-    {"fd", 'F', "NUMBER", everybody, reports, refused, nullptr, "Use the connected socket NUMBER, inherited from the parent process"},
+    {"fd", 'F', "NUMBER", passt_or_vhost_user, passt_only, built, values::fd, "Use the connected socket NUMBER, inherited from the parent process"},
     {"workers", 0, "NUMBER", everybody, reports, built, values::workers, "Share the traffic among NUMBER threads, 1 to 64 (default: 1)"},
 
     {"mtu", 'm', "MTU", everybody, guest, built, values::mtu, "MTU of the guest, 0 to announce none (default: 65520)"},
@@ -84,14 +84,14 @@ constexpr option_entry table[] = {
     {"tcp-ports", 't', "SPEC", everybody, ports, built, forward<'t'>, "TCP ports of the host that lead to the guest: none, all, auto, or a list of PORT[-PORT][:[ADDR/]PORT[-PORT]] and exceptions ~PORT[-PORT], behind [ADDR][%INTERFACE]/ for less than all addresses (default: auto; passt: none)"},
     {"udp-ports", 'u', "SPEC", everybody, ports, built, forward<'u'>, "UDP ports of the host that lead to the guest, likewise (default: auto; passt: none)"},
 
-    {"socket", 's', "PATH", passt_or_vhost_user, passt_only, refused, nullptr, "Listen for the guest's network at PATH (default: the first free /tmp/passt_N.socket)"},
-    {"socket-path", 's', "PATH", passt_or_vhost_user, passt_only, refused, nullptr, "Same as --socket"},
+    {"socket", 's', "PATH", passt_or_vhost_user, passt_only, built, values::socket_path, "Listen for the guest's network at PATH (default: the first free /tmp/passt_N.socket)"},
+    {"socket-path", 's', "PATH", passt_or_vhost_user, passt_only, built, values::socket_path, "Same as --socket"},
     {"vhost-user", 0, "", everybody, passt_only, refused, nullptr, "Share memory with the guest by vhost-user"},
     {"print-capabilities", 0, "", passt, passt_only, built, values::print_capabilities, "Print what a vhost-user back-end can do, as JSON"},
     {"repair-path", 0, "PATH|none", everybody, passt_only, built, values::repair_path, "Where passt-repair connects, for migration by vhost-user; only none in this build"},
     {"migrate-exit", 0, "", vhost_user, passt_only, refused, nullptr, "Exit after the guest has migrated"},
     {"migrate-no-linger", 0, "", vhost_user, passt_only, refused, nullptr, "Close the guest's connections while it migrates"},
-    {"one-off", '1', "", passt, passt_only, refused, nullptr, "Exit when the guest disconnects"},
+    {"one-off", '1', "", passt, passt_only, built, set<&options::one_off, true>, "Exit when the guest disconnects"},
     {"no-dhcp-dns", 0, "", passt, passt_only, built, set<&options::announce_dns, false>, "Do not announce resolvers"},
     {"no-dhcp-search", 0, "", passt, passt_only, built, set<&options::announce_search, false>, "Do not announce search domains"},
 

@@ -13,6 +13,7 @@ namespace {
 constexpr std::uint64_t least_log_size = 40960; ///< below it, cutting the oldest third would leave no room for a page and a line
 constexpr std::uint64_t greatest_mtu = 65521;   ///< a frame of 65535 octets less the Ethernet header
 constexpr unsigned most_workers = 64;
+constexpr std::size_t longest_socket_path = 107; ///< unix(7): 108 octets with the terminator
 
 /// Stores `address` in the field of its family.
 void by_family(std::optional<ip_address>& v4, std::optional<ip_address>& v6, const ip_address& address)
@@ -222,6 +223,23 @@ void no_copy_addrs(draft& d, std::string_view)
 {
     d.opts.copy_addresses = false;
     d.opts.warnings.emplace_back("--no-copy-addrs will be dropped soon");
+}
+
+void fd(draft& d, std::string_view text)
+{
+    const auto number = parse_number(text, INT_MAX);
+    if (!number)
+        refuse("Invalid --fd: ", text);
+    d.opts.client = static_cast<int>(*number);
+    d.opts.socket_path.reset();
+}
+
+void socket_path(draft& d, std::string_view text)
+{
+    if (text.empty() || text.size() > longest_socket_path)
+        refuse("Invalid socket path: ", text);
+    d.opts.socket_path = std::string{text};
+    d.opts.client.reset();
 }
 
 void repair_path(draft& d, std::string_view text)

@@ -47,6 +47,8 @@ void netns_only(draft&, std::string_view);
 void no_copy_routes(draft&, std::string_view);
 void no_copy_addrs(draft&, std::string_view);
 
+void fd(draft&, std::string_view);
+void socket_path(draft&, std::string_view);
 void repair_path(draft&, std::string_view);
 void help(draft&, std::string_view);
 void version(draft&, std::string_view);

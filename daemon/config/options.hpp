@@ -73,6 +73,11 @@ struct options {
     bool host_loopback_to_namespace = false; ///< ... and reaches the namespace's loopback, not its public address
     bool splice_only = false;                ///< there is no interface
 
+    // passt
+    std::optional<std::string> socket_path; ///< where guests connect; absent: the first free automatic name, or `client`
+    std::optional<int> client;              ///< an inherited descriptor of a connected guest
+    bool one_off = false;                   ///< to end when the guest leaves
+
     // pasta
     tapioca::target_kind target = target_kind::command;
     pid_t target_pid = 0;

@@ -16,6 +16,18 @@ duration timeout_of(std::optional<std::uint32_t> seconds, duration usual)
     return seconds ? std::clamp<duration>(std::chrono::seconds{*seconds}, 5s, 1h) : usual;
 }
 
+/// A kernel that lacks a sysctl (they came with 2.2, 6.5 and 6.15) is taken to do as newer ones do.
+tcp::retry_policy retries_of(const host_network& host)
+{
+    constexpr std::uint32_t most = 127;
+    const tcp::retry_policy usual;
+    const auto longest = std::chrono::milliseconds{std::min(host.tcp_rto_max_ms.value_or(0xffff'ffff), 120'000U)};
+    return {.syn_retries = static_cast<std::uint8_t>(std::clamp(host.tcp_syn_retries.value_or(usual.syn_retries), 1U, most)),
+            .syn_linear_timeouts =
+                static_cast<std::uint8_t>(std::min(host.tcp_syn_linear_timeouts.value_or(usual.syn_linear_timeouts), most)),
+            .rto_max = std::max<duration>(longest, std::chrono::seconds{1})};
+}
+
 } // namespace
 
 plane_config plan_plane(const options& opts, const host_network& host, const guest_network& guest, const mac_address& guest_mac)
@@ -42,6 +54,7 @@ plane_config plan_plane(const options& opts, const host_network& host, const gue
     plane.splice_only = opts.splice_only;
     plane.udp_timeout = timeout_of(host.udp_timeout, plane.udp_timeout);
     plane.udp_stream_timeout = std::max(plane.udp_timeout, timeout_of(host.udp_stream, plane.udp_stream_timeout));
+    plane.retries = retries_of(host);
     plane.report_flows = opts.level >= log_level::debug;
     plane.trace = opts.level == log_level::trace;
     plane.secret = os::random_key();

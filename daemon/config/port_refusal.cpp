@@ -1,12 +1,11 @@
 #include "daemon/config/port_refusal.hpp"
 
+#include "daemon/config/address_text.hpp"
 #include "proto/forward/rule_text.hpp"
 #include "proto/wire/protocol.hpp"
 
 namespace tapioca {
 namespace {
-
-std::string shown(const ip_address& address) { return std::string{text_of(address).view()}; }
 
 std::string family_name(bool v4) { return v4 ? "IPv4" : "IPv6"; }
 
@@ -27,13 +26,13 @@ std::string reason(const rule_refusal& refusal)
     case rule_fault::to_port_zero:
         return "Forwarding rule attempts to map to port 0";
     case rule_fault::dual_stack_target:
-        return "Dual stack forward to " + family_name(target4) + " address " + shown(rule.target) +
+        return "Dual stack forward to " + family_name(target4) + " address " + to_text(rule.target) +
                " unsupported\nDid you mean " + (target4 ? "0.0.0.0" : "[::]") + "/... instead?";
     case rule_fault::other_family_target:
-        return "Forward from " + family_name(v4) + " (" + shown(rule.address) + ") to " + family_name(target4) + " (" +
-               shown(rule.target) + ") unsupported";
+        return "Forward from " + family_name(v4) + " (" + to_text(rule.address) + ") to " + family_name(target4) + " (" +
+               to_text(rule.target) + ") unsupported";
     case rule_fault::multicast_target:
-        return "Multicast target address " + shown(rule.target) + " for forwarding rule";
+        return "Multicast target address " + to_text(rule.target) + " for forwarding rule";
     case rule_fault::conflict:
         return "Forwarding configuration conflict: " + to_text(rule) + " versus " + to_text(refusal.other);
     case rule_fault::too_many_rules:

@@ -12,7 +12,7 @@ namespace {
 
 constexpr bool is_tcp(char letter) { return letter == 't' || letter == 'T'; }
 
-constexpr forward_side side_of(char letter) { return letter == 't' || letter == 'u' ? forward_side::host : forward_side::guest; }
+constexpr rule_side side_of(char letter) { return letter == 't' || letter == 'u' ? rule_side::host : rule_side::guest; }
 
 port_spec_context context_of(const options& o, const port_facts& facts, char letter)
 {
@@ -30,11 +30,11 @@ port_spec_context context_of(const options& o, const port_facts& facts, char let
 void add_option(options& o, const port_facts& facts, const port_option& given)
 {
     const auto context = context_of(o, facts, given.letter);
-    auto& rules = context.side == forward_side::host ? o.host_rules : o.guest_rules;
+    auto& rules = context.side == rule_side::host ? o.host_rules : o.guest_rules;
     const auto before = rules.size();
     if (const auto refused = add_port_spec(rules, given.text, context))
         refuse(text_of(*refused, given.letter, given.text));
-    if (context.side == forward_side::guest && !facts.device_binding && rules.size() > before)
+    if (context.side == rule_side::guest && !facts.device_binding && rules.size() > before)
         o.warnings.push_back(std::string{'-', given.letter} + ' ' + given.text +
                              " listens on 127.0.0.1 and ::1: binding to an interface requires kernel 5.7+");
 }

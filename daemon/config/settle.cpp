@@ -18,6 +18,8 @@ bool all_digits(std::string_view text)
 void settle_target(draft& d, std::span<const char* const> operands)
 {
     options& o = d.opts;
+    if (o.mode == mode::passt)
+        return;
     if (d.netns) {
         if (!operands.empty())
             refuse("Both --netns and PID or command given");
@@ -66,6 +68,18 @@ void settle_splice_only(options& o)
         address->reset();
 }
 
+/// One stream has one reader.
+void settle_passt(options& o)
+{
+    if (o.mode != mode::passt)
+        return;
+    o.splice = false;
+    o.one_off = o.one_off || o.client;
+    if (o.workers > 1)
+        o.warnings.emplace_back("--workers has no effect in passt mode: a guest's socket is served by one thread");
+    o.workers = 1;
+}
+
 /// What an option switches off by implication.
 void settle_protocols(draft& d)
 {
@@ -92,8 +106,6 @@ void check_support(const draft& d)
 {
     if (!d.refused.empty())
         refuse(d.refused.front(), " is not supported in this build");
-    if (d.opts.mode == mode::passt)
-        refuse("passt mode is not supported in this build");
 }
 
 } // namespace
@@ -106,6 +118,7 @@ void settle(draft& d, std::span<const char* const> operands, const port_facts& f
     settle_ports(d, facts);
     check_support(d);
     settle_splice_only(d.opts);
+    settle_passt(d.opts);
     settle_target(d, operands);
     settle_addresses(d);
     settle_protocols(d);

@@ -91,10 +91,23 @@ std::vector<std::string> start_report(const options& opts, const host_network& h
     if (guest.ipv6)
         report_ipv6(report, guest, addresses, opts.gateway6.value_or(host.v6.gateway));
     add_list(report, "DNS search list:", guest.search, [](const domain_name& name) { return name.view(); });
+    return report;
+}
+
+std::vector<std::string> rule_report(const options& opts)
+{
+    lines report;
     report_rules(report, "Inbound forwarding rules (HOST):", opts.host_rules);
     if (opts.mode == mode::pasta)
         report_rules(report, "Outbound forwarding rules (SPLICE):", opts.guest_rules);
     return report;
+}
+
+std::vector<std::string> socket_report(const std::string& path)
+{
+    return {"UNIX domain socket bound at " + path, "Start QEMU 7.2 or newer with:",
+            "    -device virtio-net-pci,netdev=s -netdev stream,id=s,server=off,addr.type=unix,addr.path=" + path,
+            "or an older one as:", "    qrap 5 qemu-system-ARCH ... -device virtio-net-pci,netdev=s -netdev socket,id=s,fd=5"};
 }
 
 } // namespace tapioca

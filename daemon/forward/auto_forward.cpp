@@ -7,23 +7,25 @@
 namespace tapioca {
 
 auto_forward::auto_forward(const forward_rules& host, const forward_rules& guest, os::socket_diag host_ports,
-                           os::socket_diag guest_ports, std::span<const listener_name> fixed, auto_forward_hooks hooks)
+                           os::socket_diag guest_ports, std::span<const listener_name> fixed,
+                           std::function<os::result<os::unique_fd>(const listener_name&)> open)
     : host_(host), guest_(guest), host_ports_(std::move(host_ports)), guest_ports_(std::move(guest_ports)),
-      hooks_(std::move(hooks)), memory_(port_scan::words_for(host, guest) * sizeof(scan_word)),
+      open_(std::move(open)), memory_(port_scan::words_for(host, guest) * sizeof(scan_word)),
       state_(host, guest, memory_.as<scan_word>())
 {
     for (const auto& name : fixed)
         state_.add_fixed(name.side, name.protocol, name.port);
 }
 
-std::vector<std::string> auto_forward::scan()
+std::vector<std::string> auto_forward::scan(worker_pool& workers)
 {
     std::vector<std::string> warnings;
-    std::erase_if(late_, [&](const listener_name& name) { return hooks_.stop_listening(name); });
+    const bool late = !late_.empty();
+    std::erase_if(late_, [&](const listener_name& name) { return workers.stop_listening(name); });
     bound_ports host, guest;
-    if (late_.empty() && read(rule_side::host, host_ports_, host, warnings) &&
-        read(rule_side::guest, guest_ports_, guest, warnings))
-        state_.update(host, guest, [&](const scan_change& change) { apply(change, warnings); });
+    // What is still ours when the ports are read must not pass for somebody else's.
+    if (!late && read(rule_side::host, host_ports_, host, warnings) && read(rule_side::guest, guest_ports_, guest, warnings))
+        state_.update(host, guest, [&](const scan_change& change) { apply(workers, change, warnings); });
     return warnings;
 }
 
@@ -36,26 +38,29 @@ bool auto_forward::read(rule_side side, os::socket_diag& from, bound_ports& into
         const auto done = from.add_bound_ports(protocol, protocol == wire::protocol_tcp ? into.tcp : into.udp);
         if (done)
             continue;
-        if (done.error().value() != EINTR && !std::exchange(warned_, true))
-            warnings.push_back("Ports cannot be forwarded automatically, as the kernel does not tell which are in use "
-                               "(inet_diag): " +
-                               done.error().message());
-        return false;
+        if (done.error().value() == EINTR)
+            return false;
+        if (!std::exchange(warned_[protocol == wire::protocol_tcp], true))
+            warnings.push_back(std::string{"The kernel does not tell which ports are in use (inet_diag), so none are forwarded "
+                                           "automatically: "} +
+                               (protocol == wire::protocol_tcp ? "TCP: " : "UDP: ") + done.error().message());
+        if (done.error().value() != ENOENT)
+            return false;
     }
     return true;
 }
 
-void auto_forward::apply(const scan_change& change, std::vector<std::string>& warnings)
+void auto_forward::apply(worker_pool& workers, const scan_change& change, std::vector<std::string>& warnings)
 {
     const auto& rule = (change.side == rule_side::host ? host_ : guest_)[change.rule];
     const listener_name name{change.side, static_cast<std::uint8_t>(change.rule), change.port, rule.protocol};
     if (change.action == scan_action::close) {
-        if (!hooks_.stop_listening(name))
+        if (!workers.stop_listening(name))
             late_.push_back(name);
         return;
     }
-    auto fd = hooks_.open(name);
-    if (fd && hooks_.listen({std::move(*fd), name}))
+    auto fd = open_(name);
+    if (fd && workers.listen({std::move(*fd), name}))
         return;
     state_.refused(change);
     if (!fd)

@@ -3,43 +3,39 @@
 #pragma once
 
 #include "daemon/forward/listener_set.hpp"
+#include "daemon/loop/worker_pool.hpp"
 #include "daemon/os/arena.hpp"
 #include "daemon/os/socket_diag.hpp"
 #include "proto/forward/port_scan.hpp"
 
+#include <array>
 #include <functional>
 #include <string>
 #include <vector>
 
 namespace tapioca {
 
-/// How sockets are made and who listens at them.
-struct auto_forward_hooks {
-    std::function<os::result<os::unique_fd>(const listener_name&)> open;
-    std::function<bool(listening_socket&&)> listen;           ///< false: not now
-    std::function<bool(const listener_name&)> stop_listening; ///< false: not now
-};
-
 class auto_forward {
 public:
-    /// The kernel's answers for the two namespaces; the rules outlive the object. `fixed`: what is listened at for good.
+    /// The kernel's answers for the two namespaces; the rules outlive the object. `fixed`: what is listened at for good. `open`
+    /// makes a socket.
     auto_forward(const forward_rules& host, const forward_rules& guest, os::socket_diag host_ports, os::socket_diag guest_ports,
-                 std::span<const listener_name> fixed, auto_forward_hooks hooks);
+                 std::span<const listener_name> fixed, std::function<os::result<os::unique_fd>(const listener_name&)> open);
 
-    /// Looks and acts. What is to be told to the user, if anything.
-    [[nodiscard]] std::vector<std::string> scan();
+    /// Looks, and tells the workers. What is to be told to the user, if anything.
+    [[nodiscard]] std::vector<std::string> scan(worker_pool& workers);
 
 private:
     [[nodiscard]] bool read(rule_side side, os::socket_diag& from, bound_ports& into, std::vector<std::string>& warnings);
-    void apply(const scan_change& change, std::vector<std::string>& warnings);
+    void apply(worker_pool& workers, const scan_change& change, std::vector<std::string>& warnings);
 
     const forward_rules &host_, &guest_;
     os::socket_diag host_ports_, guest_ports_;
-    auto_forward_hooks hooks_;
+    std::function<os::result<os::unique_fd>(const listener_name&)> open_;
     os::arena memory_;
     port_scan state_;
     std::vector<listener_name> late_; ///< to be closed as soon as the workers can be told
-    bool warned_ = false;
+    std::array<bool, 2> warned_{};    ///< that there is no answer about UDP, about TCP
 };
 
 } // namespace tapioca

@@ -1,8 +1,7 @@
 #include "daemon/forward/listener_set.hpp"
 
-#include "daemon/config/address_text.hpp"
-#include "daemon/os/listen.hpp"
 #include "daemon/os/process.hpp"
+#include "proto/forward/rule_text.hpp"
 #include "proto/wire/protocol.hpp"
 
 #include <stdexcept>
@@ -15,10 +14,7 @@ constexpr std::size_t reserved_descriptors = 64; ///< for everything that is not
 
 std::string address_of(const forward_rule& rule)
 {
-    std::string text = rule.stack == listen_stack::dual   ? "*"
-                       : !rule.address.is_unspecified()   ? to_text(rule.address)
-                       : rule.stack == listen_stack::ipv4 ? "0.0.0.0"
-                                                          : "::";
+    std::string text{listening_address(rule).view()};
     if (!rule.interface.empty())
         text.append("%").append(rule.interface.view());
     return text;
@@ -26,7 +22,7 @@ std::string address_of(const forward_rule& rule)
 
 std::string title_of(rule_side side, const forward_rule& rule)
 {
-    return std::string{side == rule_side::host ? "HOST " : "NAMESPACE "} + (rule.protocol == wire::protocol_tcp ? "TCP" : "UDP");
+    return std::string{side == rule_side::host ? "HOST " : "SPLICE "} + (rule.protocol == wire::protocol_tcp ? "TCP" : "UDP");
 }
 
 /// What became of the ports of one rule.
@@ -75,7 +71,8 @@ void check_descriptor_limit(const listening_side& from)
     if (wanted + reserved_descriptors > limit)
         throw std::runtime_error("The forwarding rules need " + std::to_string(wanted) + " listening sockets, but only " +
                                  std::to_string(limit) +
-                                 " files may be open: raise the limit (ulimit -n, LimitNOFILE=) or forward fewer ports");
+                                 " files may be open: raise the limit (ulimit -n, LimitNOFILE=) or forward fewer ports"
+                                 "\nCouldn't listen on requested ports");
 }
 
 } // namespace
@@ -86,11 +83,16 @@ std::string listen_failure(const listener_name& name, const forward_rule& rule, 
            ": " + why;
 }
 
-os::result<os::unique_fd> open_listener(const listening_side& from, const listener_name& name) noexcept
+os::listen_at listen_place(const listening_side& from, const listener_name& name) noexcept
 {
     const auto& rule = from.rules[name.rule];
-    const os::listen_at at{rule.stack, rule.address, rule.interface.view(), name.port, from.freebind};
-    return rule.protocol == wire::protocol_tcp ? os::listen_tcp(at) : os::listen_udp(at);
+    return {rule.stack, rule.address, rule.interface.view(), name.port, from.freebind};
+}
+
+os::result<os::unique_fd> open_listener(const listening_side& from, const listener_name& name) noexcept
+{
+    const auto at = listen_place(from, name);
+    return name.protocol == wire::protocol_tcp ? os::listen_tcp(at) : os::listen_udp(at);
 }
 
 opened_listeners open_listeners(const listening_side& from)

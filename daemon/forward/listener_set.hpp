@@ -3,6 +3,7 @@
 
 #include "daemon/forward/listening_socket.hpp"
 #include "daemon/os/error.hpp"
+#include "daemon/os/listen.hpp"
 #include "proto/forward/forward_rule.hpp"
 
 #include <string>
@@ -30,6 +31,8 @@ struct opened_listeners {
 /// The line for a port that could not be listened at.
 [[nodiscard]] std::string listen_failure(const listener_name& name, const forward_rule& rule, const std::string& why);
 
+/// Where a socket listens.
+[[nodiscard]] os::listen_at listen_place(const listening_side& from, const listener_name& name) noexcept;
 /// One socket, any time.
 [[nodiscard]] os::result<os::unique_fd> open_listener(const listening_side& from, const listener_name& name) noexcept;
 

@@ -30,6 +30,7 @@ public:
     void remove(const listener_name& name) noexcept;
     /// Null if nothing listens there.
     [[nodiscard]] const place* find(std::uint32_t at) const noexcept;
+    [[nodiscard]] const place* find(const listener_name& name) const noexcept { return find(place_of(name)); }
 
 private:
     [[nodiscard]] std::uint32_t place_of(const listener_name& name) const noexcept;

@@ -1,6 +1,7 @@
 #include "daemon/loop/control.hpp"
 
 #include "daemon/netns/watch.hpp"
+#include "daemon/os/clock.hpp"
 #include "daemon/os/process.hpp"
 #include "daemon/os/random.hpp"
 #include "daemon/report/log.hpp"
@@ -10,6 +11,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <random>
@@ -24,7 +26,7 @@ using boost::system::error_code;
 struct control::state {
     state(control_hooks h, netns::watch* w, std::optional<pid_t> c)
         : hooks(std::move(h)), watch(w), command(c), io(1), signals(io, SIGTERM, SIGQUIT, SIGUSR1), children(io), names(io),
-          events(io), look(io), advertise(io), random(os::random_key().k0)
+          events(io), look(io), advertise(io), scan(io), random(os::random_key().k0)
     {
         if (command)
             children.add(SIGCHLD);
@@ -37,6 +39,7 @@ struct control::state {
         wait_for_namespace();
         wait_for_events();
         wait_for_advertisement();
+        wait_for_scan();
     }
 
     ~state()
@@ -110,6 +113,8 @@ struct control::state {
             if (error)
                 return;
             hooks.drain_log();
+            if (hooks.finished && hooks.finished())
+                return end(EXIT_SUCCESS);
             wait_for_events();
         });
     }
@@ -127,6 +132,28 @@ struct control::state {
         });
     }
 
+    void wait_for_scan()
+    {
+        if (!hooks.scan_ports)
+            return;
+        scan.expires_after(until_next_scan);
+        scan.async_wait([this](error_code error) {
+            if (error)
+                return;
+            scan_now();
+            wait_for_scan();
+        });
+    }
+
+    /// Many sockets make a look at them dear: then it comes later, but soon enough that nobody waits two seconds for a port.
+    void scan_now()
+    {
+        const auto before = os::thread_time();
+        hooks.scan_ports();
+        const auto cost = os::thread_time() - before;
+        until_next_scan = std::clamp<duration>(400 * cost, std::chrono::seconds{1}, std::chrono::milliseconds{1700});
+    }
+
     control_hooks hooks;
     netns::watch* watch;
     std::optional<pid_t> command;
@@ -135,8 +162,9 @@ struct control::state {
     asio::io_context io;
     asio::signal_set signals, children;
     asio::posix::stream_descriptor names, events;
-    asio::steady_timer look, advertise;
+    asio::steady_timer look, advertise, scan;
     std::mt19937_64 random;
+    duration until_next_scan = std::chrono::seconds{1};
 };
 
 control::control(control_hooks hooks, netns::watch* watch, std::optional<pid_t> command)
@@ -156,6 +184,8 @@ int control::run()
         state_->namespace_gone();
         return state_->status;
     }
+    if (state_->hooks.scan_ports)
+        state_->scan_now();
     state_->io.run();
     if (state_->hooks.drain_log)
         state_->hooks.drain_log();

@@ -19,6 +19,8 @@ struct control_hooks {
     std::function<void()> print_counters;       ///< SIGUSR1
     std::function<void()> drain_log;            ///< whenever `events` is readable, and once more at the end
     std::function<void()> router_advertisement; ///< unsolicited, at random intervals of 200 to 600 s (RFC 4861 §6.2.1)
+    std::function<bool()> finished;             ///< asked after drain_log; true: there is nothing left to do
+    std::function<void()> scan_ports;           ///< each second, and once at the start
     int events = -1;                            ///< the workers' bell; drain_log silences it
 };
 

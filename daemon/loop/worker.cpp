@@ -24,8 +24,8 @@ constexpr std::size_t large_pipes_of(unsigned worker, std::size_t workers) noexc
 } // namespace
 
 common_ground::common_ground(plane_config c, std::size_t workers)
-    : config(std::move(c)),
-      guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6, {.v4 = config.address_fixed4, .v6 = config.address_fixed6}),
+    : config(std::move(c)), guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6,
+                                  {.v4 = config.address_fixed4, .v6 = config.address_fixed6}, config.guest_link_local),
       events_bell(os::make_event_fd())
 {
     for (std::size_t i = 0; i < workers; ++i) {
@@ -45,10 +45,13 @@ worker::worker(common_ground& common, unsigned self, tap_source tap, int capture
                                       common.mailboxes.size() > 1 ? this : nullptr,
                                       in_namespace},
       tcp_(ctx_, tcp_translator::most_flows, os::now()), udp_(ctx_, udp_translator::most_flows, os::now()),
-      echo_(ctx_, echo_translator::most_flows, os::now()), ingress_(ctx_, tcp_, udp_, echo_),
+      udp_splice_(ctx_, udp_splice::most_flows, os::now()), echo_(ctx_, echo_translator::most_flows, os::now()),
+      ingress_(ctx_, tcp_, udp_, echo_),
       splice_(ctx_, tcp_splice::most_flows, large_pipes_of(self, common.mailboxes.size()), os::now()),
       listeners_(common.config.host_rules, common.config.guest_rules), now_(os::now())
 {
+    ctx_.listeners = &listeners_;
+    udp_.splice_through(udp_splice_);
     if (auto* clients = std::get_if<stream_descriptor>(&tap))
         serve_clients(std::move(*clients));
     else if (const int tap_fd = tap_->descriptor(); tap_fd >= 0)
@@ -109,12 +112,14 @@ void worker::end_turn(instant now) noexcept
         take_mail(now);
     tcp_.expire(now);
     udp_.expire(now);
+    udp_splice_.expire(now);
     echo_.expire(now);
     ingress_.expire(now);
     splice_.expire(now);
     tcp_.end_turn(now);
     udp_.end_turn(now);
     splice_.end_turn(now);
+    udp_splice_.end_turn(now);
     ctx_.tap.flush();
     if (stream_ != nullptr && stream_->over())
         let_client_go(now);
@@ -130,7 +135,11 @@ void worker::dispatch(const os::event& e, instant now) noexcept
 {
     switch (static_cast<source>(e.what.kind)) {
     case source::tap:
-        return stream_ != nullptr ? take_stream(now) : take_tap(e, now);
+        if (stream_ == nullptr)
+            return take_tap(e, now);
+        if (e.closed_by_peer)
+            stream_->expect_end();
+        return take_stream(now);
     case source::clients:
         return accept_client(now);
     case source::mailbox:
@@ -143,6 +152,10 @@ void worker::dispatch(const os::event& e, instant now) noexcept
         return udp_.from_socket({e.what.id}, e, now);
     case source::echo_flow:
         return echo_.from_socket({e.what.id}, e, now);
+    case source::udp_splice_host:
+        return udp_splice_.from_socket({e.what.id}, rule_side::host, e);
+    case source::udp_splice_guest:
+        return udp_splice_.from_socket({e.what.id}, rule_side::guest, e);
     case source::udp_listener:
         if (const auto* l = listeners_.find(e.what.id))
             udp_.from_listener(l->fd(), l->name, now);
@@ -235,10 +248,11 @@ void worker::shed(int listener) noexcept
 
 instant worker::next_deadline(instant now) const noexcept
 {
-    if (tcp_.has_ready() || udp_.has_ready() || splice_.has_ready() || mail_left_ || ctx_.tap.has_more())
+    if (tcp_.has_ready() || udp_.has_ready() || splice_.has_ready() || udp_splice_.has_ready() || mail_left_ ||
+        ctx_.tap.has_more())
         return now;
-    return std::min(
-        {tcp_.next_deadline(), udp_.next_deadline(), echo_.next_deadline(), ingress_.next_deadline(), splice_.next_deadline()});
+    return std::min({tcp_.next_deadline(), udp_.next_deadline(), echo_.next_deadline(), ingress_.next_deadline(),
+                     splice_.next_deadline(), udp_splice_.next_deadline()});
 }
 
 } // namespace tapioca

@@ -12,6 +12,7 @@
 #include "daemon/tap/tap_source.hpp"
 #include "daemon/translate/ingress.hpp"
 #include "daemon/translate/tcp_splice.hpp"
+#include "daemon/translate/udp_splice.hpp"
 
 #include <atomic>
 #include <deque>
@@ -102,6 +103,7 @@ private:
     context ctx_;
     tcp_translator tcp_;
     udp_translator udp_;
+    udp_splice udp_splice_;
     echo_translator echo_;
     ingress ingress_;
     tcp_splice splice_;

@@ -1,17 +1,36 @@
 #include "daemon/loop/worker_pool.hpp"
 
+#include "daemon/os/process.hpp"
+#include "daemon/translate/limits.hpp"
+
 namespace tapioca {
 
-worker_pool::worker_pool(plane_config config, plane_resources&& resources)
-    : common_(std::move(config), resources.tap_queues.size()), capture_(std::move(resources.pcap))
+namespace {
+
+/// Floods must leave room for others, whoever meets them.
+plane_config with_shares(plane_config config, const plane_resources& resources)
+{
+    const limits::descriptor_shares shares{os::descriptor_limit(), resources.listeners.size(), resources.tap_queues.size()};
+    config.unanswered_flows = shares.unanswered_flows();
+    config.datagram_flows = shares.datagram_flows();
+    return config;
+}
+
+} // namespace
+
+worker_pool::worker_pool(plane_config config, plane_resources&& resources, netns::resident* in_namespace)
+    : common_(with_shares(std::move(config), resources), resources.tap_queues.size()), capture_(std::move(resources.pcap))
 {
     if (capture_)
         begin_capture(capture_.get());
     for (auto& tap : resources.tap_queues) {
         const auto self = static_cast<unsigned>(workers_.size());
-        auto* in_namespace = resources.in_namespace.empty() ? nullptr : resources.in_namespace[self];
-        workers_.push_back(std::make_unique<worker>(common_, self, std::move(tap), capture_.get(), in_namespace));
+        workers_.push_back(std::make_unique<worker>(common_, self, std::move(tap), capture_.get(),
+                                                    in_namespace != nullptr ? in_namespace->store_of(self) : nullptr));
     }
+    if (in_namespace != nullptr)
+        for (std::size_t i = 0; i < workers_.size(); ++i)
+            in_namespace->wake_with(i, common_.mailboxes[i].descriptor());
     for (auto& l : resources.listeners)
         workers_.front()->listen(std::move(l));
 }

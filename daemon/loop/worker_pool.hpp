@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/loop/worker.hpp"
+#include "daemon/netns/resident.hpp"
 
 #include <functional>
 
@@ -11,14 +12,14 @@ namespace tapioca {
 struct plane_resources {
     std::vector<tap_source> tap_queues; ///< one a worker
     std::vector<listening_socket> listeners;
-    std::vector<namespace_sockets*> in_namespace; ///< one a worker, or none: nothing is spliced
     os::unique_fd pcap;
 };
 
 class worker_pool {
 public:
     /// One worker a queue of the tap. Reserves all memory; throws std::system_error.
-    worker_pool(plane_config config, plane_resources&& resources);
+    /// `in_namespace` outlives it; null if nothing is spliced.
+    worker_pool(plane_config config, plane_resources&& resources, netns::resident* in_namespace = nullptr);
 
     /// Starts the threads: they inherit the caller's credentials and signal mask.
     void start();
@@ -30,8 +31,6 @@ public:
     /// Calls `visit` for everything that the workers have reported since the last call. From one thread only.
     void drain_events(const std::function<void(const report::worker_event&)>& visit);
 
-    /// Rung when a worker is to look again for sockets of the namespace.
-    [[nodiscard]] int bell_of(std::size_t i) const noexcept { return common_.mailboxes[i].descriptor(); }
     /// Whether a guest on a stream socket has come and left.
     [[nodiscard]] bool guest_gone() const noexcept { return common_.guest_gone.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t size() const noexcept { return workers_.size(); }

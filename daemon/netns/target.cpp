@@ -32,6 +32,10 @@ named_namespaces open_named(const options& opts)
 target attach(const options& opts, named_namespaces named, sandbox& box)
 {
     target found;
+    if (opts.mode == mode::passt) { // of namespaces it needs only the right to hide the filesystem
+        box.create_user_namespace();
+        return found;
+    }
     if (named.user)
         box.join_user_namespace(named.user.get());
     else if (opts.target == target_kind::command && !opts.netns_only)

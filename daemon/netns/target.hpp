@@ -27,7 +27,7 @@ struct target {
     std::optional<netns::watch> watch; ///< unless the namespace is the command's, or the user wants to outlive it
 };
 
-/// Enters or creates the user namespace, and finds or creates the network namespace in it.
+/// Enters or creates the user namespace, and in pasta mode finds or creates the network namespace in it.
 [[nodiscard]] target attach(const options& opts, named_namespaces named, sandbox& box);
 
 } // namespace tapioca::netns

@@ -10,12 +10,13 @@
 namespace tapioca::os {
 namespace {
 
-/// Room for control messages: segment size, TTL and TOS on the way out; segment size and packet information on the way in.
+/// Room for control messages: segment size, TTL, TOS and packet information on the way out; segment size and packet information,
+/// of both families, on the way in.
 struct alignas(cmsghdr) control_room {
-    std::array<char, 96> octets;
+    std::array<char, 112> octets;
 };
-static_assert(sizeof(control_room) >= 3 * CMSG_SPACE(sizeof(int)) &&
-              sizeof(control_room) >= CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(in6_pktinfo)));
+static_assert(sizeof(control_room) >= 3 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(in6_pktinfo)) &&
+              sizeof(control_room) >= CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(in6_pktinfo)));
 
 template <class T>
 void put_control(msghdr& message, control_room& room, int level, int type, T value) noexcept
@@ -38,6 +39,17 @@ void put_controls(msghdr& message, control_room& room, ip_family family, const o
         put_control(message, room, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_HOPLIMIT, int{*out.ttl});
     if (out.tos)
         put_control(message, room, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, int{*out.tos});
+    if (out.between == nullptr || out.between->from.is_unspecified())
+        return;
+    if (v4) {
+        in_pktinfo info{};
+        info.ipi_spec_dst.s_addr = htonl(out.between->from.v4_value());
+        put_control(message, room, IPPROTO_IP, IP_PKTINFO, info);
+    } else {
+        in6_pktinfo info{};
+        std::memcpy(&info.ipi6_addr, out.between->from.octets().data(), sizeof info.ipi6_addr);
+        put_control(message, room, IPPROTO_IPV6, IPV6_PKTINFO, info);
+    }
 }
 
 template <class T>
@@ -54,12 +66,16 @@ void take_controls(msghdr& message, incoming& in) noexcept
         if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
             in.segment = static_cast<std::size_t>(std::max(value_of<int>(*c), 0));
         } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-            in.destination = ip_address::v4(ntohl(value_of<in_pktinfo>(*c).ipi_addr.s_addr));
+            const auto info = value_of<in_pktinfo>(*c);
+            in.destination = ip_address::v4(ntohl(info.ipi_addr.s_addr));
+            in.local = ip_address::v4(ntohl(info.ipi_spec_dst.s_addr));
         } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
             ipv6_octets octets;
             const auto info = value_of<in6_pktinfo>(*c);
             std::memcpy(octets.data(), &info.ipi6_addr, octets.size());
             in.destination = ip_address{octets};
+            if (!in.destination.is_v4() && !in.destination.is_multicast())
+                in.local = in.destination;
         }
     }
 }
@@ -72,6 +88,7 @@ result<std::size_t> send_batch(int fd, ip_family family, std::span<const outgoin
     std::array<mmsghdr, most_messages> headers;
     std::array<iovec, most_messages> vectors;
     std::array<control_room, most_messages> controls;
+    std::array<socket_address, most_messages> names;
     std::size_t used = 0, count = 0;
     for (const auto& out : messages.first(std::min(messages.size(), headers.size()))) {
         if (used + out.pieces.size() > vectors.size())
@@ -82,6 +99,11 @@ result<std::size_t> send_batch(int fd, ip_family family, std::span<const outgoin
         message.msg_iovlen = out.pieces.size();
         for (const auto piece : out.pieces)
             vectors[used++] = {const_cast<octet*>(piece.data()), piece.size()};
+        if (out.between != nullptr) {
+            names[count] = socket_address{out.between->to, out.between->scope};
+            message.msg_name = &names[count].any;
+            message.msg_namelen = names[count].length;
+        }
         put_controls(message, controls[count], family, out);
         ++count;
     }

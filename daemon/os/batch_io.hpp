@@ -13,11 +13,19 @@ namespace tapioca::os {
 inline constexpr std::size_t most_messages = 16; ///< in one call of send_batch
 inline constexpr std::size_t most_received = 8;  ///< in one call of receive_batch
 
+/// Where a message through a socket without a peer goes, and the address of ours that it comes from (IP_PKTINFO, IPV6_PKTINFO).
+struct addressing {
+    endpoint to;
+    ip_address from;    ///< unspecified: the kernel chooses
+    unsigned scope = 0; ///< the interface of a link-local `to`
+};
+
 /// One message to a socket: a datagram, or a run of them.
 struct outgoing {
-    std::span<const bytes_view> pieces; ///< at most most_messages in all messages of a batch
-    std::uint16_t segment = 0;          ///< not 0: cut into datagrams of this size
-    std::optional<octet> ttl, tos;      ///< absent: the socket's own
+    std::span<const bytes_view> pieces;  ///< at most most_messages in all messages of a batch
+    std::uint16_t segment = 0;           ///< not 0: cut into datagrams of this size
+    std::optional<octet> ttl, tos;       ///< absent: the socket's own
+    const addressing* between = nullptr; ///< null: the socket is connected
 };
 
 /// How many messages were sent; an error if not even the first was.
@@ -32,6 +40,7 @@ struct incoming {
     bool truncated = false;
     endpoint source;        ///< if addresses were wanted
     ip_address destination; ///< if packet information is switched on; else unspecified
+    ip_address local;       ///< likewise: ours that an answer comes from; unspecified for a group of IPv6
 };
 
 /// Receives into `buffers`, at most most_received, without waiting. Fewer than there are buffers: the queue was empty.

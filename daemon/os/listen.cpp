@@ -82,6 +82,7 @@ result<unique_fd> listen_udp(const listen_at& where) noexcept
     if (at.stack != listen_stack::ipv6) {
         (void)set(fd->get(), IPPROTO_IP, IP_PKTINFO);
         (void)set(fd->get(), IPPROTO_IP, IP_RECVERR);
+        (void)set(fd->get(), IPPROTO_IP, IP_MULTICAST_ALL); // which a fresh IPv6 socket has switched off for IPv4
     }
     if (at.stack != listen_stack::ipv4) {
         (void)set(fd->get(), IPPROTO_IPV6, IPV6_RECVPKTINFO);

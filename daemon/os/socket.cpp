@@ -263,6 +263,16 @@ result<octet> default_ttl() noexcept
 
 result<void> share_port(int fd) noexcept { return set(fd, SOL_SOCKET, SO_REUSEADDR, 1); }
 
+result<void> set_freebind(int fd, ip_family family) noexcept
+{
+    return family == ip_family::ipv4 ? set(fd, IPPROTO_IP, IP_FREEBIND, 1) : set(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
+}
+
+result<void> ignore_groups_of_others(int fd, ip_family family) noexcept
+{
+    return family == ip_family::ipv4 ? set(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0) : set(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
+}
+
 result<void> set_v6_only(int fd) noexcept { return set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1); }
 
 result<void> set_udp_gro(int fd) noexcept { return set(fd, IPPROTO_UDP, UDP_GRO, 1); }

@@ -68,6 +68,10 @@ void close(int fd) noexcept;
 [[nodiscard]] result<octet> default_ttl() noexcept;
 /// SO_REUSEADDR: for UDP, several sockets may share a local port, and the one that is connected to the sender receives.
 [[nodiscard]] result<void> share_port(int fd) noexcept;
+/// IP_FREEBIND or IPV6_FREEBIND: the address that is bound need not exist.
+[[nodiscard]] result<void> set_freebind(int fd, ip_family family) noexcept;
+/// IP_MULTICAST_ALL or IPV6_MULTICAST_ALL off: what other programs' groups receive is not ours.
+[[nodiscard]] result<void> ignore_groups_of_others(int fd, ip_family family) noexcept;
 /// IPV6_V6ONLY.
 [[nodiscard]] result<void> set_v6_only(int fd) noexcept;
 /// UDP_GRO: datagrams of equal size may arrive as one.

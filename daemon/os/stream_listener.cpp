@@ -61,13 +61,21 @@ result<stream_client> accept_stream(int listener) noexcept
     return client;
 }
 
-result<void> adopt_stream(int fd) noexcept
+result<unique_fd> adopt_stream(int inherited) noexcept
 {
-    const int flags = ::fcntl(fd, F_GETFL);
-    if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || ::fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+    int type = 0;
+    socklen_t length = sizeof type;
+    if (::getsockopt(inherited, SOL_SOCKET, SO_TYPE, &type, &length) < 0)
         return last_error();
-    enlarge_buffers(fd);
-    return {};
+    if (type != SOCK_STREAM)
+        return boost::system::error_code{ESOCKTNOSUPPORT, boost::system::system_category()};
+    unique_fd fd{::fcntl(inherited, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)};
+    const int flags = fd ? ::fcntl(fd.get(), F_GETFL) : -1;
+    if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) < 0)
+        return last_error();
+    ::close(inherited); // where it was standard input or output, /dev/null comes into its place
+    enlarge_buffers(fd.get());
+    return fd;
 }
 
 } // namespace tapioca::os

@@ -21,7 +21,8 @@ struct stream_client {
 /// Non-blocking, with buffers as large as the kernel allows.
 [[nodiscard]] result<stream_client> accept_stream(int listener) noexcept;
 
-/// Makes an inherited socket non-blocking, with buffers as large as the kernel allows. Only before sealing.
-[[nodiscard]] result<void> adopt_stream(int fd) noexcept;
+/// An inherited socket under a number behind standard error's, non-blocking, with buffers as large as the kernel allows. Only
+/// before sealing.
+[[nodiscard]] result<unique_fd> adopt_stream(int inherited) noexcept;
 
 } // namespace tapioca::os

@@ -41,6 +41,10 @@ enum class counter : std::uint8_t {
     udp_from_guest,
     udp_to_guest,
     udp_fragmented,
+    udp_refused_by_guest, ///< datagrams for which the guest has no port
+    udp_splices_opened,   ///< flows between the loopbacks
+    udp_splices_closed,
+    udp_spliced, ///< datagrams
     echo_flows_opened,
     echo_flows_closed,
     icmp_errors_to_guest,
@@ -91,6 +95,10 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "udp_from_guest",
     "udp_to_guest",
     "udp_fragmented",
+    "udp_refused_by_guest",
+    "udp_splices_opened",
+    "udp_splices_closed",
+    "udp_spliced",
     "echo_flows_opened",
     "echo_flows_closed",
     "icmp_errors_to_guest",

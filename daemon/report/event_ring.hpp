@@ -42,6 +42,7 @@ struct worker_event {
     event_kind kind = event_kind::flow_opened;
     int error = 0; ///< errno, 0: none
     flow_key key;
+    endpoint accepted_at{}; ///< of a flow that a peer opened: where the host took it; unspecified and port 0: the guest opened it
 };
 
 class event_ring {

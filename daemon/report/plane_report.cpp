@@ -86,6 +86,8 @@ std::string to_text(const worker_event& event)
     std::string text = words_of(event.kind);
     if (event.key.protocol != 0)
         text += flow_text(event.key);
+    if (event.accepted_at.port != 0)
+        text += ", accepted at " + endpoint_text(event.accepted_at.address, event.accepted_at.port);
     if (event.kind == event_kind::client_accepted || event.kind == event_kind::client_refused)
         return text + std::to_string(event.error);
     if (event.error != 0)

@@ -26,6 +26,8 @@ public:
     /// The stream has ended, or cannot be understood any more: the client is to be let go.
     [[nodiscard]] bool over() const noexcept { return over_; }
     [[nodiscard]] bool misunderstood() const noexcept { return misunderstood_; }
+    /// The poller says that the client has closed its end: the socket is read until there is nothing behind the last frames.
+    void expect_end() noexcept { ending_ = true; }
     /// Closes the client's socket and forgets what was under way.
     void detach() noexcept;
 
@@ -43,7 +45,7 @@ private:
     static constexpr std::size_t receive_octets = std::size_t{256} << 10;
     static constexpr std::size_t send_octets = std::size_t{1} << 20;
     static constexpr std::size_t high_water = std::size_t{384} << 10; ///< a super-frame of small segments doubles on its way
-    static constexpr std::size_t worth_sending = std::size_t{128} << 10;
+    static constexpr std::size_t worth_sending = std::size_t{64} << 10;
     static constexpr std::size_t least_frame = 60; ///< Ethernet's, without its checksum
 
     void fill() noexcept;
@@ -55,7 +57,8 @@ private:
     const vectors cpu_;
     os::unique_fd client_;
     bool over_ = false, misunderstood_ = false;
-    bool more_ = false; ///< received and not handed out yet, or the socket may have more
+    bool ending_ = false; ///< no further event will announce the end
+    bool more_ = false;   ///< received and not handed out yet, or the socket may have more
 
     os::arena memory_;
     bytes_span received_;    ///< room for what comes

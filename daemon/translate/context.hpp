@@ -2,7 +2,7 @@
 #pragma once
 
 #include "daemon/config/plane_config.hpp"
-#include "daemon/forward/listening_socket.hpp"
+#include "daemon/forward/listener_table.hpp"
 #include "daemon/os/poller.hpp"
 #include "daemon/report/counters.hpp"
 #include "daemon/report/event_ring.hpp"
@@ -11,8 +11,10 @@
 #include "daemon/translate/guest_link.hpp"
 #include "daemon/translate/namespace_sockets.hpp"
 #include "proto/flow/table.hpp"
+#include "proto/forward/rules.hpp"
 #include "proto/frame/classify.hpp"
 #include "proto/frame/emit.hpp"
+#include "proto/wire/protocol.hpp"
 
 namespace tapioca {
 
@@ -27,7 +29,9 @@ enum class source : std::uint8_t {
     tcp_listener,
     udp_listener,
     tcp_splice_host, ///< the host's end of a spliced connection
-    tcp_splice_guest
+    tcp_splice_guest,
+    udp_splice_host, ///< likewise of datagrams
+    udp_splice_guest
 };
 
 struct context {
@@ -39,19 +43,42 @@ struct context {
     guest_link& guest;
     colleagues* others = nullptr;              ///< null: there is one worker
     namespace_sockets* in_namespace = nullptr; ///< null: nothing is spliced
+    std::size_t datagram_flows = 0;            ///< of UDP and echo: config.datagram_flows at most
+    const listener_table* listeners = nullptr; ///< null: nothing listens
+
+    /// The socket of that name; -1 if it listens no more.
+    [[nodiscard]] int descriptor_of(const listener_name& name) const noexcept
+    {
+        const auto* l = listeners == nullptr ? nullptr : listeners->find(name);
+        return l == nullptr ? -1 : l->fd();
+    }
 
     [[nodiscard]] link_ends link() const noexcept { return {config.net.our_mac, guest.mac()}; }
-    void report(report::event_kind kind, instant now, const flow_key& key, int error = 0) noexcept
+    /// To the guest, or to a group that it may belong to.
+    [[nodiscard]] link_ends link_to(const ip_address& destination) const noexcept
+    {
+        return destination.is_multicast() ? link_ends{config.net.our_mac, wire::multicast_mac(destination)} : link();
+    }
+    void report(report::event_kind kind, instant now, const flow_key& key, int error = 0,
+                const endpoint& accepted_at = {}) noexcept
     {
         if (report::is_routine(kind) && !config.report_flows)
             return;
-        if (!events.push({now, kind, error, key}))
+        if (!events.push({now, kind, error, key, accepted_at}))
             counters.add(report::counter::events_lost);
     }
-    /// A new flow that is ours among all workers; null if there is no room for it, which is counted and reported.
+    /// A new flow that is ours among all workers; null if there is no room for it, which is counted and reported. `accepted_at`:
+    /// where on the host, if a peer opened it.
     template <class Flow>
-    [[nodiscard]] Flow* open_flow(flow_table<Flow>& flows, const flow_key& key, instant now) noexcept
+    [[nodiscard]] Flow* open_flow(flow_table<Flow>& flows, const flow_key& key, instant now,
+                                  const endpoint& accepted_at = {}) noexcept
     {
+        const bool datagrams = key.protocol != wire::protocol_tcp;
+        if (datagrams && datagram_flows >= config.datagram_flows) {
+            counters.drop(drop_reason::datagram_share);
+            report(report::event_kind::flow_table_full, now, key);
+            return nullptr;
+        }
         auto* f = flows.insert(key);
         if (f != nullptr && others != nullptr && !others->claim(flows.hash(*f))) {
             flows.erase(*f);
@@ -59,13 +86,16 @@ struct context {
         }
         if (f == nullptr)
             counters.drop(drop_reason::flow_table_full);
-        report(f == nullptr ? report::event_kind::flow_table_full : report::event_kind::flow_opened, now, key);
+        else
+            datagram_flows += datagrams;
+        report(f == nullptr ? report::event_kind::flow_table_full : report::event_kind::flow_opened, now, key, 0, accepted_at);
         return f;
     }
     template <class Flow>
     void close_flow(flow_table<Flow>& flows, Flow& f, instant now) noexcept
     {
         report(report::event_kind::flow_closed, now, f.key);
+        datagram_flows -= f.key.protocol != wire::protocol_tcp;
         if (others != nullptr)
             others->disclaim(flows.hash(f));
         flows.erase(f);
@@ -74,9 +104,12 @@ struct context {
     {
         return f == ip_family::ipv4 ? config.outbound4 : config.outbound6;
     }
-    [[nodiscard]] const std::string& outbound_interface(ip_family f) const noexcept
+    /// Empty: any.
+    [[nodiscard]] std::string_view outbound_interface(const ip_address& to) const noexcept
     {
-        return f == ip_family::ipv4 ? config.outbound_if4 : config.outbound_if6;
+        if (stays_on_host(config.xlat, to))
+            return {};
+        return to.is_v4() ? config.outbound_if4 : config.outbound_if6;
     }
     [[nodiscard]] const forward_rule& rule_of(const listener_name& l) const noexcept
     {

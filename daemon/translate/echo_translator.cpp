@@ -109,7 +109,8 @@ os::result<void> echo_translator::connect(echo_flow& f, octet ttl) noexcept
         return fd.error();
     f.fd = fd->release();
     (void)os::set_receive_errors(f.fd, family, true);
-    if (const auto& name = ctx_.outbound_interface(family); !name.empty())
+    const auto to = peer_of(f.key);
+    if (const auto name = ctx_.outbound_interface(to); !name.empty())
         if (const auto bound = os::bind_to_device(f.fd, name); !bound)
             return bound;
     auto from = ctx_.outbound(family);
@@ -121,7 +122,6 @@ os::result<void> echo_translator::connect(echo_flow& f, octet ttl) noexcept
             return bound;
     if (os::set_ttl(f.fd, family, ttl))
         f.ttl = ttl;
-    const auto to = peer_of(f.key);
     if (const auto connected = os::connect(f.fd, {to, 0}, ctx_.scope_of(to)); !connected)
         return connected.error();
     const os::token id{static_cast<std::uint8_t>(source::echo_flow), flows_.id_of(f).value};

@@ -2,7 +2,7 @@
 // learn, all read.
 #pragma once
 
-#include "proto/base/address.hpp"
+#include "proto/forward/translation.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -16,11 +16,14 @@ public:
         bool v4 = false, v6 = false;
     };
 
-    guest_link(const mac_address& mac, const ip_address& v4, const ip_address& v6, fixed keep) noexcept : keep_(keep)
+    guest_link(const mac_address& mac, const ip_address& v4, const ip_address& v6, fixed keep,
+               const ip_address& link_local = {}) noexcept
+        : keep_(keep)
     {
         set_mac(mac);
         v4_.store(v4.is_v4() ? v4.v4_value() : 0, std::memory_order_relaxed);
         v6_.store(v6);
+        link_local_.store(link_local);
     }
 
     [[nodiscard]] mac_address mac() const noexcept { return unpack(mac_.load(std::memory_order_relaxed)); }
@@ -51,6 +54,7 @@ public:
     [[nodiscard]] ip_address v4() const noexcept { return ip_address::v4(v4_.load(std::memory_order_relaxed)); }
     [[nodiscard]] ip_address v6() const noexcept { return v6_.load(); }
     [[nodiscard]] ip_address link_local() const noexcept { return link_local_.load(); }
+    [[nodiscard]] guest_addresses addresses() const noexcept { return {v4(), v6(), link_local()}; }
 
 private:
     /// An IPv6 address in two words behind a sequence count; a writer that finds another writing lets its news go: it will come

@@ -38,9 +38,9 @@ std::uint16_t tcp_translator::largest_mss(ip_family family) const noexcept
 }
 
 /// A new flow that is ours; null if there is no room for it, which is counted.
-tcp_flow* tcp_translator::insert(const flow_key& key, instant now) noexcept
+tcp_flow* tcp_translator::insert(const flow_key& key, instant now, const endpoint& accepted_at) noexcept
 {
-    auto* f = ctx_.open_flow(flows_, key, now);
+    auto* f = ctx_.open_flow(flows_, key, now, accepted_at);
     if (f != nullptr)
         f->heard = f->moved = seconds(now);
     return f;
@@ -78,7 +78,7 @@ os::result<os::connect_progress> tcp_translator::connect(tcp_flow& f, const pack
     if (!fd)
         return fd.error();
     f.fd = fd->release();
-    if (const auto& name = ctx_.outbound_interface(family); !name.empty())
+    if (const auto name = ctx_.outbound_interface(to.address); !name.empty())
         if (const auto bound = os::bind_to_device(f.fd, name); !bound)
             return bound.error();
     if (const auto& from = ctx_.outbound(family); !from.is_unspecified())
@@ -197,21 +197,30 @@ void tcp_translator::answer_stray(const packet& p, const wire::tcp_segment& s) n
 
 void tcp_translator::from_peer(os::accepted connection, const listener_name& through, instant now) noexcept
 {
-    auto peer = connection.peer;
-    const auto family = peer.address.family();
-    const auto v6 = peer.address.is_link_local() || ctx_.guest.v6().is_unspecified() ? ctx_.guest.link_local() : ctx_.guest.v6();
-    const auto guest = family == ip_family::ipv4 ? ctx_.guest.v4() : v6;
-    const auto seen_as = inbound_source(ctx_.config.xlat, peer.address, guest);
-    if (!seen_as || guest.is_unspecified()) {
+    const auto family = connection.peer.address.family();
+    const auto seen =
+        inbound_endpoints(ctx_.config.xlat, ctx_.rule_of(through), through.port, connection.peer, {}, ctx_.guest.addresses());
+    if (!seen) {
         os::reset_on_close(connection.fd.get());
         return ctx_.counters.drop(drop_reason::no_translation);
     }
-    const flow_key key{guest, *seen_as, ctx_.rule_of(through).target_port(through.port), peer.port, wire::protocol_tcp};
-    auto* f = flows_.find(key) != nullptr ? nullptr : insert(key, now);
+    if (unanswered_[through.rule] >= ctx_.config.unanswered_flows) {
+        os::reset_on_close(connection.fd.get());
+        return ctx_.counters.drop(drop_reason::unanswered_share);
+    }
+    const flow_key key{seen->guest, seen->source.address, seen->destination.port, seen->source.port, wire::protocol_tcp};
+    endpoint accepted_at;
+    if (ctx_.config.report_flows)
+        if (const auto local = os::local_endpoint(connection.fd.get()))
+            accepted_at = *local;
+    auto* f = flows_.find(key) != nullptr ? nullptr : insert(key, now, accepted_at);
     if (f == nullptr)
         return os::reset_on_close(connection.fd.get());
     f->fd = connection.fd.release();
     f->from_peer = true;
+    f->unanswered = true;
+    f->rule = through.rule;
+    ++unanswered_[f->rule];
     f->readable = true;
     f->peek_offset = (family == ip_family::ipv4 ? peek_offset4_ : peek_offset6_) && os::set_peek_offset(f->fd, 0).has_value();
     ctx_.counters.add(counter::tcp_flows_accepted);
@@ -219,6 +228,15 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
     if (!ctx_.poller.add(f->fd, id, os::trigger::edge))
         return close(*f, now);
     apply(*f, {f->c.open_to_guest(initial_sequence(key, now), largest_mss(family), now)}, now);
+}
+
+/// The guest has answered a peer's connection, or it ends without an answer.
+void tcp_translator::on_answered(tcp_flow& f) noexcept
+{
+    if (!f.unanswered)
+        return;
+    f.unanswered = false;
+    --unanswered_[f.rule];
 }
 
 void tcp_translator::on_connect_event(tcp_flow& f, const os::event& e, instant now) noexcept

@@ -42,6 +42,8 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
         ctx_.counters.add(counter::tcp_retransmits);
         rewind(f);
     }
+    if (what.has(effect::connected))
+        on_answered(f);
     if (what.has(effect::keep_alive))
         os::keep_alive(f.fd);
     if (what.has(effect::shutdown_write)) {
@@ -181,7 +183,7 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
 {
     if (now >= f.c.retransmit_at) {
         const auto before = f.c.retries;
-        tcp::outcome out{f.c.on_timeout(now)};
+        tcp::outcome out{f.c.on_timeout(now, ctx_.config.retries)};
         if (f.c.retries != before)
             ctx_.counters.add(counter::tcp_timeouts);
         return apply(f, out, now);
@@ -226,6 +228,7 @@ void tcp_translator::quarantine(tcp_flow& f, instant now) noexcept
 
 void tcp_translator::close(tcp_flow& f, instant now) noexcept
 {
+    on_answered(f);
     wheel_.cancel(flows_.slot_of(f));
     store_.release(f.store);
     store_.unreserve(f.window_reserved);

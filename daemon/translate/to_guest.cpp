@@ -21,8 +21,9 @@ void send_fragments(context& ctx, const flow_key& key, bytes_view upper_header, 
 {
     static_assert(tap_headroom >= sizeof(wire::virtio_net_header) + 14 + 40 + 8 + sizeof(wire::icmp_header)); // as long as UDP's
     outgoing_datagram d;
-    d.our_mac = ctx.link().ours;
-    d.guest_mac = ctx.link().guest;
+    const auto link = ctx.link_to(key.guest);
+    d.our_mac = link.ours;
+    d.guest_mac = link.guest;
     d.source = key.remote;
     d.destination = key.guest;
     d.protocol = key.protocol;
@@ -122,12 +123,29 @@ std::optional<ip_address> offender_of(const context& ctx, const flow_key& key, c
 {
     if (offender == peer)
         return key.remote;
-    if (offender.is_v4() != key.guest.is_v4())
-        return std::nullopt;
-    return inbound_source(ctx.config.xlat, offender, key.guest);
+    return reporting_node(ctx.config.xlat, offender, key.guest);
 }
 
 } // namespace
+
+void relay_error(context& ctx, const flow_key& key, const os::queued_error& entry, const ip_address& peer,
+                 bytes_view quoted) noexcept
+{
+    if (!entry.from_network()) // what send() refused was dealt with then
+        return;
+    const auto offender = offender_of(ctx, key, entry.offender, peer);
+    if (!offender)
+        return ctx.counters.drop(drop_reason::no_translation);
+    guest_error error{.cause = {entry.type, entry.code, entry.info}, .offender = *offender, .payload = quoted};
+    if (key.protocol != wire::protocol_udp) { // of an echo request, the ICMP header is in front
+        reader in{quoted};
+        const auto h = in.take<wire::icmp_header>();
+        error.sequence = h ? std::uint16_t{h->sequence} : 0;
+        error.payload = in.rest();
+    }
+    error.payload_length = error.payload.size();
+    send_error(ctx, key, error);
+}
 
 void relay_errors(context& ctx, const flow_key& key, int fd) noexcept
 {
@@ -137,23 +155,7 @@ void relay_errors(context& ctx, const flow_key& key, int fd) noexcept
         const auto entry = os::take_queued_error(fd, quoted);
         if (!entry)
             break;
-        if (!entry->from_network()) // what send() refused was dealt with then
-            continue;
-        const auto offender = offender_of(ctx, key, entry->offender, peer ? peer->address : key.remote);
-        if (!offender) {
-            ctx.counters.drop(drop_reason::no_translation);
-            continue;
-        }
-        guest_error error{.cause = {entry->type, entry->code, entry->info}, .offender = *offender};
-        error.payload = bytes_view{quoted}.first(entry->length);
-        if (key.protocol != wire::protocol_udp) { // of an echo request, the ICMP header is in front
-            reader in{error.payload};
-            const auto h = in.take<wire::icmp_header>();
-            error.sequence = h ? std::uint16_t{h->sequence} : 0;
-            error.payload = in.rest();
-        }
-        error.payload_length = error.payload.size();
-        send_error(ctx, key, error);
+        relay_error(ctx, key, *entry, peer ? peer->address : key.remote, bytes_view{quoted}.first(entry->length));
     }
     (void)os::take_error(fd);
 }

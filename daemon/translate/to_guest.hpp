@@ -2,6 +2,7 @@
 // ICMP errors about what it sent.
 #pragma once
 
+#include "daemon/os/socket.hpp"
 #include "daemon/translate/context.hpp"
 #include "proto/responder/icmp_error.hpp"
 
@@ -44,6 +45,10 @@ void send_too_big(context& ctx, const flow_key& key, path_mtu_notices::saying wh
 
 /// What the failure of a system call for a datagram means to the guest; nothing if it is ours alone.
 [[nodiscard]] std::optional<icmp_cause> cause_of(int error, ip_family family) noexcept;
+
+/// Relays one entry of a socket's error queue; `peer` is where the flow's packets go.
+void relay_error(context& ctx, const flow_key& key, const os::queued_error& entry, const ip_address& peer,
+                 bytes_view quoted) noexcept;
 
 /// Relays what the network said about the flow's packets (the error queue of its connected socket) and clears the socket's error.
 void relay_errors(context& ctx, const flow_key& key, int fd) noexcept;

@@ -97,7 +97,14 @@ os::outgoing udp_translator::outgoing_of(const udp_flow& f, std::span<const byte
         out.ttl = m.ttl;
     if (m.tos != 0)
         out.tos = m.tos;
+    if (f.through_listener)
+        out.between = &f.between;
     return out;
+}
+
+int udp_translator::socket_of(const udp_flow& f) const noexcept
+{
+    return f.through_listener ? ctx_.descriptor_of(f.through) : f.fd;
 }
 
 /// Consecutive messages that are fragmented alike go out with one call.
@@ -119,7 +126,7 @@ void udp_translator::send(udp_flow& f, const batch& b, instant now) noexcept
             out[count++] = outgoing_of(f, b.of(b.messages[i]), b.messages[i]);
         }
         allow_fragments(f, m.fragments);
-        const auto sent = os::send_batch(f.fd, family, {out.data(), count});
+        const auto sent = os::send_batch(socket_of(f), family, {out.data(), count});
         if (sent) {
             for (std::size_t i = 0; i < *sent; ++i)
                 ctx_.counters.add(counter::udp_from_guest, b.messages[next + i].run.segments());
@@ -137,7 +144,7 @@ void udp_translator::on_refused(udp_flow& f, std::span<const bytes_view> pieces,
     if (error == EAGAIN || error == ENOBUFS)
         return ctx_.counters.drop(drop_reason::send_failed, m.run.segments());
     const auto out = outgoing_of(f, pieces, m);
-    const auto again = os::send_batch(f.fd, f.key.guest.family(), {&out, 1});
+    const auto again = os::send_batch(socket_of(f), f.key.guest.family(), {&out, 1});
     if (again)
         return ctx_.counters.add(counter::udp_from_guest, m.run.segments());
 
@@ -168,7 +175,7 @@ void udp_translator::send_singly(udp_flow& f, std::span<const bytes_view> pieces
     std::size_t count = 0;
     const auto send_cut = [&] {
         for (std::size_t next = 0; next < count;) {
-            const auto sent = os::send_batch(f.fd, f.key.guest.family(), {out.data() + next, count - next});
+            const auto sent = os::send_batch(socket_of(f), f.key.guest.family(), {out.data() + next, count - next});
             if (sent) {
                 ctx_.counters.add(counter::udp_from_guest, *sent);
                 next += *sent;
@@ -197,13 +204,13 @@ void udp_translator::send_singly(udp_flow& f, std::span<const bytes_view> pieces
 void udp_translator::on_too_big(udp_flow& f, bytes_view payload, const message& m, instant now) noexcept
 {
     const auto family = f.key.guest.family();
-    if (const auto mtu = os::path_mtu(f.fd, family)) {
+    if (const auto mtu = os::path_mtu(socket_of(f), family)) {
         const guest_error about{.ttl = m.ttl, .tos = m.tos, .payload = payload, .payload_length = payload.size()};
         send_too_big(ctx_, f.key, f.too_big.next(now), *mtu, about);
     }
     allow_fragments(f, os::fragmentation::allowed);
     const auto out = outgoing_of(f, {&payload, 1}, m);
-    if (os::send_batch(f.fd, family, {&out, 1}))
+    if (os::send_batch(socket_of(f), family, {&out, 1}))
         ctx_.counters.add(counter::udp_from_guest);
     else
         ctx_.counters.drop(drop_reason::message_too_big);
@@ -212,7 +219,7 @@ void udp_translator::on_too_big(udp_flow& f, bytes_view payload, const message& 
 
 void udp_translator::allow_fragments(udp_flow& f, os::fragmentation fragments) noexcept
 {
-    if (f.fragments_known && f.fragments == fragments)
+    if (f.through_listener || (f.fragments_known && f.fragments == fragments)) // a listening socket serves others, too
         return;
     f.fragments = fragments;
     f.fragments_known = os::set_fragmentation(f.fd, f.key.guest.family(), fragments).has_value();

@@ -127,7 +127,7 @@ void udp_translator::send_to_guest(const flow_key& key, octet* payload, std::siz
         return send_fragments(ctx_, key, octets_of(header), {payload, length}, identification_++);
     }
     wire::virtio_net_header vnet;
-    const auto headers = emit_udp(payload, ctx_.link(), key, {.payload = static_cast<std::uint32_t>(length)}, vnet);
+    const auto headers = emit_udp(payload, ctx_.link_to(key.guest), key, {.payload = static_cast<std::uint32_t>(length)}, vnet);
     ctx_.tap.send(vnet, payload, headers, length);
 }
 

@@ -5,9 +5,13 @@
 // message with UDP_SEGMENT to the socket, with UDP_GRO from it, as a USO super-frame over the tap. The sockets are
 // edge-triggered: one is read until it is empty, or put on a list when the turn's budget is spent.
 //
-// udp_translator.cpp keeps flows and their time, udp_open.cpp begins them from either side, udp_guest.cpp takes datagrams from
-// the guest, udp_socket.cpp those from sockets. RFC 768; RFC 4787 for what applications expect of a translator; RFC 1191 and RFC
-// 8201 for sizes.
+// A flow that a peer began has a socket bound to the address and port that the peer sent to. Where the host refuses that (a
+// privileged port, now that there are no privileges), the flow has none: answers leave through the listening socket, and the
+// peer's datagrams keep coming there.
+//
+// udp_translator.cpp keeps flows and their time, udp_open.cpp begins those of the guest, udp_listener.cpp those of peers;
+// udp_guest.cpp takes datagrams from the guest, udp_socket.cpp those from sockets. RFC 768; RFC 4787 for what applications expect
+// of a translator; RFC 1191 and RFC 8201 for sizes.
 #pragma once
 
 #include "daemon/os/arena.hpp"
@@ -24,16 +28,22 @@
 
 namespace tapioca {
 
+class udp_splice;
+
 struct udp_flow {
     flow_key key;
     bool ready_listed : 1 = false;
     bool settled : 1 = false;         ///< nothing from before the connect can be in the socket's queue any more
     bool fragments_known : 1 = false; ///< `fragments` is the socket's setting
+    bool from_peer : 1 = false;
+    bool through_listener : 1 = false; ///< there is no socket: answers go `between` through the listening one
+    listener_name through;             ///< the listening socket where a peer began the flow
     os::fragmentation fragments = os::fragmentation::allowed;
     octet ttl = 0; ///< what the socket gives packets by itself
     int fd = -1;
     std::uint16_t largest_segment = 0xffff; ///< above, UDP_SEGMENT has failed
     path_mtu_notices too_big;
+    os::addressing between;
     pseudo_connection life;
 };
 static_assert(sizeof(udp_flow) <= 128);
@@ -48,6 +58,9 @@ public:
     udp_translator(const udp_translator&) = delete;
     udp_translator& operator=(const udp_translator&) = delete;
 
+    /// Datagrams between the loopbacks go there.
+    void splice_through(udp_splice& s) noexcept { splice_ = &s; }
+
     [[nodiscard]] bool owns(const flow_key& key) noexcept { return flows_.find(key) != nullptr; }
 
     /// Datagrams and USO super-frames of one flow, in order; at most os::most_messages.
@@ -56,8 +69,10 @@ public:
     void from_reassembled(const packet& p, instant now) noexcept;
     /// Readiness or errors of a flow's socket.
     void from_socket(flow_id id, const os::event& e, instant now) noexcept;
-    /// Datagrams for the guest that belong to no flow yet, at a listening socket.
+    /// Datagrams for the guest that belong to no flow yet, or to one without a socket, at a listening socket.
     void from_listener(int fd, const listener_name& name, instant now) noexcept;
+    /// The guest has no port for a datagram that it was sent: a peer's flow ends, and with it the socket.
+    void on_refused_by_guest(const flow_key& key, instant now) noexcept;
 
     void expire(instant now) noexcept;
     [[nodiscard]] instant next_deadline() const noexcept { return wheel_.next(); }
@@ -93,13 +108,21 @@ private:
 
     // udp_open.cpp
     [[nodiscard]] udp_flow* open(const flow_key& key, const packet& p, instant now) noexcept;
-    [[nodiscard]] udp_flow* open_from_peer(const listener_name& through, const os::incoming& in, instant now) noexcept;
-    [[nodiscard]] udp_flow* insert(const flow_key& key, instant now) noexcept;
+    [[nodiscard]] udp_flow* insert(const flow_key& key, instant now, const endpoint& accepted_at = {}) noexcept;
     [[nodiscard]] os::result<void> connect(udp_flow& f, const endpoint& local, const endpoint& to, octet ttl) noexcept;
     [[nodiscard]] os::result<void> bind(const udp_flow& f, const endpoint& local) noexcept;
     [[nodiscard]] endpoint peer_of(const flow_key& key) const noexcept;
     [[nodiscard]] unsigned scope_of(const ip_address& a) const noexcept;
+    [[nodiscard]] os::result<void> bind_to_interface(const udp_flow& f, const ip_address& to) noexcept;
     void fail(udp_flow& f, int error, instant now) noexcept;
+
+    // udp_listener.cpp
+    [[nodiscard]] std::optional<inbound> as_seen_by_guest(const listener_name& through, const endpoint& peer,
+                                                          const ip_address& to) const noexcept;
+    [[nodiscard]] udp_flow* open_from_peer(const flow_key& key, const listener_name& through, const os::incoming& in,
+                                           instant now) noexcept;
+    void take_from_peer(const listener_name& through, const os::incoming& in, octet* payload, instant now) noexcept;
+    void relay_listener_errors(int fd, const listener_name& through) noexcept;
 
     // udp_guest.cpp
     void gather(const udp_flow& f, const guest_packet& frame, batch& b) noexcept;
@@ -108,6 +131,7 @@ private:
     void send_singly(udp_flow& f, std::span<const bytes_view> pieces, const message& m, instant now) noexcept;
     void on_too_big(udp_flow& f, bytes_view payload, const message& m, instant now) noexcept;
     void allow_fragments(udp_flow& f, os::fragmentation fragments) noexcept;
+    [[nodiscard]] int socket_of(const udp_flow& f) const noexcept;
     [[nodiscard]] os::outgoing outgoing_of(const udp_flow& f, std::span<const bytes_view> pieces,
                                            const message& m) const noexcept;
 
@@ -128,6 +152,7 @@ private:
     static constexpr std::size_t rooms = os::most_received + 1;
 
     context& ctx_;
+    udp_splice* splice_ = nullptr; ///< null: nothing is spliced
     os::arena flow_memory_, timer_memory_, list_memory_, room_memory_;
     flow_table<udp_flow> flows_;
     timer_wheel wheel_;

@@ -52,6 +52,7 @@ template <std::size_t Capacity>
 class fixed_string {
 public:
     constexpr fixed_string() noexcept = default;
+    [[nodiscard]] static constexpr std::size_t capacity() noexcept { return Capacity; }
     /// False if `text` is longer than the capacity; the string is unchanged then.
     constexpr bool assign(std::string_view text) noexcept
     {

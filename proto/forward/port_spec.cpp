@@ -1,16 +1,13 @@
 #include "proto/forward/port_spec.hpp"
 
 #include "proto/base/ip_text.hpp"
-
-#include <bitset>
+#include "proto/base/port_set.hpp"
 
 namespace tapioca {
 namespace {
 
 constexpr unsigned greatest_port = 65535;
 constexpr std::size_t longest_interface_name = 15; ///< IFNAMSIZ of linux/if.h, less the null octet
-
-using port_set = std::bitset<greatest_port + 1>;
 
 /// `text` up to the first `mark`, and what follows it; `found` tells "80" from "80:".
 struct halves {
@@ -170,7 +167,7 @@ private:
     {
         const auto [bind_text, rest, has_slash] = split(spec_, '/');
         if (const auto parsed = has_slash ? parse_binding(bind_text) : std::nullopt) {
-            if (context_.side == forward_side::guest)
+            if (context_.side == rule_side::guest)
                 return spec_refusal{spec_fault::address_refused, spec_, {}};
             if (!can_name_interface(parsed->interface))
                 return spec_refusal{spec_fault::interface_name, parsed->interface, {}};
@@ -178,7 +175,7 @@ private:
                 return spec_refusal{spec_fault::device_binding, spec_, {}};
             binding_ = *parsed;
             chunks_ = rest;
-        } else if (context_.side == forward_side::guest && context_.device_binding) {
+        } else if (context_.side == rule_side::guest && context_.device_binding) {
             binding_.interface = "lo";
         }
         return std::nullopt;
@@ -235,7 +232,7 @@ private:
     {
         for (unsigned port = of.ports.first; port <= of.ports.last; ++port) {
             const unsigned first = port;
-            while (port <= of.ports.last && !excluded_[port])
+            while (port <= of.ports.last && !excluded_.test(static_cast<std::uint16_t>(port)))
                 ++port;
             if (port == first)
                 continue;
@@ -251,7 +248,7 @@ private:
 
     std::optional<spec_refusal> add_on_stacks() noexcept
     {
-        const bool loopback_by_address = context_.side == forward_side::guest && !context_.device_binding;
+        const bool loopback_by_address = context_.side == rule_side::guest && !context_.device_binding;
         if (!loopback_by_address)
             return add_on(binding_.address);
         if (context_.enabled.ipv4)
@@ -281,7 +278,7 @@ private:
     void take_out(const port_range& range) noexcept
     {
         for (unsigned port = range.first; port <= range.last; ++port)
-            excluded_[port] = true;
+            excluded_.set(static_cast<std::uint16_t>(port));
     }
 
     forward_rules& table_;

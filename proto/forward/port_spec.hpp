@@ -22,12 +22,9 @@ struct port_range {
     std::uint16_t first = 0, last = 0;
 };
 
-/// Whose ports the rules take.
-enum class forward_side : std::uint8_t { host, guest };
-
 struct port_spec_context {
     octet protocol = 0; ///< wire::protocol_tcp or wire::protocol_udp
-    forward_side side = forward_side::host;
+    rule_side side = rule_side::host;
     enabled_protocols enabled;
     port_range ephemeral{49152, 65535}; ///< not part of "all"; RFC 6335 section 6
     bool auto_allowed = true;

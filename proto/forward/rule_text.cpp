@@ -29,6 +29,8 @@ void append_ports(rule_text& text, std::uint16_t first, std::uint16_t last) noex
 
 ip_text listening_address(const forward_rule& rule) noexcept
 {
+    if (rule.stack == listen_stack::ipv4 && rule.address.is_unspecified())
+        return text_of(ip_address::v4(0));
     if (rule.stack != listen_stack::dual)
         return text_of(rule.address);
     ip_text any;

@@ -32,23 +32,87 @@ endpoint outbound_destination(const translation& t, octet protocol, const endpoi
     return remote;
 }
 
-std::optional<ip_address> inbound_source(const translation& t, const ip_address& peer, const ip_address& seen) noexcept
+bool stays_on_host(const translation& t, const ip_address& destination) noexcept
+{
+    const auto& guest = destination.is_v4() ? t.guest4 : t.guest6;
+    return destination.is_loopback() || (is_set(guest) && destination == guest);
+}
+
+namespace {
+
+/// The source by which the guest knows the peer, if that is not us.
+std::optional<ip_address> known_source(const translation& t, const ip_address& peer, const guest_addresses& seen) noexcept
 {
     const bool v4 = peer.is_v4();
     const auto& loopback = v4 ? t.map_host_loopback4 : t.map_host_loopback6;
     const auto& guest = v4 ? t.guest4 : t.guest6;
     const auto& map_guest = v4 ? t.map_guest_addr4 : t.map_guest_addr6;
-    const auto& ours = v4 ? t.our_tap4 : t.our_tap6_ll;
     if (peer == (v4 ? loopback4 : loopback6) && is_set(loopback))
         return loopback;
     if (is_set(guest) && peer == guest && is_set(map_guest))
         return map_guest;
-    const bool reachable = peer.is_unicast() && !peer.is_loopback() && peer != guest && peer != seen;
-    if (reachable)
-        return peer;
-    if (is_set(ours))
-        return ours;
+    const bool guests_own = peer == guest || peer == seen.v4 || peer == seen.v6 || peer == seen.link_local;
+    if (!peer.is_unicast() || peer.is_loopback() || guests_own)
+        return std::nullopt;
+    return peer;
+}
+
+/// The guest's own address in the scope of `source`; unspecified if it is unknown.
+const ip_address& guest_beside(const ip_address& source, const guest_addresses& seen) noexcept
+{
+    if (source.is_v4())
+        return seen.v4;
+    return source.is_link_local() ? seen.link_local : seen.v6;
+}
+
+bool same_scope(const ip_address& source, const ip_address& destination) noexcept
+{
+    return destination.is_multicast() || source.is_link_local() == destination.is_link_local();
+}
+
+/// In IPv4, guests answer link-local peers through their router, and that is us. The guest's own addresses are on the link.
+bool can_answer(const translation& t, const inbound& in, const guest_addresses& seen) noexcept
+{
+    const auto& source = in.source.address;
+    const auto& destination = in.destination.address;
+    if (source.is_v4() || same_scope(source, destination))
+        return true;
+    return source.is_link_local() && (destination == seen.v6 || destination == t.guest6);
+}
+
+} // namespace
+
+std::optional<inbound> inbound_endpoints(const translation& t, const forward_rule& rule, std::uint16_t port, const endpoint& peer,
+                                         const ip_address& to, const guest_addresses& seen) noexcept
+{
+    const bool v4 = peer.address.is_v4();
+    const auto settled = is_set(rule.target) ? rule.target : to.is_multicast() ? to : ip_address{};
+    if (peer.port == 0 || (is_set(settled) && settled.is_v4() != v4))
+        return std::nullopt;
+    const auto from = [&](const ip_address& source) -> std::optional<inbound> {
+        const auto& own = guest_beside(source, seen);
+        const auto& destination = is_set(settled) ? settled : own;
+        const auto& guest = destination.is_multicast() ? own : destination;
+        if (!is_set(source) || !is_set(guest))
+            return std::nullopt;
+        return inbound{{source, peer.port}, {destination, rule.target_port(port)}, guest};
+    };
+    if (const auto source = known_source(t, peer.address, seen))
+        if (const auto in = from(*source); in && can_answer(t, *in, seen))
+            return in;
+    for (const auto& ours : {v4 ? t.our_tap4 : t.gateway6, v4 ? ip_address{} : t.our_tap6_ll})
+        if (const auto in = from(ours); in && same_scope(ours, in->destination.address))
+            return in;
     return std::nullopt;
+}
+
+std::optional<ip_address> reporting_node(const translation& t, const ip_address& node, const ip_address& guest) noexcept
+{
+    if (node.is_v4() != guest.is_v4())
+        return std::nullopt;
+    const auto known = known_source(t, node, {.v4 = guest, .v6 = guest, .link_local = guest});
+    const auto& ours = node.is_v4() ? t.our_tap4 : t.our_tap6_ll;
+    return known || !is_set(ours) ? known : ours;
 }
 
 } // namespace tapioca

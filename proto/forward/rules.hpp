@@ -1,6 +1,20 @@
 // Which address of the host stands behind an address that the guest uses, and the other way round.
+//
+// Towards the guest, each packet has a source to which the guest can answer, by the first row that fits:
+//
+//     the peer                              what the guest sees
+//     127.0.0.1 or ::1, exactly             map_host_loopback
+//     the address that the guest was given  map_guest_addr
+//     neither loopback nor zero nor an      the peer itself
+//     address of the guest
+//     anybody else                          our_tap4; gateway6 or our_tap6_ll
+//
+// A row does not fit if the guest could not answer: source and destination have one scope (RFC 4007 section 9; a router refuses
+// what would leave the zone of its source, RFC 4443 section 3.1 code 2). A link-local source goes with the guest's link-local
+// address.
 #pragma once
 
+#include "proto/forward/forward_rule.hpp"
 #include "proto/forward/translation.hpp"
 
 #include <optional>
@@ -11,9 +25,24 @@ namespace tapioca {
 /// 853), the host's loopback, the host's own use of the guest's address, unchanged.
 [[nodiscard]] endpoint outbound_destination(const translation& t, octet protocol, const endpoint& remote) noexcept;
 
-/// What the guest is to see in the place of `peer`, who talks to it: an address that leads back to the peer. Nothing if there is
-/// none. `seen` is the guest's address of the same family as it was observed.
-[[nodiscard]] std::optional<ip_address> inbound_source(const translation& t, const ip_address& peer,
-                                                       const ip_address& seen) noexcept;
+/// Whether a packet to that destination stays on the host: its own interfaces do not lead there.
+[[nodiscard]] bool stays_on_host(const translation& t, const ip_address& destination) noexcept;
+
+/// A peer's packet as the guest sees it.
+struct inbound {
+    endpoint source, destination;
+    ip_address guest; ///< who answers: the destination or, if that is a group, the guest's own address
+};
+
+/// What the guest sees of a packet that `peer` sent to `to` (unspecified: to whatever address) and port `port` of the rule. The
+/// rule's target comes first, a group is kept, else the guest's own address is the destination. Nothing if there is no source
+/// that the guest could answer.
+[[nodiscard]] std::optional<inbound> inbound_endpoints(const translation& t, const forward_rule& rule, std::uint16_t port,
+                                                       const endpoint& peer, const ip_address& to,
+                                                       const guest_addresses& seen) noexcept;
+
+/// A node that reports an error about a packet of `guest`, as the guest knows it. Nothing if there is no address for it.
+[[nodiscard]] std::optional<ip_address> reporting_node(const translation& t, const ip_address& node,
+                                                       const ip_address& guest) noexcept;
 
 } // namespace tapioca

@@ -16,8 +16,14 @@ struct translation {
     ip_address dns_host4, dns_host6;
     /// The guest's addresses as assigned.
     ip_address guest4, guest6;
-    /// Ours on the tap: where packets seem to come from whose source the guest could not reach.
-    ip_address our_tap4, our_tap6_ll;
+    /// Ours on the tap: where packets seem to come from whose source the guest could not reach. In IPv6 the guest's gateway comes
+    /// first, as far as it has the scope that is needed.
+    ip_address our_tap4, our_tap6_ll, gateway6;
+};
+
+/// The guest's addresses as they are known by now; unspecified: unknown.
+struct guest_addresses {
+    ip_address v4, v6, link_local;
 };
 
 } // namespace tapioca

@@ -345,6 +345,16 @@ void connection::on_fin(outcome& out) noexcept
     }
 }
 
+effects connection::on_unreachable(seq_number quoted) noexcept
+{
+    // Nobody has answered our SYN yet, so there is nothing to wait for (RFC 5461 section 4.1); a connection that stands outlives
+    // errors on its path (RFC 1122 section 4.2.3.9, RFC 5927 section 5.2). The number must be one on its way (section 4.1).
+    if (state != syn_sent || quoted != iss)
+        return {};
+    state = closed;
+    return effect::reset_socket | effect::close_flow;
+}
+
 void connection::on_gap_filled(std::uint32_t octets) noexcept
 {
     rcv_nxt += octets;
@@ -413,28 +423,26 @@ void connection::begin_rewind() noexcept
     duplicates = 0;
 }
 
-effects connection::on_syn_timeout(instant now) noexcept
+effects connection::on_syn_timeout(instant now, const retry_policy& policy) noexcept
 {
-    // Towards the guest a SYN goes out at 0, 1, 2, 3, 4, 5, 7 and 11 s, and the attempt ends at 19 s: four linear repetitions,
-    // then doubling.
-    constexpr int linear = 4;
+    // With the usual policy a SYN goes out at 0, 1, 2, 3, 4, 5, 7 and 11 s, and the attempt ends at 19 s.
     syn_repeated = true;
-    if (++retries > most_retransmissions) {
+    if (++retries > std::min(most_retransmissions, policy.syn_retries + policy.syn_linear_timeouts)) {
         state = closed;
         return effect::reset_socket | effect::close_flow;
     }
-    if (retries > linear)
-        rto.back_off();
+    if (retries > policy.syn_linear_timeouts)
+        rto.back_off(policy.rto_max);
     restart_timer(now);
     return state == syn_sent ? effect::send_syn : effect::send_syn_ack;
 }
 
-effects connection::on_timeout(instant now) noexcept
+effects connection::on_timeout(instant now, const retry_policy& policy) noexcept
 {
     if (now < retransmit_at || state == closed || state == connecting)
         return {};
     if (state == syn_sent || state == syn_received)
-        return on_syn_timeout(now);
+        return on_syn_timeout(now, policy);
     if (snd_una == snd_max && !(blocked && snd_wnd == 0)) {
         retransmit_at = instant::max();
         return {};
@@ -443,7 +451,7 @@ effects connection::on_timeout(instant now) noexcept
         state = closed;
         return effect::send_reset | effect::reset_socket | effect::close_flow;
     }
-    rto.back_off();
+    rto.back_off(policy.rto_max);
     restart_timer(now);
     recovering = true;
     recover = snd_max;

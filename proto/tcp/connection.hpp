@@ -96,6 +96,8 @@ struct connection {
 
     // ── from the guest ──
     [[nodiscard]] outcome on_segment(const segment& s, instant now) noexcept;
+    /// An ICMP error says that a segment of ours, with the number `quoted`, did not get through.
+    [[nodiscard]] effects on_unreachable(seq_number quoted) noexcept;
     /// The store closed a gap: `octets` beyond rcv_nxt are in order now.
     void on_gap_filled(std::uint32_t octets) noexcept;
     /// The last `octets` that were taken in order could not be kept after all.
@@ -120,7 +122,7 @@ struct connection {
     }
 
     // ── time ──
-    [[nodiscard]] effects on_timeout(instant now) noexcept;
+    [[nodiscard]] effects on_timeout(instant now, const retry_policy& policy = {}) noexcept;
 
     /// The window field of the next segment, with `stored` octets in the receive store; moves rcv_adv.
     [[nodiscard]] std::uint16_t advertise(std::uint32_t stored) noexcept;
@@ -150,7 +152,7 @@ private:
     void on_fin(outcome& out) noexcept;
     void begin_rewind() noexcept;
     void restart_timer(instant now) noexcept;
-    effects on_syn_timeout(instant now) noexcept;
+    effects on_syn_timeout(instant now, const retry_policy& policy) noexcept;
 };
 
 } // namespace tapioca::tcp

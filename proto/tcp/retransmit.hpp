@@ -5,8 +5,17 @@
 #include "proto/base/time.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace tapioca::tcp {
+
+/// How a system repeats what is not answered: the host's sysctls.
+struct retry_policy {
+    std::uint8_t syn_retries = 6; ///< tcp_syn_retries
+    std::uint8_t syn_linear_timeouts =
+        4; ///< tcp_syn_linear_timeouts: so many come before intervals double, and are not among those
+    duration rto_max = std::chrono::seconds{120}; ///< tcp_rto_max_ms
+};
 
 class retransmit_timeout {
 public:
@@ -38,7 +47,7 @@ public:
         set(srtt_us_ == 0 ? initial : std::chrono::microseconds{srtt_us_} + std::chrono::microseconds{4 * rttvar_us_});
     }
 
-    void back_off() noexcept { set(2 * value()); }
+    void back_off(duration most) noexcept { set(std::min(2 * value(), most)); }
     void set(duration rto) noexcept
     {
         const auto bounded = std::clamp(rto, shortest, longest);

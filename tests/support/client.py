@@ -6,6 +6,7 @@
     udp ADDR PORT SIZE...            udp-flows ADDR COUNT           udp-refused ADDR PORT
     both-ways ADDR PORT LENGTH       until-end ADDR PORT            udp-server PORT COUNT
     udp-mtu ADDR SIZE                speak-up PORT COUNT ROUNDS PAUSE                                hear-out ADDR PORT COUNT
+    who-server PORT                  who tcp|udp ADDR PORT [SOURCE]
     udp-seen ADDR [--port N] [--ttl N] [--tos N]                    send-all ADDR FLOWS ROUNDS [PAUSE]
 """
 import errno
@@ -329,6 +330,51 @@ def udp_server(port, count):
     return {}
 
 
+def who_server(port):
+    """Tells each client, over TCP and UDP, which addresses it sees as source and destination."""
+    listener = socket.create_server(("::", int(port)), family=socket.AF_INET6, dualstack_ipv6=True)
+    datagrams = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    datagrams.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    datagrams.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    datagrams.setsockopt(socket.IPPROTO_IP, 49, 1)      # IP_MULTICAST_ALL, which an IPv6 socket does not have by itself
+    datagrams.bind(("::", int(port)))
+    print("listening", file=sys.stderr, flush=True)
+
+    def plain(address):
+        return address.removeprefix("::ffff:").split("%")[0]
+
+    def told(source, destination):
+        return json.dumps({"source": plain(source), "destination": plain(destination)}).encode()
+    ready = selectors.DefaultSelector()
+    ready.register(listener, selectors.EVENT_READ)
+    ready.register(datagrams, selectors.EVENT_READ)
+    while True:
+        for key, _ in ready.select():
+            if key.fileobj is listener:
+                s, peer = listener.accept()
+                with s:
+                    s.sendall(told(peer[0], s.getsockname()[0]))
+            else:
+                _, ancillary, _, sender = datagrams.recvmsg(2048, 256)
+                group = socket.inet_ntop(socket.AF_INET6, ancillary[0][2][:16])
+                datagrams.sendto(told(sender[0], group), sender)
+
+
+def who(protocol, address, port, source=None):
+    """The client of `who-server`: its answer, and where that came from."""
+    stream = protocol == "tcp"
+    with socket.socket(family(address), socket.SOCK_STREAM if stream else socket.SOCK_DGRAM) as s:
+        if source:
+            s.bind((source, 0))
+        s.settimeout(3)
+        if stream:
+            s.connect(endpoint(address, port))
+            return {**json.loads(s.makefile().read()), "answered": address}
+        s.sendto(b"who?", endpoint(address, port))
+        answer, sender = s.recvfrom(2048)
+        return {**json.loads(answer), "answered": sender[0], "port": sender[1]}
+
+
 def udp_mtu(address, size):
     """What the path's MTU is found to be by a sender that forbids fragments."""
     six = ":" in address
@@ -348,7 +394,7 @@ def udp_mtu(address, size):
         return {"mtu": s.getsockopt(level, mtu)}
 
 
-COMMANDS = {"both-ways": both_ways, "until-end": until_end, "udp-server": udp_server, "speak-up": speak_up, "hear-out": hear_out, "udp-mtu": udp_mtu,
+COMMANDS = {"both-ways": both_ways, "until-end": until_end, "udp-server": udp_server, "who-server": who_server, "who": who, "speak-up": speak_up, "hear-out": hear_out, "udp-mtu": udp_mtu,
             "download": download, "upload": upload, "connect": try_connect, "half-close": half_close, "late-data": late_data,
             "reset": reset, "be-reset": be_reset, "slow-reader": slow_reader, "parallel": parallel, "udp": udp, "udp-flows": udp_flows,
             "udp-refused": udp_refused, "udp-seen": udp_seen, "send-all": send_all, "listen": listen}

@@ -84,6 +84,7 @@ public:
 
     instant clock{std::chrono::hours{1}};
     bool has_peek_offset = true;
+    bool has_udp = false;
     int socket_fails = 0; ///< errno of the next calls that make a socket; 0: they succeed
     int watch_fails = 0;  ///< likewise for adding to a poller
     /// What becomes of a connect: 0, EINPROGRESS, or an error at once. By default it takes until somebody decides.

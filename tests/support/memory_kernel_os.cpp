@@ -61,7 +61,12 @@ instant now() noexcept { return kernel().clock; }
 duration since_1970() noexcept { return kernel().clock.time_since_epoch(); }
 
 result<unique_fd> tcp_socket(ip_family) noexcept { return open(); }
-result<unique_fd> udp_socket(ip_family) noexcept { return failure(EAFNOSUPPORT); }
+result<unique_fd> udp_socket(ip_family) noexcept
+{
+    if (kernel().has_udp)
+        return open();
+    return failure(EAFNOSUPPORT);
+}
 result<unique_fd> ping_socket(ip_family) noexcept { return failure(EACCES); }
 
 result<void> bind(int fd, const endpoint& local, unsigned) noexcept

@@ -17,6 +17,7 @@ import threading
 PATTERN = hashlib.shake_256(b"tapioca").digest(1048573)       # a prime length: a lost or doubled segment cannot go unnoticed
 PAGE = b"<html><body>A page from the other side.</body></html>\n"
 records = {}
+socket.IP_RECVTTL = getattr(socket, "IP_RECVTTL", 12)
 
 
 def send_pattern(connection, length):
@@ -173,7 +174,6 @@ class PageServer(http.server.ThreadingHTTPServer):
 
 
 def main():
-    socket.IP_RECVTTL = getattr(socket, "IP_RECVTTL", 12)
     for port, handler in ((7, echo), (9, sink), (19, source), (20, reset), (21, early_close), (22, report), (23, source_after_end)):
         serve_tcp(port, handler)
     for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):

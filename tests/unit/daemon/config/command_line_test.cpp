@@ -29,7 +29,7 @@ TEST_CASE("the name that the program was called by decides what it is")
     CHECK(parse("./passt-or-pasta true").mode == mode::pasta);
     CHECK(refusal("/opt/pasta/tapioca") == "Cannot determine mode, invoke as \"passt\" or \"pasta\"");
     CHECK(refusal("") == "Cannot determine mode, invoke as \"passt\" or \"pasta\"");
-    CHECK(refusal("passt") == "passt mode is not supported in this build");
+    CHECK(parse("passt").mode == mode::passt);
     CHECK(refusal("passt echo hi") == "Extra non-option argument: echo");
 }
 
@@ -140,8 +140,29 @@ TEST_CASE("an option for the other mode is refused with the mode's name")
     CHECK(refusal("passt --repair-path /x") == "--repair-path is for vhost-user mode only");
     CHECK(refusal("pasta --repair-path none") == "--repair-path is for vhost-user mode only");
     CHECK(refusal("passt -t auto") == "'auto' port forwarding is only allowed for pasta");
-    CHECK(refusal("passt --no-splice") == "passt mode is not supported in this build");
-    CHECK(refusal("passt --repair-path none") == "passt mode is not supported in this build");
+    CHECK(parse("passt --no-splice --repair-path none").mode == mode::passt);
+}
+
+TEST_CASE("where passt finds its guest: the last of -s and -F counts, and an inherited guest is the only one")
+{
+    CHECK(parse("passt -s /run/x").socket_path == "/run/x");
+    CHECK_FALSE(parse("passt -s /run/x").one_off);
+    CHECK(parse("passt -1").one_off);
+    const options inherited = parse("passt -s /run/x -F 0");
+    CHECK_FALSE(inherited.socket_path.has_value());
+    CHECK(inherited.client == 0);
+    CHECK(inherited.one_off);
+    const options listening = parse("passt --fd 3 --socket-path /run/x");
+    CHECK_FALSE(listening.client.has_value());
+    CHECK_FALSE(listening.one_off);
+    CHECK(refusal("passt -F x") == "Invalid --fd: x");
+    CHECK(refusal("passt -F -1") == "Invalid --fd: -1");
+    CHECK(refusal("passt -s " + std::string(108, 'x')) == "Invalid socket path: " + std::string(108, 'x'));
+    CHECK(parse("passt -s " + std::string(107, 'x')).socket_path->size() == 107);
+    CHECK(refusal("pasta -F 3") == "-F is for passt / vhost-user mode only");
+    const options workers = parse("passt --workers 4");
+    CHECK(workers.workers == 1);
+    CHECK(workers.warnings.size() == 1);
 }
 
 TEST_CASE("an option that is not built is refused by its name")
@@ -151,12 +172,9 @@ TEST_CASE("an option that is not built is refused by its name")
     };
     not_built("pasta --stats 1 -f", "--stats");
     not_built("pasta -c /s", "--conf-path");
-    not_built("pasta -F 3", "--fd");
     not_built("pasta --vhost-user", "--vhost-user");
     not_built("pasta --migrate-exit --vhost-user", "--migrate-exit");
     not_built("passt --vhost-user --repair-path /x", "--vhost-user");
-    not_built("passt --socket-path /x", "--socket");
-    not_built("passt -1", "--one-off");
 }
 
 TEST_CASE("the command lines of container engines parse")

@@ -53,6 +53,29 @@ TEST_CASE("what is forwarded, and how, is handed on")
     CHECK_FALSE(plane_of({}, opts).splice);
 }
 
+TEST_CASE("what goes unanswered is repeated as the host's sysctls say, within the kernel's own limits")
+{
+    host_network host;
+    const auto usual = plane_of(host).retries;
+    CHECK(usual.syn_retries == 6);
+    CHECK(usual.syn_linear_timeouts == 4);
+    CHECK(usual.rto_max == 120s);
+    host.tcp_syn_retries = 2;
+    host.tcp_syn_linear_timeouts = 0;
+    host.tcp_rto_max_ms = 5000;
+    const auto other = plane_of(host).retries;
+    CHECK(other.syn_retries == 2);
+    CHECK(other.syn_linear_timeouts == 0);
+    CHECK(other.rto_max == 5s);
+    host.tcp_syn_retries = 0;
+    host.tcp_syn_linear_timeouts = 0xffff'ffff;
+    host.tcp_rto_max_ms = 1;
+    const auto bounded = plane_of(host).retries;
+    CHECK(bounded.syn_retries == 1);
+    CHECK(bounded.syn_linear_timeouts == 127);
+    CHECK(bounded.rto_max == 1s);
+}
+
 TEST_CASE("the log is told of each flow only if the user debugs")
 {
     CHECK_FALSE(plane_of({}).report_flows);

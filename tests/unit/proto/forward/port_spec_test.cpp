@@ -12,7 +12,7 @@ namespace {
 
 using texts = std::vector<std::string>;
 
-port_spec_context tcp(forward_side side = forward_side::host)
+port_spec_context tcp(rule_side side = rule_side::host)
 {
     port_spec_context context;
     context.protocol = wire::protocol_tcp;
@@ -65,6 +65,61 @@ rule_fault rule_refused(std::string_view spec, const port_spec_context& context 
     CHECK(table.empty());
     return refused->rule.why;
 }
+
+constexpr const char* malformed[] = {"",
+                                     ",",
+                                     ",80",
+                                     "80,",
+                                     "80,,81",
+                                     "x",
+                                     "80 ",
+                                     " auto",
+                                     "+80",
+                                     "-80",
+                                     "80-",
+                                     "80-90-100",
+                                     "0x50",
+                                     "65536",
+                                     "80-65536",
+                                     "99999999999999999999",
+                                     "90-80",
+                                     "80:",
+                                     "80:x",
+                                     "80:90-91",
+                                     "80-81:90",
+                                     "80-85:185-180",
+                                     "80-81:65535-65536",
+                                     "~",
+                                     "~x",
+                                     "~90-80",
+                                     "~65536",
+                                     "80,~",
+                                     "80-90,~80:85",
+                                     "all:",
+                                     "all:80",
+                                     "all:x",
+                                     "auto:10.0.0.1",
+                                     "auto,x",
+                                     "auto,none",
+                                     "none,80",
+                                     "none,none",
+                                     "foo/80",
+                                     "80/81",
+                                     "80,x:y/z",
+                                     "127.1/80",
+                                     "127.0.0.01/80",
+                                     "[::1/80",
+                                     "::1]/80",
+                                     "[]/80",
+                                     "[::1%lo]/80",
+                                     "[::1]:80",
+                                     "**/80",
+                                     "%/80",
+                                     "*%/80",
+                                     "127.0.0.1%/80",
+                                     "%sixteen_letters_/80",
+                                     "% lo/80",
+                                     "80:fe80::1%lo"};
 
 const texts all_best_effort = {"TCP [*]:1-32767  =>  1-32767  (best effort)",
                                "TCP [*]:61000-65535  =>  61000-65535  (best effort)"};
@@ -192,7 +247,7 @@ TEST_CASE("with one family, the wildcard is that family's")
     CHECK(rules("80:fc00::1", six) == texts{"TCP [::]:80  =>  fc00::1:80"});
     CHECK(rule_refused("::1/80", four) == rule_fault::family_disabled);
     CHECK(rule_refused("127.0.0.1/80", six) == rule_fault::family_disabled);
-    auto guest = tcp(forward_side::guest);
+    auto guest = tcp(rule_side::guest);
     guest.enabled.ipv6 = false;
     CHECK(rules("80", guest) == texts{"TCP [0.0.0.0]%lo:80  =>  80"});
 }
@@ -216,60 +271,7 @@ TEST_CASE("targets: an address, ports, or both")
 
 TEST_CASE("what is not of the grammar is refused with the part that is not")
 {
-    for (const auto* spec : {"",
-                             ",",
-                             ",80",
-                             "80,",
-                             "80,,81",
-                             "x",
-                             "80 ",
-                             " auto",
-                             "+80",
-                             "-80",
-                             "80-",
-                             "80-90-100",
-                             "0x50",
-                             "65536",
-                             "80-65536",
-                             "99999999999999999999",
-                             "90-80",
-                             "80:",
-                             "80:x",
-                             "80:90-91",
-                             "80-81:90",
-                             "80-85:185-180",
-                             "80-81:65535-65536",
-                             "~",
-                             "~x",
-                             "~90-80",
-                             "~65536",
-                             "80,~",
-                             "80-90,~80:85",
-                             "all:",
-                             "all:80",
-                             "all:x",
-                             "auto:10.0.0.1",
-                             "auto,x",
-                             "auto,none",
-                             "none,80",
-                             "none,none",
-                             "foo/80",
-                             "80/81",
-                             "80,x:y/z",
-                             "127.1/80",
-                             "127.0.0.01/80",
-                             "[::1/80",
-                             "::1]/80",
-                             "[]/80",
-                             "[::1%lo]/80",
-                             "[::1]:80",
-                             "**/80",
-                             "%/80",
-                             "*%/80",
-                             "127.0.0.1%/80",
-                             "%sixteen_letters_/80",
-                             "% lo/80",
-                             "80:fe80::1%lo"})
+    for (const auto* spec : malformed)
         CHECK(refusal(spec) == verdict{spec_fault::syntax, spec});
     CHECK(refusal("/") == verdict{spec_fault::syntax, ""});
     CHECK(refusal("127.0.0.1/") == verdict{spec_fault::syntax, ""});
@@ -318,7 +320,7 @@ TEST_CASE("none is fine alone and before rules, but takes none back")
 
 TEST_CASE("rules of the guest's side listen on its loopback and nowhere else")
 {
-    const auto guest = tcp(forward_side::guest);
+    const auto guest = tcp(rule_side::guest);
     CHECK(rules("80", guest) == texts{"TCP [*]%lo:80  =>  80"});
     CHECK(rules("80:81,auto", guest) == texts{"TCP [*]%lo:80  =>  81  (auto-scan)"});
     CHECK(rules("all,~100-65535", guest) == texts{"TCP [*]%lo:1-99  =>  1-99  (best effort)"});
@@ -331,7 +333,7 @@ TEST_CASE("rules of the guest's side listen on its loopback and nowhere else")
 
 TEST_CASE("where sockets cannot be bound to interfaces, loopback is its two addresses")
 {
-    auto guest = tcp(forward_side::guest), host = tcp();
+    auto guest = tcp(rule_side::guest), host = tcp();
     guest.device_binding = host.device_binding = false;
     CHECK(rules("80,90", guest) ==
           texts{"TCP [127.0.0.1]:80  =>  80", "TCP [::1]:80  =>  80", "TCP [127.0.0.1]:90  =>  90", "TCP [::1]:90  =>  90"});

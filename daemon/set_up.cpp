@@ -1,0 +1,139 @@
+#include "daemon/set_up.hpp"
+
+#include "daemon/config/guest_plan.hpp"
+#include "daemon/config/host_network.hpp"
+#include "daemon/config/plane_plan.hpp"
+#include "daemon/config/start_report.hpp"
+#include "daemon/forward/listener_set.hpp"
+#include "daemon/netns/enter.hpp"
+#include "daemon/netns/interface.hpp"
+#include "daemon/os/stream_listener.hpp"
+#include "daemon/tap/open_tap.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <stdexcept>
+
+namespace tapioca {
+namespace {
+
+constexpr int most_automatic_sockets = 99;
+
+void append(std::vector<std::string>& lines, std::vector<std::string> more)
+{
+    lines.insert(lines.end(), std::move_iterator{more.begin()}, std::move_iterator{more.end()});
+}
+
+/// RFC 8415 section 11.2: seconds since the midnight that began the year 2000, UTC.
+std::uint32_t duid_time()
+{
+    using namespace std::chrono;
+    const auto since = system_clock::now() - sys_days{year{2000} / January / 1};
+    return static_cast<std::uint32_t>(duration_cast<seconds>(since).count());
+}
+
+struct host_and_guest {
+    host_network host;
+    guest_network guest;
+};
+
+host_and_guest read_host(const options& opts, set_up_report& report)
+{
+    host_network host = discover(opts);
+    append(report.notes, std::exchange(host.notes, {}));
+    append(report.warnings, std::exchange(host.warnings, {}));
+    guest_network guest = plan_guest(opts, host, duid_time());
+    append(report.warnings, resolver_warnings(opts, host, guest));
+    return {std::move(host), std::move(guest)};
+}
+
+bool scans(const forward_rules& rules)
+{
+    return std::ranges::any_of(rules, [](const forward_rule& rule) { return rule.scan; });
+}
+
+os::socket_diag open_diagnosis()
+{
+    auto opened = os::socket_diag::open();
+    if (!opened)
+        throw std::system_error(opened.error(), "Couldn't open a socket for the kernel's table of sockets");
+    return std::move(*opened);
+}
+
+/// What is done inside the namespace.
+configured_interface furnish(const options& opts, const interface_plan& plan, plane_parts& parts, set_up_report& report)
+{
+    bring_up_loopback();
+    auto opened = open_listeners({rule_side::guest, opts.guest_rules});
+    append(report.warnings, std::move(opened.warnings));
+    parts.resources.listeners = std::move(opened.sockets);
+    if (scans(opts.host_rules) || scans(opts.guest_rules))
+        parts.guest_ports = open_diagnosis();
+    if (opts.splice_only) {
+        parts.resources.tap_queues.resize(opts.workers);
+        return {};
+    }
+    for (auto& queue : open_tap(plan.name, opts.workers))
+        parts.resources.tap_queues.emplace_back(std::move(queue));
+    return configure_tap(plan, plan.name);
+}
+
+/// A name that is given, or the first that nobody uses.
+std::pair<os::unique_fd, std::string> listen_for_guests(const options& opts)
+{
+    if (opts.socket_path) {
+        auto fd = os::listen_stream(*opts.socket_path);
+        if (fd)
+            return {std::move(*fd), *opts.socket_path};
+        if (fd.error().value() == EADDRINUSE)
+            throw std::runtime_error("Socket path " + *opts.socket_path + " already in use");
+        throw std::system_error(fd.error(), "Couldn't bind UNIX domain socket " + *opts.socket_path);
+    }
+    for (int i = 1; i <= most_automatic_sockets; ++i) {
+        auto path = "/tmp/passt_" + std::to_string(i) + ".socket";
+        if (auto fd = os::listen_stream(path))
+            return {std::move(*fd), std::move(path)};
+    }
+    throw std::runtime_error(
+        "Couldn't bind a UNIX domain socket as /tmp/passt_1.socket to /tmp/passt_99.socket: name one by --socket");
+}
+
+} // namespace
+
+plane_parts set_up_namespace(const options& opts, const netns::target& target, set_up_report& report)
+{
+    auto [host, guest] = read_host(opts, report);
+    const interface_plan plan = plan_interface(opts, host, guest);
+    plane_parts parts;
+    configured_interface interface;
+    netns::enter(target.network.get(), [&] { interface = furnish(opts, plan, parts, report); });
+    append(report.notes, std::move(interface.notes));
+    append(report.warnings, std::move(interface.warnings));
+    guest.ipv4 = guest.ipv4 && interface.ipv4;
+    guest.ipv6 = guest.ipv6 && interface.ipv6;
+    if (parts.guest_ports)
+        parts.host_ports = open_diagnosis();
+    parts.config = plan_plane(opts, host, guest, interface.mac);
+    parts.config.guest_link_local = interface.link_local;
+    append(report.notes, start_report(opts, host, guest, parts.config.xlat, opts.splice_only ? "none" : plan.name));
+    return parts;
+}
+
+plane_parts set_up_socket(const options& opts, os::unique_fd client, set_up_report& report)
+{
+    const auto [host, guest] = read_host(opts, report);
+    plane_parts parts;
+    parts.config = plan_plane(opts, host, guest, mac_address::broadcast());
+    append(report.notes, start_report(opts, host, guest, parts.config.xlat, ""));
+    stream_descriptor stream{{}, std::move(client)};
+    if (!stream.client) {
+        auto [listener, path] = listen_for_guests(opts);
+        stream.listener = std::move(listener);
+        append(report.notes, socket_report(path));
+    }
+    parts.resources.tap_queues.emplace_back(std::move(stream));
+    return parts;
+}
+
+} // namespace tapioca

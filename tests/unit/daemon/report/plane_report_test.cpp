@@ -1,0 +1,21 @@
+#include "daemon/report/plane_report.hpp"
+#include "proto/wire/protocol.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace tapioca;
+using report::event_kind;
+
+namespace {
+
+constexpr flow_key key{ip_address::v4(192, 0, 2, 10), ip_address::v4(198, 51, 100, 7), 80, 40000, wire::protocol_tcp};
+
+} // namespace
+
+TEST_CASE("the line of a flow that a peer opened says where it was accepted")
+{
+    const endpoint at{ip_address::v6({0x2001, 0xdb8, 0, 0, 0, 0, 0, 2}), 8080};
+    CHECK(report::to_text({{}, event_kind::flow_opened, 0, key, at}) ==
+          "Flow opened: TCP [192.0.2.10]:80 -> [198.51.100.7]:40000, accepted at [2001:db8::2]:8080");
+    CHECK(report::to_text({{}, event_kind::flow_opened, 0, key, {}}) ==
+          "Flow opened: TCP [192.0.2.10]:80 -> [198.51.100.7]:40000");
+}
