@@ -42,8 +42,6 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
         ctx_.counters.add(counter::tcp_retransmits);
         rewind(f);
     }
-    if (what.has(effect::connected))
-        on_answered(f);
     if (what.has(effect::keep_alive))
         os::keep_alive(f.fd);
     if (what.has(effect::shutdown_write)) {
