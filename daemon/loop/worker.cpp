@@ -117,8 +117,8 @@ void worker::end_turn(instant now) noexcept
     splice_.expire(now);
     tcp_.end_turn(now);
     udp_.end_turn(now);
-    udp_splice_.end_turn(now);
     splice_.end_turn(now);
+    udp_splice_.end_turn(now);
     ctx_.tap.flush();
     if (stream_ != nullptr && stream_->over())
         let_client_go(now);
@@ -148,9 +148,9 @@ void worker::dispatch(const os::event& e, instant now) noexcept
     case source::echo_flow:
         return echo_.from_socket({e.what.id}, e, now);
     case source::udp_splice_host:
-        return udp_splice_.from_socket({e.what.id}, rule_side::host, e);
+        return udp_splice_.from_socket({e.what.id}, listen_side::host, e);
     case source::udp_splice_guest:
-        return udp_splice_.from_socket({e.what.id}, rule_side::guest, e);
+        return udp_splice_.from_socket({e.what.id}, listen_side::guest, e);
     case source::udp_listener:
         if (const auto* l = listeners_.find(e.what.id))
             udp_.from_listener(l->fd(), l->name, now);
@@ -237,11 +237,11 @@ void worker::shed(int listener) noexcept
 
 instant worker::next_deadline(instant now) const noexcept
 {
-    if (tcp_.has_ready() || udp_.has_ready() || udp_splice_.has_ready() || splice_.has_ready() || mail_left_ ||
+    if (tcp_.has_ready() || udp_.has_ready() || splice_.has_ready() || udp_splice_.has_ready() || mail_left_ ||
         ctx_.tap.has_more())
         return now;
-    return std::min({tcp_.next_deadline(), udp_.next_deadline(), udp_splice_.next_deadline(), echo_.next_deadline(),
-                     ingress_.next_deadline(), splice_.next_deadline()});
+    return std::min({tcp_.next_deadline(), udp_.next_deadline(), echo_.next_deadline(), ingress_.next_deadline(),
+                     splice_.next_deadline(), udp_splice_.next_deadline()});
 }
 
 } // namespace tapioca

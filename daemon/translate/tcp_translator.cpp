@@ -42,6 +42,8 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
         ctx_.counters.add(counter::tcp_retransmits);
         rewind(f);
     }
+    if (what.has(effect::connected))
+        on_answered(f);
     if (what.has(effect::keep_alive))
         os::keep_alive(f.fd);
     if (what.has(effect::shutdown_write)) {
@@ -226,6 +228,7 @@ void tcp_translator::quarantine(tcp_flow& f, instant now) noexcept
 
 void tcp_translator::close(tcp_flow& f, instant now) noexcept
 {
+    on_answered(f);
     wheel_.cancel(flows_.slot_of(f));
     store_.release(f.store);
     store_.unreserve(f.window_reserved);

@@ -123,7 +123,8 @@ def meet(client, server, address, port, kind, server_port=None, server_address="
 
 def accept_or_end(listener, client, stack):
     """Accepts; but if the client's connection ends meanwhile, raises what the client sees."""
-    deadline, patience = time.monotonic() + listener.gettimeout(), client.gettimeout()
+    patience = listener.gettimeout(), client.gettimeout()
+    deadline = time.monotonic() + patience[0]
     listener.setblocking(False)
     client.setblocking(False)
     try:
@@ -141,7 +142,8 @@ def accept_or_end(listener, client, stack):
             time.sleep(0.002)
         raise TimeoutError("neither accepted nor refused")
     finally:
-        client.settimeout(patience)
+        listener.settimeout(patience[0])
+        client.settimeout(patience[1])
 
 
 def _meet_by_datagrams(client, listener, address, port, source, timeout):
