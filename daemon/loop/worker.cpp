@@ -134,7 +134,11 @@ void worker::dispatch(const os::event& e, instant now) noexcept
 {
     switch (static_cast<source>(e.what.kind)) {
     case source::tap:
-        return stream_ != nullptr ? take_stream(now) : take_tap(e, now);
+        if (stream_ == nullptr)
+            return take_tap(e, now);
+        if (e.closed_by_peer)
+            stream_->expect_end();
+        return take_stream(now);
     case source::clients:
         return accept_client(now);
     case source::mailbox:

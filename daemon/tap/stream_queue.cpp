@@ -32,7 +32,7 @@ void stream_queue::detach() noexcept
 {
     client_.reset();
     taken_ = filled_ = begin_ = end_ = 0;
-    over_ = misunderstood_ = more_ = false;
+    over_ = misunderstood_ = ending_ = more_ = false;
 }
 
 /// Reads once, behind what is there already.
@@ -51,7 +51,7 @@ void stream_queue::fill() noexcept
         over_ = n == 0 || (errno != EAGAIN && errno != EINTR);
         return;
     }
-    drained_ = static_cast<std::size_t>(n) < room.size();
+    drained_ = static_cast<std::size_t>(n) < room.size() && !ending_;
     filled_ += static_cast<std::size_t>(n);
 }
 

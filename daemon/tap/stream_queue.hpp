@@ -26,6 +26,8 @@ public:
     /// The stream has ended, or cannot be understood any more: the client is to be let go.
     [[nodiscard]] bool over() const noexcept { return over_; }
     [[nodiscard]] bool misunderstood() const noexcept { return misunderstood_; }
+    /// The poller says that the client has closed its end: the socket is read until there is nothing behind the last frames.
+    void expect_end() noexcept { ending_ = true; }
     /// Closes the client's socket and forgets what was under way.
     void detach() noexcept;
 
@@ -55,7 +57,8 @@ private:
     const vectors cpu_;
     os::unique_fd client_;
     bool over_ = false, misunderstood_ = false;
-    bool more_ = false; ///< received and not handed out yet, or the socket may have more
+    bool ending_ = false; ///< no further event will announce the end
+    bool more_ = false;   ///< received and not handed out yet, or the socket may have more
 
     os::arena memory_;
     bytes_span received_;    ///< room for what comes

@@ -169,13 +169,17 @@ void tcp_splice::connect(splice_flow& f, os::unique_fd socket, instant now) noex
         list(f);
 }
 
+/// A server may have answered and gone before we look: then there is something to read, and it was no refusal.
 void tcp_splice::on_connect_event(splice_flow& f, const os::event& e, instant now) noexcept
 {
-    const int error = e.error || e.hung_up ? os::take_error(f.ends[f.from_host ? guest_end : host_end].fd) : 0;
-    if (error != 0 || e.hung_up) {
-        ctx_.counters.add(counter::spliced_connect_failed);
-        ctx_.report(report::event_kind::connect_failed, now, f.key, error != 0 ? error : ECONNABORTED);
-        return reset(f, now);
+    if (e.error || e.hung_up) {
+        octet first;
+        const auto left = os::peek(f.ends[f.from_host ? guest_end : host_end].fd, {&first, 1});
+        if (!left || *left == 0) {
+            ctx_.counters.add(counter::spliced_connect_failed);
+            ctx_.report(report::event_kind::connect_failed, now, f.key, left ? ECONNABORTED : left.error().value());
+            return reset(f, now);
+        }
     }
     f.connecting = !e.writable;
 }
@@ -185,24 +189,20 @@ void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, inst
     auto* f = flows_.find(id);
     if (f == nullptr)
         return;
-    const bool accepted = side == (f->from_host ? host_end : guest_end);
-    if (f->connecting && !accepted) {
+    auto &end = f->ends[side], &other = f->ends[1 - side];
+    if (f->connecting && side == (f->from_host ? guest_end : host_end)) {
         on_connect_event(*f, e, now);
-        f = flows_.find(id);
-        if (f == nullptr || f->connecting)
+        if (flows_.find(id) == nullptr)
             return;
     }
-    auto& end = f->ends[side];
-    if (e.error) {
-        if (f->connecting)
-            return reset(*f, now);
-        f->failed = true;
-    }
+    if (e.error && other.fd < 0) // nobody would hear what it sent
+        return reset(*f, now);
+    f->failed = f->failed || e.error;
     end.readable = end.readable || ((e.readable || e.closed_by_peer || e.error) && !end.ended);
     end.writable = end.writable || e.writable;
     end.peer_closed = end.peer_closed || e.closed_by_peer;
     end.urgent = end.urgent || e.urgent;
-    if (!f->connecting && (f->failed || end.has_something() || f->ends[1 - side].has_something()))
+    if (!f->connecting && (f->failed || end.has_something() || other.has_something()))
         list(*f);
 }
 

@@ -145,6 +145,21 @@ TEST_CASE("nothing of a stream is left for the next client")
     CHECK(s.guest_receives().empty());
 }
 
+TEST_CASE("a guest that leaves right behind its last frame is seen to leave: one event announced both")
+{
+    stage s;
+    s.guest_sends(framed(octets(60, 1)));
+    s.guest_leaves();
+    s.queue.expect_end();
+    CHECK(s.received() == std::vector<octets>{octets(60, 1)});
+    CHECK(s.queue.over());
+    s.queue.detach();
+    s.connect();
+    s.guest_sends(framed(octets(60, 2)));
+    CHECK(s.queue.receive(tap_queue::most_frames).size() == 1);
+    CHECK_FALSE(s.queue.has_more()); // nothing is expected of the next one: a short read is enough
+}
+
 TEST_CASE("frames leave at the end of a turn, each behind its length, none shorter than Ethernet's least")
 {
     stage s;
