@@ -2,6 +2,7 @@
 // seccomp/sandbox.hpp says why the order is as it is.
 #include "daemon/config/command_line.hpp"
 #include "daemon/config/early_exit.hpp"
+#include "daemon/config/start_report.hpp"
 #include "daemon/forward/auto_forward.hpp"
 #include "daemon/forward/listener_set.hpp"
 #include "daemon/loop/control.hpp"
@@ -175,6 +176,7 @@ int run(std::span<const char* const> argv)
     start_log(opts, files);
     report({}, opts.warnings);
     netns::named_namespaces named = netns::open_named(opts);
+    report(rule_report(opts), {});
     opened_listeners on_host = open_listeners({rule_side::host, opts.host_rules, opts.freebind}); // low ports may be root's
     assume_identity(opts, box);
     netns::target target = netns::attach(opts, std::move(named), box);

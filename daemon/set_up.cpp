@@ -115,6 +115,7 @@ plane_parts set_up_namespace(const options& opts, const netns::target& target, s
     if (parts.guest_ports)
         parts.host_ports = open_diagnosis();
     parts.config = plan_plane(opts, host, guest, interface.mac);
+    parts.config.guest_link_local = interface.link_local;
     append(report.notes, start_report(opts, host, guest, parts.config.xlat, opts.splice_only ? "none" : plan.name));
     return parts;
 }

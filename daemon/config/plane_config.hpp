@@ -15,6 +15,7 @@ struct plane_config {
     guest_network net;
     translation xlat;
     mac_address guest_mac = mac_address::broadcast();    ///< until the guest is heard, if the tap's own is not known
+    ip_address guest_link_local;                         ///< unspecified: until the guest is heard
     bool address_fixed4 = false, address_fixed6 = false; ///< given by the user: not learned from traffic
 
     bool tcp = true, udp = true, icmp = true;
@@ -31,7 +32,8 @@ struct plane_config {
     tcp::retry_policy retries;                               ///< of segments to the guest
     duration udp_timeout = std::chrono::seconds{30};         ///< one-way, or a single exchange
     duration udp_stream_timeout = std::chrono::seconds{120}; ///< both sides have spoken, one of them more than once
-    std::size_t datagram_flows = SIZE_MAX;                   ///< of UDP and echo in one worker, at most
+    std::uint32_t unanswered_flows = UINT32_MAX;             ///< of peers through one rule in one worker, at most
+    std::size_t datagram_sockets = SIZE_MAX;                 ///< of UDP and echo in one worker, at most
     bool report_flows = false;                               ///< the log is to tell of each flow
     bool trace = false;
 

@@ -91,6 +91,12 @@ std::vector<std::string> start_report(const options& opts, const host_network& h
     if (guest.ipv6)
         report_ipv6(report, guest, addresses, opts.gateway6.value_or(host.v6.gateway));
     add_list(report, "DNS search list:", guest.search, [](const domain_name& name) { return name.view(); });
+    return report;
+}
+
+std::vector<std::string> rule_report(const options& opts)
+{
+    lines report;
     report_rules(report, "Inbound forwarding rules (HOST):", opts.host_rules);
     if (opts.mode == mode::pasta)
         report_rules(report, "Outbound forwarding rules (SPLICE):", opts.guest_rules);

@@ -15,6 +15,9 @@ namespace tapioca {
 [[nodiscard]] std::vector<std::string> start_report(const options& opts, const host_network& host, const guest_network& guest,
                                                     const translation& addresses, const std::string& tap_name);
 
+/// Every rule by its side, for the time before one of them may turn out to be impossible.
+[[nodiscard]] std::vector<std::string> rule_report(const options& opts);
+
 /// How a guest is connected to the socket at `path`.
 [[nodiscard]] std::vector<std::string> socket_report(const std::string& path);
 

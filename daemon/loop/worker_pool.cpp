@@ -7,17 +7,19 @@ namespace tapioca {
 
 namespace {
 
-plane_config with_share(plane_config config, const plane_resources& resources)
+/// Floods must leave room for others, whoever meets them.
+plane_config with_shares(plane_config config, const plane_resources& resources)
 {
-    config.datagram_flows =
-        limits::datagram_share(os::descriptor_limit(), resources.listeners.size(), resources.tap_queues.size());
+    const limits::descriptor_shares shares{os::descriptor_limit(), resources.listeners.size(), resources.tap_queues.size()};
+    config.unanswered_flows = shares.unanswered_flows();
+    config.datagram_sockets = shares.datagram_sockets();
     return config;
 }
 
 } // namespace
 
 worker_pool::worker_pool(plane_config config, plane_resources&& resources, netns::resident* in_namespace)
-    : common_(with_share(std::move(config), resources), resources.tap_queues.size()), capture_(std::move(resources.pcap))
+    : common_(with_shares(std::move(config), resources), resources.tap_queues.size()), capture_(std::move(resources.pcap))
 {
     if (capture_)
         begin_capture(capture_.get());

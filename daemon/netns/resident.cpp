@@ -35,7 +35,7 @@ os::unique_fd socket_store::take(kind k) noexcept
     const auto at = r.taken.load(std::memory_order_relaxed);
     const auto left = r.made.load(std::memory_order_acquire) - at;
     if (left == 0)
-        starved_.store(true, std::memory_order_seq_cst);
+        starved_.fetch_or(1U << static_cast<unsigned>(k), std::memory_order_seq_cst);
     if (left == 0 || left == capacity / 2)
         os::signal(bell_);
     if (left == 0)
@@ -47,8 +47,8 @@ os::unique_fd socket_store::take(kind k) noexcept
 
 bool socket_store::refill() noexcept
 {
-    const bool starved = starved_.exchange(false, std::memory_order_seq_cst);
-    bool made = false;
+    const auto starved = starved_.exchange(0, std::memory_order_seq_cst);
+    bool news = false;
     for (unsigned k = 0; k < kinds; ++k) {
         auto& r = rings_[k];
         auto at = r.made.load(std::memory_order_relaxed);
@@ -58,10 +58,11 @@ bool socket_store::refill() noexcept
                 break;
             r.fds[at % capacity] = fd->release();
             r.made.store(at + 1, std::memory_order_release);
-            made = true;
         }
+        // Without a descriptor left there is nothing to wake anybody for.
+        news |= (starved & 1U << k) != 0 && at != r.taken.load(std::memory_order_acquire);
     }
-    return starved && made; // without a descriptor left there is nothing to wake anybody for
+    return news;
 }
 
 resident::resident(os::unique_fd network_namespace, std::size_t workers, privileged_ports ports)

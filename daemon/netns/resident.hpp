@@ -31,7 +31,7 @@ public:
 
     [[nodiscard]] os::unique_fd take(kind k) noexcept override;
 
-    /// In the resident thread: fills up what was taken. True if somebody waits for what was made.
+    /// In the resident thread: fills up what was taken. True if somebody waits for what is there now.
     [[nodiscard]] bool refill() noexcept;
 
 private:
@@ -45,7 +45,7 @@ private:
 
     int bell_;
     std::array<ring, kinds> rings_;
-    std::atomic<bool> starved_ = false;
+    std::atomic<unsigned> starved_ = 0; ///< a bit for each kind of which none was left
 };
 
 class resident {

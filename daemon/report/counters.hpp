@@ -29,8 +29,9 @@ enum class counter : std::uint8_t {
     spliced_flows_opened,
     spliced_flows_closed,
     spliced_connect_failed,
-    splice_refused,          ///< connections that must not leave the loopback interfaces, or could not
-    spliced_octets_to_guest, ///< from the host's side, to whatever is in the namespace
+    spliced_stalls_recovered, ///< times that octets moved without an event
+    splice_refused,           ///< connections that must not leave the loopback interfaces, or could not
+    spliced_octets_to_guest,  ///< from the host's side, to whatever is in the namespace
     spliced_octets_to_host,
     pipes_borrowed, ///< less those returned: pipes in use
     pipes_returned,
@@ -41,6 +42,9 @@ enum class counter : std::uint8_t {
     udp_to_guest,
     udp_fragmented,
     udp_refused_by_guest, ///< datagrams for which the guest has no port
+    udp_splices_opened,   ///< flows between the loopbacks
+    udp_splices_closed,
+    udp_spliced, ///< datagrams
     echo_flows_opened,
     echo_flows_closed,
     icmp_errors_to_guest,
@@ -79,6 +83,7 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "spliced_flows_opened",
     "spliced_flows_closed",
     "spliced_connect_failed",
+    "spliced_stalls_recovered",
     "splice_refused",
     "spliced_octets_to_guest",
     "spliced_octets_to_host",
@@ -91,6 +96,9 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "udp_to_guest",
     "udp_fragmented",
     "udp_refused_by_guest",
+    "udp_splices_opened",
+    "udp_splices_closed",
+    "udp_spliced",
     "echo_flows_opened",
     "echo_flows_closed",
     "icmp_errors_to_guest",

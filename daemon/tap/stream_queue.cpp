@@ -65,6 +65,7 @@ std::size_t stream_queue::parse(std::size_t most) noexcept
         if (front.is != stream_front::state::whole)
             return count;
         taken_ += front.octets();
+        counters_.add(report::counter::octets_from_guest, front.frame.size());
         frames_[count++] = {{}, front.frame};
     }
     more_ = true;
@@ -85,6 +86,7 @@ std::span<const rx_frame> stream_queue::receive(std::size_t most) noexcept
     } else {
         more_ = true;
     }
+    counters_.add(report::counter::frames_from_guest, count);
     return std::span{frames_}.first(count);
 }
 
@@ -131,6 +133,8 @@ void stream_queue::put(bytes_view headers, bytes_view payload, const wire::virti
             length = least_frame;
         }
         wire::put_stream_length(at, length);
+        counters_.add(report::counter::frames_to_guest);
+        counters_.add(report::counter::octets_to_guest, length);
         end_ += wire::stream_prefix_octets + length;
     }
 }

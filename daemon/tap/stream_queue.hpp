@@ -45,7 +45,7 @@ private:
     static constexpr std::size_t receive_octets = std::size_t{256} << 10;
     static constexpr std::size_t send_octets = std::size_t{1} << 20;
     static constexpr std::size_t high_water = std::size_t{384} << 10; ///< a super-frame of small segments doubles on its way
-    static constexpr std::size_t worth_sending = std::size_t{128} << 10;
+    static constexpr std::size_t worth_sending = std::size_t{64} << 10;
     static constexpr std::size_t least_frame = 60; ///< Ethernet's, without its checksum
 
     void fill() noexcept;

@@ -16,11 +16,14 @@ public:
         bool v4 = false, v6 = false;
     };
 
-    guest_link(const mac_address& mac, const ip_address& v4, const ip_address& v6, fixed keep) noexcept : keep_(keep)
+    guest_link(const mac_address& mac, const ip_address& v4, const ip_address& v6, fixed keep,
+               const ip_address& link_local = {}) noexcept
+        : keep_(keep)
     {
         set_mac(mac);
         v4_.store(v4.is_v4() ? v4.v4_value() : 0, std::memory_order_relaxed);
         v6_.store(v6);
+        link_local_.store(link_local);
     }
 
     [[nodiscard]] mac_address mac() const noexcept { return unpack(mac_.load(std::memory_order_relaxed)); }

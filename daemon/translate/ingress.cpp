@@ -29,6 +29,8 @@ std::optional<flow_key> flow_key_of(const packet& p) noexcept
         return key_of(p, wire::protocol_udp);
     case packet_kind::icmp:
     case packet_kind::icmpv6:
+        if (const auto refused = parse_unreachable(p))
+            return refused->key;
         if (const auto refused = refused_datagram(p))
             return refused;
         return echo_translator::key_of(p);
@@ -199,6 +201,8 @@ void ingress::take_icmp(const packet& p, instant now) noexcept
 {
     if (p.kind == packet_kind::icmpv6 && answer_neighbour(p))
         return;
+    if (const auto refused = parse_unreachable(p); refused && ctx_.config.tcp)
+        return tcp_.from_guest(*refused, now);
     if (const auto refused = refused_datagram(p))
         return udp_.on_refused_by_guest(*refused, now);
     if (!ctx_.config.icmp)

@@ -3,6 +3,7 @@
 
 #include "proto/base/time.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -27,12 +28,28 @@ inline constexpr int udp_receive_buffer = 1 << 20; ///< asked for; bursts wait h
 inline constexpr int errors_per_turn = 64;         ///< entries of a socket's error queue that are relayed at once
 inline constexpr int listener_batches = 8;         ///< reads of a listening UDP socket at once
 
-/// UDP and echo flows of one of `workers`, so that together they leave TCP half of the descriptors that are not `taken` already:
-/// a flood of datagrams holds its sockets until they time out.
-[[nodiscard]] constexpr std::size_t datagram_share(std::uint64_t descriptors, std::size_t taken, std::size_t workers) noexcept
-{
-    return descriptors > taken ? (descriptors - taken) / 2 / workers : 0;
-}
+/// What one of `workers` may have of the descriptors that are not taken already.
+class descriptor_shares {
+public:
+    constexpr descriptor_shares(std::size_t limit, std::size_t taken, std::size_t workers) noexcept
+        : available_(limit > taken ? limit - taken : 0), workers_(workers)
+    {
+    }
+
+    /// Sockets of UDP and echo flows: together they leave TCP half, as a flood of datagrams holds its sockets until they time
+    /// out.
+    [[nodiscard]] constexpr std::size_t datagram_sockets() const noexcept { return available_ / 2 / workers_; }
+
+    /// Connections of peers through one rule that the guest has not answered: a flood of them must not take what others need.
+    [[nodiscard]] constexpr std::uint32_t unanswered_flows() const noexcept
+    {
+        constexpr std::size_t most = 4096; ///< more than the backlog of any server
+        return static_cast<std::uint32_t>(std::max<std::size_t>(std::min(available_ / 4, most) / workers_, 1));
+    }
+
+private:
+    std::size_t available_, workers_;
+};
 
 inline constexpr duration echo_timeout = std::chrono::seconds{60};
 inline constexpr duration dns_timeout = std::chrono::seconds{5}; ///< after the answer to a query

@@ -40,6 +40,16 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
     apply(*f, all, now);
 }
 
+void tcp_translator::from_guest(const unreachable_segment& refused, instant now) noexcept
+{
+    auto* f = flows_.find(refused.key);
+    if (f == nullptr)
+        return ctx_.counters.drop(drop_reason::no_flow);
+    if (const auto what = f->c.on_unreachable(refused.seq); !what.none())
+        return apply(*f, {what}, now);
+    ctx_.counters.drop(drop_reason::not_for_us);
+}
+
 /// One segment: what it means to the connection is added to `all`, its octets to the delivery or, behind a gap, to the store.
 void tcp_translator::take_segment(tcp_flow& f, const wire::tcp_segment& s, delivery& d, tcp::outcome& all, instant now) noexcept
 {
@@ -69,6 +79,8 @@ void tcp_translator::take_part(tcp_flow& f, const tcp::segment& s, bytes_view pa
     const auto out = f.c.on_segment(s, now);
     all.acked += out.acked;
     all.what |= out.what;
+    if (out.what.has(tcp::effect::connected))
+        on_answered(f);
     if (out.what.has(tcp::effect::refuse_ack))
         all.refused = out.refused;
     if (out.what.has(tcp::effect::shutdown_write))

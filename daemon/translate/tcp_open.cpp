@@ -204,6 +204,10 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
         os::reset_on_close(connection.fd.get());
         return ctx_.counters.drop(drop_reason::no_translation);
     }
+    if (unanswered_[through.rule] >= ctx_.config.unanswered_flows) {
+        os::reset_on_close(connection.fd.get());
+        return ctx_.counters.drop(drop_reason::unanswered_share);
+    }
     const flow_key key{seen->guest, seen->source.address, seen->destination.port, seen->source.port, wire::protocol_tcp};
     endpoint accepted_at;
     if (ctx_.config.report_flows)
@@ -214,6 +218,9 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
         return os::reset_on_close(connection.fd.get());
     f->fd = connection.fd.release();
     f->from_peer = true;
+    f->unanswered = true;
+    f->rule = through.rule;
+    ++unanswered_[f->rule];
     f->readable = true;
     f->peek_offset = (family == ip_family::ipv4 ? peek_offset4_ : peek_offset6_) && os::set_peek_offset(f->fd, 0).has_value();
     ctx_.counters.add(counter::tcp_flows_accepted);
@@ -221,6 +228,15 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
     if (!ctx_.poller.add(f->fd, id, os::trigger::edge))
         return close(*f, now);
     apply(*f, {f->c.open_to_guest(initial_sequence(key, now), largest_mss(family), now)}, now);
+}
+
+/// The guest has answered a peer's connection, or it ends without an answer.
+void tcp_translator::on_answered(tcp_flow& f) noexcept
+{
+    if (!f.unanswered)
+        return;
+    f.unanswered = false;
+    --unanswered_[f.rule];
 }
 
 void tcp_translator::on_connect_event(tcp_flow& f, const os::event& e, instant now) noexcept

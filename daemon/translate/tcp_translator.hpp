@@ -15,6 +15,7 @@
 #include "daemon/translate/context.hpp"
 #include "proto/flow/table.hpp"
 #include "proto/flow/timer_wheel.hpp"
+#include "proto/icmp/unreachable.hpp"
 #include "proto/tcp/connection.hpp"
 #include "proto/tcp/receive_store.hpp"
 #include "proto/wire/tcp.hpp"
@@ -33,7 +34,9 @@ struct tcp_flow {
     bool error_queue : 1 = false;  ///< IP_RECVERR is set
     bool peek_offset : 1 = false;  ///< SO_PEEK_OFF works
     bool broken : 1 = false;       ///< a send has failed for good
+    bool unanswered : 1 = false;   ///< a peer's: the guest has not answered our SYN, and the rule counts it
     bool urgent : 1 = false;       ///< the peer sends urgent data: a short read does not mean that there is no more
+    std::uint8_t rule = 0;         ///< that a peer came through
     int fd = -1;
     tcp::receive_store::queue store;
     tcp::connection c;
@@ -59,6 +62,8 @@ public:
 
     /// Segments of one flow that follow each other in a batch. At most tap_queue::most_frames.
     void from_guest(std::span<const guest_packet* const> run, instant now) noexcept;
+    /// An ICMP error of the guest.
+    void from_guest(const unreachable_segment& refused, instant now) noexcept;
     /// An ICMP error of the kernel, readiness, or a failure of the flow's socket.
     void from_socket(flow_id id, const os::event& e, instant now) noexcept;
     /// A connection that the listener accepted for the guest.
@@ -107,6 +112,7 @@ private:
     void send_data(tcp_flow& f, std::size_t octets, instant now) noexcept;
     void drain(tcp_flow& f, instant now) noexcept;
     void fail(tcp_flow& f, instant now) noexcept;
+    void on_answered(tcp_flow& f) noexcept;
     void on_connect_event(tcp_flow& f, const os::event& e, instant now) noexcept;
 
     // tcp_translator.cpp
@@ -132,6 +138,7 @@ private:
     tcp::receive_store store_;
     std::span<std::uint32_t> acks_, ready_; ///< slots; each flow stands in each at most once
     std::size_t ack_count_ = 0, ready_count_ = 0;
+    std::array<std::uint32_t, forward_rules::capacity()> unanswered_{}; ///< of each rule, flows that the guest has not answered
     bool peek_offset4_, peek_offset6_;
     std::array<octet, 65536> scratch_; ///< for what a kernel without peek offsets reads again
 };

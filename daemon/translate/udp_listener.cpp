@@ -1,7 +1,9 @@
-// Datagrams of peers at listening sockets: they begin flows, or belong to flows that have no socket of their own.
+// Datagrams of peers at listening sockets: they begin flows, or belong to flows that have no socket of their own. What goes from
+// loopback to loopback is not for the tap.
 
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/to_guest.hpp"
+#include "daemon/translate/udp_splice.hpp"
 #include "daemon/translate/udp_translator.hpp"
 #include "proto/wire/protocol.hpp"
 
@@ -81,8 +83,14 @@ void udp_translator::from_listener(int fd, const listener_name& name, instant no
         const auto count = os::receive_batch(fd, into, got, os::want_addresses::yes);
         if (!count)
             return relay_listener_errors(fd, name);
-        for (std::size_t i = 0; i < *count; ++i)
-            take_from_peer(name, got[i], into[i].data(), now);
+        for (std::size_t i = 0; i < *count; ++i) {
+            if (splice_ != nullptr && splice_->takes(name, got[i].source))
+                splice_->from_listener(name, got[i], into[i].first(got[i].length), now);
+            else if (name.side == rule_side::guest || ctx_.config.splice_only)
+                ctx_.counters.drop(drop_reason::no_translation);
+            else
+                take_from_peer(name, got[i], into[i].data(), now);
+        }
         if (*count < os::most_received)
             return;
     }
@@ -97,7 +105,7 @@ void udp_translator::relay_listener_errors(int fd, const listener_name& through)
         const auto entry = os::take_queued_error(fd, quoted);
         if (!entry)
             break;
-        const auto seen = as_seen_by_guest(through, entry->destination, {});
+        const auto seen = through.side == rule_side::host ? as_seen_by_guest(through, entry->destination, {}) : std::nullopt;
         const auto* f = seen ? flows_.find(key_of(*seen)) : nullptr;
         if (f != nullptr)
             relay_error(ctx_, f->key, *entry, entry->destination.address, bytes_view{quoted}.first(entry->length));

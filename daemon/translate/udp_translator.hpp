@@ -28,6 +28,8 @@
 
 namespace tapioca {
 
+class udp_splice;
+
 struct udp_flow {
     flow_key key;
     bool ready_listed : 1 = false;
@@ -55,6 +57,9 @@ public:
     ~udp_translator();
     udp_translator(const udp_translator&) = delete;
     udp_translator& operator=(const udp_translator&) = delete;
+
+    /// Datagrams between the loopbacks go there.
+    void splice_through(udp_splice& s) noexcept { splice_ = &s; }
 
     [[nodiscard]] bool owns(const flow_key& key) noexcept { return flows_.find(key) != nullptr; }
 
@@ -147,6 +152,7 @@ private:
     static constexpr std::size_t rooms = os::most_received + 1;
 
     context& ctx_;
+    udp_splice* splice_ = nullptr; ///< null: nothing is spliced
     os::arena flow_memory_, timer_memory_, list_memory_, room_memory_;
     flow_table<udp_flow> flows_;
     timer_wheel wheel_;

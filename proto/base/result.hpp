@@ -48,6 +48,7 @@ enum class drop_reason : std::uint8_t {
     tap_gso,             ///< an offload header that contradicts its frame
     rate_limited,        ///< more answers of this kind than allowed
     no_translation,      ///< no address under which the guest could see the peer
+    unanswered_share,    ///< a peer's connection through a rule with as many as it may have that the guest has not answered
     datagram_share,      ///< no flow for a datagram: UDP and echo have their share of the descriptors
     count_
 };
@@ -62,7 +63,7 @@ inline constexpr std::array<std::string_view, drop_reason_count> drop_reason_nam
     "fragment_too_large", "fragment_bad",      "fragment_no_memory", "fragment_timeout",  "no_flow",
     "flow_table_full",    "socket_failed",     "send_failed",        "message_too_big",   "outside_window",
     "overflow_exhausted", "mailbox_full",      "tap_truncated",      "tap_write_failed",  "tap_gso",
-    "rate_limited",       "no_translation",    "datagram_share",
+    "rate_limited",       "no_translation",    "unanswered_share",   "datagram_share",
 };
 static_assert(!drop_reason_names.back().empty());
 

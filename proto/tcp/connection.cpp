@@ -345,6 +345,16 @@ void connection::on_fin(outcome& out) noexcept
     }
 }
 
+effects connection::on_unreachable(seq_number quoted) noexcept
+{
+    // Nobody has answered our SYN yet, so there is nothing to wait for (RFC 5461 section 4.1); a connection that stands outlives
+    // errors on its path (RFC 1122 section 4.2.3.9, RFC 5927 section 5.2). The number must be one on its way (section 4.1).
+    if (state != syn_sent || quoted != iss)
+        return {};
+    state = closed;
+    return effect::reset_socket | effect::close_flow;
+}
+
 void connection::on_gap_filled(std::uint32_t octets) noexcept
 {
     rcv_nxt += octets;

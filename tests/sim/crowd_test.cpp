@@ -39,7 +39,7 @@ TEST_CASE("a flood of datagrams takes its share of the descriptors and no more: 
 {
     simulation s{{.flows = 1024}};
     s.kernel.has_udp = true;
-    s.config.datagram_flows = limits::datagram_share(110, 10, 1);
+    s.config.datagram_sockets = limits::descriptor_shares(110, 10, 1).datagram_sockets();
     peers_answer(s);
     for (std::uint16_t n = 0; n < 500; ++n)
         flood_udp(s, n);
@@ -140,6 +140,70 @@ TEST_CASE("a flood of SYNs fills the table and no more; who is already there is 
     peers_answer(s);
     auto& d = s.guest_opens();
     CHECK(s.run_until([&] { return d.guest->at == stage::open; }, 1s));
+}
+
+TEST_CASE("a thousand peers connect in the same moment: all are served")
+{
+    simulation s{{.flows = 2048}};
+    s.config.unanswered_flows = limits::descriptor_shares(65536, 1, 2).unanswered_flows();
+    std::vector<conversation*> all;
+    for (int i = 0; i < 1000; ++i) {
+        auto& c = *all.emplace_back(&s.peer_opens());
+        c.guest->write_and_finish(100, s.now());
+        c.peer.to_send = 100;
+        c.peer.finish = true;
+    }
+    const auto start = s.now();
+    const auto served = [](auto* c) { return c->peer.received == 100 && c->guest->received() == 100; };
+    CHECK(s.run_until([&] { return s.tcp->flow_count() == 0 && std::all_of(all.begin(), all.end(), served); }, 10s));
+    CHECK(s.now() - start < 1s);
+    CHECK(s.count(report::counter::tcp_timeouts) == 0);
+    check_no_complaints(s);
+    CHECK(s.nothing_left());
+}
+
+TEST_CASE("peers that the guest does not answer take the share of their rule, and leave the other rules theirs")
+{
+    simulation s;
+    s.config.unanswered_flows = 8;
+    (void)s.config.host_rules.push_back(s.config.host_rules[0]);
+    std::vector<conversation*> all;
+    for (int i = 0; i < 20; ++i)
+        all.emplace_back(&s.peer_opens())->guest->mute = true;
+    s.run_for(1ms);
+    CHECK(s.tcp->flow_count() == 8);
+    CHECK(s.dropped(drop_reason::unanswered_share) == 12);
+    CHECK(std::count_if(all.begin(), all.end(), [](auto* c) { return c->peer.saw_reset; }) == 12);
+    s.rule = 1;
+    auto& other = s.peer_opens();
+    CHECK(s.run_until([&] { return other.guest->at == stage::open; }, 1s));
+    s.rule = 0;
+
+    all[0]->guest->mute = false; // answers the SYN that is repeated
+    all[1]->guest->mute = false;
+    all[1]->guest->at = stage::closed;
+    CHECK(s.run_until([&] { return all[0]->guest->at == stage::open && all[1]->peer.saw_reset; }, 2s));
+    for (int i = 0; i < 3; ++i)
+        s.peer_opens().guest->mute = true;
+    s.run_for(1ms);
+    CHECK(s.dropped(drop_reason::unanswered_share) == 13);
+    CHECK(s.tcp->flow_count() == 10);
+    s.run_for(30s); // the others are given up
+    CHECK(s.tcp->flow_count() == 2);
+    auto& last = s.peer_opens();
+    CHECK(s.run_until([&] { return last.guest->at == stage::open; }, 1s));
+}
+
+TEST_CASE("what floods may take is a share of the descriptors, however few there are")
+{
+    using limits::descriptor_shares;
+    STATIC_REQUIRE(descriptor_shares(1'048'576, 76, 1).datagram_sockets() == 524'250);
+    STATIC_REQUIRE(descriptor_shares(1'048'576, 76, 4).datagram_sockets() == 131'062);
+    STATIC_REQUIRE(descriptor_shares(100, 200, 1).datagram_sockets() == 0);
+    STATIC_REQUIRE(descriptor_shares(1'048'576, 76, 1).unanswered_flows() == 4096);
+    STATIC_REQUIRE(descriptor_shares(1'048'576, 76, 4).unanswered_flows() == 1024);
+    STATIC_REQUIRE(descriptor_shares(1024, 24, 1).unanswered_flows() == 250);
+    STATIC_REQUIRE(descriptor_shares(100, 200, 1).unanswered_flows() == 1);
 }
 
 TEST_CASE("three hundred connections one after the other leave nothing, also under the same name")

@@ -1,4 +1,6 @@
+#include "proto/responder/icmp_error.hpp"
 #include "tests/sim/scenario.hpp"
+#include "tests/support/reference_network.hpp"
 
 using namespace tapioca;
 using namespace tapioca::test;
@@ -140,6 +142,90 @@ TEST_CASE("the host's sysctls change how often and when a SYN is repeated")
     check_syn_schedule({.syn_retries = 127, .syn_linear_timeouts = 0}, {0, 1, 3, 7, 15, 31, 63, 127, 247}); // 120 s at most
     check_syn_schedule({.syn_retries = 3, .syn_linear_timeouts = 127}, {0, 1, 2, 3, 4, 5, 6, 7, 8});
     check_syn_schedule({.rto_max = 2s}, {0, 1, 2, 3, 4, 5, 7, 9, 11});
+}
+
+namespace {
+
+/// The guest's system says that a segment of ours did not get through.
+void refuse_by_icmp(simulation& s, const conversation& c, icmp_cause cause, seq_number quoted)
+{
+    const auto& key = c.guest->key();
+    icmp_error_request r{.our_mac = guest_mac, .guest_mac = s.config.net.our_mac, .offender = key.guest, .cause = cause};
+    r.protocol = wire::protocol_tcp;
+    r.guest = {key.remote, key.remote_port}; // the roles are exchanged: the error is about a packet of ours
+    r.remote = {key.guest, key.guest_port};
+    r.sequence = quoted.value();
+    r.payload_length = 12;
+    std::array<octet, 1514> frame;
+    const auto size = icmp_error(r, frame);
+    REQUIRE(size != 0);
+    s.inject({frame.data(), size});
+}
+
+std::vector<icmp_cause> refusals(ip_family family)
+{
+    if (family == ip_family::ipv4)
+        return {{3, 0}, {3, 1}, {3, 2}, {3, 3}, {3, 9}, {3, 10}, {3, 13}};
+    return {{1, 0}, {1, 1}, {1, 3}, {1, 4}};
+}
+
+} // namespace
+
+TEST_CASE("a guest that answers a SYN with an ICMP error: the peer is reset at once")
+{
+    for (const auto family : {ip_family::ipv4, ip_family::ipv6})
+        for (const auto& cause : refusals(family)) {
+            simulation s{{.v6 = family == ip_family::ipv6}};
+            segment_log log{s};
+            auto& c = s.peer_opens();
+            c.guest->mute = true;
+            s.run_for(1ms);
+            REQUIRE(log.count(wire::tcp_syn) == 1);
+            refuse_by_icmp(s, c, cause, log.all[0].s.seq);
+            CHECK(s.run_until([&] { return c.peer.saw_reset; }, 1ms));
+            CHECK(s.nothing_left());
+        }
+}
+
+TEST_CASE("an ICMP error about another segment, another connection, or only an MTU, refuses nothing")
+{
+    simulation s;
+    segment_log log{s};
+    auto& c = s.peer_opens();
+    c.guest->mute = true;
+    s.run_for(1ms);
+    const auto iss = log.all.at(0).s.seq;
+    refuse_by_icmp(s, c, {3, 3}, iss + 1);
+    refuse_by_icmp(s, c, {3, 3}, iss - 1);
+    refuse_by_icmp(s, c, {3, 4, 1400}, iss);
+    s.run_for(1ms);
+    CHECK(s.dropped(drop_reason::not_for_us) == 2);
+    simulation::conversation other;
+    auto key = c.guest->key();
+    key.remote_port = 7;
+    other.guest = std::make_unique<guest_tcp>(key, link_ends{}, guest_options{}, 1);
+    refuse_by_icmp(s, other, {3, 3}, iss);
+    s.run_for(1ms);
+    CHECK(s.dropped(drop_reason::no_flow) == 1);
+    CHECK_FALSE(c.peer.saw_reset);
+    CHECK(s.tcp->flow_count() == 1);
+}
+
+TEST_CASE("an ICMP error about a connection that stands is no reason to end it")
+{
+    for (const bool from_peer : {true, false}) {
+        simulation s;
+        segment_log log{s};
+        peers_answer(s);
+        auto& c = from_peer ? s.peer_opens() : s.guest_opens();
+        REQUIRE(s.run_until([&] { return c.guest->at == stage::open; }, 1s));
+        const auto iss = log.all.at(0).s.seq;
+        refuse_by_icmp(s, c, {3, 3}, iss);
+        refuse_by_icmp(s, c, {3, 1}, iss + 1);
+        s.run_for(1ms);
+        CHECK(s.dropped(drop_reason::not_for_us) == 2);
+        converse_to_end(s, c, 1000, 1000);
+    }
 }
 
 TEST_CASE("a closed port of the guest resets the peer at once")

@@ -76,7 +76,7 @@ simulation::conversation& simulation::peer_opens(const guest_options& options)
     auto& c = add(key, options);
     c.guest->listen();
     auto accepted = kernel.accept_from({key.remote, key.remote_port}, c.peer.socket);
-    tcp->from_peer(std::move(accepted), {.port = key.guest_port, .protocol = wire::protocol_tcp}, now());
+    tcp->from_peer(std::move(accepted), {.rule = rule, .port = key.guest_port, .protocol = wire::protocol_tcp}, now());
     return c;
 }
 

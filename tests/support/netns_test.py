@@ -1,4 +1,5 @@
 """The runner of the tests in tests/netns: checks what they need, and says plainly why they are skipped (status 77)."""
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -6,6 +7,7 @@ import sys
 import unittest
 
 sys.dont_write_bytecode = True
+DISTRIBUTION_PYTHON = "/usr/bin/python3"
 SANITIZED = bool(os.environ.get("TAPIOCA_SANITIZE"))     # sanitizers map memory, have threads, and need room
 
 
@@ -24,6 +26,16 @@ def missing():
     if subprocess.run(user, stderr=subprocess.DEVNULL).returncode:
         return "ordinary users may not make user namespaces here"
     return ""
+
+
+def needs_module(name):
+    """Goes on under the distribution's own Python, for which modules are packaged, if this one lacks the module."""
+    if importlib.util.find_spec(name):
+        return
+    if os.path.exists(DISTRIBUTION_PYTHON) and not os.path.samefile(sys.executable, DISTRIBUTION_PYTHON):
+        os.execv(DISTRIBUTION_PYTHON, [DISTRIBUTION_PYTHON, *sys.argv])
+    print(f"skipped: needs the Python module {name}")
+    sys.exit(77)
 
 
 def needs(*programs):

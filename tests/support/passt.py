@@ -12,42 +12,40 @@ _serial = itertools.count()
 LAUNCH = "import os, sys\nhave, want = map(int, sys.argv[1:3])\nos.dup2(have, want)\nhave == want or os.close(have)\nos.execv(sys.argv[3], sys.argv[3:])"
 
 
+def launcher(connected, number):
+    """The start of a command line that has the socket as descriptor `number`."""
+    return [PYTHON, "-c", LAUNCH, connected.fileno(), number] if connected else []
+
+
 class Passt(Daemon):
     """In the foreground, without forwarded ports; ready when its PID file is written."""
 
-    def __init__(self, host, *options, uid=USER, connected=None, number=3, path=True):
-        """connected: a socket to serve as descriptor `number`. path: that of the listening socket, True for one of our own choice."""
+    def __init__(self, host, *options, uid=USER, connected=None, number=3, path=True, also=()):
+        """connected: a socket to serve as descriptor `number`. path: that of the listening socket, True for one of our own choice,
+        None for passt's. also: further descriptors that it inherits."""
         self.host = host
         self.base = f"{host.dir}/passt{next(_serial)}"
         self.log_path, self.pid_path = self.base + ".log", self.base + ".pid"
         self.path = None if connected else self.base + ".socket" if path is True else path
-        argv = [host.binary("passt"), "-f", "--pid", self.pid_path, *options]
-        launch, passed = [], ()
-        if connected:
-            argv += ["--fd", number]
-            launch, passed = [PYTHON, "-c", LAUNCH, connected.fileno(), number], (connected.fileno(),)
-        else:
-            argv += ["-s", self.path] if self.path else []
+        where = ["--fd", number] if connected else ["-s", self.path] if self.path else []
+        argv = [*launcher(connected, number), host.binary("passt"), "-f", "--pid", self.pid_path, *options, *where]
         with open(self.log_path, "w") as log:
-            self.process = host.popen(*launch, *argv, uid=uid, stdout=log, stderr=log, pass_fds=passed)
+            self.process = host.popen(*argv, uid=uid, stdout=log, stderr=log, pass_fds=(*([connected.fileno()] if connected else []), *also))
         try:
             wait_until(self._ready, "PID file of the daemon")
         except (TimeoutError, RuntimeError):
             cleanup.end_process(self.process)
             raise RuntimeError(f"{' '.join(map(str, argv))}: {self.log()}") from None
 
-    def connect(self):
-        """A connection such as a machine makes."""
-        s = socket.socket(socket.AF_UNIX)
-        s.connect(self.path)
-        return s
+    @staticmethod
+    def run_in_background(host, *options, connected, number=3, uid=USER):
+        """Until the parent has ended; the daemon lives on in the background."""
+        host.run(*launcher(connected, number), host.binary("passt"), *options, "--fd", number, uid=uid, pass_fds=(connected.fileno(),))
 
 
 def pair():
     """Two connected sockets: one for passt, one for its client."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX)
-    os.set_inheritable(theirs.fileno(), True)
-    return ours, theirs
+    return socket.socketpair(socket.AF_UNIX)
 
 
 def private_tmp(host):

@@ -2,7 +2,9 @@
 #include "daemon/os/host_facts.hpp"
 #include "tests/unit/daemon/config/command_line_support.hpp"
 
+#include <cstdio>
 #include <fstream>
+#include <sys/utsname.h>
 
 using namespace tapioca;
 using namespace tapioca::test;
@@ -136,7 +138,7 @@ TEST_CASE("what the kernel can do decides, too")
                       "Device binding for '-t %eth0/80' unsupported (requires kernel 5.7+)\n");
 }
 
-TEST_CASE("the kernel's own ports are those of its file")
+TEST_CASE("what the kernel can do is asked of the kernel")
 {
     std::ifstream file{"/proc/sys/net/ipv4/ip_local_port_range"};
     unsigned first = 0, last = 0;
@@ -147,6 +149,12 @@ TEST_CASE("the kernel's own ports are those of its file")
     const auto facts = discover_port_facts();
     CHECK((facts.ephemeral.first == first && facts.ephemeral.last == last));
     CHECK(facts.ipv6 == os::has_ipv6());
+    utsname kernel{};
+    REQUIRE(::uname(&kernel) == 0);
+    int major = 0, minor = 0;
+    REQUIRE(std::sscanf(kernel.release, "%d.%d", &major, &minor) == 2);
+    if (major > 5 || (major == 5 && minor >= 7))
+        CHECK(facts.device_binding);
 }
 
 TEST_CASE("the short cut between the loopbacks: off, further, or alone")

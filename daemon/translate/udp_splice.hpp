@@ -1,0 +1,103 @@
+// UDP past the tap: between the loopback of the host and the guest's namespace, from socket to socket.
+//
+// A flow has two ends. The near one faces who began it and is bound to the address and port that were asked; the far one leads to
+// the server and has the client's source port where that is free. Both are connected. Where the near one may not be bound (a
+// privileged port), answers leave through the listening socket and the client's datagrams keep coming there. Runs of datagrams
+// travel as one message (UDP_GRO, UDP_SEGMENT). What a server refuses cannot be told to the client: nobody sends ICMP errors
+// without privilege.
+//
+// udp_splice.cpp moves datagrams and keeps time, udp_splice_open.cpp begins flows.
+#pragma once
+
+#include "daemon/os/arena.hpp"
+#include "daemon/os/batch_io.hpp"
+#include "daemon/translate/context.hpp"
+#include "proto/flow/timer_wheel.hpp"
+#include "proto/udp/pseudo_connection.hpp"
+
+namespace tapioca {
+
+struct udp_splice_end {
+    int fd = -1;
+    bool ready = false;   ///< it has datagrams, and the flow is listed
+    bool settled = false; ///< nothing from before the connect can be in the queue any more
+};
+
+struct udp_splice_flow {
+    flow_key key; ///< where the client asked, and the client; see udp_splice::key_of
+    listener_name through;
+    bool listed = false;
+    bool through_listener = false; ///< the near end has no socket: answers go `between` through the listening one
+    os::addressing between;        ///< the client, and the address that it asked
+    endpoint server;
+    std::array<udp_splice_end, 2> ends; ///< by rule_side
+    pseudo_connection life;             ///< the client in the guest's role
+
+    [[nodiscard]] rule_side far_side() const noexcept
+    {
+        return through.side == rule_side::host ? rule_side::guest : rule_side::host;
+    }
+    [[nodiscard]] udp_splice_end& end(rule_side s) noexcept { return ends[static_cast<std::size_t>(s)]; }
+    [[nodiscard]] ip_family family() const noexcept { return server.address.family(); }
+};
+static_assert(sizeof(udp_splice_flow) <= 168);
+
+class udp_splice {
+public:
+    static constexpr std::size_t most_flows = std::size_t{1} << 16;
+    static constexpr std::size_t sockets_of_flow = 2; ///< at most
+
+    /// Reserves all memory; `capacity` is a power of two.
+    udp_splice(context& ctx, std::size_t capacity, instant start);
+    ~udp_splice();
+    udp_splice(const udp_splice&) = delete;
+    udp_splice& operator=(const udp_splice&) = delete;
+
+    /// Whether what a peer sends to a listening socket goes past the tap.
+    [[nodiscard]] bool takes(const listener_name& through, const endpoint& peer) const noexcept;
+    /// A datagram at a listening socket, if takes().
+    void from_listener(const listener_name& through, const os::incoming& in, bytes_view payload, instant now) noexcept;
+    /// Readiness or an error of a flow's socket on that side.
+    void from_socket(flow_id id, rule_side side, const os::event& e) noexcept;
+
+    void expire(instant now) noexcept;
+    [[nodiscard]] instant next_deadline() const noexcept { return wheel_.next(); }
+    /// Reads the sockets that are ready.
+    void end_turn(instant now) noexcept;
+    [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0; }
+    [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
+
+private:
+    // udp_splice_open.cpp
+    [[nodiscard]] static flow_key key_of(const listener_name& through, const os::incoming& in) noexcept;
+    [[nodiscard]] endpoint server_of(const listener_name& through, const ip_address& asked) const noexcept;
+    [[nodiscard]] udp_splice_flow* open(const flow_key& key, const listener_name& through, const os::incoming& in,
+                                        instant now) noexcept;
+    [[nodiscard]] os::result<os::unique_fd> make_socket(rule_side side, ip_family family) noexcept;
+    [[nodiscard]] os::result<void> open_far(udp_splice_flow& f) noexcept;
+    [[nodiscard]] os::result<void> open_near(udp_splice_flow& f) noexcept;
+    [[nodiscard]] os::result<void> connect(udp_splice_flow& f, rule_side side, os::unique_fd fd, const endpoint& to) noexcept;
+
+    // udp_splice.cpp
+    void list_ready(udp_splice_flow& f, rule_side side) noexcept;
+    void pump(udp_splice_flow& f, rule_side from, instant now) noexcept;
+    [[nodiscard]] std::size_t forward(udp_splice_flow& f, rule_side from, std::span<const os::incoming> got,
+                                      instant now) noexcept;
+    void send(udp_splice_flow& f, rule_side to, std::span<const os::outgoing> messages) noexcept;
+    void send_singly(int fd, ip_family family, const os::outgoing& run) noexcept;
+    [[nodiscard]] bytes_span room(std::size_t i) const noexcept;
+    [[nodiscard]] instant expiry(const udp_splice_flow& f) const noexcept;
+    void arm(const udp_splice_flow& f) noexcept;
+    void close(udp_splice_flow& f, instant now) noexcept;
+    void report(report::event_kind kind, const udp_splice_flow& f, instant now, int error = 0) noexcept;
+
+    context& ctx_;
+    os::arena flow_memory_, timer_memory_, list_memory_, room_memory_;
+    flow_table<udp_splice_flow> flows_;
+    timer_wheel wheel_;
+    std::span<std::uint32_t> ready_; ///< slots; each flow stands in it at most once
+    std::size_t ready_count_ = 0;
+    udp_timeouts timeouts_;
+};
+
+} // namespace tapioca

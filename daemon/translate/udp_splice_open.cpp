@@ -1,0 +1,151 @@
+// How flows past the tap begin: with a client's datagram at a listening socket, on either side.
+
+#include "daemon/os/socket.hpp"
+#include "daemon/translate/limits.hpp"
+#include "daemon/translate/tcp_splice.hpp"
+#include "daemon/translate/udp_splice.hpp"
+#include "proto/wire/protocol.hpp"
+
+#include <cerrno>
+
+namespace tapioca {
+
+using report::counter;
+
+namespace {
+
+constexpr octet asked_in_namespace = 0x80; ///< beside the protocol in a key: both sides have the same loopback addresses
+
+constexpr ip_address any(ip_family family) noexcept { return family == ip_family::ipv4 ? ip_address::v4(0) : ip_address{}; }
+
+constexpr ip_address loopback(ip_family family) noexcept
+{
+    return family == ip_family::ipv4 ? ip_address::v4(127, 0, 0, 1) : ip_address::v6({0, 0, 0, 0, 0, 0, 0, 1});
+}
+
+} // namespace
+
+bool udp_splice::takes(const listener_name& through, const endpoint& peer) const noexcept
+{
+    return is_spliced(ctx_.config, ctx_.rule_of(through), through, peer);
+}
+
+flow_key udp_splice::key_of(const listener_name& through, const os::incoming& in) noexcept
+{
+    const auto side = through.side == rule_side::guest ? asked_in_namespace : octet{0};
+    return {in.local, in.source.address, through.port, in.source.port, static_cast<octet>(wire::protocol_udp | side)};
+}
+
+/// From the namespace, the same loopback address of the host. From the host, the namespace's public address, as servers there may
+/// listen on that alone.
+endpoint udp_splice::server_of(const listener_name& through, const ip_address& asked) const noexcept
+{
+    const auto port = ctx_.rule_of(through).target_port(through.port);
+    if (through.side == rule_side::guest || (ctx_.config.host_loopback_to_namespace && asked.is_loopback()))
+        return {asked, port};
+    const auto family = asked.family();
+    const auto guest = family == ip_family::ipv4 ? ctx_.guest.v4() : ctx_.guest.v6();
+    return {guest.is_unspecified() || ctx_.config.host_loopback_to_namespace ? loopback(family) : guest, port};
+}
+
+void udp_splice::from_listener(const listener_name& through, const os::incoming& in, bytes_view payload, instant now) noexcept
+{
+    const bool loopbacks = in.source.address.is_loopback() && in.local.is_loopback();
+    if (in.truncated)
+        return ctx_.counters.drop(drop_reason::truncated);
+    if (in.source.port == 0 || (through.side == rule_side::guest && !loopbacks))
+        return ctx_.counters.drop(drop_reason::no_translation);
+    const auto key = key_of(through, in);
+    auto* f = flows_.find(key);
+    if (f == nullptr)
+        f = open(key, through, in, now);
+    if (f == nullptr)
+        return;
+    f->life.on_guest(now, 1);
+    arm(*f);
+    const os::outgoing message{.pieces = {&payload, 1}, .ttl = {}, .tos = {}};
+    send(*f, f->far_side(), {&message, 1});
+}
+
+udp_splice_flow* udp_splice::open(const flow_key& key, const listener_name& through, const os::incoming& in, instant now) noexcept
+{
+    const auto server = server_of(through, in.local);
+    if (!ctx_.reserve_datagram_sockets(sockets_of_flow))
+        return nullptr;
+    auto* f = flows_.insert(key);
+    if (f == nullptr) {
+        ctx_.release_datagram_sockets(sockets_of_flow);
+        ctx_.counters.drop(drop_reason::flow_table_full);
+        ctx_.report(report::event_kind::flow_table_full, now,
+                    {server.address, in.source.address, server.port, in.source.port, wire::protocol_udp});
+        return nullptr;
+    }
+    f->through = through;
+    f->between = {in.source, in.local};
+    f->server = server;
+    ctx_.counters.add(counter::udp_splices_opened);
+    report(report::event_kind::flow_opened, *f, now);
+    auto done = open_far(*f);
+    if (done)
+        done = open_near(*f);
+    if (done)
+        return f;
+    ctx_.counters.drop(drop_reason::socket_failed);
+    if (done.error().value() != EAGAIN) // the namespace's sockets have run out for a moment
+        report(report::event_kind::socket_failed, *f, now, done.error().value());
+    close(*f, now);
+    return nullptr;
+}
+
+os::result<os::unique_fd> udp_splice::make_socket(rule_side side, ip_family family) noexcept
+{
+    if (side == rule_side::host)
+        return os::udp_socket(family);
+    using kind = namespace_sockets::kind;
+    auto fd = ctx_.in_namespace == nullptr ? os::unique_fd{}
+                                           : ctx_.in_namespace->take(family == ip_family::ipv4 ? kind::udp4 : kind::udp6);
+    errno = EAGAIN;
+    return fd ? os::result<os::unique_fd>{std::move(fd)} : os::result<os::unique_fd>{os::last_error()};
+}
+
+/// With the client's source port, unless that is privileged or taken on this side.
+os::result<void> udp_splice::open_far(udp_splice_flow& f) noexcept
+{
+    auto fd = make_socket(f.far_side(), f.family());
+    if (!fd)
+        return fd.error();
+    if (f.family() == ip_family::ipv6)
+        (void)os::set_v6_only(fd->get());
+    (void)os::bind(fd->get(), {any(f.family()), f.between.to.port});
+    return connect(f, f.far_side(), std::move(*fd), f.server);
+}
+
+os::result<void> udp_splice::open_near(udp_splice_flow& f) noexcept
+{
+    auto fd = make_socket(f.through.side, f.family());
+    if (!fd)
+        return fd.error();
+    (void)os::share_port(fd->get());
+    if (f.family() == ip_family::ipv6)
+        (void)os::set_v6_only(fd->get());
+    if (!f.between.from.is_unspecified() && os::bind(fd->get(), {f.between.from, f.through.port}))
+        return connect(f, f.through.side, std::move(*fd), f.between.to);
+    f.through_listener = true;
+    return {};
+}
+
+os::result<void> udp_splice::connect(udp_splice_flow& f, rule_side side, os::unique_fd fd, const endpoint& to) noexcept
+{
+    (void)os::set_udp_gro(fd.get());
+    (void)os::set_receive_buffer(fd.get(), limits::udp_receive_buffer);
+    if (const auto connected = os::connect(fd.get(), to, ctx_.scope_of(to.address)); !connected)
+        return connected.error();
+    const auto kind = side == rule_side::host ? source::udp_splice_host : source::udp_splice_guest;
+    const os::token id{static_cast<std::uint8_t>(kind), flows_.id_of(f).value};
+    if (const auto added = ctx_.poller.add(fd.get(), id, os::trigger::edge_input); !added)
+        return added;
+    f.end(side).fd = fd.release();
+    return {};
+}
+
+} // namespace tapioca

@@ -1,0 +1,40 @@
+#include "proto/icmp/quotation.hpp"
+
+#include "proto/wire/ipv4.hpp"
+#include "proto/wire/ipv6.hpp"
+
+namespace tapioca {
+namespace {
+
+parsed<quotation> quoted_ipv4(bytes_view octets) noexcept
+{
+    reader in{octets};
+    const auto h = TAPIOCA_TRY(in.take<wire::ipv4_header>());
+    const std::size_t length = (h.version_ihl & 0x0fU) * 4U;
+    if (h.version_ihl >> 4 != 4)
+        return drop_reason::bad_version;
+    if (length < sizeof h)
+        return drop_reason::bad_header_length;
+    if ((h.flags_fragment & wire::ipv4_fragment_offset) != 0)
+        return drop_reason::bad_type;
+    (void)TAPIOCA_TRY(in.take(length - sizeof h));
+    return quotation{ip_address{h.source}, ip_address{h.destination}, h.protocol, in.rest()};
+}
+
+parsed<quotation> quoted_ipv6(bytes_view octets) noexcept
+{
+    reader in{octets};
+    const auto h = TAPIOCA_TRY(in.take<wire::ipv6_header>());
+    if (h.version_class_flow >> 28 != 6)
+        return drop_reason::bad_version;
+    return quotation{ip_address{h.source}, ip_address{h.destination}, h.next_header, in.rest()};
+}
+
+} // namespace
+
+parsed<quotation> parse_quotation(ip_family family, bytes_view octets) noexcept
+{
+    return family == ip_family::ipv4 ? quoted_ipv4(octets) : quoted_ipv6(octets);
+}
+
+} // namespace tapioca

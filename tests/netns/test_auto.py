@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""auto: ports that somebody listens on appear on the other side soon, vanish soon, do not chase each other, and cost nothing."""
+import contextlib
+import os
+import socket
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import netns_test
+from guests import connected_guest
+from hosts import HOST4, HOST6, SimulatedHost
+from inside import (BOTH, accept_or_end, guest_place, host_place, meet, processor_seconds, raise_descriptor_limit, remote_place)
+
+AUTO = ("-t", "auto", "-u", "auto", "-T", "auto", "-U", "auto")
+SOON = 2.0
+TCP, UDP = BOTH[0][1], BOTH[1][1]
+
+
+def answered(place, address, port, kind, server):
+    """Whether a client reaches this server's socket right now; a refusal is False."""
+    with contextlib.ExitStack() as stack:
+        try:
+            client = stack.enter_context(place.connected(address, port, kind, timeout=1))
+            if kind == TCP:
+                client.settimeout(1)
+                server.settimeout(1)
+                accept_or_end(server, client, stack)
+                return True
+            client.send(b"question")
+            server.settimeout(0.2)
+            while True:
+                data, peer = server.recvfrom(100)
+                server.sendto(data, peer)
+                client.settimeout(0.5)
+                if client.recv(100) == b"question":
+                    return True
+        except OSError:
+            return False
+
+
+def refused(place, address, port, kind):
+    """Whether a new client is told that there is nobody; flows that are left of earlier ones do not matter."""
+    try:
+        with place.connected(address, port, kind, timeout=0.1) as client:
+            client.send(b"question")
+            client.recv(100)
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def open_port(place, address, port, kind):
+    """Whether anything is bound to this port: a server cannot bind it beside."""
+    try:
+        with place.bound(address, port, kind):
+            return False
+    except OSError:
+        return True
+
+
+def within(condition, seconds):
+    """How soon the condition came true, or None."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > seconds:
+            return None
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+class Auto:
+    @classmethod
+    def setUpClass(cls):
+        raise_descriptor_limit()
+        cls.host = SimulatedHost()
+        cls.guest, cls.daemon = connected_guest(cls.host, "--workers", cls.workers, ports=AUTO)
+        cls.inner, cls.outer, cls.remote = guest_place(cls.guest), host_place(cls.host), remote_place(cls.host)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.daemon.stop()
+        cls.host.close()
+
+    def setUp(self):
+        self.assertIsNone(self.daemon.process.poll(), self.daemon.log()[-2000:])
+
+    def comes_and_goes(self, server_place, server_address, clients, port):
+        """Servers of both protocols start and stop; each client reaches them soon, and soon no longer."""
+        for protocol, kind in BOTH:
+            server = server_place.bound(server_address, port, kind)
+            for place, address in clients:
+                with self.subTest(protocol=protocol, address=address):
+                    self.assertIsNotNone(within(lambda: answered(place, address, port, kind, server), SOON), "not reachable")
+            server.close()
+            for place, address in clients:
+                with self.subTest(protocol=protocol, address=address):
+                    self.assertIsNotNone(within(lambda: refused(place, address, port, kind), SOON), "still there")
+
+    def test_servers_of_the_guest(self):
+        self.comes_and_goes(self.inner, "", ((self.outer, "127.0.0.1"), (self.outer, "::1")), 5000)
+        self.comes_and_goes(self.inner, HOST4, ((self.outer, "127.0.0.1"),), 5001)
+
+    def test_a_remote_client_reaches_them_too(self):
+        for protocol, kind in BOTH:
+            with self.inner.bound("", 5002, kind) as server:
+                for address in (HOST4, HOST6):
+                    with self.subTest(protocol=protocol, address=address):
+                        self.assertIsNotNone(within(lambda: answered(self.remote, address, 5002, kind, server), SOON))
+
+    def test_servers_of_the_host(self):
+        self.comes_and_goes(self.outer, "127.0.0.1", ((self.inner, "127.0.0.1"),), 5003)
+        self.comes_and_goes(self.outer, "::1", ((self.inner, "::1"),), 5004)
+        self.comes_and_goes(self.outer, "", ((self.inner, "127.0.0.1"), (self.inner, "::1")), 5005)
+
+    def test_a_server_that_comes_again(self):
+        for _ in range(3):
+            with self.inner.bound("", 5006) as server:
+                self.assertIsNotNone(within(lambda: answered(self.outer, "127.0.0.1", 5006, TCP, server), SOON))
+            self.assertIsNotNone(within(lambda: not open_port(self.outer, "127.0.0.1", 5006, TCP), SOON))
+
+    def test_many_at_once(self):
+        with contextlib.ExitStack() as stack:
+            servers = {port: stack.enter_context(self.inner.bound("", port)) for port in range(6000, 6200)}
+            for port in (6000, 6099, 6199):
+                self.assertIsNotNone(within(lambda: answered(self.outer, "127.0.0.1", port, TCP, servers[port]), SOON))
+        self.assertIsNotNone(within(lambda: not any(open_port(self.outer, "127.0.0.1", port, TCP) for port in (6000, 6099, 6199)), SOON))
+
+    def test_connections_outlive_their_server(self):
+        with contextlib.ExitStack() as stack:
+            with self.inner.bound("", 5007) as server:
+                self.assertIsNotNone(within(lambda: answered(self.outer, "127.0.0.1", 5007, TCP, server), SOON))
+                client = stack.enter_context(self.outer.connected("127.0.0.1", 5007))
+                accepted, _ = accept_or_end(server, client, stack)
+            self.assertIsNotNone(within(lambda: not open_port(self.outer, "127.0.0.1", 5007, TCP), SOON))
+            client.sendall(b"still there")
+            accepted.settimeout(3)
+            self.assertEqual(accepted.recv(100), b"still there")
+
+    def test_no_port_keeps_itself_open(self):
+        """What -t opened on the host is no reason for -T to open it in the guest, nor the other way round, whoever looks first."""
+        for server_place, other, port in ((self.inner, self.outer, 5008), (self.outer, self.inner, 5009)):
+            for protocol, kind in BOTH:
+                with self.subTest(port=port, protocol=protocol):
+                    with server_place.bound("127.0.0.1", port, kind):
+                        self.assertIsNotNone(within(lambda: open_port(other, "127.0.0.1", port, kind), SOON))
+                        time.sleep(2.2)             # time for the other direction's scans
+                    self.assertIsNotNone(within(lambda: not open_port(other, "127.0.0.1", port, kind), SOON), "the listener survives its reason")
+                    self.assertFalse(open_port(server_place, "127.0.0.1", port, kind))
+
+    def test_a_port_in_use_on_both_sides(self):
+        with self.inner.bound("", 5010) as inner, self.outer.bound("", 5010) as outer:
+            time.sleep(2.2)
+            for place, server in ((self.outer, outer), (self.inner, inner)):       # each side keeps its own
+                self.assertTrue(answered(place, "127.0.0.1", 5010, TCP, server))
+            outer.close()
+            self.assertIsNotNone(within(lambda: answered(self.outer, "127.0.0.1", 5010, TCP, inner), 2 * SOON))
+
+    def test_a_udp_port_follows_its_tcp_port(self):
+        """A protocol may speak TCP first and bind its UDP socket only when asked (iperf3)."""
+        with self.inner.bound("", 5011):
+            self.assertIsNotNone(within(lambda: open_port(self.outer, "127.0.0.1", 5011, UDP), SOON))
+            meet(self.outer, self.inner, "127.0.0.1", 5011, UDP)
+
+    def test_ephemeral_ports_are_left_alone(self):
+        with self.inner.bound("", 40000), self.inner.bound("", 40001, UDP):
+            time.sleep(2.2)
+            self.assertFalse(open_port(self.outer, "127.0.0.1", 40000, TCP))
+            self.assertFalse(open_port(self.outer, "127.0.0.1", 40001, UDP))
+
+
+class AutoWithOneWorker(Auto, unittest.TestCase):
+    workers = 1
+
+
+class AutoWithTwoWorkers(Auto, unittest.TestCase):
+    workers = 2
+
+
+class Limited(unittest.TestCase):
+    """auto with ports beside it."""
+    def test_only_the_ports_of_the_list(self):
+        host = SimulatedHost()
+        self.addCleanup(host.close)
+        guest, daemon = connected_guest(host, ports=("-t", "5000-5001:5100-5101,auto", "-u", "~5003,auto", "-T", "none", "-U", "none"))
+        inner, outer = guest_place(guest), host_place(host)
+        with inner.bound("", 5100) as mapped, inner.bound("", 5002), inner.bound("", 5003, UDP), inner.bound("", 5004, UDP) as allowed:
+            self.assertIsNotNone(within(lambda: answered(outer, "127.0.0.1", 5000, TCP, mapped), SOON))
+            self.assertIsNotNone(within(lambda: answered(outer, "127.0.0.1", 5004, UDP, allowed), SOON))
+            for port, kind in ((5001, TCP), (5002, TCP), (5100, TCP), (5003, UDP)):
+                self.assertFalse(open_port(outer, "127.0.0.1", port, kind))
+        daemon.stop()
+
+
+class Idle(unittest.TestCase):
+    """10 000 sockets in the namespace, none of which does anything: 4000 connections' ends, 3000 TCP and 3000 UDP servers."""
+    def test_the_processor_is_left_alone(self):
+        limit = raise_descriptor_limit()
+        host = SimulatedHost()
+        self.addCleanup(host.close)
+        guest, daemon = connected_guest(host, ports=AUTO)
+        place, kept = guest_place(guest), []
+        count = min(3000, (limit - 500) * 3 // 10)
+        for port in range(20000, 20000 + count):
+            kept.append(place.bound("", port, TCP, backlog=8))
+            kept.append(place.bound("", port, UDP))
+        for n in range(count * 2 // 3):
+            server = kept[2 * (n % count)]
+            kept.append(place.connected("::1", server.getsockname()[1]))
+            kept.append(server.accept()[0])
+        print(f"{len(kept)} sockets")
+        time.sleep(3)               # for what the daemon opens on the host
+        before = processor_seconds(daemon.pid)
+        time.sleep(10)
+        used = (processor_seconds(daemon.pid) - before) / 10
+        print(f"idle: {100 * used:.2f} % of a processor")
+        for s in kept:
+            s.close()
+        self.assertEqual(daemon.stop(), 0)
+        if not netns_test.SANITIZED:
+            self.assertLess(used, 0.005)
+
+
+if __name__ == "__main__":
+    netns_test.main()
