@@ -1,6 +1,7 @@
 #include "daemon/loop/control.hpp"
 
 #include "daemon/netns/watch.hpp"
+#include "daemon/os/clock.hpp"
 #include "daemon/os/process.hpp"
 #include "daemon/os/random.hpp"
 #include "daemon/report/log.hpp"
@@ -10,6 +11,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <random>
@@ -134,13 +136,22 @@ struct control::state {
     {
         if (!hooks.scan_ports)
             return;
-        scan.expires_after(std::chrono::seconds{1});
+        scan.expires_after(until_next_scan);
         scan.async_wait([this](error_code error) {
             if (error)
                 return;
-            hooks.scan_ports();
+            scan_now();
             wait_for_scan();
         });
+    }
+
+    /// Many sockets make a look at them dear: then it comes later, but soon enough that nobody waits two seconds for a port.
+    void scan_now()
+    {
+        const auto before = os::thread_time();
+        hooks.scan_ports();
+        const auto cost = os::thread_time() - before;
+        until_next_scan = std::clamp<duration>(400 * cost, std::chrono::seconds{1}, std::chrono::milliseconds{1700});
     }
 
     control_hooks hooks;
@@ -153,6 +164,7 @@ struct control::state {
     asio::posix::stream_descriptor names, events;
     asio::steady_timer look, advertise, scan;
     std::mt19937_64 random;
+    duration until_next_scan = std::chrono::seconds{1};
 };
 
 control::control(control_hooks hooks, netns::watch* watch, std::optional<pid_t> command)
@@ -173,7 +185,7 @@ int control::run()
         return state_->status;
     }
     if (state_->hooks.scan_ports)
-        state_->hooks.scan_ports();
+        state_->scan_now();
     state_->io.run();
     if (state_->hooks.drain_log)
         state_->hooks.drain_log();

@@ -10,4 +10,7 @@ namespace tapioca::os {
 /// CLOCK_REALTIME, for records that people read.
 [[nodiscard]] duration since_1970() noexcept;
 
+/// What the calling thread has computed so far (CLOCK_THREAD_CPUTIME_ID).
+[[nodiscard]] duration thread_time() noexcept;
+
 } // namespace tapioca::os

@@ -19,6 +19,7 @@ enum class counter : std::uint8_t {
     tcp_flows_opened,
     tcp_flows_closed,
     tcp_flows_accepted,
+    tcp_from_guest, ///< segments of connections
     tcp_connect_failed,
     tcp_resets_to_guest,
     tcp_retransmits,
@@ -29,8 +30,9 @@ enum class counter : std::uint8_t {
     spliced_flows_opened,
     spliced_flows_closed,
     spliced_connect_failed,
-    splice_refused,          ///< connections that must not leave the loopback interfaces, or could not
-    spliced_octets_to_guest, ///< from the host's side, to whatever is in the namespace
+    spliced_stalls_recovered, ///< times that octets moved without an event
+    splice_refused,           ///< connections that must not leave the loopback interfaces, or could not
+    spliced_octets_to_guest,  ///< from the host's side, to whatever is in the namespace
     spliced_octets_to_host,
     pipes_borrowed, ///< less those returned: pipes in use
     pipes_returned,
@@ -46,6 +48,7 @@ enum class counter : std::uint8_t {
     udp_spliced, ///< datagrams
     echo_flows_opened,
     echo_flows_closed,
+    echo_from_guest, ///< requests
     icmp_errors_to_guest,
     arp_answers,
     ndp_answers,
@@ -72,6 +75,7 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "tcp_flows_opened",
     "tcp_flows_closed",
     "tcp_flows_accepted",
+    "tcp_from_guest",
     "tcp_connect_failed",
     "tcp_resets_to_guest",
     "tcp_retransmits",
@@ -82,6 +86,7 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "spliced_flows_opened",
     "spliced_flows_closed",
     "spliced_connect_failed",
+    "spliced_stalls_recovered",
     "splice_refused",
     "spliced_octets_to_guest",
     "spliced_octets_to_host",
@@ -99,6 +104,7 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "udp_spliced",
     "echo_flows_opened",
     "echo_flows_closed",
+    "echo_from_guest",
     "icmp_errors_to_guest",
     "arp_answers",
     "ndp_answers",

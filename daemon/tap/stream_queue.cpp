@@ -32,7 +32,7 @@ void stream_queue::detach() noexcept
 {
     client_.reset();
     taken_ = filled_ = begin_ = end_ = 0;
-    over_ = misunderstood_ = more_ = false;
+    over_ = misunderstood_ = ending_ = more_ = false;
 }
 
 /// Reads once, behind what is there already.
@@ -51,7 +51,7 @@ void stream_queue::fill() noexcept
         over_ = n == 0 || (errno != EAGAIN && errno != EINTR);
         return;
     }
-    drained_ = static_cast<std::size_t>(n) < room.size();
+    drained_ = static_cast<std::size_t>(n) < room.size() && !ending_;
     filled_ += static_cast<std::size_t>(n);
 }
 
@@ -65,6 +65,7 @@ std::size_t stream_queue::parse(std::size_t most) noexcept
         if (front.is != stream_front::state::whole)
             return count;
         taken_ += front.octets();
+        counters_.add(report::counter::octets_from_guest, front.frame.size());
         frames_[count++] = {{}, front.frame};
     }
     more_ = true;
@@ -85,6 +86,7 @@ std::span<const rx_frame> stream_queue::receive(std::size_t most) noexcept
     } else {
         more_ = true;
     }
+    counters_.add(report::counter::frames_from_guest, count);
     return std::span{frames_}.first(count);
 }
 
@@ -103,10 +105,34 @@ bool stream_queue::send(const wire::virtio_net_header& vnet, octet* payload, std
         counters_.drop(drop_reason::tap_write_failed);
         return false;
     }
+    if (segments == 1 && length >= long_frame) {
+        complete_checksum({payload - headers, headers + length}, vnet, cpu_);
+        return send_long(payload - headers, headers + length);
+    }
     // Frames from a responder have nothing behind their headers, or no headers in front of their octets.
     put({payload - headers, headers}, {payload, length}, vnet);
     if (end_ - begin_ >= worth_sending)
         flush();
+    return true;
+}
+
+/// The frame has its length written in front of it. What the socket does not take is kept behind what waits already.
+// syscalls: sendto
+bool stream_queue::send_long(octet* frame, std::size_t length) noexcept
+{
+    wire::put_stream_length(frame - wire::stream_prefix_octets, length);
+    bytes_view rest{frame - wire::stream_prefix_octets, wire::stream_prefix_octets + length};
+    counters_.add(report::counter::frames_to_guest);
+    counters_.add(report::counter::octets_to_guest, length);
+    flush();
+    if (begin_ == end_) {
+        const auto n = ::send(client_.get(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0)
+            over_ = over_ || (errno != EAGAIN && errno != EINTR);
+        rest = rest.subspan(n < 0 ? 0 : static_cast<std::size_t>(n));
+    }
+    std::memcpy(sending_.data() + end_, rest.data(), rest.size());
+    end_ += rest.size();
     return true;
 }
 
@@ -131,6 +157,8 @@ void stream_queue::put(bytes_view headers, bytes_view payload, const wire::virti
             length = least_frame;
         }
         wire::put_stream_length(at, length);
+        counters_.add(report::counter::frames_to_guest);
+        counters_.add(report::counter::octets_to_guest, length);
         end_ += wire::stream_prefix_octets + length;
     }
 }

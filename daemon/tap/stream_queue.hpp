@@ -26,6 +26,8 @@ public:
     /// The stream has ended, or cannot be understood any more: the client is to be let go.
     [[nodiscard]] bool over() const noexcept { return over_; }
     [[nodiscard]] bool misunderstood() const noexcept { return misunderstood_; }
+    /// The poller says that the client has closed its end: the socket is read until there is nothing behind the last frames.
+    void expect_end() noexcept { ending_ = true; }
     /// Closes the client's socket and forgets what was under way.
     void detach() noexcept;
 
@@ -46,16 +48,21 @@ private:
     static constexpr std::size_t worth_sending = std::size_t{64} << 10;
     static constexpr std::size_t least_frame = 60; ///< Ethernet's, without its checksum
 
+    /// A frame that is sent from where it is, as copying it would take longer than a system call.
+    static constexpr std::size_t long_frame = std::size_t{16} << 10;
+
     void fill() noexcept;
     [[nodiscard]] std::size_t parse(std::size_t most) noexcept;
     [[nodiscard]] bool make_room(std::size_t octets) noexcept;
+    [[nodiscard]] bool send_long(octet* frame, std::size_t length) noexcept;
     void put(bytes_view headers, bytes_view payload, const wire::virtio_net_header& vnet) noexcept;
 
     report::counters& counters_;
     const vectors cpu_;
     os::unique_fd client_;
     bool over_ = false, misunderstood_ = false;
-    bool more_ = false; ///< received and not handed out yet, or the socket may have more
+    bool ending_ = false; ///< no further event will announce the end
+    bool more_ = false;   ///< received and not handed out yet, or the socket may have more
 
     os::arena memory_;
     bytes_span received_;    ///< room for what comes

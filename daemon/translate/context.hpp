@@ -30,7 +30,7 @@ enum class source : std::uint8_t {
     udp_listener,
     tcp_splice_host, ///< the host's end of a spliced connection
     tcp_splice_guest,
-    udp_splice_host,
+    udp_splice_host, ///< likewise of datagrams
     udp_splice_guest
 };
 

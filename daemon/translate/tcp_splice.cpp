@@ -25,10 +25,12 @@ bool is_spliced(const plane_config& config, const forward_rule& rule, const list
     return through.side == listen_side::guest || (config.splice && peer.address.is_loopback() && rule.target.is_unspecified());
 }
 
-tcp_splice::tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pipes)
-    : ctx_(ctx), flow_memory_(flow_slab<splice_flow>::memory_needed(capacity)), ready_memory_(capacity * sizeof(flow_id)),
+tcp_splice::tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pipes, instant start)
+    : ctx_(ctx), flow_memory_(flow_slab<splice_flow>::memory_needed(capacity)),
+      timer_memory_(capacity * sizeof(timer_wheel::node)), ready_memory_(capacity * sizeof(flow_id)),
       waiting_memory_(most_waiting * sizeof(waiting_flow)), flows_(flow_memory_.bytes(), capacity),
-      ready_(ready_memory_.as<flow_id>()), waiting_(waiting_memory_.as<waiting_flow>()), pipes_(large_pipes)
+      wheel_(timer_memory_.as<timer_wheel::node>(), start), ready_(ready_memory_.as<flow_id>()),
+      waiting_(waiting_memory_.as<waiting_flow>()), pipes_(large_pipes)
 {
     if (ctx.in_namespace != nullptr || !ctx.config.guest_rules.empty())
         (void)pipes_.can_hold(1); // one is there before descriptors run out
@@ -169,13 +171,17 @@ void tcp_splice::connect(splice_flow& f, os::unique_fd socket, instant now) noex
         list(f);
 }
 
+/// A server may have answered and gone before we look: then there is something to read, and it was no refusal.
 void tcp_splice::on_connect_event(splice_flow& f, const os::event& e, instant now) noexcept
 {
-    const int error = e.error || e.hung_up ? os::take_error(f.ends[f.from_host ? guest_end : host_end].fd) : 0;
-    if (error != 0 || e.hung_up) {
-        ctx_.counters.add(counter::spliced_connect_failed);
-        ctx_.report(report::event_kind::connect_failed, now, f.key, error != 0 ? error : ECONNABORTED);
-        return reset(f, now);
+    if (e.error || e.hung_up) {
+        octet first;
+        const auto left = os::peek(f.ends[f.from_host ? guest_end : host_end].fd, {&first, 1});
+        if (!left || *left == 0) {
+            ctx_.counters.add(counter::spliced_connect_failed);
+            ctx_.report(report::event_kind::connect_failed, now, f.key, left ? ECONNABORTED : left.error().value());
+            return reset(f, now);
+        }
     }
     f.connecting = !e.writable;
 }
@@ -185,24 +191,20 @@ void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, inst
     auto* f = flows_.find(id);
     if (f == nullptr)
         return;
-    const bool accepted = side == (f->from_host ? host_end : guest_end);
-    if (f->connecting && !accepted) {
+    auto &end = f->ends[side], &other = f->ends[1 - side];
+    if (f->connecting && side == (f->from_host ? guest_end : host_end)) {
         on_connect_event(*f, e, now);
-        f = flows_.find(id);
-        if (f == nullptr || f->connecting)
+        if (flows_.find(id) == nullptr)
             return;
     }
-    auto& end = f->ends[side];
-    if (e.error) {
-        if (f->connecting)
-            return reset(*f, now);
-        f->failed = true;
-    }
+    if (e.error && other.fd < 0) // nobody would hear what it sent
+        return reset(*f, now);
+    f->failed = f->failed || e.error;
     end.readable = end.readable || ((e.readable || e.closed_by_peer || e.error) && !end.ended);
     end.writable = end.writable || e.writable;
     end.peer_closed = end.peer_closed || e.closed_by_peer;
     end.urgent = end.urgent || e.urgent;
-    if (!f->connecting && (f->failed || end.has_something() || f->ends[1 - side].has_something()))
+    if (!f->connecting && (f->failed || end.has_something() || other.has_something()))
         list(*f);
 }
 
@@ -239,11 +241,26 @@ void tcp_splice::expire(instant now) noexcept
         ctx_.counters.drop(drop_reason::socket_failed);
         reset(*f, now);
     }
+    wheel_.expire(now, [this](std::uint32_t slot) {
+        if (auto* f = flows_.at_slot(slot))
+            try_again(*f);
+    });
+}
+
+/// Octets wait, and no event came.
+void tcp_splice::try_again(splice_flow& f) noexcept
+{
+    for (unsigned side = 0; side < 2; ++side)
+        if (f.ends[side].has_something() && !f.ends[1 - side].writable) {
+            f.ends[1 - side].writable = f.retried = true;
+            f.patience = std::min<std::uint8_t>(f.patience + 1, 6);
+            list(f);
+        }
 }
 
 instant tcp_splice::next_deadline() const noexcept
 {
-    return waiting_count_ == 0 ? instant::max() : waiting_[waiting_first_].until;
+    return waiting_count_ == 0 ? wheel_.next() : std::min(wheel_.next(), waiting_[waiting_first_].until);
 }
 
 void tcp_splice::reset(splice_flow& f, instant now) noexcept
@@ -256,6 +273,7 @@ void tcp_splice::reset(splice_flow& f, instant now) noexcept
 
 void tcp_splice::close(splice_flow& f, instant now) noexcept
 {
+    wheel_.cancel(flows_.slot_of(f));
     for (auto& end : f.ends) {
         return_pipe(end);
         if (end.fd >= 0)

@@ -45,10 +45,9 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
     if (what.has(effect::keep_alive))
         os::keep_alive(f.fd);
     if (what.has(effect::shutdown_write)) {
-        if (f.store.length == 0)
+        f.shutdown_due = f.store.length != 0; // behind what waits there
+        if (!f.shutdown_due)
             os::shutdown_write(f.fd);
-        else
-            f.shutdown_due = true;
     }
     if (what.has(effect::reset_socket))
         os::reset_on_close(f.fd);

@@ -84,9 +84,9 @@ void udp_translator::from_listener(int fd, const listener_name& name, instant no
         if (!count)
             return relay_listener_errors(fd, name);
         for (std::size_t i = 0; i < *count; ++i) {
-            if (splice_ != nullptr && splice_->takes(name, got[i].source.address))
+            if (splice_ != nullptr && splice_->takes(name, got[i].source))
                 splice_->from_listener(name, got[i], into[i].first(got[i].length), now);
-            else if (name.side == listen_side::guest || ctx_.config.splice_only)
+            else if (name.side == rule_side::guest || ctx_.config.splice_only)
                 ctx_.counters.drop(drop_reason::no_translation);
             else
                 take_from_peer(name, got[i], into[i].data(), now);
@@ -105,7 +105,7 @@ void udp_translator::relay_listener_errors(int fd, const listener_name& through)
         const auto entry = os::take_queued_error(fd, quoted);
         if (!entry)
             break;
-        const auto seen = through.side == listen_side::host ? as_seen_by_guest(through, entry->destination, {}) : std::nullopt;
+        const auto seen = through.side == rule_side::host ? as_seen_by_guest(through, entry->destination, {}) : std::nullopt;
         const auto* f = seen ? flows_.find(key_of(*seen)) : nullptr;
         if (f != nullptr)
             relay_error(ctx_, f->key, *entry, entry->destination.address, bytes_view{quoted}.first(entry->length));

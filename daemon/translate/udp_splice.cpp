@@ -44,7 +44,7 @@ udp_splice::~udp_splice()
     });
 }
 
-void udp_splice::from_socket(flow_id id, listen_side side, const os::event& e) noexcept
+void udp_splice::from_socket(flow_id id, rule_side side, const os::event& e) noexcept
 {
     auto* f = flows_.find(id);
     if (f == nullptr)
@@ -54,7 +54,7 @@ void udp_splice::from_socket(flow_id id, listen_side side, const os::event& e) n
     list_ready(*f, side);
 }
 
-void udp_splice::list_ready(udp_splice_flow& f, listen_side side) noexcept
+void udp_splice::list_ready(udp_splice_flow& f, rule_side side) noexcept
 {
     f.end(side).ready = true;
     if (f.listed || ready_count_ == ready_.size())
@@ -72,7 +72,7 @@ void udp_splice::end_turn(instant now) noexcept
         if (f == nullptr || !f->listed)
             continue;
         f->listed = false;
-        for (const auto side : {listen_side::host, listen_side::guest})
+        for (const auto side : {rule_side::host, rule_side::guest})
             if (std::exchange(f->end(side).ready, false))
                 pump(*f, side, now);
     }
@@ -87,7 +87,7 @@ bytes_span udp_splice::room(std::size_t i) const noexcept
 }
 
 /// Reads one end until it is empty or the budget is spent.
-void udp_splice::pump(udp_splice_flow& f, listen_side from, instant now) noexcept
+void udp_splice::pump(udp_splice_flow& f, rule_side from, instant now) noexcept
 {
     auto& end = f.end(from);
     std::array<bytes_span, os::most_received> into;
@@ -116,7 +116,7 @@ void udp_splice::pump(udp_splice_flow& f, listen_side from, instant now) noexcep
 }
 
 /// What arrived in the buffers goes to the other end. How many octets those were.
-std::size_t udp_splice::forward(udp_splice_flow& f, listen_side from, std::span<const os::incoming> got, instant now) noexcept
+std::size_t udp_splice::forward(udp_splice_flow& f, rule_side from, std::span<const os::incoming> got, instant now) noexcept
 {
     const bool from_client = from == f.through.side;
     const auto& sender = from_client ? f.between.to : f.server;
@@ -148,7 +148,7 @@ std::size_t udp_splice::forward(udp_splice_flow& f, listen_side from, std::span<
 }
 
 /// A message that the kernel refuses is offered once more, as what it reported may have been an earlier datagram's fate.
-void udp_splice::send(udp_splice_flow& f, listen_side to, std::span<const os::outgoing> messages) noexcept
+void udp_splice::send(udp_splice_flow& f, rule_side to, std::span<const os::outgoing> messages) noexcept
 {
     const bool listener = to == f.through.side && f.through_listener;
     const int fd = listener ? ctx_.descriptor_of(f.through) : f.end(to).fd;

@@ -30,14 +30,14 @@ struct udp_splice_flow {
     bool through_listener = false; ///< the near end has no socket: answers go `between` through the listening one
     os::addressing between;        ///< the client, and the address that it asked
     endpoint server;
-    std::array<udp_splice_end, 2> ends; ///< by listen_side
+    std::array<udp_splice_end, 2> ends; ///< by rule_side
     pseudo_connection life;             ///< the client in the guest's role
 
-    [[nodiscard]] listen_side far_side() const noexcept
+    [[nodiscard]] rule_side far_side() const noexcept
     {
-        return through.side == listen_side::host ? listen_side::guest : listen_side::host;
+        return through.side == rule_side::host ? rule_side::guest : rule_side::host;
     }
-    [[nodiscard]] udp_splice_end& end(listen_side s) noexcept { return ends[static_cast<std::size_t>(s)]; }
+    [[nodiscard]] udp_splice_end& end(rule_side s) noexcept { return ends[static_cast<std::size_t>(s)]; }
     [[nodiscard]] ip_family family() const noexcept { return server.address.family(); }
 };
 static_assert(sizeof(udp_splice_flow) <= 168);
@@ -54,11 +54,11 @@ public:
     udp_splice& operator=(const udp_splice&) = delete;
 
     /// Whether what a peer sends to a listening socket goes past the tap.
-    [[nodiscard]] bool takes(const listener_name& through, const ip_address& peer) const noexcept;
+    [[nodiscard]] bool takes(const listener_name& through, const endpoint& peer) const noexcept;
     /// A datagram at a listening socket, if takes().
     void from_listener(const listener_name& through, const os::incoming& in, bytes_view payload, instant now) noexcept;
     /// Readiness or an error of a flow's socket on that side.
-    void from_socket(flow_id id, listen_side side, const os::event& e) noexcept;
+    void from_socket(flow_id id, rule_side side, const os::event& e) noexcept;
 
     void expire(instant now) noexcept;
     [[nodiscard]] instant next_deadline() const noexcept { return wheel_.next(); }
@@ -73,17 +73,17 @@ private:
     [[nodiscard]] endpoint server_of(const listener_name& through, const ip_address& asked) const noexcept;
     [[nodiscard]] udp_splice_flow* open(const flow_key& key, const listener_name& through, const os::incoming& in,
                                         instant now) noexcept;
-    [[nodiscard]] os::result<os::unique_fd> make_socket(listen_side side, ip_family family) noexcept;
+    [[nodiscard]] os::result<os::unique_fd> make_socket(rule_side side, ip_family family) noexcept;
     [[nodiscard]] os::result<void> open_far(udp_splice_flow& f) noexcept;
     [[nodiscard]] os::result<void> open_near(udp_splice_flow& f) noexcept;
-    [[nodiscard]] os::result<void> connect(udp_splice_flow& f, listen_side side, os::unique_fd fd, const endpoint& to) noexcept;
+    [[nodiscard]] os::result<void> connect(udp_splice_flow& f, rule_side side, os::unique_fd fd, const endpoint& to) noexcept;
 
     // udp_splice.cpp
-    void list_ready(udp_splice_flow& f, listen_side side) noexcept;
-    void pump(udp_splice_flow& f, listen_side from, instant now) noexcept;
-    [[nodiscard]] std::size_t forward(udp_splice_flow& f, listen_side from, std::span<const os::incoming> got,
+    void list_ready(udp_splice_flow& f, rule_side side) noexcept;
+    void pump(udp_splice_flow& f, rule_side from, instant now) noexcept;
+    [[nodiscard]] std::size_t forward(udp_splice_flow& f, rule_side from, std::span<const os::incoming> got,
                                       instant now) noexcept;
-    void send(udp_splice_flow& f, listen_side to, std::span<const os::outgoing> messages) noexcept;
+    void send(udp_splice_flow& f, rule_side to, std::span<const os::outgoing> messages) noexcept;
     void send_singly(int fd, ip_family family, const os::outgoing& run) noexcept;
     [[nodiscard]] bytes_span room(std::size_t i) const noexcept;
     [[nodiscard]] instant expiry(const udp_splice_flow& f) const noexcept;

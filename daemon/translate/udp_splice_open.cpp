@@ -2,6 +2,7 @@
 
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/limits.hpp"
+#include "daemon/translate/tcp_splice.hpp"
 #include "daemon/translate/udp_splice.hpp"
 #include "proto/wire/protocol.hpp"
 
@@ -24,16 +25,14 @@ constexpr ip_address loopback(ip_family family) noexcept
 
 } // namespace
 
-bool udp_splice::takes(const listener_name& through, const ip_address& peer) const noexcept
+bool udp_splice::takes(const listener_name& through, const endpoint& peer) const noexcept
 {
-    if (through.side == listen_side::guest)
-        return true;
-    return ctx_.config.splice && peer.is_loopback() && ctx_.rule_of(through).target.is_unspecified();
+    return is_spliced(ctx_.config, ctx_.rule_of(through), through, peer);
 }
 
 flow_key udp_splice::key_of(const listener_name& through, const os::incoming& in) noexcept
 {
-    const auto side = through.side == listen_side::guest ? asked_in_namespace : octet{0};
+    const auto side = through.side == rule_side::guest ? asked_in_namespace : octet{0};
     return {in.local, in.source.address, through.port, in.source.port, static_cast<octet>(wire::protocol_udp | side)};
 }
 
@@ -42,7 +41,7 @@ flow_key udp_splice::key_of(const listener_name& through, const os::incoming& in
 endpoint udp_splice::server_of(const listener_name& through, const ip_address& asked) const noexcept
 {
     const auto port = ctx_.rule_of(through).target_port(through.port);
-    if (through.side == listen_side::guest || (ctx_.config.host_loopback_to_namespace && asked.is_loopback()))
+    if (through.side == rule_side::guest || (ctx_.config.host_loopback_to_namespace && asked.is_loopback()))
         return {asked, port};
     const auto family = asked.family();
     const auto guest = family == ip_family::ipv4 ? ctx_.guest.v4() : ctx_.guest.v6();
@@ -54,7 +53,7 @@ void udp_splice::from_listener(const listener_name& through, const os::incoming&
     const bool loopbacks = in.source.address.is_loopback() && in.local.is_loopback();
     if (in.truncated)
         return ctx_.counters.drop(drop_reason::truncated);
-    if (in.source.port == 0 || (through.side == listen_side::guest && !loopbacks))
+    if (in.source.port == 0 || (through.side == rule_side::guest && !loopbacks))
         return ctx_.counters.drop(drop_reason::no_translation);
     const auto key = key_of(through, in);
     auto* f = flows_.find(key);
@@ -98,9 +97,9 @@ udp_splice_flow* udp_splice::open(const flow_key& key, const listener_name& thro
     return nullptr;
 }
 
-os::result<os::unique_fd> udp_splice::make_socket(listen_side side, ip_family family) noexcept
+os::result<os::unique_fd> udp_splice::make_socket(rule_side side, ip_family family) noexcept
 {
-    if (side == listen_side::host)
+    if (side == rule_side::host)
         return os::udp_socket(family);
     using kind = namespace_sockets::kind;
     auto fd = ctx_.in_namespace == nullptr ? os::unique_fd{}
@@ -135,13 +134,13 @@ os::result<void> udp_splice::open_near(udp_splice_flow& f) noexcept
     return {};
 }
 
-os::result<void> udp_splice::connect(udp_splice_flow& f, listen_side side, os::unique_fd fd, const endpoint& to) noexcept
+os::result<void> udp_splice::connect(udp_splice_flow& f, rule_side side, os::unique_fd fd, const endpoint& to) noexcept
 {
     (void)os::set_udp_gro(fd.get());
     (void)os::set_receive_buffer(fd.get(), limits::udp_receive_buffer);
     if (const auto connected = os::connect(fd.get(), to, ctx_.scope_of(to.address)); !connected)
         return connected.error();
-    const auto kind = side == listen_side::host ? source::udp_splice_host : source::udp_splice_guest;
+    const auto kind = side == rule_side::host ? source::udp_splice_host : source::udp_splice_guest;
     const os::token id{static_cast<std::uint8_t>(kind), flows_.id_of(f).value};
     if (const auto added = ctx_.poller.add(fd.get(), id, os::trigger::edge_input); !added)
         return added;

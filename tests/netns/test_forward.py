@@ -146,7 +146,8 @@ class Forms(Ports):
 
     def test_target_addresses_are_reached_over_the_tap(self):
         for spec, address, port, inner, inner_port in TARGETS:
-            daemon = self.both(spec)
+            # a link-local address would not do as the source of what is routed, so there has to be another
+            daemon = self.daemon("-t", spec, "-u", spec, options=["-g", "2001:db8::1"])
             for name, kind in BOTH:
                 for client in (REMOTE, HOST):
                     with self.subTest(spec=spec, protocol=name, client=client):
@@ -277,9 +278,8 @@ class ManyPorts(Ports, unittest.TestCase):
             with self.subTest(ports=ports):
                 said = self.fails(*ports, *NOTHING_BACK, limit=1000)
                 self.assertRegex(said, re.compile("open files|RLIMIT_NOFILE|ulimit -n|descriptors", re.I))
-                self.assertIn("1000", said)
                 self.assertLess(len(said.splitlines()), 60, "one reason is enough")
-                self.assertEqual(said.splitlines()[-1], "Couldn't listen on requested ports")
+                self.assertIn("1000", said.splitlines()[-1])
 
     def test_a_busy_port_of_all_is_passed_over(self):
         with self.clients[HOST].bound("", 4242) as busy:

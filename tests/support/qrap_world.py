@@ -35,9 +35,10 @@ try:
     network.sendall(struct.pack(">I", 14) + b"frame of QEMU.")
 except OSError as error:
     report["error"] = str(error)
-with open("/tmp/report.part", "w") as file:
+place = os.environ.get("FAKE_REPORT", "/tmp/report")
+with open(place + ".part", "w") as file:
     json.dump(report, file)
-os.rename("/tmp/report.part", "/tmp/report")
+os.rename(place + ".part", place)
 if "FAKE_STAYS" in os.environ:
     time.sleep(60)
 """
@@ -108,13 +109,17 @@ def speak_first(server, connection):
     answer_arp(server, connection)
 
 
+def binary():
+    """The qrap to be tested: that of the build, or another."""
+    return os.environ.get("TAPIOCA_QRAP") or os.path.join(os.environ["TAPIOCA_BIN"], "..", "qrap", "qrap")
+
+
 class World:
     def __init__(self):
         self.tmp = pathlib.Path(tempfile.mkdtemp(prefix="tapioca-qrap-"))
         cleanup.at_exit(shutil.rmtree, self.tmp, True)
         self.servers, self.processes = [], []
-        binary = os.environ.get("TAPIOCA_QRAP") or os.path.join(os.environ["TAPIOCA_BIN"], "..", "qrap", "qrap")
-        shutil.copy(binary, self.tmp / "qrap")
+        shutil.copy(binary(), self.tmp / "qrap")
         (self.tmp / "bin").mkdir()
 
     def program(self, name, text=FAKE_QEMU, mode=0o755):

@@ -110,8 +110,8 @@ struct datagram_world {
     {
         ctx.listeners = &listeners;
         udp.splice_through(splice);
-        listen(listen_side::host, config.host_rules[0]);
-        listen(listen_side::guest, config.guest_rules[0]);
+        listen(rule_side::host, config.host_rules[0]);
+        listen(rule_side::guest, config.guest_rules[0]);
     }
 
     /// A rule for a port that was free a moment ago.
@@ -170,7 +170,7 @@ private:
         return c;
     }
 
-    void listen(listen_side side, const forward_rule& rule)
+    void listen(rule_side side, const forward_rule& rule)
     {
         if (rule.first == 0)
             return;
@@ -191,9 +191,9 @@ private:
         case source::udp_flow:
             return udp.from_socket({e.what.id}, e, now);
         case source::udp_splice_host:
-            return splice.from_socket({e.what.id}, listen_side::host, e);
+            return splice.from_socket({e.what.id}, rule_side::host, e);
         case source::udp_splice_guest:
-            return splice.from_socket({e.what.id}, listen_side::guest, e);
+            return splice.from_socket({e.what.id}, rule_side::guest, e);
         default:
             FAIL("an event of nobody");
         }

@@ -82,7 +82,7 @@ TEST_CASE("from the namespace, both ends must be loopback addresses")
 {
     const talker server{{loopback4, 0}};
     datagram_world w{{}, datagram_world::rule(listen_stack::dual, server.here().port)};
-    const listener_name through{listen_side::guest, 0, w.config.guest_rules[0].first, wire::protocol_udp};
+    const listener_name through{rule_side::guest, 0, w.config.guest_rules[0].first, wire::protocol_udp};
     os::incoming in{.length = 0, .source = {loopback4, 1000}, .destination = public4, .local = ip_address::v4(192, 0, 2, 9)};
     w.splice.from_listener(through, in, {}, w.now);
     in.local = loopback4;
@@ -95,17 +95,17 @@ TEST_CASE("from the namespace, both ends must be loopback addresses")
 TEST_CASE("what goes past the tap: all of the namespace's loopback, of the host's what no option or target forbids")
 {
     datagram_world w{datagram_world::rule(listen_stack::dual, 9), datagram_world::rule(listen_stack::dual, 9)};
-    const listener_name host{listen_side::host}, guest{listen_side::guest};
-    CHECK(w.splice.takes(host, loopback4));
-    CHECK(w.splice.takes(host, other4));
-    CHECK(w.splice.takes(host, loopback6));
-    CHECK_FALSE(w.splice.takes(host, ip_address::v4(192, 0, 2, 9)));
+    const listener_name host{rule_side::host}, guest{rule_side::guest};
+    CHECK(w.splice.takes(host, {loopback4, 1000}));
+    CHECK(w.splice.takes(host, {other4, 1000}));
+    CHECK(w.splice.takes(host, {loopback6, 1000}));
+    CHECK_FALSE(w.splice.takes(host, {ip_address::v4(192, 0, 2, 9), 1000}));
     w.config.host_rules[0].target = public4;
-    CHECK_FALSE(w.splice.takes(host, loopback4));
+    CHECK_FALSE(w.splice.takes(host, {loopback4, 1000}));
     w.config.host_rules[0].target = {};
     w.config.splice = false;
-    CHECK_FALSE(w.splice.takes(host, loopback4));
-    CHECK(w.splice.takes(guest, loopback4));
+    CHECK_FALSE(w.splice.takes(host, {loopback4, 1000}));
+    CHECK(w.splice.takes(guest, {loopback4, 1000}));
 }
 
 TEST_CASE("a spliced flow takes two of the sockets that datagrams may have, and gives them back")

@@ -1,0 +1,121 @@
+// How spliced connections begin, and how they are refused.
+
+#include "tests/unit/daemon/translate/splice_rig.hpp"
+
+using namespace tapioca;
+using namespace tapioca::test;
+using report::counter;
+
+TEST_CASE("who connects to a port where nobody listens is reset")
+{
+    const descriptor_balance balance;
+    splice_rig rig;
+    rig.stop_serving();
+    auto client = rig.client();
+    client.send(10);
+    REQUIRE(rig.turns_until([&] {
+        client.receive(10);
+        return client.error != 0;
+    }));
+    CHECK(client.error == ECONNRESET);
+    CHECK(rig.count(counter::spliced_connect_failed) == 1);
+    CHECK(rig.splice.flow_count() == 0);
+}
+
+TEST_CASE("a connection waits for a socket of the namespace, but not for long")
+{
+    const descriptor_balance balance;
+    splice_rig rig;
+    rig.sockets.left = 0;
+    auto first = rig.client(), second = rig.client(), gone = rig.client();
+    first.send(10);
+    rig.turns(3);
+    CHECK(rig.splice.flow_count() == 3);
+    CHECK(rig.splice.next_deadline() != instant::max());
+    gone.reset();
+    rig.turns(2);
+    CHECK(rig.splice.flow_count() == 2);
+
+    rig.sockets.left = 1;
+    rig.splice.sockets_refilled(os::now());
+    auto server = rig.server();
+    REQUIRE(rig.turns_until([&] {
+        server.receive(100);
+        return server.received == 10;
+    }));
+    rig.splice.expire(os::now());
+    CHECK(rig.splice.flow_count() == 2);
+    rig.splice.expire(os::now() + tcp_splice::socket_patience);
+    CHECK(rig.splice.flow_count() == 1);
+    second.receive(1);
+    CHECK(second.error == ECONNRESET);
+    CHECK(rig.splice.next_deadline() == instant::max());
+}
+
+TEST_CASE("from the namespace to the host: the same loopback address, and nothing that is not on loopback")
+{
+    const descriptor_balance balance;
+    splice_rig rig{ip_family::ipv4, listen_side::guest};
+    SECTION("the address that the client connected to")
+    {
+        auto client = rig.client(ip_address::v4(127, 3, 2, 1));
+        const auto server = rig.server();
+        CHECK(os::local_endpoint(server.fd.get()).value().address == ip_address::v4(127, 3, 2, 1));
+        client.send(10);
+        rig.turns(3);
+        CHECK(rig.count(counter::spliced_octets_to_host) == 10);
+    }
+    SECTION("a peer who is not on loopback")
+    {
+        rig.pretend = true;
+        auto client = rig.client();
+        REQUIRE(rig.turns_until([&] {
+            client.receive(1);
+            return client.error != 0;
+        }));
+        CHECK(client.error == ECONNRESET);
+        CHECK(rig.count(counter::splice_refused) == 1);
+    }
+    SECTION("no descriptor is left for the host's socket")
+    {
+        auto client = rig.client();
+        {
+            const no_more_descriptors limit{1}; // one for the accepted connection
+            REQUIRE(rig.turns_until([&] {
+                client.receive(1);
+                return client.error != 0;
+            }));
+        }
+        CHECK(client.error == ECONNRESET);
+        CHECK(rig.splice.flow_count() == 0);
+    }
+}
+
+TEST_CASE("the host's loopback leads to the namespace's public address, or to the same loopback address")
+{
+    splice_rig rig;
+    rig.config().host_loopback_to_namespace = GENERATE(false, true);
+    const auto to = ip_address::v4(127, 3, 2, 1);
+    const auto client = rig.client(to);
+    const auto server = rig.server();
+    const auto reached = os::local_endpoint(server.fd.get()).value().address;
+    CHECK(reached == (rig.config().host_loopback_to_namespace ? to : ip_address::v4(127, 0, 0, 1)));
+}
+
+TEST_CASE("what is spliced")
+{
+    plane_config config;
+    config.splice = true;
+    forward_rule rule;
+    const listener_name host{.side = listen_side::host}, guest{.side = listen_side::guest};
+    const endpoint near{ip_address::v4(127, 0, 0, 5), 1}, far{ip_address::v4(192, 0, 2, 1), 1};
+    CHECK(is_spliced(config, rule, host, near));
+    CHECK(is_spliced(config, rule, host, {splice_rig::loopback(ip_family::ipv6), 1}));
+    CHECK_FALSE(is_spliced(config, rule, host, far));
+    rule.target = ip_address::v4(10, 0, 0, 1);
+    CHECK_FALSE(is_spliced(config, rule, host, near));
+    CHECK(is_spliced(config, rule, guest, near));
+    config.splice = false;
+    CHECK_FALSE(is_spliced(config, {}, host, near));
+    CHECK(is_spliced(config, {}, guest, far)); // to be refused there
+}
