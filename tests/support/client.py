@@ -391,10 +391,6 @@ def udp_mtu(address, size):
         return {"mtu": s.getsockopt(level, mtu)}
 
 
-COMMANDS = {"both-ways": both_ways, "until-end": until_end, "udp-server": udp_server, "who-server": who_server, "who": who, "speak-up": speak_up, "hear-out": hear_out, "udp-mtu": udp_mtu,
-            "download": download, "upload": upload, "connect": try_connect, "half-close": half_close, "late-data": late_data,
-            "reset": reset, "be-reset": be_reset, "slow-reader": slow_reader, "parallel": parallel, "udp": udp, "udp-flows": udp_flows,
-            "udp-refused": udp_refused, "udp-seen": udp_seen, "send-all": send_all, "listen": listen}
-
 if __name__ == "__main__":
-    print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))
+    name = {"connect": "try_connect"}.get(sys.argv[1], sys.argv[1].replace("-", "_"))
+    print(json.dumps(globals()[name](*sys.argv[2:])))
