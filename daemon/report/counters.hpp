@@ -30,8 +30,8 @@ enum class counter : std::uint8_t {
     spliced_flows_closed,
     spliced_connect_failed,
     spliced_stalls_recovered, ///< times that octets moved without an event
-    splice_refused,          ///< connections that must not leave the loopback interfaces, or could not
-    spliced_octets_to_guest, ///< from the host's side, to whatever is in the namespace
+    splice_refused,           ///< connections that must not leave the loopback interfaces, or could not
+    spliced_octets_to_guest,  ///< from the host's side, to whatever is in the namespace
     spliced_octets_to_host,
     pipes_borrowed, ///< less those returned: pipes in use
     pipes_returned,
