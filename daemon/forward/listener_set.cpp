@@ -69,10 +69,9 @@ void check_descriptor_limit(const listening_side& from)
         wanted += rule.scan ? 0 : rule.port_count();
     const auto limit = os::descriptor_limit();
     if (wanted + reserved_descriptors > limit)
-        throw std::runtime_error("The forwarding rules need " + std::to_string(wanted) + " listening sockets, but only " +
-                                 std::to_string(limit) +
-                                 " files may be open: raise the limit (ulimit -n, LimitNOFILE=) or forward fewer ports"
-                                 "\nCouldn't listen on requested ports");
+        throw std::runtime_error("Couldn't listen on requested ports: that takes " + std::to_string(wanted) +
+                                 " sockets, but only " + std::to_string(limit) +
+                                 " files may be open; raise the limit (ulimit -n, LimitNOFILE=) or forward fewer ports");
 }
 
 } // namespace

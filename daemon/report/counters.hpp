@@ -19,6 +19,7 @@ enum class counter : std::uint8_t {
     tcp_flows_opened,
     tcp_flows_closed,
     tcp_flows_accepted,
+    tcp_from_guest, ///< segments of connections
     tcp_connect_failed,
     tcp_resets_to_guest,
     tcp_retransmits,
@@ -47,6 +48,7 @@ enum class counter : std::uint8_t {
     udp_spliced, ///< datagrams
     echo_flows_opened,
     echo_flows_closed,
+    echo_from_guest, ///< requests
     icmp_errors_to_guest,
     arp_answers,
     ndp_answers,
@@ -73,6 +75,7 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "tcp_flows_opened",
     "tcp_flows_closed",
     "tcp_flows_accepted",
+    "tcp_from_guest",
     "tcp_connect_failed",
     "tcp_resets_to_guest",
     "tcp_retransmits",
@@ -101,6 +104,7 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "udp_spliced",
     "echo_flows_opened",
     "echo_flows_closed",
+    "echo_from_guest",
     "icmp_errors_to_guest",
     "arp_answers",
     "ndp_answers",

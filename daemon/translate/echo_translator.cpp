@@ -62,6 +62,7 @@ void echo_translator::from_reassembled(const packet& p, instant now) noexcept
         f = open(key, p, now);
     if (f == nullptr)
         return;
+    ctx_.counters.add(counter::echo_from_guest);
     f->last = now;
     wheel_.arm_no_later(flows_.slot_of(*f), now + limits::echo_timeout);
     set_options(*f, p);

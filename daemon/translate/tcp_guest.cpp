@@ -21,6 +21,7 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
             continue;
         }
         if (f != nullptr) {
+            ctx_.counters.add(counter::tcp_from_guest);
             take_segment(*f, *s, d, all, now);
         } else if (s->has(wire::tcp_syn) && !s->has(wire::tcp_ack) && !s->has(wire::tcp_rst)) {
             open(each->packet, *s, now);
@@ -79,6 +80,8 @@ void tcp_translator::take_part(tcp_flow& f, const tcp::segment& s, bytes_view pa
     const auto out = f.c.on_segment(s, now);
     all.acked += out.acked;
     all.what |= out.what;
+    if (out.what.has(tcp::effect::connected))
+        on_answered(f);
     if (out.what.has(tcp::effect::refuse_ack))
         all.refused = out.refused;
     if (out.what.has(tcp::effect::shutdown_write))

@@ -36,11 +36,15 @@ void udp_translator::from_guest(std::span<const guest_packet* const> run, instan
     const auto& p = run.front()->packet;
     const auto key = key_of(p, wire::protocol_udp);
     auto* f = flows_.find(key);
-    if (f == nullptr) {
+    if (f == nullptr)
         if (const auto why = refused(p))
             return ctx_.counters.drop(*why, run.size());
-        f = open(key, p, now);
-        if (f == nullptr)
+    while (f == nullptr) { // each datagram that gets no flow is counted, with its reason
+        f = open(key, run.front()->packet, now);
+        if (f != nullptr)
+            break;
+        run = run.subspan(1);
+        if (run.empty())
             return;
     }
     batch b;

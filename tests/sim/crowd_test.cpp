@@ -39,7 +39,7 @@ TEST_CASE("a flood of datagrams takes its share of the descriptors and no more: 
 {
     simulation s{{.flows = 1024}};
     s.kernel.has_udp = true;
-    s.config.datagram_flows = limits::descriptor_shares(110, 10, 1).datagram_flows();
+    s.config.datagram_sockets = limits::descriptor_shares(110, 10, 1).datagram_sockets();
     peers_answer(s);
     for (std::uint16_t n = 0; n < 500; ++n)
         flood_udp(s, n);
@@ -47,6 +47,10 @@ TEST_CASE("a flood of datagrams takes its share of the descriptors and no more: 
     CHECK(s.udp->flow_count() == 50);
     CHECK(s.dropped(drop_reason::datagram_share) == 450);
     CHECK(s.dropped(drop_reason::flow_table_full) == 0);
+    for (int datagram = 0; datagram < 3; ++datagram) // together, as one run
+        flood_udp(s, 700);
+    s.run_for(10ms);
+    CHECK(s.dropped(drop_reason::datagram_share) == 453);
     auto& c = s.guest_opens();
     CHECK(s.run_until([&] { return c.guest->at == stage::open; }, 1s));
     s.udp->expire(s.now() + 100s);
@@ -54,7 +58,7 @@ TEST_CASE("a flood of datagrams takes its share of the descriptors and no more: 
     flood_udp(s, 1);
     s.run_for(10ms);
     CHECK(s.udp->flow_count() == 1);
-    CHECK(s.dropped(drop_reason::datagram_share) == 450);
+    CHECK(s.dropped(drop_reason::datagram_share) == 453);
 }
 
 TEST_CASE("a turn allocates nothing, and the count would tell")
@@ -197,9 +201,9 @@ TEST_CASE("peers that the guest does not answer take the share of their rule, an
 TEST_CASE("what floods may take is a share of the descriptors, however few there are")
 {
     using limits::descriptor_shares;
-    STATIC_REQUIRE(descriptor_shares(1'048'576, 76, 1).datagram_flows() == 524'250);
-    STATIC_REQUIRE(descriptor_shares(1'048'576, 76, 4).datagram_flows() == 131'062);
-    STATIC_REQUIRE(descriptor_shares(100, 200, 1).datagram_flows() == 0);
+    STATIC_REQUIRE(descriptor_shares(1'048'576, 76, 1).datagram_sockets() == 524'250);
+    STATIC_REQUIRE(descriptor_shares(1'048'576, 76, 4).datagram_sockets() == 131'062);
+    STATIC_REQUIRE(descriptor_shares(100, 200, 1).datagram_sockets() == 0);
     STATIC_REQUIRE(descriptor_shares(1'048'576, 76, 1).unanswered_flows() == 4096);
     STATIC_REQUIRE(descriptor_shares(1'048'576, 76, 4).unanswered_flows() == 1024);
     STATIC_REQUIRE(descriptor_shares(1024, 24, 1).unanswered_flows() == 250);
