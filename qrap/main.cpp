@@ -73,14 +73,11 @@ void connect_as(int fd)
 {
     const char* path = std::getenv("PASST_SOCKET");
     const int s = connect_to_passt(path != nullptr && *path != '\0' ? path : nullptr);
-    if (s == fd) { // dup2 would leave it as it is: closed by exec
-        if (::fcntl(s, F_SETFD, 0) < 0)
-            throw start_error{"fcntl", errno};
-        return;
-    }
-    if (::dup2(s, fd) < 0)
+    // The socket's own number is closed by exec. Where it is the right one, dup2 would leave it so.
+    if (s != fd && ::dup2(s, fd) < 0)
         throw start_error{"dup2", errno};
-    ::close(s);
+    if (s == fd && ::fcntl(s, F_SETFD, 0) < 0)
+        throw start_error{"fcntl", errno};
 }
 
 int run_command(int fd, char** command)

@@ -33,7 +33,7 @@ struct plane_config {
     duration udp_timeout = std::chrono::seconds{30};         ///< one-way, or a single exchange
     duration udp_stream_timeout = std::chrono::seconds{120}; ///< both sides have spoken, one of them more than once
     std::uint32_t unanswered_flows = UINT32_MAX;             ///< of peers through one rule in one worker, at most
-    std::size_t datagram_flows = SIZE_MAX;                   ///< of UDP and echo in one worker, at most
+    std::size_t datagram_sockets = SIZE_MAX;                 ///< of UDP and echo in one worker, at most
     bool report_flows = false;                               ///< the log is to tell of each flow
     bool trace = false;
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr os::token token_of(source kind, std::uint32_t id = 0) noexcept { return {static_cast<std::uint8_t>(kind), id}; }
 
-constexpr int accepts_per_turn = 16;
+constexpr std::size_t most_accepts = 16; ///< in a turn
 
 /// Each worker has its share of the pipes that may be large.
 constexpr std::size_t large_pipes_of(unsigned worker, std::size_t workers) noexcept
@@ -46,7 +46,8 @@ worker::worker(common_ground& common, unsigned self, tap_source tap, int capture
                                       in_namespace},
       tcp_(ctx_, tcp_translator::most_flows, os::now()), udp_(ctx_, udp_translator::most_flows, os::now()),
       udp_splice_(ctx_, udp_splice::most_flows, os::now()), echo_(ctx_, echo_translator::most_flows, os::now()),
-      ingress_(ctx_, tcp_, udp_, echo_), splice_(ctx_, tcp_splice::most_flows, large_pipes_of(self, common.mailboxes.size())),
+      ingress_(ctx_, tcp_, udp_, echo_),
+      splice_(ctx_, tcp_splice::most_flows, large_pipes_of(self, common.mailboxes.size()), os::now()),
       listeners_(common.config.host_rules, common.config.guest_rules), now_(os::now())
 {
     ctx_.listeners = &listeners_;
@@ -152,9 +153,9 @@ void worker::dispatch(const os::event& e, instant now) noexcept
     case source::echo_flow:
         return echo_.from_socket({e.what.id}, e, now);
     case source::udp_splice_host:
-        return udp_splice_.from_socket({e.what.id}, rule_side::host, e);
+        return udp_splice_.from_socket({e.what.id}, listen_side::host, e);
     case source::udp_splice_guest:
-        return udp_splice_.from_socket({e.what.id}, rule_side::guest, e);
+        return udp_splice_.from_socket({e.what.id}, listen_side::guest, e);
     case source::udp_listener:
         if (const auto* l = listeners_.find(e.what.id))
             udp_.from_listener(l->fd(), l->name, now);
@@ -202,17 +203,23 @@ os::result<void> worker::watch(listening_socket l) noexcept
 
 void worker::listen(listening_socket l) { os::require(watch(std::move(l)), "Couldn't watch a listening socket"); }
 
+/// Like the tap: who comes alone costs one call, and a crowd is taken in growing numbers.
 void worker::accept_from(const os::event& e, instant now) noexcept
 {
     const auto* l = listeners_.find(e.what.id);
-    for (int i = 0; l != nullptr && i < accepts_per_turn; ++i) {
+    const auto most = turn_ == accept_turn_ + 1 ? accepts_ : 1;
+    accept_turn_ = turn_;
+    accepts_ = std::min(2 * most, most_accepts);
+    for (std::size_t i = 0; l != nullptr && i < most; ++i) {
         auto connection = os::accept(l->fd());
         if (!connection && (connection.error().value() == EMFILE || connection.error().value() == ENFILE)) {
             shed(l->fd());
             continue;
         }
-        if (!connection)
+        if (!connection) {
+            accepts_ = std::max<std::size_t>(i, 1);
             return;
+        }
         if (!pass_on(*connection, l->name))
             take_connection(std::move(*connection), l->name, now);
     }

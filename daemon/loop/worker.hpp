@@ -110,10 +110,12 @@ private:
     listener_table listeners_;
     os::unique_fd spare_; ///< given up for a moment when there are no descriptors left
     std::atomic<bool> stopping_ = false, advertise_ = false;
-    std::size_t reads_ = 1;      ///< frames that the next visit to the tap tries to read, if it comes in the next turn
-    std::uint64_t turn_ = 0;     ///< counts turns
-    std::uint64_t tap_turn_ = 0; ///< the last one that visited the tap
-    std::uint64_t bells_ = 0;    ///< a bit for each worker that has new letters from us
+    std::size_t reads_ = 1;   ///< frames that the next visit to the tap tries to read, if it comes in the next turn
+    std::size_t accepts_ = 1; ///< connections that the next visit to a listener tries to accept, if it comes in the next turn
+    std::uint64_t accept_turn_ = 0; ///< the last one that visited a listener
+    std::uint64_t turn_ = 0;        ///< counts turns
+    std::uint64_t tap_turn_ = 0;    ///< the last one that visited the tap
+    std::uint64_t bells_ = 0;       ///< a bit for each worker that has new letters from us
     bool mail_left_ = false;
     instant now_;
     std::thread thread_;

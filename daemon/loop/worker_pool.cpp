@@ -12,7 +12,7 @@ plane_config with_shares(plane_config config, const plane_resources& resources)
 {
     const limits::descriptor_shares shares{os::descriptor_limit(), resources.listeners.size(), resources.tap_queues.size()};
     config.unanswered_flows = shares.unanswered_flows();
-    config.datagram_flows = shares.datagram_flows();
+    config.datagram_sockets = shares.datagram_sockets();
     return config;
 }
 

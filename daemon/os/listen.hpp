@@ -13,8 +13,9 @@ namespace tapioca::os {
 /// Where to listen.
 struct listen_at {
     listen_stack stack = listen_stack::dual; ///< on a kernel without IPv6, dual is IPv4
-    ip_address address;                      ///< unspecified: all of the stack
-    std::string_view interface;              ///< empty: any
+    ip_address address{};                    ///< unspecified: all of the stack
+    std::string_view interface {
+    }; ///< empty: any
     std::uint16_t port = 0;
     bool freebind = false; ///< the address need not exist (IP_FREEBIND)
 };

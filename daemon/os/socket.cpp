@@ -338,7 +338,6 @@ result<accepted> accept(int listener) noexcept
     unique_fd fd{::accept4(listener, &peer.any, &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC)};
     if (!fd)
         return last_error();
-    set_stream_options(fd.get());
     return accepted{std::move(fd), peer.to_endpoint()};
 }
 

@@ -107,6 +107,7 @@ struct accepted {
     unique_fd fd;
     endpoint peer;
 };
+/// With the options of the listening socket.
 [[nodiscard]] result<accepted> accept(int listener) noexcept;
 
 } // namespace tapioca::os

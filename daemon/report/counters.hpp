@@ -30,8 +30,9 @@ enum class counter : std::uint8_t {
     spliced_flows_opened,
     spliced_flows_closed,
     spliced_connect_failed,
-    splice_refused,          ///< connections that must not leave the loopback interfaces, or could not
-    spliced_octets_to_guest, ///< from the host's side, to whatever is in the namespace
+    spliced_stalls_recovered, ///< times that octets moved without an event
+    splice_refused,           ///< connections that must not leave the loopback interfaces, or could not
+    spliced_octets_to_guest,  ///< from the host's side, to whatever is in the namespace
     spliced_octets_to_host,
     pipes_borrowed, ///< less those returned: pipes in use
     pipes_returned,
@@ -85,6 +86,7 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "spliced_flows_opened",
     "spliced_flows_closed",
     "spliced_connect_failed",
+    "spliced_stalls_recovered",
     "splice_refused",
     "spliced_octets_to_guest",
     "spliced_octets_to_host",

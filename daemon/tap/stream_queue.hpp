@@ -48,9 +48,13 @@ private:
     static constexpr std::size_t worth_sending = std::size_t{64} << 10;
     static constexpr std::size_t least_frame = 60; ///< Ethernet's, without its checksum
 
+    /// A frame that is sent from where it is, as copying it would take longer than a system call.
+    static constexpr std::size_t long_frame = std::size_t{16} << 10;
+
     void fill() noexcept;
     [[nodiscard]] std::size_t parse(std::size_t most) noexcept;
     [[nodiscard]] bool make_room(std::size_t octets) noexcept;
+    [[nodiscard]] bool send_long(octet* frame, std::size_t length) noexcept;
     void put(bytes_view headers, bytes_view payload, const wire::virtio_net_header& vnet) noexcept;
 
     report::counters& counters_;

@@ -43,7 +43,7 @@ struct context {
     guest_link& guest;
     colleagues* others = nullptr;              ///< null: there is one worker
     namespace_sockets* in_namespace = nullptr; ///< null: nothing is spliced
-    std::size_t datagram_flows = 0;            ///< of UDP and echo: config.datagram_flows at most
+    std::size_t datagram_sockets = 0;          ///< of UDP and echo: config.datagram_sockets at most
     const listener_table* listeners = nullptr; ///< null: nothing listens
 
     /// The socket of that name; -1 if it listens no more.
@@ -67,15 +67,29 @@ struct context {
         if (!events.push({now, kind, error, key, accepted_at}))
             counters.add(report::counter::events_lost);
     }
+    /// Sets so many aside for a flow. False, which is counted, if UDP and echo have their share of the descriptors.
+    [[nodiscard]] bool reserve_datagram_sockets(std::size_t count) noexcept
+    {
+        if (datagram_sockets + count > config.datagram_sockets) {
+            counters.drop(drop_reason::datagram_share);
+            return false;
+        }
+        datagram_sockets += count;
+        return true;
+    }
+    void release_datagram_sockets(std::size_t count) noexcept { datagram_sockets -= count; }
+    [[nodiscard]] static std::size_t datagram_sockets_of(const flow_key& key) noexcept
+    {
+        return key.protocol == wire::protocol_tcp ? 0 : 1;
+    }
+
     /// A new flow that is ours among all workers; null if there is no room for it, which is counted and reported. `accepted_at`:
     /// where on the host, if a peer opened it.
     template <class Flow>
     [[nodiscard]] Flow* open_flow(flow_table<Flow>& flows, const flow_key& key, instant now,
                                   const endpoint& accepted_at = {}) noexcept
     {
-        const bool datagrams = key.protocol != wire::protocol_tcp;
-        if (datagrams && datagram_flows >= config.datagram_flows) {
-            counters.drop(drop_reason::datagram_share);
+        if (!reserve_datagram_sockets(datagram_sockets_of(key))) {
             report(report::event_kind::flow_table_full, now, key);
             return nullptr;
         }
@@ -84,10 +98,10 @@ struct context {
             flows.erase(*f);
             f = nullptr;
         }
-        if (f == nullptr)
+        if (f == nullptr) {
             counters.drop(drop_reason::flow_table_full);
-        else
-            datagram_flows += datagrams;
+            release_datagram_sockets(datagram_sockets_of(key));
+        }
         report(f == nullptr ? report::event_kind::flow_table_full : report::event_kind::flow_opened, now, key, 0, accepted_at);
         return f;
     }
@@ -95,7 +109,7 @@ struct context {
     void close_flow(flow_table<Flow>& flows, Flow& f, instant now) noexcept
     {
         report(report::event_kind::flow_closed, now, f.key);
-        datagram_flows -= f.key.protocol != wire::protocol_tcp;
+        release_datagram_sockets(datagram_sockets_of(f.key));
         if (others != nullptr)
             others->disclaim(flows.hash(f));
         flows.erase(f);

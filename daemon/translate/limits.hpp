@@ -36,8 +36,9 @@ public:
     {
     }
 
-    /// UDP and echo flows: together they leave TCP half, as a flood of datagrams holds its sockets until they time out.
-    [[nodiscard]] constexpr std::size_t datagram_flows() const noexcept { return available_ / 2 / workers_; }
+    /// Sockets of UDP and echo flows: together they leave TCP half, as a flood of datagrams holds its sockets until they time
+    /// out.
+    [[nodiscard]] constexpr std::size_t datagram_sockets() const noexcept { return available_ / 2 / workers_; }
 
     /// Connections of peers through one rule that the guest has not answered: a flood of them must not take what others need.
     [[nodiscard]] constexpr std::uint32_t unanswered_flows() const noexcept

@@ -80,6 +80,8 @@ void tcp_translator::take_part(tcp_flow& f, const tcp::segment& s, bytes_view pa
     const auto out = f.c.on_segment(s, now);
     all.acked += out.acked;
     all.what |= out.what;
+    if (out.what.has(tcp::effect::connected))
+        on_answered(f);
     if (out.what.has(tcp::effect::refuse_ack))
         all.refused = out.refused;
     if (out.what.has(tcp::effect::shutdown_write))

@@ -25,10 +25,12 @@ bool is_spliced(const plane_config& config, const forward_rule& rule, const list
     return through.side == listen_side::guest || (config.splice && peer.address.is_loopback() && rule.target.is_unspecified());
 }
 
-tcp_splice::tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pipes)
-    : ctx_(ctx), flow_memory_(flow_slab<splice_flow>::memory_needed(capacity)), ready_memory_(capacity * sizeof(flow_id)),
+tcp_splice::tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pipes, instant start)
+    : ctx_(ctx), flow_memory_(flow_slab<splice_flow>::memory_needed(capacity)),
+      timer_memory_(capacity * sizeof(timer_wheel::node)), ready_memory_(capacity * sizeof(flow_id)),
       waiting_memory_(most_waiting * sizeof(waiting_flow)), flows_(flow_memory_.bytes(), capacity),
-      ready_(ready_memory_.as<flow_id>()), waiting_(waiting_memory_.as<waiting_flow>()), pipes_(large_pipes)
+      wheel_(timer_memory_.as<timer_wheel::node>(), start), ready_(ready_memory_.as<flow_id>()),
+      waiting_(waiting_memory_.as<waiting_flow>()), pipes_(large_pipes)
 {
     if (ctx.in_namespace != nullptr || !ctx.config.guest_rules.empty())
         (void)pipes_.can_hold(1); // one is there before descriptors run out
@@ -239,11 +241,26 @@ void tcp_splice::expire(instant now) noexcept
         ctx_.counters.drop(drop_reason::socket_failed);
         reset(*f, now);
     }
+    wheel_.expire(now, [this](std::uint32_t slot) {
+        if (auto* f = flows_.at_slot(slot))
+            try_again(*f);
+    });
+}
+
+/// Octets wait, and no event came.
+void tcp_splice::try_again(splice_flow& f) noexcept
+{
+    for (unsigned side = 0; side < 2; ++side)
+        if (f.ends[side].has_something() && !f.ends[1 - side].writable) {
+            f.ends[1 - side].writable = f.retried = true;
+            f.patience = std::min<std::uint8_t>(f.patience + 1, 6);
+            list(f);
+        }
 }
 
 instant tcp_splice::next_deadline() const noexcept
 {
-    return waiting_count_ == 0 ? instant::max() : waiting_[waiting_first_].until;
+    return waiting_count_ == 0 ? wheel_.next() : std::min(wheel_.next(), waiting_[waiting_first_].until);
 }
 
 void tcp_splice::reset(splice_flow& f, instant now) noexcept
@@ -256,6 +273,7 @@ void tcp_splice::reset(splice_flow& f, instant now) noexcept
 
 void tcp_splice::close(splice_flow& f, instant now) noexcept
 {
+    wheel_.cancel(flows_.slot_of(f));
     for (auto& end : f.ends) {
         return_pipe(end);
         if (end.fd >= 0)

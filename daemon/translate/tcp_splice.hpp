@@ -11,7 +11,8 @@
 // other.
 //
 // An end of a stream is passed on behind its data. A reset, or any error, resets the other side once what came before has been
-// offered to it. There is no idle timeout, the kernels' own rules apply.
+// offered to it. There is no idle timeout, the kernels' own rules apply. Octets that wait for a socket without any event for a
+// second are tried again: a kernel that is short of memory may have refused them with nothing to wake us afterwards.
 //
 // tcp_splice.cpp opens and closes connections, tcp_splice_move.cpp moves octets.
 #pragma once
@@ -21,6 +22,7 @@
 #include "daemon/translate/context.hpp"
 #include "daemon/translate/pipe_pool.hpp"
 #include "proto/flow/slab.hpp"
+#include "proto/flow/timer_wheel.hpp"
 
 #include <optional>
 
@@ -50,8 +52,10 @@ struct splice_flow {
     flow_key key;
     bool from_host : 1 = true; ///< a client on the host opened it
     bool connecting : 1 = true;
-    bool failed : 1 = false; ///< a socket reported an error
-    bool listed : 1 = false; ///< in the list of flows with something to do
+    bool failed : 1 = false;   ///< a socket reported an error
+    bool listed : 1 = false;   ///< in the list of flows with something to do
+    bool retried : 1 = false;  ///< octets are tried again without an event
+    std::uint8_t patience = 0; ///< times that octets were tried again in vain
     std::array<splice_end, 2> ends;
 };
 static_assert(sizeof(splice_flow) <= 96);
@@ -63,7 +67,7 @@ public:
     static constexpr duration socket_patience = std::chrono::seconds{1};
 
     /// Reserves all memory. `large_pipes`: how many pipes of the process' large ones are ours.
-    tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pipes);
+    tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pipes, instant start);
     ~tcp_splice();
     tcp_splice(const tcp_splice&) = delete;
     tcp_splice& operator=(const tcp_splice&) = delete;
@@ -83,7 +87,7 @@ public:
     [[nodiscard]] const pipe_pool& pipes() const noexcept { return pipes_; }
 
 private:
-    enum class progress : std::uint8_t { waits, ready, broken };
+    enum class progress : std::uint8_t { waits, blocked, ready, broken };
     struct waiting_flow {
         flow_id id;
         instant until;
@@ -99,6 +103,7 @@ private:
     void on_connect_event(splice_flow& f, const os::event& e, instant now) noexcept;
     [[nodiscard]] os::result<void> watch(splice_flow& f, unsigned side) noexcept;
     void list(splice_flow& f) noexcept;
+    void try_again(splice_flow& f) noexcept;
     void reset(splice_flow& f, instant now) noexcept;
     void close(splice_flow& f, instant now) noexcept;
 
@@ -114,8 +119,9 @@ private:
     void return_pipe(splice_end& end) noexcept;
 
     context& ctx_;
-    os::arena flow_memory_, ready_memory_, waiting_memory_;
+    os::arena flow_memory_, timer_memory_, ready_memory_, waiting_memory_;
     flow_slab<splice_flow> flows_;
+    timer_wheel wheel_;               ///< of flows whose octets wait
     std::span<flow_id> ready_;        ///< each flow stands in it at most once
     std::span<waiting_flow> waiting_; ///< a ring, oldest first
     std::size_t ready_count_ = 0, waiting_first_ = 0, waiting_count_ = 0;

@@ -21,12 +21,15 @@ bool would_block(const boost::system::error_code& e) noexcept { return e.value()
 
 void tcp_splice::move(splice_flow& f, instant now) noexcept
 {
-    bool more = false;
+    bool more = false, blocked = false;
+    std::size_t all = 0;
     for (unsigned side = 0; side < 2; ++side) {
         std::size_t moved = 0;
         const auto outcome = move(f.ends[side], f.ends[1 - side], moved);
         ctx_.counters.add(side == 0 ? counter::spliced_octets_to_guest : counter::spliced_octets_to_host, moved);
+        all += moved;
         more = more || outcome == progress::ready;
+        blocked = blocked || outcome == progress::blocked;
         f.failed = f.failed || outcome == progress::broken;
     }
     if (more) // also what came before an error
@@ -34,7 +37,13 @@ void tcp_splice::move(splice_flow& f, instant now) noexcept
     if (f.failed)
         return reset(f, now);
     if (f.ends[0].passed_on && f.ends[1].passed_on)
-        close(f, now);
+        return close(f, now);
+    if (f.retried && all != 0)
+        ctx_.counters.add(counter::spliced_stalls_recovered);
+    f.retried = false;
+    f.patience = all != 0 ? 0 : f.patience;
+    if (blocked)
+        wheel_.arm_no_later(flows_.slot_of(f), now + limits::tcp_watchdog * (1 << f.patience));
 }
 
 /// One direction, until one of the sockets has enough, or the budget is used up.
@@ -42,13 +51,15 @@ tcp_splice::progress tcp_splice::move(splice_end& from, splice_end& to, std::siz
 {
     while (moved < limits::spliced_octets_per_turn) {
         if (from.held == 0 && from.ended) {
-            if (!from.passed_on)
+            if (!from.passed_on && !to.passed_on) // else the flow is over, and to close the socket says the same
                 os::shutdown_write(to.fd);
             from.passed_on = true;
             return progress::waits;
         }
-        if (!to.writable || (from.held == 0 && !from.readable))
+        if (from.held == 0 && !from.readable)
             return progress::waits;
+        if (!to.writable)
+            return progress::blocked;
         if (!(from.held != 0 ? drain(from, to, moved) : read(from, to, moved)))
             return progress::broken;
     }

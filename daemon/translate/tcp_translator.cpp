@@ -42,15 +42,12 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
         ctx_.counters.add(counter::tcp_retransmits);
         rewind(f);
     }
-    if (what.has(effect::connected))
-        on_answered(f);
     if (what.has(effect::keep_alive))
         os::keep_alive(f.fd);
     if (what.has(effect::shutdown_write)) {
-        if (f.store.length == 0)
+        f.shutdown_due = f.store.length != 0; // behind what waits there
+        if (!f.shutdown_due)
             os::shutdown_write(f.fd);
-        else
-            f.shutdown_due = true;
     }
     if (what.has(effect::reset_socket))
         os::reset_on_close(f.fd);

@@ -214,6 +214,7 @@ void udp_splice::close(udp_splice_flow& f, instant now) noexcept
     for (const auto& end : f.ends)
         if (end.fd >= 0)
             os::close(end.fd);
+    ctx_.release_datagram_sockets(sockets_of_flow);
     ctx_.counters.add(counter::udp_splices_closed);
     report(report::event_kind::flow_closed, f, now);
     flows_.erase(f);

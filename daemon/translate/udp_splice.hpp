@@ -45,6 +45,7 @@ static_assert(sizeof(udp_splice_flow) <= 168);
 class udp_splice {
 public:
     static constexpr std::size_t most_flows = std::size_t{1} << 16;
+    static constexpr std::size_t sockets_of_flow = 2; ///< at most
 
     /// Reserves all memory; `capacity` is a power of two.
     udp_splice(context& ctx, std::size_t capacity, instant start);

@@ -70,8 +70,11 @@ void udp_splice::from_listener(const listener_name& through, const os::incoming&
 udp_splice_flow* udp_splice::open(const flow_key& key, const listener_name& through, const os::incoming& in, instant now) noexcept
 {
     const auto server = server_of(through, in.local);
+    if (!ctx_.reserve_datagram_sockets(sockets_of_flow))
+        return nullptr;
     auto* f = flows_.insert(key);
     if (f == nullptr) {
+        ctx_.release_datagram_sockets(sockets_of_flow);
         ctx_.counters.drop(drop_reason::flow_table_full);
         ctx_.report(report::event_kind::flow_table_full, now,
                     {server.address, in.source.address, server.port, in.source.port, wire::protocol_udp});

@@ -76,6 +76,17 @@ public:
         return {slots_[s].generation << flow_id::slot_bits | s};
     }
 
+    [[nodiscard]] std::uint32_t slot_of(const Flow& flow) const noexcept
+    {
+        static_assert(std::is_standard_layout_v<slot>);
+        return static_cast<std::uint32_t>(reinterpret_cast<const slot*>(&flow) - slots_);
+    }
+    /// The flow in a slot that is known to be in use: for timers, which are cancelled with their flow.
+    [[nodiscard]] Flow* at_slot(std::uint32_t s) noexcept
+    {
+        return s < high_water_ && slots_[s].next_free == used ? &slots_[s].flow : nullptr;
+    }
+
     template <class Visitor>
     void for_each(Visitor visit)
     {
@@ -85,12 +96,6 @@ public:
     }
 
 private:
-    [[nodiscard]] std::uint32_t slot_of(const Flow& flow) const noexcept
-    {
-        static_assert(std::is_standard_layout_v<slot>);
-        return static_cast<std::uint32_t>(reinterpret_cast<const slot*>(&flow) - slots_);
-    }
-
     slot* slots_;
     std::uint32_t capacity_;
     std::uint32_t size_ = 0, high_water_ = 0, free_ = none;

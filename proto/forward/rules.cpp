@@ -70,16 +70,6 @@ bool same_scope(const ip_address& source, const ip_address& destination) noexcep
     return destination.is_multicast() || source.is_link_local() == destination.is_link_local();
 }
 
-/// In IPv4, guests answer link-local peers through their router, and that is us. The guest's own addresses are on the link.
-bool can_answer(const translation& t, const inbound& in, const guest_addresses& seen) noexcept
-{
-    const auto& source = in.source.address;
-    const auto& destination = in.destination.address;
-    if (source.is_v4() || same_scope(source, destination))
-        return true;
-    return source.is_link_local() && (destination == seen.v6 || destination == t.guest6);
-}
-
 } // namespace
 
 std::optional<inbound> inbound_endpoints(const translation& t, const forward_rule& rule, std::uint16_t port, const endpoint& peer,
@@ -97,13 +87,14 @@ std::optional<inbound> inbound_endpoints(const translation& t, const forward_rul
             return std::nullopt;
         return inbound{{source, peer.port}, {destination, rule.target_port(port)}, guest};
     };
-    if (const auto source = known_source(t, peer.address, seen))
-        if (const auto in = from(*source); in && can_answer(t, *in, seen))
+    const auto known = known_source(t, peer.address, seen);
+    if (known) // in IPv4, guests answer link-local peers through their router, and that is us
+        if (const auto in = from(*known); in && (v4 || same_scope(*known, in->destination.address)))
             return in;
     for (const auto& ours : {v4 ? t.our_tap4 : t.gateway6, v4 ? ip_address{} : t.our_tap6_ll})
         if (const auto in = from(ours); in && same_scope(ours, in->destination.address))
             return in;
-    return std::nullopt;
+    return is_set(rule.target) ? from(known.value_or(v4 ? t.our_tap4 : t.our_tap6_ll)) : std::nullopt;
 }
 
 std::optional<ip_address> reporting_node(const translation& t, const ip_address& node, const ip_address& guest) noexcept

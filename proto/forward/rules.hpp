@@ -11,7 +11,8 @@
 //
 // A row does not fit if the guest could not answer: source and destination have one scope (RFC 4007 section 9; a router refuses
 // what would leave the zone of its source, RFC 4443 section 3.1 code 2). A link-local source goes with the guest's link-local
-// address.
+// address. Only if the user named a target for which there is no source of its scope, another must do: the target may be an
+// address of the guest's own, which is on the link.
 #pragma once
 
 #include "proto/forward/forward_rule.hpp"

@@ -81,6 +81,17 @@ class Arguments(Case):
         path = self.world.program("my-qemu")
         self.assertEqual(self.connected("6", path, "-S", fd=6, path=None)[0]["argv"], ["-S"])
 
+    def test_an_empty_word_of_PATH_is_the_working_directory(self):
+        self.world.program("my-qemu")
+        for path in (":/nonexistent", "/nonexistent:", "/nonexistent::/nonexistent"):
+            self.assertEqual(self.connected("6", "my-qemu", fd=6, path=path, prepare="cd /tmp/bin &&")[0]["argv"], [])
+
+    def test_without_PATH_a_name_is_no_command(self):
+        self.world.program("my-qemu")
+        said = self.refused("6", "my-qemu", path=None, PASST_SOCKET="/tmp/absent").splitlines()
+        self.assertTrue(said[0].startswith("my-qemu is not a command"), said)
+        self.assertEqual(said[-1], "connect: No such file or directory")
+
     def test_what_is_no_command_is_an_argument(self):
         self.world.program("kvm")
         self.world.program("plain-file", mode=0o644)
@@ -201,11 +212,18 @@ class Probes(Case):
         self.assertEqual((silent.accepted, closing.accepted), (1, 1))
 
     def test_nobody_is_there(self):
-        said = self.refused("-S").splitlines()
+        said = self.refused("-S", prepare="ulimit -n 16;").splitlines()     # what is tried in vain is closed
+        self.assertEqual(len(said), 200)
         for number in range(1, 100):
             self.assertEqual(said[2 * number - 1], f"Probe of /tmp/passt_{number}.socket failed")
         self.assertEqual(said[-1], "connect: No such file or directory")
         self.assertIn("start passt first", said[-2])
+
+    def test_what_a_socket_says_counts_more_than_the_absence_of_others(self):
+        stale = self.world.server("passt_7.socket", qrap_world.speak_first)
+        stale.close()
+        self.world.servers.remove(stale)
+        self.assertEqual(self.refused("-S").splitlines()[-1], "connect: Connection refused")
 
     def test_the_last_of_the_numbers(self):
         self.world.server("passt_99.socket", qrap_world.speak_first)

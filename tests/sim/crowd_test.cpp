@@ -39,7 +39,7 @@ TEST_CASE("a flood of datagrams takes its share of the descriptors and no more: 
 {
     simulation s{{.flows = 1024}};
     s.kernel.has_udp = true;
-    s.config.datagram_flows = limits::descriptor_shares(110, 10, 1).datagram_flows();
+    s.config.datagram_sockets = limits::descriptor_shares(110, 10, 1).datagram_sockets();
     peers_answer(s);
     for (std::uint16_t n = 0; n < 500; ++n)
         flood_udp(s, n);
@@ -201,9 +201,9 @@ TEST_CASE("peers that the guest does not answer take the share of their rule, an
 TEST_CASE("what floods may take is a share of the descriptors, however few there are")
 {
     using limits::descriptor_shares;
-    STATIC_REQUIRE(descriptor_shares(1'048'576, 76, 1).datagram_flows() == 524'250);
-    STATIC_REQUIRE(descriptor_shares(1'048'576, 76, 4).datagram_flows() == 131'062);
-    STATIC_REQUIRE(descriptor_shares(100, 200, 1).datagram_flows() == 0);
+    STATIC_REQUIRE(descriptor_shares(1'048'576, 76, 1).datagram_sockets() == 524'250);
+    STATIC_REQUIRE(descriptor_shares(1'048'576, 76, 4).datagram_sockets() == 131'062);
+    STATIC_REQUIRE(descriptor_shares(100, 200, 1).datagram_sockets() == 0);
     STATIC_REQUIRE(descriptor_shares(1'048'576, 76, 1).unanswered_flows() == 4096);
     STATIC_REQUIRE(descriptor_shares(1'048'576, 76, 4).unanswered_flows() == 1024);
     STATIC_REQUIRE(descriptor_shares(1024, 24, 1).unanswered_flows() == 250);

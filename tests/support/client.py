@@ -340,14 +340,11 @@ def who_server(port):
     datagrams.bind(("::", int(port)))
     print("listening", file=sys.stderr, flush=True)
 
-    def plain(address):
-        return address.removeprefix("::ffff:").split("%")[0]
-
-    def told(source, destination):
-        return json.dumps({"source": plain(source), "destination": plain(destination)}).encode()
+    def told(*ends):
+        return json.dumps(dict(zip(("source", "destination"), (e.removeprefix("::ffff:").split("%")[0] for e in ends)))).encode()
     ready = selectors.DefaultSelector()
-    ready.register(listener, selectors.EVENT_READ)
-    ready.register(datagrams, selectors.EVENT_READ)
+    for s in (listener, datagrams):
+        ready.register(s, selectors.EVENT_READ)
     while True:
         for key, _ in ready.select():
             if key.fileobj is listener:
@@ -394,10 +391,6 @@ def udp_mtu(address, size):
         return {"mtu": s.getsockopt(level, mtu)}
 
 
-COMMANDS = {"both-ways": both_ways, "until-end": until_end, "udp-server": udp_server, "who-server": who_server, "who": who, "speak-up": speak_up, "hear-out": hear_out, "udp-mtu": udp_mtu,
-            "download": download, "upload": upload, "connect": try_connect, "half-close": half_close, "late-data": late_data,
-            "reset": reset, "be-reset": be_reset, "slow-reader": slow_reader, "parallel": parallel, "udp": udp, "udp-flows": udp_flows,
-            "udp-refused": udp_refused, "udp-seen": udp_seen, "send-all": send_all, "listen": listen}
-
 if __name__ == "__main__":
-    print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))
+    name = {"connect": "try_connect"}.get(sys.argv[1], sys.argv[1].replace("-", "_"))
+    print(json.dumps(globals()[name](*sys.argv[2:])))

@@ -4,7 +4,9 @@ So a test can hold the client on the simulated host, the server in the guest, an
 """
 import contextlib
 import ctypes
+import functools
 import hashlib
+import itertools
 import os
 import resource
 import socket
@@ -18,7 +20,7 @@ from services import PATTERN, answer_from, packet_info
 CLONE_NEWNET = 0x40000000
 BOTH = (("tcp", socket.SOCK_STREAM), ("udp", socket.SOCK_DGRAM))
 _libc = ctypes.CDLL(None, use_errno=True)
-_CHUNKS = [memoryview(PATTERN + PATTERN[:1 << 18])[i:i + (1 << 18)] for i in range(0, len(PATTERN), 1 << 18)]
+_CHUNKS = [memoryview(PATTERN)[i:i + (1 << 18)] for i in range(0, len(PATTERN), 1 << 18)]     # the last is shorter
 
 
 def _enter(descriptor):
@@ -172,29 +174,35 @@ def _meet_by_datagrams(client, listener, address, port, source, timeout):
         return plain(peer[0]), plain(own)
 
 
-def send_octets(s, length, seconds=0.0):
-    """Sends so much of the repeated pattern, with a pause after each MiB; the digest of it."""
-    digest, chunk = hashlib.sha256(), 0
-    while length:
-        view = _CHUNKS[chunk % len(_CHUNKS)][:length]
-        s.sendall(view)
-        digest.update(view)
+def _chunks(length):
+    for view in itertools.cycle(_CHUNKS):
+        if length <= 0:
+            return
+        yield view[:length]
         length -= len(view)
-        chunk += 1
-        if seconds and chunk % 4 == 0:
-            time.sleep(seconds)
+
+
+@functools.lru_cache(maxsize=None)
+def digest_of(length):
+    """The digest of what send_octets sends."""
+    digest = hashlib.sha256()
+    for view in _chunks(length):
+        digest.update(view)
     return digest.hexdigest()
 
 
-def take_octets(s, pause=0.0, every=1 << 20):
-    """Reads to the end, with a pause after every so many octets; (length, digest)."""
-    digest, length, buffer, rested = hashlib.sha256(), 0, bytearray(1 << 18), 0
+def send_octets(s, length):
+    """Sends so much of the repeated pattern."""
+    for view in _chunks(length):
+        s.sendall(view)
+
+
+def take_octets(s):
+    """Reads to the end; (length, digest)."""
+    digest, length, buffer = hashlib.sha256(), 0, bytearray(1 << 20)
     while n := s.recv_into(buffer):
         digest.update(memoryview(buffer)[:n])
         length += n
-        if pause and length - rested >= every:
-            rested = length
-            time.sleep(pause)
     return length, digest.hexdigest()
 
 

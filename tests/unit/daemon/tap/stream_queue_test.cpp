@@ -219,3 +219,47 @@ TEST_CASE("a super-frame arrives as frames of the guest's size")
     }
     CHECK(frames == 43);
 }
+
+TEST_CASE("long frames pass whole, checksum included, however slowly the guest reads")
+{
+    stage s;
+    const flow_key key{ip_address::v4(192, 0, 2, 10), ip_address::v4(198, 51, 100, 7), 40000, 443, wire::protocol_tcp};
+    const auto send_one = [&](octet fill, std::size_t length) {
+        const auto slot = s.queue.acquire();
+        std::fill_n(slot.begin(), length, fill);
+        wire::virtio_net_header vnet;
+        const auto payload = static_cast<std::uint32_t>(length);
+        const auto headers = emit_tcp(slot.data(), {}, key, {.seq = {}, .ack = {}, .payload = payload, .mss = 65483}, vnet);
+        return s.queue.commit(vnet, headers, length);
+    };
+    std::size_t sent = 0;
+    octets stream;
+    for (; sent < 60; ++sent) { // a long one, a short one, in turns
+        REQUIRE(send_one(static_cast<octet>(sent), sent % 2 == 0 ? 61441 : 100));
+        if (sent % 3 == 0)
+            s.queue.flush();
+        if (!s.queue.has_room())
+            stream = stream + s.guest_receives(150001);
+    }
+    for (octets some{0}; !some.empty();) {
+        s.queue.flush();
+        some = s.guest_receives();
+        stream = stream + some;
+    }
+    std::size_t at = 0, frames = 0;
+    for (; at < stream.size(); ++frames) {
+        const std::size_t length = std::size_t{stream[at + 2]} * 256 + stream[at + 3];
+        REQUIRE(at + 4 + length <= stream.size());
+        const auto p = classify(bytes_view{stream}.subspan(at + 4, length));
+        REQUIRE(p);
+        REQUIRE(checksum_of(
+                    pseudo_header_sum(p->source, p->destination, wire::protocol_tcp, static_cast<std::uint32_t>(p->l4.size())) +
+                    ones_sum(p->l4)) == 0);
+        const auto segment = wire::parse_tcp(p->l4);
+        REQUIRE(segment);
+        CHECK(segment->payload.size() == (frames % 2 == 0 ? 61441 : 100));
+        CHECK(segment->payload.back() == static_cast<octet>(frames));
+        at += 4 + length;
+    }
+    CHECK(frames == sent);
+}

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/os/clock.hpp"
+#include "daemon/os/listen.hpp"
 #include "daemon/translate/tcp_splice.hpp"
 #include "proto/wire/protocol.hpp"
 #include "tests/support/allocations.hpp"
@@ -150,7 +151,7 @@ public:
         : family_(family), side_(side), front_(listen()), back_(listen()), config_(configure()),
           guest_({}, loopback(ip_family::ipv4), loopback(ip_family::ipv6), {}), context_{config_, tap_,   poller_, counters_,
                                                                                          events_, guest_, nullptr, &sockets},
-          splice(context_, 1024, 16)
+          splice(context_, 1024, 16, os::now())
     {
         std::signal(SIGPIPE, SIG_IGN); // as the workers do
         REQUIRE(poller_.add(front_.get(), {static_cast<std::uint8_t>(source::tcp_listener), 0}, os::trigger::level).has_value());
@@ -211,15 +212,15 @@ public:
     [[nodiscard]] plane_config& config() { return config_; }
 
     bool pretend = false; ///< that peers come from elsewhere
+    bool deaf = false;    ///< events of connections get lost
 
     plain_sockets sockets;
 
 private:
     [[nodiscard]] os::unique_fd listen() const
     {
-        const auto any = family_ == ip_family::ipv4 ? ip_address::v4(0) : ip_address{};
-        auto fd = os::tcp_socket(family_);
-        REQUIRE((fd && os::bind(fd->get(), {any, 0}) && ::listen(fd->get(), 512) == 0));
+        auto fd = os::listen_tcp({.stack = family_ == ip_family::ipv4 ? listen_stack::ipv4 : listen_stack::ipv6});
+        REQUIRE(fd.has_value());
         return std::move(*fd);
     }
     static std::uint16_t port(const os::unique_fd& listener) { return os::local_endpoint(listener.get()).value().port; }
@@ -244,6 +245,8 @@ private:
     }
     void dispatch(const os::event& e, instant now)
     {
+        if (deaf)
+            return;
         switch (static_cast<source>(e.what.kind)) {
         case source::tcp_splice_host:
             return splice.from_socket(0, {e.what.id}, e, now);

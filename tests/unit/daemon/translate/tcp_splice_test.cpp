@@ -260,6 +260,50 @@ TEST_CASE("one connection moves a bounded number of octets a turn")
     CHECK(s.server.equal);
 }
 
+/// Nobody reads, until no socket takes any more.
+void fill(splice_rig& rig, stream_ends& s)
+{
+    REQUIRE(rig.turns_until([&, quiet = 0]() mutable {
+        quiet = s.client.send(1 << 20) == 0 ? quiet + 1 : 0;
+        return quiet == 10;
+    }));
+}
+
+TEST_CASE("octets that wait are tried again, though no event came")
+{
+    splice_rig rig;
+    auto s = rig.pair(65536);
+    fill(rig, s);
+    rig.deaf = true;
+    while (s.server.receive(1 << 20) != 0)
+        rig.turn();
+    const auto before = s.server.received;
+    REQUIRE(before < s.client.sent);
+    CHECK(rig.splice.next_deadline() <= os::now() + std::chrono::seconds{2});
+    rig.splice.expire(os::now() + std::chrono::seconds{2});
+    rig.splice.end_turn(os::now() + std::chrono::seconds{2});
+    s.server.receive_all();
+    CHECK(s.server.received > before);
+    CHECK(rig.count(counter::spliced_stalls_recovered) == 1);
+}
+
+TEST_CASE("a reader who sleeps is offered octets less and less often")
+{
+    splice_rig rig;
+    auto s = rig.pair(65536);
+    fill(rig, s);
+    auto now = os::now();
+    int times = 0;
+    for (const auto end = now + std::chrono::seconds{200}; rig.splice.next_deadline() < end; ++times) {
+        now = std::max(now + std::chrono::milliseconds{10}, rig.splice.next_deadline());
+        rig.splice.expire(now);
+        rig.splice.end_turn(now);
+    }
+    CHECK(times > 5);
+    CHECK(times < 50);
+    CHECK(rig.count(counter::spliced_stalls_recovered) == 0);
+}
+
 TEST_CASE("urgent data does not hold up the stream")
 {
     splice_rig rig;

@@ -108,6 +108,23 @@ TEST_CASE("what goes past the tap: all of the namespace's loopback, of the host'
     CHECK(w.splice.takes(guest, {loopback4, 1000}));
 }
 
+TEST_CASE("a spliced flow takes two of the sockets that datagrams may have, and gives them back")
+{
+    const talker client{{loopback4, 0}}, other{{loopback4, 0}}, server{{public4, 0}};
+    datagram_world w{datagram_world::rule(listen_stack::ipv4, server.here().port)};
+    w.config.datagram_sockets = 3;
+    const endpoint asked{loopback4, w.config.host_rules[0].first};
+    (void)exchange(w, client, asked, server);
+    other.say(asked, "question");
+    w.settle();
+    CHECK(w.splice.flow_count() == 1);
+    CHECK(w.dropped(drop_reason::datagram_share) == 1);
+    CHECK_FALSE(server.hear());
+    w.splice.expire(w.now + std::chrono::hours{2});
+    CHECK(w.splice.flow_count() == 0);
+    (void)exchange(w, other, asked, server);
+}
+
 TEST_CASE("without a tap, what is not between the loopbacks is dropped")
 {
     const talker client{{loopback4, 0}};
