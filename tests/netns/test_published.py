@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -51,8 +52,12 @@ class Published:
                 self.assertEqual(self.guest.run("curl", "-sS", "--noproxy", "*", "--max-time", "10", f"http://{name}:8081/").stdout, PAGE.decode())
 
     def iperf(self, where, address, port, *options):
-        done = self.client(where)("iperf3", "-J", "-c", address, "-p", port, "--connect-timeout", "5000", *options)
-        said = json.loads(done.stdout)
+        for attempt in range(10):
+            said = json.loads(self.client(where)("iperf3", "-J", "-c", address, "-p", port, "--connect-timeout", "5000", *options, check=False).stdout)
+            # the server needs a moment to forget its last client, and tells the next one so, or resets it
+            if "busy" not in (error := said.get("error", "")) and "control message" not in error:
+                break
+            time.sleep(0.3)
         self.assertNotIn("error", said)
         return said["end"]
 
