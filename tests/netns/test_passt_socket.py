@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """passt's socket: which one it listens on or inherits, who may have it, and when the end of a client is its own."""
 import os
-import socket
 import stat
 import subprocess
 import sys
@@ -163,10 +162,11 @@ class Socket(unittest.TestCase):
             client.close()
         return None
 
-    def test_stdin_closed_by_the_caller_is_tolerated(self):
-        path = f"{self.host.dir}/closed.socket"
-        process = self.host.popen("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", self.host.binary("passt"), "-f", "-s", path, uid=USER)
-        wait_until(lambda: os.path.exists(path) and socket.socket(socket.AF_UNIX).connect_ex(path) == 0, "service")
+    def test_standard_streams_closed_by_the_caller_are_tolerated(self):
+        path, pid_path = f"{self.host.dir}/closed.socket", f"{self.host.dir}/closed.pid"
+        process = self.host.popen("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", self.host.binary("passt"), "-f", "-s", path, "--pid", pid_path, uid=USER)
+        wait_until(lambda: os.path.exists(pid_path) and os.path.getsize(pid_path), "PID file")
+        self.assert_serves(path)
         process.terminate()
         self.assertEqual(process.wait(5), 0)
 
