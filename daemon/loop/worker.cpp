@@ -121,8 +121,8 @@ void worker::end_turn(instant now) noexcept
     splice_.end_turn(now);
     udp_splice_.end_turn(now);
     ctx_.tap.flush();
-    if (stream_ != nullptr && stream_->over())
-        let_client_go(now);
+    if (stream_ != nullptr)
+        change_clients(now);
     common_.flow_counts[self_].store(tcp_.flow_count() + splice_.flow_count(), std::memory_order_relaxed);
     for (; bells_ != 0; bells_ &= bells_ - 1)
         common_.mailboxes[static_cast<std::size_t>(std::countr_zero(bells_))].ring();
@@ -141,7 +141,8 @@ void worker::dispatch(const os::event& e, instant now) noexcept
             stream_->expect_end();
         return take_stream(now);
     case source::clients:
-        return accept_client(now);
+        client_waits_ = true;
+        return;
     case source::mailbox:
         return take_mail(now);
     case source::tcp_flow:

@@ -67,6 +67,7 @@ private:
     void serve_clients(stream_descriptor&& clients);
     void attach(os::unique_fd client);
     void greet() noexcept;
+    void change_clients(instant now) noexcept;
     void accept_client(instant now) noexcept;
     void let_client_go(instant now) noexcept;
     void take_stream(instant now) noexcept;
@@ -99,6 +100,7 @@ private:
     std::unique_ptr<tap_queue> tap_;
     stream_queue* stream_ = nullptr; ///< `tap_`, if it is one
     os::unique_fd clients_;          ///< where guests connect to
+    bool client_waits_ = false;      ///< there
     capture_queue captured_;
     context ctx_;
     tcp_translator tcp_;

@@ -6,6 +6,8 @@
 #include "proto/responder/arp.hpp"
 #include "proto/responder/ndp.hpp"
 
+#include <utility>
+
 namespace tapioca {
 
 using report::event_kind;
@@ -40,6 +42,16 @@ void worker::greet() noexcept
         if (const auto size = neighbour_solicitation(net, ctx_.tap.acquire()); size != 0)
             ctx_.tap.commit({}, 0, size);
     ctx_.tap.flush();
+}
+
+/// The end of one guest and the coming of the next may be news of the same turn, in either order. While there is something to
+/// read from one that goes, the next waits.
+void worker::change_clients(instant now) noexcept
+{
+    if (stream_->over())
+        let_client_go(now);
+    if (std::exchange(client_waits_, false) && !stream_->ending())
+        accept_client(now);
 }
 
 void worker::accept_client(instant now) noexcept

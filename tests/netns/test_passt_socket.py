@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """passt's socket: which one it listens on or inherits, who may have it, and when the end of a client is its own."""
 import os
+import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -150,6 +152,19 @@ class Socket(unittest.TestCase):
             client = wait_until(lambda: self.try_client(daemon.path), "service")
             client.close()
         self.assertIsNone(daemon.process.poll())
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_the_next_client_may_come_before_the_last_ones_end_is_seen(self):
+        """Both are news of one wake-up then, in either order: the socket is free."""
+        daemon = Passt(self.host)
+        for _ in range(3):
+            with self.assert_serves(daemon.path) as last:
+                daemon.process.send_signal(signal.SIGSTOP)
+                last.send(arp_request(ROUTER4, HOST4))
+            after = StreamClient(daemon.path)
+            daemon.process.send_signal(signal.SIGCONT)
+            with after:
+                self.assertIsNotNone(after.ask(arp_request(ROUTER4, HOST4), is_arp_reply))
         self.assertEqual(daemon.stop(), 0)
 
     def try_client(self, path):
