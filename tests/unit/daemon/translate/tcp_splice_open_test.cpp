@@ -22,6 +22,42 @@ TEST_CASE("who connects to a port where nobody listens is reset")
     CHECK(rig.splice.flow_count() == 0);
 }
 
+TEST_CASE("a client who ends at once, or says nothing, has a connection like others")
+{
+    const descriptor_balance balance;
+    splice_rig rig;
+    auto client = rig.client();
+    SECTION("it ends at once")
+    {
+        client.end();
+        auto server = rig.server();
+        REQUIRE(rig.turns_until([&] {
+            server.receive(1);
+            return server.ended;
+        }));
+        CHECK(server.error == 0);
+        server.send(10);
+        server.end();
+    }
+    SECTION("the server speaks first")
+    {
+        auto server = rig.server();
+        server.send(10);
+        server.end();
+        REQUIRE(rig.turns_until([&] {
+            client.receive(100);
+            return client.ended;
+        }));
+        client.end();
+    }
+    REQUIRE(rig.turns_until([&] {
+        client.receive(100);
+        return client.ended && rig.splice.flow_count() == 0;
+    }));
+    CHECK(client.received == 10);
+    CHECK(client.error == 0);
+}
+
 TEST_CASE("a connection waits for a socket of the namespace, but not for long")
 {
     const descriptor_balance balance;
