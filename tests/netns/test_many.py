@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import netns_test
 from guests import connected_guest
 from hosts import HOST4, SimulatedHost, wait_until
-from inside import (descriptors, guest_place, host_place, inside, raise_descriptor_limit, remote_place, resident_kib, settled)
+from inside import (descriptors, exactly, guest_place, host_place, inside, raise_descriptor_limit, remote_place, resident_kib, settled)
 
 PORTS = ("-t", "8000", "-u", "8000", "-T", "9000", "-U", "9000")
 LIMIT = raise_descriptor_limit()
@@ -211,7 +211,7 @@ class Many:
         seen = set()
         for s in readers:
             s.settimeout(20)
-            seen.add(s.recv(4, socket.MSG_WAITALL))
+            seen.add(exactly(s, 4))
         return len(seen)
 
     def test_a_burst(self):
