@@ -58,10 +58,8 @@ worker::worker(common_ground& common, unsigned self, tap_source tap, int capture
         os::require(poller_.add(tap_fd, token_of(source::tap), os::trigger::level), "Couldn't watch the tap device");
     os::require(poller_.add(common_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
                 "Couldn't watch a mailbox");
-    if (common.config.host_rules.empty() && common.config.guest_rules.empty())
-        return;
-    if (auto spare = os::udp_socket(ip_family::ipv4))
-        spare_ = std::move(*spare);
+    if (clients_ || !common.config.host_rules.empty() || !common.config.guest_rules.empty())
+        set_aside();
 }
 
 worker::~worker() { stop(); }
@@ -213,7 +211,7 @@ void worker::accept_from(const os::event& e, instant now) noexcept
     accepts_ = std::min(2 * most, most_accepts);
     for (std::size_t i = 0; l != nullptr && i < most; ++i) {
         auto connection = os::accept(l->fd());
-        if (!connection && (connection.error().value() == EMFILE || connection.error().value() == ENFILE)) {
+        if (!connection && os::is_exhausted(connection.error())) {
             shed(l->fd());
             continue;
         }
@@ -243,6 +241,12 @@ void worker::shed(int listener) noexcept
     spare_ = {};
     if (const auto connection = os::accept(listener))
         os::reset_on_close(connection->fd.get());
+    set_aside();
+}
+
+/// A descriptor for when there are no others left.
+void worker::set_aside() noexcept
+{
     if (auto spare = os::udp_socket(ip_family::ipv4))
         spare_ = std::move(*spare);
 }

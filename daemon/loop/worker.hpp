@@ -78,6 +78,7 @@ private:
     [[nodiscard]] os::result<void> watch(listening_socket l) noexcept;
     void accept_from(const os::event& e, instant now) noexcept;
     void shed(int listener) noexcept;
+    void set_aside() noexcept;
     void take_connection(os::accepted connection, const listener_name& through, instant now) noexcept;
     [[nodiscard]] bool pass_on(os::accepted& connection, const listener_name& through) noexcept;
     void end_turn(instant now) noexcept;

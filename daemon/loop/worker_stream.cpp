@@ -57,10 +57,19 @@ void worker::change_clients(instant now) noexcept
 void worker::accept_client(instant now) noexcept
 {
     auto client = os::accept_stream(clients_.get());
+    if (!client && os::is_exhausted(client.error())) { // left waiting, it would wake us for ever
+        spare_ = {};
+        client = os::accept_stream(clients_.get());
+    }
     if (!client)
         return;
-    if (stream_->attached())
-        return ctx_.report(event_kind::client_refused, now, {}, client->pid);
+    if (stream_->attached()) {
+        ctx_.report(event_kind::client_refused, now, {}, client->pid);
+        client->fd.reset();
+        if (!spare_)
+            set_aside();
+        return;
+    }
     ctx_.report(event_kind::client_accepted, now, {}, client->pid);
     const int fd = client->fd.get();
     stream_->attach(std::move(client->fd));
