@@ -56,10 +56,10 @@ void demand(os::netlink_socket& socket, os::netlink_message&& request, const cha
         throw std::system_error(done.error(), failure);
 }
 
-os::netlink_message address_request(int index, const os::address_entry& entry, std::uint16_t flags)
+os::netlink_message address_request(int index, const os::address_entry& entry, std::uint16_t type, std::uint16_t flags)
 {
     const bool v4 = entry.address.address.is_v4();
-    os::netlink_message request{RTM_NEWADDR, static_cast<std::uint16_t>(NLM_F_CREATE | flags)};
+    os::netlink_message request{type, flags};
     auto& header = request.header<ifaddrmsg>();
     header.ifa_family = v4 ? AF_INET : AF_INET6;
     header.ifa_prefixlen = entry.address.length;
@@ -103,7 +103,7 @@ bool means_unsupported(const error_code& error, bool v4, const interface_plan& p
 os::result<void> add_addresses(os::netlink_socket& socket, int index, const std::vector<os::address_entry>& addresses)
 {
     for (const auto& entry : addresses) {
-        auto request = address_request(index, entry, NLM_F_EXCL);
+        auto request = address_request(index, entry, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
         if (const auto done = socket.request(request); !done && done.error().value() != EEXIST)
             return done.error();
     }
@@ -159,7 +159,8 @@ bool configure_family(os::netlink_socket& socket, const interface_plan& plan, co
     return true;
 }
 
-/// Reads the link-local address and takes duplicate address detection off it, so that it stays usable when the link flaps.
+/// Reads the link-local address and gives it anew without duplicate address detection: the kernel's own is tentative until a
+/// worker of the kernel comes by, which may be a second later, and after that whenever the link flaps.
 void settle_link_local(os::netlink_socket& socket, configured_interface& state)
 {
     const auto addresses = os::read_addresses(socket, ip_family::ipv6);
@@ -169,7 +170,9 @@ void settle_link_local(os::netlink_socket& socket, configured_interface& state)
         if (entry.interface_index != state.index || !entry.address.address.is_link_local())
             continue;
         state.link_local = entry.address.address;
-        auto request = address_request(state.index, entry, NLM_F_REPLACE);
+        auto removal = address_request(state.index, entry, RTM_DELADDR, 0);
+        (void)socket.request(removal);
+        auto request = address_request(state.index, entry, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
         if (const auto done = socket.request(request); !done)
             state.notes.push_back("Couldn't set the link-local address in namespace: " + done.error().message());
         return;

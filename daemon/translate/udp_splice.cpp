@@ -116,6 +116,23 @@ void udp_splice::pump(udp_splice_flow& f, rule_side from, instant now) noexcept
 }
 
 /// What arrived in the buffers goes to the other end. How many octets those were.
+/// Datagrams of another client that were meant for the listening socket; to the far end nobody but the server has a reason to
+/// write.
+void udp_splice::take_stranger(const udp_splice_flow& f, rule_side at, const os::incoming& in, bytes_view octets,
+                               instant now) noexcept
+{
+    auto stranger = in;
+    stranger.local = stranger.destination = f.between.from;
+    if (at != f.through.side || !takes(f.through, in.source))
+        return ctx_.counters.drop(drop_reason::no_flow);
+    const auto size = in.segment != 0 ? in.segment : octets.size();
+    while (!octets.empty()) {
+        const auto one = octets.first(std::min(size, octets.size()));
+        from_listener(f.through, stranger, one, now);
+        octets = octets.subspan(one.size());
+    }
+}
+
 std::size_t udp_splice::forward(udp_splice_flow& f, rule_side from, std::span<const os::incoming> got, instant now) noexcept
 {
     const bool from_client = from == f.through.side;
@@ -129,7 +146,7 @@ std::size_t udp_splice::forward(udp_splice_flow& f, rule_side from, std::span<co
         if (in.truncated) {
             ctx_.counters.drop(drop_reason::truncated);
         } else if (!f.end(from).settled && in.source != sender) { // it came between bind and connect
-            ctx_.counters.drop(drop_reason::no_flow);
+            take_stranger(f, from, in, room(i).first(in.length), now);
         } else {
             octets[count] = room(i).first(in.length);
             messages[count] = {.pieces = {&octets[count], 1}, .ttl = {}, .tos = {}};

@@ -83,6 +83,7 @@ private:
     // udp_splice.cpp
     void list_ready(udp_splice_flow& f, rule_side side) noexcept;
     void pump(udp_splice_flow& f, rule_side from, instant now) noexcept;
+    void take_stranger(const udp_splice_flow& f, rule_side at, const os::incoming& in, bytes_view octets, instant now) noexcept;
     [[nodiscard]] std::size_t forward(udp_splice_flow& f, rule_side from, std::span<const os::incoming> got,
                                       instant now) noexcept;
     void send(udp_splice_flow& f, rule_side to, std::span<const os::outgoing> messages) noexcept;
