@@ -1,7 +1,6 @@
 #include "qrap/arguments.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <climits>
 #include <cstdlib>
 
@@ -90,9 +89,9 @@ std::optional<int> descriptor_number(std::string_view word)
 {
     const std::string text{word};
     char* end = nullptr;
-    errno = 0;
+    // What is too large for a long becomes the largest, which is refused as well.
     const long number = std::strtol(text.c_str(), &end, 0);
-    if (errno != 0 || end == text.c_str() || *end != '\0' || number < 3 || number >= INT_MAX)
+    if (end == text.c_str() || *end != '\0' || number < 3 || number >= INT_MAX)
         return {};
     return static_cast<int>(number);
 }

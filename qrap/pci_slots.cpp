@@ -43,10 +43,11 @@ std::optional<std::string_view> behind(std::string_view text, char mark) noexcep
 
 std::optional<std::string_view> json_property(std::string_view device, std::string_view key) noexcept
 {
-    // A quotation mark inside a string is escaped, so a key in bare quotation marks is a key or a whole value.
+    // A quotation mark inside a string is escaped, so a key in bare quotation marks is a key or a whole value. The brace comes
+    // first, so there is an octet in front of a key, and another one in front of its quotation mark.
     for (auto at = device.find(key); at != device.npos; at = device.find(key, at + 1)) {
         const auto rest = device.substr(at + key.size());
-        if (at == 0 || device[at - 1] != '"' || (at > 1 && device[at - 2] == '\\') || !rest.starts_with('"'))
+        if (device[at - 1] != '"' || device[at - 2] == '\\' || !rest.starts_with('"'))
             continue;
         const auto colon = behind(rest.substr(1), ':');
         const auto value = colon ? behind(*colon, '"') : std::nullopt;

@@ -4,13 +4,15 @@
 #include "proto/forward/rule_text.hpp"
 #include "proto/wire/protocol.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <system_error>
 
 namespace tapioca {
 namespace {
 
-constexpr std::size_t reserved_descriptors = 64; ///< for everything that is not a listening socket
+/// For everything that is not a listening socket.
+constexpr std::size_t reserved_of(std::size_t limit) noexcept { return std::min<std::size_t>(limit / 4, 64); }
 
 std::string address_of(const forward_rule& rule)
 {
@@ -68,7 +70,7 @@ void check_descriptor_limit(const listening_side& from)
     for (const auto& rule : from.rules)
         wanted += rule.scan ? 0 : rule.port_count();
     const auto limit = os::descriptor_limit();
-    if (wanted + reserved_descriptors > limit)
+    if (wanted + reserved_of(limit) > limit)
         throw std::runtime_error("Couldn't listen on requested ports: that takes " + std::to_string(wanted) +
                                  " sockets, but only " + std::to_string(limit) +
                                  " files may be open; raise the limit (ulimit -n, LimitNOFILE=) or forward fewer ports");

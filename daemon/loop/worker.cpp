@@ -152,9 +152,9 @@ void worker::dispatch(const os::event& e, instant now) noexcept
     case source::echo_flow:
         return echo_.from_socket({e.what.id}, e, now);
     case source::udp_splice_host:
-        return udp_splice_.from_socket({e.what.id}, listen_side::host, e);
+        return udp_splice_.from_socket({e.what.id}, rule_side::host, e);
     case source::udp_splice_guest:
-        return udp_splice_.from_socket({e.what.id}, listen_side::guest, e);
+        return udp_splice_.from_socket({e.what.id}, rule_side::guest, e);
     case source::udp_listener:
         if (const auto* l = listeners_.find(e.what.id))
             udp_.from_listener(l->fd(), l->name, now);

@@ -1,5 +1,6 @@
 #include "daemon/netns/resident.hpp"
 
+#include "daemon/os/batch_io.hpp"
 #include "daemon/os/event_fd.hpp"
 #include "daemon/os/namespaces.hpp"
 #include "daemon/os/process.hpp"
@@ -7,6 +8,7 @@
 #include "proto/wire/protocol.hpp"
 #include "seccomp/capabilities.hpp"
 
+#include <algorithm>
 #include <linux/capability.h>
 #include <sys/socket.h>
 
@@ -26,7 +28,7 @@ socket_store::~socket_store()
 {
     for (auto& r : rings_)
         for (auto i = r.taken.load(); i != r.made.load(); ++i)
-            os::close(r.fds[i % capacity]);
+            os::close(r.fds[i % most]);
 }
 
 os::unique_fd socket_store::take(kind k) noexcept
@@ -36,13 +38,23 @@ os::unique_fd socket_store::take(kind k) noexcept
     const auto left = r.made.load(std::memory_order_acquire) - at;
     if (left == 0)
         starved_.fetch_or(1U << static_cast<unsigned>(k), std::memory_order_seq_cst);
-    if (left == 0 || left == capacity / 2)
+    if (left == 0 || left == depth_ / 2)
         os::signal(bell_);
     if (left == 0)
         return {};
-    os::unique_fd taken{r.fds[at % capacity]};
+    os::unique_fd taken{r.fds[at % most]};
     r.taken.store(at + 1, std::memory_order_release);
     return taken;
+}
+
+bool socket_store::is_scarce(kind k) noexcept
+{
+    const auto& r = rings_[static_cast<std::size_t>(k)];
+    const auto left = r.made.load(std::memory_order_acquire) - r.taken.load(std::memory_order_relaxed);
+    const bool scarce = left < std::min<std::uint32_t>(os::most_received, depth_);
+    if (scarce)
+        os::signal(bell_);
+    return scarce;
 }
 
 bool socket_store::refill() noexcept
@@ -52,11 +64,11 @@ bool socket_store::refill() noexcept
     for (unsigned k = 0; k < kinds; ++k) {
         auto& r = rings_[k];
         auto at = r.made.load(std::memory_order_relaxed);
-        for (; at - r.taken.load(std::memory_order_acquire) < capacity; ++at) {
+        for (; at - r.taken.load(std::memory_order_acquire) < depth_; ++at) {
             auto fd = make(static_cast<kind>(k));
             if (!fd)
                 break;
-            r.fds[at % capacity] = fd->release();
+            r.fds[at % most] = fd->release();
             r.made.store(at + 1, std::memory_order_release);
         }
         // Without a descriptor left there is nothing to wake anybody for.
@@ -69,8 +81,10 @@ resident::resident(os::unique_fd network_namespace, std::size_t workers, privile
     : namespace_(std::move(network_namespace)), bell_(os::make_event_fd(os::unsignalled::waits)), ports_(ports),
       worker_bells_(workers, -1)
 {
+    const auto share = os::descriptor_limit() / 32 / namespace_sockets::kinds / workers;
+    const auto depth = static_cast<std::uint32_t>(std::clamp<std::size_t>(share, 1, socket_store::most));
     for (std::size_t i = 0; i < workers; ++i)
-        stores_.emplace_back(bell_.get());
+        stores_.emplace_back(bell_.get(), depth);
 }
 
 resident::~resident() { stop(); }

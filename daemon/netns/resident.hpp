@@ -23,27 +23,30 @@ namespace tapioca::netns {
 /// Sockets ready for one worker.
 class socket_store final : public namespace_sockets {
 public:
-    /// `bell` wakes the resident thread; it outlives the store.
-    explicit socket_store(int bell) noexcept : bell_(bell) {}
+    /// `bell` wakes the resident thread; it outlives the store. `depth`: how many of each kind are kept, 1 to most.
+    socket_store(int bell, std::uint32_t depth) noexcept : bell_(bell), depth_(depth) {}
     ~socket_store() override;
     socket_store(const socket_store&) = delete;
     socket_store& operator=(const socket_store&) = delete;
 
+    static constexpr std::uint32_t most = 32;
+
     [[nodiscard]] os::unique_fd take(kind k) noexcept override;
+    [[nodiscard]] bool is_scarce(kind k) noexcept override;
 
     /// In the resident thread: fills up what was taken. True if somebody waits for what is there now.
     [[nodiscard]] bool refill() noexcept;
 
 private:
-    static constexpr std::size_t capacity = 32;
     /// One writer, the resident thread, and one reader, the worker.
     struct ring {
-        std::array<int, capacity> fds{};
+        std::array<int, most> fds{};
         alignas(64) std::atomic<std::uint32_t> made = 0;
         alignas(64) std::atomic<std::uint32_t> taken = 0;
     };
 
     int bell_;
+    std::uint32_t depth_;
     std::array<ring, kinds> rings_;
     std::atomic<unsigned> starved_ = 0; ///< a bit for each kind of which none was left
 };

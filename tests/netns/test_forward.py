@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import netns_test
 from guests import Daemon, Guest, NamedGuest
 from hosts import HOST4, HOST6, USER, SimulatedHost
-from inside import BOTH, Place, guest_place, host_place, meet, raise_descriptor_limit, remote_place
+from inside import BOTH, Place, guest_place, host_place, meet, raise_descriptor_limit, remote_place, running_seconds
 
 SECOND4, LATER4 = "192.0.2.7", "192.0.2.99"        # another address of the host; one that it gets later
 INNER4, INNER6 = "10.7.7.7", "2001:db8:7::7"        # further addresses of the guest
@@ -242,16 +242,16 @@ class ManyPorts(Ports, unittest.TestCase):
         super().setUpClass()
         cls.host.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=9000 65535")
 
-    def started_within(self, *ports):
-        """The daemon, and how long it took to be ready."""
+    def started(self, *ports):
+        """The daemon, how long it took to be ready, and how much of that on a processor."""
         began = time.monotonic()
         daemon = self.daemon(*ports)
-        return daemon, time.monotonic() - began
+        return daemon, time.monotonic() - began, running_seconds(daemon.pid)
 
     @unittest.skipIf(raise_descriptor_limit() < 17000, "the hard limit of open files is below 17000")
     def test_all_ports_of_both_protocols(self):
-        daemon, seconds = self.started_within("-t", "all", "-u", "all")
-        print(f"ready after {seconds:.2f} s")
+        daemon, seconds, busy = self.started("-t", "all", "-u", "all")
+        print(f"ready after {seconds:.2f} s, {busy:.2f} s of them on a processor")
         for port in (1024, 4242, 8999):
             self.reaches(REMOTE, HOST4, port, port)
             self.reaches(HOST, "::1", port, port)
@@ -259,7 +259,7 @@ class ManyPorts(Ports, unittest.TestCase):
             self.is_refused(REMOTE, HOST4, port)
         daemon.stop()
         if not netns_test.SANITIZED:
-            self.assertLess(seconds, 1)
+            self.assertLess(busy, 1)            # not the clock's time: others may run here, too
 
     @unittest.skipIf(raise_descriptor_limit() < 9000, "the hard limit of open files is below 9000")
     def test_only_an_exclusion_and_no_privilege(self):

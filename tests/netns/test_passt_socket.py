@@ -208,10 +208,11 @@ class Socket(unittest.TestCase):
             client.close()
         return None
 
-    def test_stdin_closed_by_the_caller_is_tolerated(self):
-        path = f"{self.host.dir}/closed.socket"
-        process = self.host.popen("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", self.host.binary("passt"), "-f", "-s", path, uid=USER)
-        wait_until(lambda: os.path.exists(path) and socket.socket(socket.AF_UNIX).connect_ex(path) == 0, "service")
+    def test_standard_streams_closed_by_the_caller_are_tolerated(self):
+        path, pid_path = f"{self.host.dir}/closed.socket", f"{self.host.dir}/closed.pid"
+        process = self.host.popen("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", self.host.binary("passt"), "-f", "-s", path, "--pid", pid_path, uid=USER)
+        wait_until(lambda: os.path.exists(pid_path) and os.path.getsize(pid_path), "PID file")
+        self.assert_serves(path)
         process.terminate()
         self.assertEqual(process.wait(5), 0)
 

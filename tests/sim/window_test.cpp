@@ -185,7 +185,7 @@ TEST_CASE("a socket that takes nothing for ten minutes: the guest waits, and goe
 
 TEST_CASE("segments smaller than the window's unit do not move its edge beyond what the store may hold")
 {
-    for (const std::uint32_t frame : {1U, 100U, 255U, 257U}) {
+    for (const std::uint32_t frame : {50U, 255U, 257U}) {
         simulation s{{.guest = {.send_frame = frame, .congestion_window = false}}};
         auto& c = established(s);
         c.peer.reads = false;

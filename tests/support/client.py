@@ -340,14 +340,11 @@ def who_server(port):
     datagrams.bind(("::", int(port)))
     print("listening", file=sys.stderr, flush=True)
 
-    def plain(address):
-        return address.removeprefix("::ffff:").split("%")[0]
-
-    def told(source, destination):
-        return json.dumps({"source": plain(source), "destination": plain(destination)}).encode()
+    def told(*ends):
+        return json.dumps(dict(zip(("source", "destination"), (e.removeprefix("::ffff:").split("%")[0] for e in ends)))).encode()
     ready = selectors.DefaultSelector()
-    ready.register(listener, selectors.EVENT_READ)
-    ready.register(datagrams, selectors.EVENT_READ)
+    for s in (listener, datagrams):
+        ready.register(s, selectors.EVENT_READ)
     while True:
         for key, _ in ready.select():
             if key.fileobj is listener:

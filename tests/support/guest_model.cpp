@@ -67,6 +67,9 @@ void guest_tcp::receive(const wire::tcp_segment& s, instant now)
     }
     if (s.payload.empty() && !s.has(wire::tcp_fin) && (s.seq < rcv_nxt || s.seq > edge_)) {
         ++unacceptable_received; // RFC 9293 section 3.10.7.4, first: nothing in it counts
+        if (now < quiet_until_)
+            return;
+        quiet_until_ = now + 500ms; // or two that disagree would tell each other for ever
         return acknowledge(true, now);
     }
     if (take_ack(s, now))

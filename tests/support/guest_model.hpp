@@ -109,7 +109,7 @@ private:
     int duplicates_ = 0, timeouts_ = 0;
     std::uint32_t cwnd_ = 0, ssthresh_ = 1U << 30;
     duration rto_ = std::chrono::seconds{1}, srtt_{}, rttvar_{};
-    instant timed_at_{};
+    instant timed_at_{}, quiet_until_{};
     seq_number timed_;
     std::uint64_t received_ = 0, fin_place_ = 0; ///< of the peer's stream, in order
     std::map<std::uint64_t, std::uint64_t> behind_;

@@ -206,6 +206,14 @@ def take_octets(s):
     return length, digest.hexdigest()
 
 
+def exactly(s, length):
+    """So many octets, or fewer at the end; MSG_WAITALL does not wait on a socket with a timeout."""
+    data = b""
+    while len(data) < length and (more := s.recv(length - len(data))):
+        data += more
+    return data
+
+
 class Task(threading.Thread):
     """A thread with a result; join() raises what it raised."""
 
@@ -257,10 +265,13 @@ def raise_descriptor_limit():
     return hard
 
 
-def processor_seconds(pid):
-    with open(f"/proc/{pid}/stat") as f:
-        fields = f.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def running_seconds(pid):
+    """The processor time that all threads of a process have used, in the scheduler's own resolution."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat") as f:
+            total += int(f.read().split()[0])
+    return total / 1e9
 
 
 def resident_kib(pid):

@@ -93,7 +93,11 @@ TEST_CASE("other addresses are none")
     }
 }
 
-TEST_CASE("the last of several equal properties counts, as in QEMU") { CHECK(slot_of(q35, "x,bus=pci.3,bus=pci.4") == 4U); }
+TEST_CASE("the last of several equal properties counts, as in QEMU")
+{
+    CHECK(slot_of(q35, "x,bus=pci.3,bus=pci.4") == 4U);
+    CHECK(slot_of(q35, "x,bus=pci.3,buses=pci.4") == 3U);
+}
 
 TEST_CASE("a value that reads like a key is none")
 {

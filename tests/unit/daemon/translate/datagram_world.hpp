@@ -68,7 +68,7 @@ public:
     }
 
     [[nodiscard]] const endpoint& here() const { return here_; }
-    [[nodiscard]] int fd() const { return fd_.get(); }
+    void leave() { fd_.reset(); }
     void say(const endpoint& to, std::string_view text, std::uint16_t segment = 0) const
     {
         const bytes_view piece{reinterpret_cast<const octet*>(text.data()), text.size()};

@@ -1,0 +1,153 @@
+#include "tests/unit/daemon/translate/datagram_world.hpp"
+
+#include "proto/wire/udp.hpp"
+
+#include <cstring>
+#include <sys/socket.h>
+
+using namespace tapioca;
+using namespace tapioca::test;
+using report::counter;
+
+namespace {
+
+constexpr auto loopback4 = datagram_world::loopback4, guest4 = datagram_world::public4;
+constexpr auto gateway4 = ip_address::v4(192, 0, 2, 1);
+
+using heard = talker::heard;
+
+/// Everything goes over the tap; a client on the loopback is seen as the gateway.
+struct tap_world : datagram_world {
+    explicit tap_world(const forward_rule& host) : datagram_world(host)
+    {
+        config.splice = false;
+        config.report_flows = true;
+        config.xlat.map_host_loopback4 = gateway4;
+        asked = {loopback4, config.host_rules[0].first};
+    }
+
+    /// What the guest says to the client, from the port that the rule leads to.
+    void guest_says(const talker& to, std::string_view text)
+    {
+        std::vector<octet> l4(8 + text.size());
+        const auto header = wire::make_udp({guest4, port}, {gateway4, to.here().port},
+                                           {reinterpret_cast<const octet*>(text.data()), text.size()});
+        std::memcpy(l4.data(), &header, sizeof header);
+        std::memcpy(l4.data() + sizeof header, text.data(), text.size());
+        packet p;
+        p.kind = packet_kind::udp;
+        p.source = guest4;
+        p.destination = gateway4;
+        p.source_port = port;
+        p.destination_port = to.here().port;
+        p.ttl = 64;
+        p.l4 = l4;
+        udp.from_reassembled(p, now);
+        settle();
+    }
+
+    /// Somebody has the address and port, but talks to another: datagrams of others come to the listening socket.
+    [[nodiscard]] os::unique_fd occupy() const
+    {
+        auto fd = std::move(os::udp_socket(ip_family::ipv4).value());
+        REQUIRE(os::share_port(fd.get()).has_value());
+        REQUIRE(os::bind(fd.get(), asked).has_value());
+        REQUIRE(os::connect(fd.get(), {loopback4, 9}).has_value());
+        const int off = 0;
+        REQUIRE(::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &off, sizeof off) == 0);
+        return fd;
+    }
+
+    static constexpr std::uint16_t port = 7777;
+    endpoint asked;
+};
+
+} // namespace
+
+TEST_CASE("a peer's flow answers from the address and port that were asked, with a socket or without")
+{
+    for (const bool occupied : {false, true}) {
+        const talker client{{loopback4, 0}};
+        tap_world w{datagram_world::rule(listen_stack::dual, tap_world::port)};
+        const auto occupant = occupied ? w.occupy() : os::unique_fd{};
+        for (int i = 0; i < 3; ++i) {
+            client.say(w.asked, "question");
+            w.settle();
+            w.guest_says(client, "answer");
+            CHECK(client.hear() == heard{"answer", w.asked});
+        }
+        CHECK(w.udp.flow_count() == 1);
+        CHECK(w.count(counter::udp_to_guest) == 3);
+        CHECK(w.count(counter::udp_from_guest) == 3);
+    }
+}
+
+TEST_CASE("the report of a flow says where the peer was accepted")
+{
+    const talker client{{loopback4, 0}};
+    tap_world w{datagram_world::rule(listen_stack::dual, tap_world::port)};
+    client.say(w.asked, "question");
+    w.settle();
+    std::vector<endpoint> at;
+    w.events->drain([&](const report::worker_event& e) { at.push_back(e.accepted_at); });
+    CHECK(at == std::vector<endpoint>{w.asked});
+}
+
+TEST_CASE("when its listening socket is gone, a flow without a socket loses datagrams, and nothing else")
+{
+    const talker client{{loopback4, 0}};
+    tap_world w{datagram_world::rule(listen_stack::dual, tap_world::port)};
+    const auto occupant = w.occupy();
+    client.say(w.asked, "question");
+    w.settle();
+    w.listeners.remove({rule_side::host, 0, w.asked.port, wire::protocol_udp});
+    w.guest_says(client, "answer");
+    CHECK_FALSE(client.hear());
+    CHECK(w.dropped(drop_reason::send_failed) == 1);
+    CHECK(w.udp.flow_count() == 1);
+}
+
+TEST_CASE("errors about answers through a listening socket reach the guest, and the socket goes on")
+{
+    tap_world w{datagram_world::rule(listen_stack::dual, tap_world::port)};
+    const auto occupant = w.occupy();
+    talker hasty{{loopback4, 0}};
+    hasty.say(w.asked, "question");
+    w.settle();
+    hasty.leave();
+    w.guest_says(hasty, "answer");
+    CHECK(w.count(counter::icmp_errors_to_guest) == 1);
+    const talker client{{loopback4, 0}};
+    client.say(w.asked, "question");
+    w.settle();
+    w.guest_says(client, "answer");
+    CHECK(client.hear() == heard{"answer", w.asked});
+}
+
+TEST_CASE("what the guest has no port for ends a peer's flow, and only such a flow")
+{
+    const talker client{{loopback4, 0}};
+    tap_world w{datagram_world::rule(listen_stack::dual, tap_world::port)};
+    client.say(w.asked, "question");
+    w.settle();
+    const flow_key key{guest4, gateway4, tap_world::port, client.here().port, wire::protocol_udp};
+    CHECK(w.udp.owns(key));
+    w.udp.on_refused_by_guest(key, w.now);
+    CHECK_FALSE(w.udp.owns(key));
+    w.guest_says(client, "unasked"); // the guest's own flow now
+    CHECK(w.udp.owns(key));
+    w.udp.on_refused_by_guest(key, w.now);
+    CHECK(w.udp.owns(key));
+    CHECK(w.count(counter::udp_refused_by_guest) == 2);
+}
+
+TEST_CASE("a peer that the guest could not answer is refused and counted")
+{
+    const talker client{{loopback4, 0}};
+    tap_world w{datagram_world::rule(listen_stack::dual, tap_world::port)};
+    w.config.xlat.map_host_loopback4 = {};
+    client.say(w.asked, "question");
+    w.settle();
+    CHECK(w.udp.flow_count() == 0);
+    CHECK(w.dropped(drop_reason::no_translation) == 1);
+}
