@@ -73,6 +73,10 @@ void tcp_splice::from_listener(os::accepted connection, const listener_name& thr
         ctx_.counters.add(counter::splice_refused);
         return os::reset_on_close(connection.fd.get());
     }
+    if (waiting_count_ != 0 && f->from_host) { // behind whoever waits already
+        wait_for_socket(*f, now);
+        return sockets_refilled(now);
+    }
     if (auto socket = take_socket(*f, now))
         connect(*f, std::move(socket), now);
     else if (f->from_host)

@@ -88,6 +88,27 @@ TEST_CASE("a connection waits for a socket of the namespace, but not for long")
     CHECK(rig.splice.next_deadline() == instant::max());
 }
 
+TEST_CASE("who waits longest for a socket of the namespace gets the next one")
+{
+    const descriptor_balance balance;
+    splice_rig rig;
+    rig.sockets.left = 0;
+    auto first = rig.client();
+    rig.turns(3);
+    REQUIRE(rig.splice.flow_count() == 1);
+    rig.sockets.left = 1;
+    auto second = rig.client();
+    rig.turns(3);
+    first.send(10);
+    second.send(20);
+    auto server = rig.server();
+    REQUIRE(rig.turns_until([&] {
+        server.receive(100);
+        return server.received != 0;
+    }));
+    CHECK(server.received == 10);
+}
+
 TEST_CASE("from the namespace to the host: the same loopback address, and nothing that is not on loopback")
 {
     const descriptor_balance balance;
