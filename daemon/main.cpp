@@ -170,6 +170,7 @@ int run(std::span<const char* const> argv)
     const options opts = parse_command_line(argv, discover_port_facts());
     os::unique_fd client = inherited_client(opts);
     sandbox box = sandbox::enter(client.get());
+    os::end_on_termination();
     os::raise_descriptor_limit();
     os::use_one_heap();
     named_files files = create_files(opts);

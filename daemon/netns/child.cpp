@@ -1,6 +1,7 @@
 #include "daemon/netns/child.hpp"
 
 #include "daemon/os/file.hpp"
+#include "daemon/os/process.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -77,6 +78,7 @@ void mount_proc()
 [[noreturn]] void run_child(const options& opts, int go)
 {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    os::forget_termination();
     if (opts.pid_namespace)
         mount_proc();
     allow_ping();

@@ -1,6 +1,7 @@
 #include "daemon/os/daemonize.hpp"
 
 #include "daemon/os/file.hpp"
+#include "daemon/os/process.hpp"
 
 #include <cerrno>
 #include <cstdlib>
@@ -25,6 +26,7 @@ void write_pid(int fd, pid_t pid)
 /// The end of the parent: it must run nothing of what the child has inherited.
 [[noreturn]] void wait_for_word(int from_child, pid_t child, int pid_file) noexcept
 {
+    forget_termination(); // status 0 says that the child is ready
     char word = 0;
     ssize_t n;
     do

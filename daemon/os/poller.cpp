@@ -13,7 +13,7 @@ poller::poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC))
 }
 
 // syscalls: epoll_ctl
-result<void> poller::add(int fd, token what, trigger t) noexcept
+result<void> poller::control(int operation, int fd, token what, trigger t) noexcept
 {
     epoll_event e{};
     switch (t) {
@@ -26,12 +26,19 @@ result<void> poller::add(int fd, token what, trigger t) noexcept
     case trigger::edge_input:
         e.events = EPOLLIN | EPOLLET;
         break;
+    case trigger::edge_stream_input:
+        e.events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
+        break;
     }
     e.data.u64 = what.packed();
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &e) < 0)
+    if (::epoll_ctl(epoll_.get(), operation, fd, &e) < 0)
         return last_error();
     return {};
 }
+
+result<void> poller::add(int fd, token what, trigger t) noexcept { return control(EPOLL_CTL_ADD, fd, what, t); }
+
+result<void> poller::change(int fd, token what, trigger t) noexcept { return control(EPOLL_CTL_MOD, fd, what, t); }
 
 // syscalls: epoll_ctl
 void poller::remove(int fd) noexcept { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }

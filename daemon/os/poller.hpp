@@ -14,7 +14,8 @@
 namespace tapioca::os {
 
 /// `edge_input`: without readiness to send, which for datagram sockets would be news each time a datagram has left.
-enum class trigger : std::uint8_t { level, edge, edge_input };
+/// `edge_stream_input`: the same for streams, with their ends and urgent data.
+enum class trigger : std::uint8_t { level, edge, edge_input, edge_stream_input };
 
 /// What an event is about: a kind that the worker dispatches on, and an id whose meaning depends on the kind.
 struct token {
@@ -42,6 +43,8 @@ public:
     poller(); ///< throws std::system_error
 
     [[nodiscard]] result<void> add(int fd, token what, trigger t) noexcept;
+    /// From now on another trigger; what it would have told before is told once more.
+    [[nodiscard]] result<void> change(int fd, token what, trigger t) noexcept;
 
     void remove(int fd) noexcept;
 
@@ -50,6 +53,8 @@ public:
     [[nodiscard]] std::span<const event> wait(instant now, instant until) noexcept;
 
 private:
+    [[nodiscard]] result<void> control(int operation, int fd, token what, trigger t) noexcept;
+
     unique_fd epoll_;
     std::array<epoll_event, most_events> ready_{};
     std::array<event, most_events> events_{};

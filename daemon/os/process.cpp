@@ -48,6 +48,18 @@ void forget_start_up_code() noexcept
     ::dl_iterate_phdr(each_object, nullptr);
 }
 
+void end_on_termination() noexcept
+{
+    for (const int number : {SIGTERM, SIGQUIT})
+        std::signal(number, [](int) { ::_exit(EXIT_SUCCESS); });
+}
+
+void forget_termination() noexcept
+{
+    for (const int number : {SIGTERM, SIGQUIT})
+        std::signal(number, SIG_DFL);
+}
+
 void block_signals() noexcept
 {
     sigset_t all;

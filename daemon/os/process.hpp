@@ -19,6 +19,11 @@ void use_one_heap() noexcept;
 /// forked child begins like that, a process in the foreground would keep some 3 MB for its lifetime.
 void forget_start_up_code() noexcept;
 
+/// SIGTERM and SIGQUIT end the process with status 0, until somebody else handles them.
+void end_on_termination() noexcept;
+/// They do again what they do to a program that has said nothing about them.
+void forget_termination() noexcept;
+
 /// Blocks every signal in the calling thread and, by inheritance, in the threads that it starts.
 void block_signals() noexcept;
 

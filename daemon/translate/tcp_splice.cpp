@@ -22,7 +22,7 @@ constexpr ip_address loopback6 = ip_address::v6({0, 0, 0, 0, 0, 0, 0, 1});
 
 bool is_spliced(const plane_config& config, const forward_rule& rule, const listener_name& through, const endpoint& peer) noexcept
 {
-    return through.side == listen_side::guest || (config.splice && peer.address.is_loopback() && rule.target.is_unspecified());
+    return through.side == rule_side::guest || (config.splice && peer.address.is_loopback() && rule.target.is_unspecified());
 }
 
 tcp_splice::tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pipes, instant start)
@@ -49,7 +49,7 @@ tcp_splice::~tcp_splice()
 std::optional<ip_address> tcp_splice::destination(const os::accepted& connection, const listener_name& through) const noexcept
 {
     const bool v4 = connection.peer.address.is_v4();
-    const bool host = through.side == listen_side::host;
+    const bool host = through.side == rule_side::host;
     if (!host || ctx_.config.host_loopback_to_namespace) {
         const auto local = os::local_endpoint(connection.fd.get());
         if (local && local->address.is_loopback() && connection.peer.address.is_loopback())
@@ -67,7 +67,7 @@ void tcp_splice::from_listener(os::accepted connection, const listener_name& thr
 {
     const auto to = destination(connection, through);
     const auto port = ctx_.rule_of(through).target_port(through.port);
-    const unsigned side = through.side == listen_side::host ? host_end : guest_end;
+    const unsigned side = through.side == rule_side::host ? host_end : guest_end;
     auto* f = to ? open(connection, side, {*to, port}, now) : nullptr;
     if (f == nullptr) {
         ctx_.counters.add(counter::splice_refused);
@@ -95,8 +95,9 @@ splice_flow* tcp_splice::open(os::accepted& connection, unsigned side, const end
     }
     f->key = key;
     f->from_host = side == host_end;
-    f->ends[side].fd = connection.fd.get();
-    f->ends[side].writable = true;
+    auto& end = f->ends[side];
+    end.fd = connection.fd.get();
+    end.connected = end.readable = true;
     if (!watch(*f, side)) {
         flows_.erase(*f);
         return nullptr;
@@ -107,10 +108,14 @@ splice_flow* tcp_splice::open(os::accepted& connection, unsigned side, const end
     return f;
 }
 
+os::token tcp_splice::token_of(const splice_flow& f, unsigned side) const noexcept
+{
+    return {static_cast<std::uint8_t>(sources[side]), flows_.id_of(f).value};
+}
+
 os::result<void> tcp_splice::watch(splice_flow& f, unsigned side) noexcept
 {
-    const os::token id{static_cast<std::uint8_t>(sources[side]), flows_.id_of(f).value};
-    return ctx_.poller.add(f.ends[side].fd, id, os::trigger::edge);
+    return ctx_.poller.add(f.ends[side].fd, token_of(f, side), os::trigger::edge_stream_input);
 }
 
 /// An unconnected socket for the other end: of the namespace, or of the host.
@@ -160,30 +165,29 @@ void tcp_splice::connect(splice_flow& f, os::unique_fd socket, instant now) noex
     end.fd = socket.release();
     const auto outcome = os::connect(end.fd, to);
     const auto watched = outcome ? watch(f, side) : os::result<void>{outcome.error()};
-    if (!watched) {
-        ctx_.counters.add(counter::spliced_connect_failed);
-        ctx_.report(report::event_kind::connect_failed, now, f.key, watched.error().value());
-        return reset(f, now);
-    }
-    f.connecting = *outcome == os::connect_progress::in_progress;
-    end.writable = !f.connecting;
-    if (!f.connecting && f.ends[1 - side].readable)
-        list(f);
+    if (!watched)
+        return fail_to_connect(f, watched.error().value(), now);
+    end.connected = *outcome == os::connect_progress::connected;
+    list(f);
+}
+
+void tcp_splice::fail_to_connect(splice_flow& f, int error, instant now) noexcept
+{
+    ctx_.counters.add(counter::spliced_connect_failed);
+    ctx_.report(report::event_kind::connect_failed, now, f.key, error);
+    reset(f, now);
 }
 
 /// A server may have answered and gone before we look: then there is something to read, and it was no refusal.
-void tcp_splice::on_connect_event(splice_flow& f, const os::event& e, instant now) noexcept
+void tcp_splice::on_connect_event(splice_flow& f, splice_end& end, const os::event& e, instant now) noexcept
 {
     if (e.error || e.hung_up) {
         octet first;
-        const auto left = os::peek(f.ends[f.from_host ? guest_end : host_end].fd, {&first, 1});
-        if (!left || *left == 0) {
-            ctx_.counters.add(counter::spliced_connect_failed);
-            ctx_.report(report::event_kind::connect_failed, now, f.key, left ? ECONNABORTED : left.error().value());
-            return reset(f, now);
-        }
+        const auto left = os::peek(end.fd, {&first, 1});
+        if (!left || *left == 0)
+            return fail_to_connect(f, left ? ECONNABORTED : left.error().value(), now);
     }
-    f.connecting = !e.writable;
+    end.connected = true;
 }
 
 void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, instant now) noexcept
@@ -192,8 +196,8 @@ void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, inst
     if (f == nullptr)
         return;
     auto &end = f->ends[side], &other = f->ends[1 - side];
-    if (f->connecting && side == (f->from_host ? guest_end : host_end)) {
-        on_connect_event(*f, e, now);
+    if (!end.connected) {
+        on_connect_event(*f, end, e, now);
         if (flows_.find(id) == nullptr)
             return;
     }
@@ -204,7 +208,7 @@ void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, inst
     end.writable = end.writable || e.writable;
     end.peer_closed = end.peer_closed || e.closed_by_peer;
     end.urgent = end.urgent || e.urgent;
-    if (!f->connecting && (f->failed || end.has_something() || other.has_something()))
+    if (other.fd >= 0 && (f->failed || end.has_something() || other.has_something()))
         list(*f);
 }
 
@@ -241,21 +245,31 @@ void tcp_splice::expire(instant now) noexcept
         ctx_.counters.drop(drop_reason::socket_failed);
         reset(*f, now);
     }
-    wheel_.expire(now, [this](std::uint32_t slot) {
+    wheel_.expire(now, [&](std::uint32_t slot) {
         if (auto* f = flows_.at_slot(slot))
-            try_again(*f);
+            try_again(*f, now);
     });
 }
 
-/// Octets wait, and no event came.
-void tcp_splice::try_again(splice_flow& f) noexcept
+/// Octets may have waited for long without an event.
+void tcp_splice::try_again(splice_flow& f, instant now) noexcept
 {
-    for (unsigned side = 0; side < 2; ++side)
-        if (f.ends[side].has_something() && !f.ends[1 - side].writable) {
-            f.ends[1 - side].writable = f.retried = true;
-            f.patience = std::min<std::uint8_t>(f.patience + 1, 6);
-            list(f);
-        }
+    const auto long_ago = milliseconds(now - patience_of(f));
+    bool waits = false;
+    for (unsigned side = 0; side < 2; ++side) {
+        auto &from = f.ends[side], &to = f.ends[1 - side];
+        if (!from.has_something() || to.writable)
+            continue;
+        waits = true;
+        if (static_cast<std::int32_t>(from.moved - long_ago) <= 0)
+            to.writable = f.retried = true;
+    }
+    if (f.retried) {
+        f.patience = std::min<std::uint8_t>(f.patience + 1, 6);
+        list(f);
+    } else if (waits) {
+        wheel_.arm_no_later(flows_.slot_of(f), now + patience_of(f));
+    }
 }
 
 instant tcp_splice::next_deadline() const noexcept

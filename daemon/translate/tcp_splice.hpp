@@ -6,9 +6,12 @@
 // waits in a pipe, and where no pipe can be had, in the socket it came from: it is peeked, sent, and discarded as far as it was
 // sent. So nothing is ever read that there is no place for.
 //
-// Sockets are registered once, edge-triggered: `readable` and `writable` say what may still be possible, and only a system call
-// that finds it is not, or a short one, clears them. The two directions do not know of each other, so neither waits for the
-// other.
+// Sockets are registered edge-triggered: `readable` and `writable` say what may still be possible, and only a system call that
+// finds it is not, or a short one, clears them. Only then events are asked to tell of room again, so that most connections never
+// hear of it. The two directions do not know of each other, so neither waits for the other.
+//
+// On loopback a connection stands when connect(2) returns, though that says otherwise: what the client has sent is passed on at
+// once, and if that was too early after all, it waits as for any other room.
 //
 // An end of a stream is passed on behind its data. A reset, or any error, resets the other side once what came before has been
 // offered to it. There is no idle timeout, the kernels' own rules apply. Octets that wait for a socket without any event for a
@@ -20,6 +23,7 @@
 #include "daemon/os/arena.hpp"
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/context.hpp"
+#include "daemon/translate/limits.hpp"
 #include "daemon/translate/pipe_pool.hpp"
 #include "proto/flow/slab.hpp"
 #include "proto/flow/timer_wheel.hpp"
@@ -35,15 +39,18 @@ namespace tapioca {
 /// One socket of a spliced connection, and what was read from it but not yet sent to the other.
 struct splice_end {
     int fd = -1;
-    std::uint32_t held = 0;       ///< octets in the pipe
-    pipe_pool::handle pipe = 0;   ///< borrowed
-    bool readable : 1 = false;    ///< a read may yield something
-    bool writable : 1 = false;    ///< a send may take something
-    bool peer_closed : 1 = false; ///< the end of the stream is in the queue or was read
-    bool urgent : 1 = false;      ///< reads stop in front of urgent data, and splice(2) never gets past it
-    bool bulk : 1 = false;        ///< the last read filled the buffer
-    bool ended : 1 = false;       ///< the end of the stream was read
-    bool passed_on : 1 = false;   ///< and told to the other side
+    std::uint32_t held = 0;        ///< octets in the pipe
+    std::uint32_t moved = 0;       ///< milliseconds of the clock when octets were last taken from here to the other
+    pipe_pool::handle pipe = 0;    ///< borrowed
+    bool readable : 1 = false;     ///< a read may yield something
+    bool writable : 1 = true;      ///< a send may take something
+    bool room_watched : 1 = false; ///< events tell when it may again
+    bool connected : 1 = false;    ///< known to be
+    bool peer_closed : 1 = false;  ///< the end of the stream is in the queue or was read
+    bool urgent : 1 = false;       ///< reads stop in front of urgent data, and splice(2) never gets past it
+    bool bulk : 1 = false;         ///< the last read filled the buffer
+    bool ended : 1 = false;        ///< the end of the stream was read
+    bool passed_on : 1 = false;    ///< and told to the other side
 
     [[nodiscard]] bool has_something() const noexcept { return held != 0 || readable || (ended && !passed_on); }
 };
@@ -51,7 +58,6 @@ struct splice_end {
 struct splice_flow {
     flow_key key;
     bool from_host : 1 = true; ///< a client on the host opened it
-    bool connecting : 1 = true;
     bool failed : 1 = false;   ///< a socket reported an error
     bool listed : 1 = false;   ///< in the list of flows with something to do
     bool retried : 1 = false;  ///< octets are tried again without an event
@@ -100,16 +106,19 @@ private:
     [[nodiscard]] os::unique_fd take_socket(const splice_flow& f, instant now) noexcept;
     void wait_for_socket(splice_flow& f, instant now) noexcept;
     void connect(splice_flow& f, os::unique_fd socket, instant now) noexcept;
-    void on_connect_event(splice_flow& f, const os::event& e, instant now) noexcept;
+    void on_connect_event(splice_flow& f, splice_end& end, const os::event& e, instant now) noexcept;
+    void fail_to_connect(splice_flow& f, int error, instant now) noexcept;
+    [[nodiscard]] os::token token_of(const splice_flow& f, unsigned side) const noexcept;
     [[nodiscard]] os::result<void> watch(splice_flow& f, unsigned side) noexcept;
     void list(splice_flow& f) noexcept;
-    void try_again(splice_flow& f) noexcept;
+    void try_again(splice_flow& f, instant now) noexcept;
     void reset(splice_flow& f, instant now) noexcept;
     void close(splice_flow& f, instant now) noexcept;
 
     // tcp_splice_move.cpp
     void move(splice_flow& f, instant now) noexcept;
     [[nodiscard]] progress move(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
+    [[nodiscard]] progress pass_end(splice_end& from, splice_end& to) noexcept;
     [[nodiscard]] bool drain(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
     [[nodiscard]] bool read(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
     [[nodiscard]] bool splice_in(splice_end& from) noexcept;
@@ -117,6 +126,13 @@ private:
     [[nodiscard]] bool copy_in_place(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
     [[nodiscard]] bool keep(splice_end& from, bytes_view octets) noexcept;
     void return_pipe(splice_end& end) noexcept;
+    [[nodiscard]] bool would_block(const boost::system::error_code& e) noexcept;
+    [[nodiscard]] static std::uint32_t milliseconds(instant t) noexcept
+    {
+        return static_cast<std::uint32_t>(std::chrono::floor<std::chrono::milliseconds>(t.time_since_epoch()).count());
+    }
+    [[nodiscard]] static duration patience_of(const splice_flow& f) noexcept { return limits::tcp_watchdog * (1 << f.patience); }
+    void wait_for_room(splice_flow& f, unsigned side, instant now) noexcept;
 
     context& ctx_;
     os::arena flow_memory_, timer_memory_, ready_memory_, waiting_memory_;
@@ -126,6 +142,7 @@ private:
     std::span<waiting_flow> waiting_; ///< a ring, oldest first
     std::size_t ready_count_ = 0, waiting_first_ = 0, waiting_count_ = 0;
     pipe_pool pipes_;
+    int failure_ = 0; ///< errno of the call that failed last
     std::array<octet, 65536> buffer_;
 };
 

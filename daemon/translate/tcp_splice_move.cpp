@@ -15,55 +15,81 @@ namespace {
 constexpr std::size_t small_read = 16384;
 static_assert(small_read < pipe_pool::usual_octets);
 
-bool would_block(const boost::system::error_code& e) noexcept { return e.value() == EAGAIN; }
-
 } // namespace
+
+bool tcp_splice::would_block(const boost::system::error_code& e) noexcept
+{
+    failure_ = e.value();
+    return failure_ == EAGAIN;
+}
 
 void tcp_splice::move(splice_flow& f, instant now) noexcept
 {
-    bool more = false, blocked = false;
+    bool more = false;
+    std::array<progress, 2> outcomes;
     std::size_t all = 0;
     for (unsigned side = 0; side < 2; ++side) {
         std::size_t moved = 0;
-        const auto outcome = move(f.ends[side], f.ends[1 - side], moved);
+        outcomes[side] = move(f.ends[side], f.ends[1 - side], moved);
         ctx_.counters.add(side == 0 ? counter::spliced_octets_to_guest : counter::spliced_octets_to_host, moved);
         all += moved;
-        more = more || outcome == progress::ready;
-        blocked = blocked || outcome == progress::blocked;
-        f.failed = f.failed || outcome == progress::broken;
+        if (moved != 0)
+            f.ends[side].moved = milliseconds(now);
+        more = more || outcomes[side] == progress::ready;
+        f.failed = f.failed || outcomes[side] == progress::broken;
     }
     if (more) // also what came before an error
         return list(f);
     if (f.failed)
-        return reset(f, now);
+        return f.ends[0].connected && f.ends[1].connected ? reset(f, now) : fail_to_connect(f, failure_, now);
     if (f.ends[0].passed_on && f.ends[1].passed_on)
         return close(f, now);
     if (f.retried && all != 0)
         ctx_.counters.add(counter::spliced_stalls_recovered);
     f.retried = false;
     f.patience = all != 0 ? 0 : f.patience;
-    if (blocked)
-        wheel_.arm_no_later(flows_.slot_of(f), now + limits::tcp_watchdog * (1 << f.patience));
+    for (unsigned side = 0; side < 2; ++side)
+        if (outcomes[side] == progress::blocked)
+            wait_for_room(f, 1 - side, now);
+}
+
+void tcp_splice::wait_for_room(splice_flow& f, unsigned side, instant now) noexcept
+{
+    auto& end = f.ends[side];
+    if (!end.room_watched)
+        end.room_watched = ctx_.poller.change(end.fd, token_of(f, side), os::trigger::edge).has_value();
+    wheel_.arm_no_later(flows_.slot_of(f), now + patience_of(f));
 }
 
 /// One direction, until one of the sockets has enough, or the budget is used up.
 tcp_splice::progress tcp_splice::move(splice_end& from, splice_end& to, std::size_t& moved) noexcept
 {
     while (moved < limits::spliced_octets_per_turn) {
-        if (from.held == 0 && from.ended) {
-            if (!from.passed_on && !to.passed_on) // else the flow is over, and to close the socket says the same
-                os::shutdown_write(to.fd);
-            from.passed_on = true;
-            return progress::waits;
-        }
-        if (from.held == 0 && !from.readable)
+        if (from.held == 0 && !from.readable && !from.ended)
             return progress::waits;
         if (!to.writable)
             return progress::blocked;
+        if (from.held == 0 && from.ended)
+            return pass_end(from, to);
         if (!(from.held != 0 ? drain(from, to, moved) : read(from, to, moved)))
             return progress::broken;
+        to.connected = to.connected || moved != 0;
     }
     return progress::ready;
+}
+
+tcp_splice::progress tcp_splice::pass_end(splice_end& from, splice_end& to) noexcept
+{
+    if (from.passed_on)
+        return progress::waits;
+    if (!to.connected) { // to shut it down would take its connecting back
+        to.writable = false;
+        return progress::blocked;
+    }
+    if (!to.passed_on) // else the flow is over, and to close the socket says the same
+        os::shutdown_write(to.fd);
+    from.passed_on = true;
+    return progress::waits;
 }
 
 /// What the pipe holds goes to the socket.

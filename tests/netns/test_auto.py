@@ -72,7 +72,8 @@ def within(condition, seconds):
     return time.monotonic() - began
 
 
-class Auto:
+class Basics:
+    """What depends on the workers."""
     @classmethod
     def setUpClass(cls):
         raise_descriptor_limit()
@@ -112,18 +113,20 @@ class Auto:
             with self.subTest(protocol=protocol, port=port):
                 self.assertEqual(task.result(), [])
 
+    def test_a_server_that_comes_again(self):
+        for _ in range(3):
+            with self.inner.bound("", 5036) as server:
+                self.assertIsNotNone(within(lambda: answered(self.outer, "127.0.0.1", 5036, TCP, server), SOON))
+            self.assertIsNotNone(within(lambda: not open_port(self.outer, "127.0.0.1", 5036, TCP), SOON))
+
+
+class Everything(Basics):
     def test_a_remote_client_reaches_them_too(self):
         for protocol, kind in BOTH:
             with self.inner.bound("", 5030, kind) as server:
                 for address in (HOST4, HOST6):
                     with self.subTest(protocol=protocol, address=address):
                         self.assertIsNotNone(within(lambda: answered(self.remote, address, 5030, kind, server), SOON))
-
-    def test_a_server_that_comes_again(self):
-        for _ in range(3):
-            with self.inner.bound("", 5036) as server:
-                self.assertIsNotNone(within(lambda: answered(self.outer, "127.0.0.1", 5036, TCP, server), SOON))
-            self.assertIsNotNone(within(lambda: not open_port(self.outer, "127.0.0.1", 5036, TCP), SOON))
 
     def test_many_at_once(self):
         with contextlib.ExitStack() as stack:
@@ -178,11 +181,11 @@ class Auto:
             self.assertFalse(open_port(self.outer, "127.0.0.1", 40001, UDP))
 
 
-class AutoWithOneWorker(Auto, unittest.TestCase):
+class AutoWithOneWorker(Everything, unittest.TestCase):
     workers = 1
 
 
-class AutoWithTwoWorkers(Auto, unittest.TestCase):
+class AutoWithTwoWorkers(Everything if os.environ.get("TAPIOCA_FULL") else Basics, unittest.TestCase):
     workers = 2
 
 

@@ -13,7 +13,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
 from hosts import HOST4, HOST6
-from inside import BOTH, Task, digest_of, meet, reset, send_octets, take_octets
+from inside import BOTH, Task, digest_of, exactly, meet, reset, send_octets, take_octets
 from paths import ALL, BYPASS, MIB, OUT, Paths
 
 
@@ -106,9 +106,9 @@ class Endings(Paths):
                     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 for n in range(200):
                     client.sendall(b"%06d" % n)
-                    self.assertEqual(server.recv(6, socket.MSG_WAITALL), b"%06d" % n)
+                    self.assertEqual(exactly(server, 6), b"%06d" % n)
                     server.sendall(b"%05d" % n)
-                    self.assertEqual(client.recv(5, socket.MSG_WAITALL), b"%05d" % n)
+                    self.assertEqual(exactly(client, 5), b"%05d" % n)
 
 
 class EndingsWithOneWorker(Endings, unittest.TestCase):

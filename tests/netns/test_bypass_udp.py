@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import netns_test
 from guests import Daemon, Guest
 from hosts import HOST4, HOST6, REMOTE4, SimulatedHost
-from inside import BOTH, guest_place, host_place, meet, pair, plain, remote_place
+from inside import BOTH, exactly, guest_place, host_place, meet, pair, plain, remote_place
 from paths import BYPASS, IN, OUT, PORTS, TAP, Paths
 from services import PATTERN
 
@@ -158,7 +158,7 @@ class SpliceOnly:
             self.assertEqual(plain(server.getpeername()[0]), "127.0.0.1")
             for n in range(64):
                 client.sendall(PATTERN[:1 << 16])
-                self.assertEqual(server.recv(1 << 16, socket.MSG_WAITALL), PATTERN[:1 << 16])
+                self.assertEqual(exactly(server, 1 << 16), PATTERN[:1 << 16])
 
 
 class SpliceOnlyWithOneWorker(SpliceOnly, unittest.TestCase):

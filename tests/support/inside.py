@@ -206,6 +206,14 @@ def take_octets(s):
     return length, digest.hexdigest()
 
 
+def exactly(s, length):
+    """So many octets, or fewer at the end; MSG_WAITALL does not wait on a socket with a timeout."""
+    data = b""
+    while len(data) < length and (more := s.recv(length - len(data))):
+        data += more
+    return data
+
+
 class Task(threading.Thread):
     """A thread with a result; join() raises what it raised."""
 
