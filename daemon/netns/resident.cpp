@@ -51,7 +51,7 @@ bool socket_store::is_scarce(kind k) noexcept
 {
     const auto& r = rings_[static_cast<std::size_t>(k)];
     const auto left = r.made.load(std::memory_order_acquire) - r.taken.load(std::memory_order_relaxed);
-    const bool scarce = left < std::min<std::uint32_t>(os::most_received, depth_);
+    const bool scarce = left < std::min<std::uint32_t>(2 * os::most_received, depth_);
     if (scarce)
         os::signal(bell_);
     return scarce;

@@ -118,6 +118,8 @@ os::result<os::unique_fd> udp_splice::make_socket(rule_side side, ip_family fami
     using kind = namespace_sockets::kind;
     auto fd = ctx_.in_namespace == nullptr ? os::unique_fd{}
                                            : ctx_.in_namespace->take(family == ip_family::ipv4 ? kind::udp4 : kind::udp6);
+    if (fd)
+        scarce_since_ = instant::max(); // there are some again
     errno = EAGAIN;
     return fd ? os::result<os::unique_fd>{std::move(fd)} : os::result<os::unique_fd>{os::last_error()};
 }
