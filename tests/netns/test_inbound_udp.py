@@ -42,9 +42,6 @@ class InboundUdp(unittest.TestCase):
         cls.guest, cls.daemon = connected_guest(cls.host, ports=PORTS)
         for address in (OTHER4 + "/24", OTHER6 + "/64"):    # the guest does not have them
             cls.host.ip("addr", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
-        # Until the kernel has given the interface its link-local address, the guest answers link-local peers from another one.
-        wait_until(lambda: "fe80::" in (links := cls.guest.run("ip", "-6", "addr", "show", "dev", "eth0").stdout)
-                   and "tentative" not in links, "link-local address of the guest")
         cls.privileged_from(1024)   # as for a process that had the right to bind the port, and has given it up
         for port in (PORT, LOW_PORT):
             server = cls.guest.popen(PYTHON, f"{cls.host.dir}/client.py", "who-server", port, stderr=-1)
