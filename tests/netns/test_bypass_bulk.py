@@ -16,7 +16,7 @@ from paths import ALL, BYPASS, MIB, TAP, Paths
 
 FULL = bool(os.environ.get("TAPIOCA_FULL"))
 BULK = 64 * MIB if netns_test.SANITIZED else 1024 * MIB            # each way, on every path
-COPY = 3072 * MIB if FULL else 48 * MIB
+COPY = 3072 * MIB if FULL else 32 * MIB
 
 
 class Bulk(Paths):
@@ -93,7 +93,7 @@ class Bulk(Paths):
 
     def test_200_blocked_readers(self):
         """Writers fill everything between them and readers that do not read; others pass; then all readers go on and get everything."""
-        for path in BYPASS:
+        for path in self.bulk_paths[:2]:
             with self.subTest(path=path[0]), contextlib.ExitStack() as stack:
                 ends = [stack.enter_context(self.connection(path)) for _ in range(200)]
                 flows = [Flow(*(e if n % 2 else reversed(e))) for n, e in enumerate(ends)]
