@@ -13,7 +13,7 @@ namespace tapioca {
 
 /// The rules of one side. `freebind`: addresses that do not exist yet may be listened on.
 struct listening_side {
-    listen_side side = listen_side::host;
+    rule_side side = rule_side::host;
     const forward_rules& rules;
     bool freebind = false;
 };

@@ -26,7 +26,7 @@ listener_table::~listener_table()
 
 std::uint32_t listener_table::place_of(const listener_name& name) const noexcept
 {
-    const bool on_host = name.side == listen_side::host;
+    const bool on_host = name.side == rule_side::host;
     const auto& rule = (on_host ? host_ : guest_)[name.rule];
     return first_[(on_host ? 0 : forward_rules::capacity()) + name.rule] + (name.port - rule.first);
 }

@@ -8,11 +8,9 @@
 
 namespace tapioca {
 
-using listen_side = rule_side;
-
 /// Which listening socket a connection or datagram came through.
 struct listener_name {
-    listen_side side = listen_side::host;
+    rule_side side = rule_side::host;
     std::uint8_t rule = 0;  ///< index among the rules of the side
     std::uint16_t port = 0; ///< its own
     octet protocol = 0;

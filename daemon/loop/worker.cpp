@@ -58,10 +58,8 @@ worker::worker(common_ground& common, unsigned self, tap_source tap, int capture
         os::require(poller_.add(tap_fd, token_of(source::tap), os::trigger::level), "Couldn't watch the tap device");
     os::require(poller_.add(common_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
                 "Couldn't watch a mailbox");
-    if (common.config.host_rules.empty() && common.config.guest_rules.empty())
-        return;
-    if (auto spare = os::udp_socket(ip_family::ipv4))
-        spare_ = std::move(*spare);
+    if (clients_ || !common.config.host_rules.empty() || !common.config.guest_rules.empty())
+        set_aside();
 }
 
 worker::~worker() { stop(); }
@@ -121,8 +119,8 @@ void worker::end_turn(instant now) noexcept
     splice_.end_turn(now);
     udp_splice_.end_turn(now);
     ctx_.tap.flush();
-    if (stream_ != nullptr && stream_->over())
-        let_client_go(now);
+    if (stream_ != nullptr)
+        change_clients(now);
     common_.flow_counts[self_].store(tcp_.flow_count() + splice_.flow_count(), std::memory_order_relaxed);
     for (; bells_ != 0; bells_ &= bells_ - 1)
         common_.mailboxes[static_cast<std::size_t>(std::countr_zero(bells_))].ring();
@@ -141,7 +139,8 @@ void worker::dispatch(const os::event& e, instant now) noexcept
             stream_->expect_end();
         return take_stream(now);
     case source::clients:
-        return accept_client(now);
+        client_waits_ = true;
+        return;
     case source::mailbox:
         return take_mail(now);
     case source::tcp_flow:
@@ -153,9 +152,9 @@ void worker::dispatch(const os::event& e, instant now) noexcept
     case source::echo_flow:
         return echo_.from_socket({e.what.id}, e, now);
     case source::udp_splice_host:
-        return udp_splice_.from_socket({e.what.id}, listen_side::host, e);
+        return udp_splice_.from_socket({e.what.id}, rule_side::host, e);
     case source::udp_splice_guest:
-        return udp_splice_.from_socket({e.what.id}, listen_side::guest, e);
+        return udp_splice_.from_socket({e.what.id}, rule_side::guest, e);
     case source::udp_listener:
         if (const auto* l = listeners_.find(e.what.id))
             udp_.from_listener(l->fd(), l->name, now);
@@ -212,7 +211,7 @@ void worker::accept_from(const os::event& e, instant now) noexcept
     accepts_ = std::min(2 * most, most_accepts);
     for (std::size_t i = 0; l != nullptr && i < most; ++i) {
         auto connection = os::accept(l->fd());
-        if (!connection && (connection.error().value() == EMFILE || connection.error().value() == ENFILE)) {
+        if (!connection && os::is_exhausted(connection.error())) {
             shed(l->fd());
             continue;
         }
@@ -242,6 +241,12 @@ void worker::shed(int listener) noexcept
     spare_ = {};
     if (const auto connection = os::accept(listener))
         os::reset_on_close(connection->fd.get());
+    set_aside();
+}
+
+/// A descriptor for when there are no others left.
+void worker::set_aside() noexcept
+{
     if (auto spare = os::udp_socket(ip_family::ipv4))
         spare_ = std::move(*spare);
 }

@@ -67,6 +67,7 @@ private:
     void serve_clients(stream_descriptor&& clients);
     void attach(os::unique_fd client);
     void greet() noexcept;
+    void change_clients(instant now) noexcept;
     void accept_client(instant now) noexcept;
     void let_client_go(instant now) noexcept;
     void take_stream(instant now) noexcept;
@@ -77,6 +78,7 @@ private:
     [[nodiscard]] os::result<void> watch(listening_socket l) noexcept;
     void accept_from(const os::event& e, instant now) noexcept;
     void shed(int listener) noexcept;
+    void set_aside() noexcept;
     void take_connection(os::accepted connection, const listener_name& through, instant now) noexcept;
     [[nodiscard]] bool pass_on(os::accepted& connection, const listener_name& through) noexcept;
     void end_turn(instant now) noexcept;
@@ -99,6 +101,7 @@ private:
     std::unique_ptr<tap_queue> tap_;
     stream_queue* stream_ = nullptr; ///< `tap_`, if it is one
     os::unique_fd clients_;          ///< where guests connect to
+    bool client_waits_ = false;      ///< there
     capture_queue captured_;
     context ctx_;
     tcp_translator tcp_;

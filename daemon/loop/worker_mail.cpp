@@ -123,9 +123,10 @@ bool worker::send_end_of_listener(const listener_name& name) noexcept
 
 void worker::take_mail(instant now) noexcept
 {
+    // First what silences the bell: whoever rings from now on is heard in the next turn.
+    mail_left_ = common_.mailboxes[self_].drain(letters_per_turn, [&](bytes_view letter) { take_letter(letter, now); });
     take_requests(now);
     splice_.sockets_refilled(now);
-    mail_left_ = common_.mailboxes[self_].drain(letters_per_turn, [&](bytes_view letter) { take_letter(letter, now); });
 }
 
 void worker::take_letter(bytes_view letter, instant now) noexcept

@@ -6,6 +6,8 @@
 #include "proto/responder/arp.hpp"
 #include "proto/responder/ndp.hpp"
 
+#include <utility>
+
 namespace tapioca {
 
 using report::event_kind;
@@ -42,13 +44,32 @@ void worker::greet() noexcept
     ctx_.tap.flush();
 }
 
+/// The end of one guest and the coming of the next may be news of the same turn, in either order. While there is something to
+/// read from one that goes, the next waits.
+void worker::change_clients(instant now) noexcept
+{
+    if (stream_->over())
+        let_client_go(now);
+    if (std::exchange(client_waits_, false) && !stream_->ending())
+        accept_client(now);
+}
+
 void worker::accept_client(instant now) noexcept
 {
     auto client = os::accept_stream(clients_.get());
+    if (!client && os::is_exhausted(client.error())) { // left waiting, it would wake us for ever
+        spare_ = {};
+        client = os::accept_stream(clients_.get());
+    }
     if (!client)
         return;
-    if (stream_->attached())
-        return ctx_.report(event_kind::client_refused, now, {}, client->pid);
+    if (stream_->attached()) {
+        ctx_.report(event_kind::client_refused, now, {}, client->pid);
+        client->fd.reset();
+        if (!spare_)
+            set_aside();
+        return;
+    }
     ctx_.report(event_kind::client_accepted, now, {}, client->pid);
     const int fd = client->fd.get();
     stream_->attach(std::move(client->fd));

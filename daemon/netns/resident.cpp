@@ -1,5 +1,6 @@
 #include "daemon/netns/resident.hpp"
 
+#include "daemon/os/batch_io.hpp"
 #include "daemon/os/event_fd.hpp"
 #include "daemon/os/namespaces.hpp"
 #include "daemon/os/process.hpp"
@@ -44,6 +45,16 @@ os::unique_fd socket_store::take(kind k) noexcept
     os::unique_fd taken{r.fds[at % most]};
     r.taken.store(at + 1, std::memory_order_release);
     return taken;
+}
+
+bool socket_store::is_scarce(kind k) noexcept
+{
+    const auto& r = rings_[static_cast<std::size_t>(k)];
+    const auto left = r.made.load(std::memory_order_acquire) - r.taken.load(std::memory_order_relaxed);
+    const bool scarce = left < std::min<std::uint32_t>(os::most_received, depth_);
+    if (scarce)
+        os::signal(bell_);
+    return scarce;
 }
 
 bool socket_store::refill() noexcept

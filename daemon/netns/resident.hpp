@@ -32,6 +32,7 @@ public:
     static constexpr std::uint32_t most = 32;
 
     [[nodiscard]] os::unique_fd take(kind k) noexcept override;
+    [[nodiscard]] bool is_scarce(kind k) noexcept override;
 
     /// In the resident thread: fills up what was taken. True if somebody waits for what is there now.
     [[nodiscard]] bool refill() noexcept;

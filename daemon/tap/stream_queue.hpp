@@ -28,6 +28,7 @@ public:
     [[nodiscard]] bool misunderstood() const noexcept { return misunderstood_; }
     /// The poller says that the client has closed its end: the socket is read until there is nothing behind the last frames.
     void expect_end() noexcept { ending_ = true; }
+    [[nodiscard]] bool ending() const noexcept { return ending_; }
     /// Closes the client's socket and forgets what was under way.
     void detach() noexcept;
 

@@ -127,7 +127,7 @@ struct context {
     }
     [[nodiscard]] const forward_rule& rule_of(const listener_name& l) const noexcept
     {
-        return (l.side == listen_side::host ? config.host_rules : config.guest_rules)[l.rule];
+        return (l.side == rule_side::host ? config.host_rules : config.guest_rules)[l.rule];
     }
     [[nodiscard]] unsigned scope_of(const ip_address& a) const noexcept
     {

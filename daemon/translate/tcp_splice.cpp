@@ -22,7 +22,7 @@ constexpr ip_address loopback6 = ip_address::v6({0, 0, 0, 0, 0, 0, 0, 1});
 
 bool is_spliced(const plane_config& config, const forward_rule& rule, const listener_name& through, const endpoint& peer) noexcept
 {
-    return through.side == listen_side::guest || (config.splice && peer.address.is_loopback() && rule.target.is_unspecified());
+    return through.side == rule_side::guest || (config.splice && peer.address.is_loopback() && rule.target.is_unspecified());
 }
 
 tcp_splice::tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pipes, instant start)
@@ -49,7 +49,7 @@ tcp_splice::~tcp_splice()
 std::optional<ip_address> tcp_splice::destination(const os::accepted& connection, const listener_name& through) const noexcept
 {
     const bool v4 = connection.peer.address.is_v4();
-    const bool host = through.side == listen_side::host;
+    const bool host = through.side == rule_side::host;
     if (!host || ctx_.config.host_loopback_to_namespace) {
         const auto local = os::local_endpoint(connection.fd.get());
         if (local && local->address.is_loopback() && connection.peer.address.is_loopback())
@@ -67,7 +67,7 @@ void tcp_splice::from_listener(os::accepted connection, const listener_name& thr
 {
     const auto to = destination(connection, through);
     const auto port = ctx_.rule_of(through).target_port(through.port);
-    const unsigned side = through.side == listen_side::host ? host_end : guest_end;
+    const unsigned side = through.side == rule_side::host ? host_end : guest_end;
     auto* f = to ? open(connection, side, {*to, port}, now) : nullptr;
     if (f == nullptr) {
         ctx_.counters.add(counter::splice_refused);

@@ -6,6 +6,7 @@
 #include "daemon/translate/udp_splice.hpp"
 #include "proto/wire/protocol.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace tapioca {
@@ -13,6 +14,9 @@ namespace tapioca {
 using report::counter;
 
 namespace {
+
+/// How long datagrams wait for the resident thread to make sockets.
+constexpr duration patience = std::chrono::milliseconds{100};
 
 constexpr octet asked_in_namespace = 0x80; ///< beside the protocol in a key: both sides have the same loopback addresses
 
@@ -95,6 +99,16 @@ udp_splice_flow* udp_splice::open(const flow_key& key, const listener_name& thro
         report(report::event_kind::socket_failed, *f, now, done.error().value());
     close(*f, now);
     return nullptr;
+}
+
+bool udp_splice::lacks_sockets(instant now) noexcept
+{
+    using kind = namespace_sockets::kind;
+    bool scarce = false;
+    for (const auto k : {kind::udp4, kind::udp6})
+        scarce |= ctx_.in_namespace != nullptr && ctx_.in_namespace->is_scarce(k);
+    scarce_since_ = scarce ? std::min(scarce_since_, now) : instant::max();
+    return scarce && now - scarce_since_ < patience; // a process without descriptors gets none however long it waits
 }
 
 os::result<os::unique_fd> udp_splice::make_socket(rule_side side, ip_family family) noexcept

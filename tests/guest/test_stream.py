@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A guest connected by QEMU's own `-netdev stream`: what it must be able to do, and what passt must survive."""
 import os
+import signal
 import sys
 import time
 import unittest
@@ -32,6 +33,19 @@ class Stream(scenario.Checks, unittest.TestCase):
         status = cls.daemon.stop()
         cls.host.close()
         assert status == 0, cls.daemon.log()
+
+    # Those below come last, in the order of their names: they stop, restart and replace the machine.
+
+    def test_y_a_machine_that_stands_still_goes_on_where_it_was(self):
+        """As when its user pauses it, or the host has no time for it."""
+        transfer = self.machine.request(f"echo {3 * scenario.LENGTH} | nc {REMOTE4} 19 | sha256sum")
+        for _ in range(3):
+            time.sleep(0.3)
+            os.kill(self.machine.process.pid, signal.SIGSTOP)
+            time.sleep(1)
+            self.daemon.counters()      # which are printed meanwhile
+            os.kill(self.machine.process.pid, signal.SIGCONT)
+        self.assertEqual(self.machine.answer(transfer).output.split()[0], client.expected(3 * scenario.LENGTH))
 
     def test_z1_after_a_reboot_the_guest_is_connected_again(self):
         seconds = self.machine.reboot()

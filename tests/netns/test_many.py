@@ -22,7 +22,7 @@ PORTS = ("-t", "8000", "-u", "8000", "-T", "9000", "-U", "9000")
 LIMIT = raise_descriptor_limit()
 LOOP, BURST = 10_000, 1000
 # A connection takes two descriptors here; in the daemon one over the tap, and two and perhaps two pipes through the bypass.
-TAP_OPEN, BYPASS_OPEN = min(5000, (LIMIT - 1000) // 2), min(5000, (LIMIT - 1000) // 6)
+TAP_OPEN, BYPASS_OPEN = min(5000, (LIMIT - 1000) // 2), min(5000, (LIMIT - 1000) // 3)
 # name, client, address, port, server, how many at once
 PATHS = (("tap", "remote", HOST4, 8000, "guest", TAP_OPEN), ("bypass in", "host", "127.0.0.1", 8000, "guest", BYPASS_OPEN),
          ("bypass out", "guest", "::1", 9000, "host", BYPASS_OPEN))

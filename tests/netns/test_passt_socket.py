@@ -1,19 +1,29 @@
 #!/usr/bin/env python3
 """passt's socket: which one it listens on or inherits, who may have it, and when the end of a client is its own."""
 import os
+import resource
+import signal
 import socket
 import stat
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from hosts import HOST4, ROUTER4, USER, SimulatedHost, wait_until
+from hosts import HOST4, REMOTE4, ROUTER4, USER, SimulatedHost, wait_until
+from inside import remote_place
 from passt import Passt, pair, private_tmp
 
 netns_test.needs_module("scapy")
-from stream_client import Closed, StreamClient, arp_request, is_arp_reply
+from stream_client import TCP, Closed, StreamClient, arp_request, ip, is_arp_reply
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        user, system = f.read().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 class Socket(unittest.TestCase):
@@ -93,6 +103,28 @@ class Socket(unittest.TestCase):
         for daemon in (daemons[0], daemons[2], again):
             self.assertEqual(daemon.stop(), 0)
 
+    # ---- when no descriptor is left
+
+    def test_whoever_comes_then_does_not_keep_it_busy(self):
+        server = remote_place(self.host).bound(REMOTE4, 8099, backlog=4096)
+        self.addCleanup(server.close)
+        path = f"{self.host.dir}/short.socket"
+        process = self.host.popen("sh", "-c", 'ulimit -n 64; exec "$@"', "sh", self.host.binary("passt"), "-f", "-q", "-s", path, uid=USER)
+        wait_until(lambda: os.path.exists(path), "socket")
+        client = wait_until(lambda: self.try_client(path), "service")
+        for port in range(1000, 1100):
+            client.send(bytes(ip(HOST4, REMOTE4) / TCP(sport=port, dport=8099, flags="S", seq=1)))
+        wait_until(lambda: len(os.listdir(f"/proc/{process.pid}/fd")) == 64, "shortage of descriptors")
+        with StreamClient(path) as second:
+            before = cpu_seconds(process.pid)
+            self.assertTrue(second.wait_for_close(), "it is not turned away")
+            time.sleep(1)
+            self.assertLess(cpu_seconds(process.pid) - before, 0.5)
+        client.close()
+        wait_until(lambda: self.try_client(path), "service").close()
+        process.terminate()
+        self.assertEqual(process.wait(5), 0)
+
     # ---- a descriptor of the caller
 
     def test_an_inherited_descriptor_of_any_number(self):
@@ -153,6 +185,19 @@ class Socket(unittest.TestCase):
         self.assertIsNone(daemon.process.poll())
         self.assertEqual(daemon.stop(), 0)
 
+    def test_the_next_client_may_come_before_the_last_ones_end_is_seen(self):
+        """Both are news of one wake-up then, in either order: the socket is free."""
+        daemon = Passt(self.host)
+        for _ in range(3):
+            with self.assert_serves(daemon.path) as last:
+                daemon.process.send_signal(signal.SIGSTOP)
+                last.send(arp_request(ROUTER4, HOST4))
+            after = StreamClient(daemon.path)
+            daemon.process.send_signal(signal.SIGCONT)
+            with after:
+                self.assertIsNotNone(after.ask(arp_request(ROUTER4, HOST4), is_arp_reply))
+        self.assertEqual(daemon.stop(), 0)
+
     def try_client(self, path):
         """A served client, or None while the end of the last one is not noticed."""
         client = StreamClient(path)
@@ -163,10 +208,11 @@ class Socket(unittest.TestCase):
             client.close()
         return None
 
-    def test_stdin_closed_by_the_caller_is_tolerated(self):
-        path = f"{self.host.dir}/closed.socket"
-        process = self.host.popen("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", self.host.binary("passt"), "-f", "-s", path, uid=USER)
-        wait_until(lambda: os.path.exists(path) and socket.socket(socket.AF_UNIX).connect_ex(path) == 0, "service")
+    def test_standard_streams_closed_by_the_caller_are_tolerated(self):
+        path, pid_path = f"{self.host.dir}/closed.socket", f"{self.host.dir}/closed.pid"
+        process = self.host.popen("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", self.host.binary("passt"), "-f", "-s", path, "--pid", pid_path, uid=USER)
+        wait_until(lambda: os.path.exists(pid_path) and os.path.getsize(pid_path), "PID file")
+        self.assert_serves(path)
         process.terminate()
         self.assertEqual(process.wait(5), 0)
 

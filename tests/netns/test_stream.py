@@ -97,6 +97,15 @@ class Stream(unittest.TestCase):
                 self.assertEqual(client.drain(), [])
                 client.close()
 
+    def test_the_judge_of_frames_finds_faults(self):
+        """Every frame that a client of these tests receives is judged; here that bad ones would be found."""
+        for good in (udp(HOST4, 1, REMOTE4, 2, bytes(30)), udp(HOST6, 1, REMOTE6, 2, b"x"), echo_request(REMOTE4, 1).ljust(60, b"\0"), echo_request(REMOTE6, 1)):
+            self.assertEqual(stream_client.faults(good), [])
+            self.assertNotEqual(stream_client.faults(good[:30] + bytes([good[30] ^ 1]) + good[31:]), [])
+            self.assertNotEqual(stream_client.faults(good[:40] + bytes([good[40] ^ 1]) + good[41:]), [])
+            self.assertNotEqual(stream_client.faults(good[:59]), [])
+            self.assertNotEqual(stream_client.faults(good.ljust(61, b"\0") + b"x"), [])
+
     # ---- frames cut into pieces
 
     def exchange(self, client, pieces):
@@ -254,6 +263,7 @@ class Stream(unittest.TestCase):
             self.assertLess(time.monotonic() - started, 1)
             time.sleep(0.1)
         self.assertLess(self.busy(), 0.5)
+        self.assertGreater(self.daemon.counters()[0]["frames_from_guest"], 2000, "the log is not written")
         self.assertLess(self.resident() - before, 8 << 20)
         got, digest = 0, True
         while got < length:

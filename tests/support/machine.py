@@ -42,8 +42,9 @@ class Machine:
             os.chmod(self.console, 0o666)
         self._listener = self._listen(base + ".channel")
         # A small translation cache: after a reboot the kernel is unpacked over translated code, and each such write costs a walk.
+        # No HPET: on a busy host the guest programs it too late, and the timer fires when its 32 bits have wrapped, 43 s later.
         argv = [*program, "-accel", "tcg,tb-size=32", "-machine", machine, "-m", "192", "-nodefaults", "-no-user-config", "-display", "none",
-                "-kernel", kernel, "-initrd", initramfs, "-append", "quiet panic=-1 console=ttyS0 no_timer_check",
+                "-kernel", kernel, "-initrd", initramfs, "-append", "quiet panic=-1 console=ttyS0 no_timer_check hpet=disable",
                 "-chardev", f"file,id=console,path={self.console}", "-serial", "chardev:console",
                 "-chardev", f"socket,id=channel,path={base}.channel", "-serial", "chardev:channel", *network]
         self.started = time.monotonic()

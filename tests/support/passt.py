@@ -1,11 +1,14 @@
 """A passt for machines: listening on a socket of its own, or with a connected one that it inherits."""
 import itertools
 import os
+import shutil
+import signal
 import socket
+import subprocess
 
 import cleanup
-from guests import Daemon
-from hosts import PYTHON, USER, wait_until
+from guests import Daemon, Guest
+from hosts import HOST4, HOST6, PYTHON, ROUTER4, USER, wait_until
 
 _serial = itertools.count()
 # puts an inherited descriptor where the program expects it, over whatever is there
@@ -41,6 +44,31 @@ class Passt(Daemon):
     def run_in_background(host, *options, connected, number=3, uid=USER):
         """Until the parent has ended; the daemon lives on in the background."""
         host.run(*launcher(connected, number), host.binary("passt"), *options, "--fd", number, uid=uid, pass_fds=(connected.fileno(),))
+
+
+class RelayedGuest(Guest):
+    """A namespace whose eth0 is passt's client, without a machine in between; addresses as passt would lease them."""
+
+    def __init__(self, host, daemon, mtu=1500, most=0):
+        """most: the frames are sent in pieces of at most so many octets; 0 sends each as a whole."""
+        super().__init__(host)
+        self.run("sysctl", "-qw", "net.ipv6.conf.default.accept_ra=0")
+        relay = shutil.copy(os.environ["TAPIOCA_RELAY"], host.dir)
+        self.relay = self.popen(relay, daemon.path, "eth0", *([most] if most else []), stdout=subprocess.PIPE)
+        if self.relay.stdout.readline() != "ready\n":
+            raise RuntimeError(f"the relay did not start: {daemon.log()}")
+        for words in (["link", "set", "lo", "up"], ["link", "set", "eth0", "mtu", mtu, "txqueuelen", 10000, "up"],
+                      ["addr", "add", f"{HOST4}/24", "dev", "eth0"], ["route", "add", "default", "via", ROUTER4],
+                      ["addr", "add", f"{HOST6}/64", "dev", "eth0", "nodad"], ["-6", "route", "add", "default", "via", "fe80::1", "dev", "eth0"]):
+            self.run("ip", *words)
+
+    def reconnect(self):
+        """Ends the connection in mid-frame, and begins another."""
+        os.kill(self.relay.pid, signal.SIGUSR1)
+
+    def close(self):
+        cleanup.end_process(self.relay)
+        super().close()
 
 
 def pair():

@@ -147,7 +147,7 @@ struct stream_ends {
 
 class splice_rig {
 public:
-    explicit splice_rig(ip_family family = ip_family::ipv4, listen_side side = listen_side::host)
+    explicit splice_rig(ip_family family = ip_family::ipv4, rule_side side = rule_side::host)
         : family_(family), side_(side), front_(listen()), back_(listen()), config_(configure()),
           guest_({}, loopback(ip_family::ipv4), loopback(ip_family::ipv6), {}), context_{config_, tap_,   poller_, counters_,
                                                                                          events_, guest_, nullptr, &sockets},
@@ -240,7 +240,7 @@ private:
         forward_rule rule{.protocol = wire::protocol_tcp};
         rule.first = rule.last = port(front_);
         rule.target_first = port(back_);
-        (side_ == listen_side::host ? c.host_rules : c.guest_rules).push_back(rule);
+        (side_ == rule_side::host ? c.host_rules : c.guest_rules).push_back(rule);
         return c;
     }
     void dispatch(const os::event& e, instant now)
@@ -264,7 +264,7 @@ private:
     }
 
     ip_family family_;
-    listen_side side_;
+    rule_side side_;
     os::unique_fd front_, back_;
     plane_config config_;
     no_tap tap_;

@@ -91,7 +91,7 @@ TEST_CASE("a connection waits for a socket of the namespace, but not for long")
 TEST_CASE("from the namespace to the host: the same loopback address, and nothing that is not on loopback")
 {
     const descriptor_balance balance;
-    splice_rig rig{ip_family::ipv4, listen_side::guest};
+    splice_rig rig{ip_family::ipv4, rule_side::guest};
     SECTION("the address that the client connected to")
     {
         auto client = rig.client(ip_address::v4(127, 3, 2, 1));
@@ -143,7 +143,7 @@ TEST_CASE("what is spliced")
     plane_config config;
     config.splice = true;
     forward_rule rule;
-    const listener_name host{.side = listen_side::host}, guest{.side = listen_side::guest};
+    const listener_name host{.side = rule_side::host}, guest{.side = rule_side::guest};
     const endpoint near{ip_address::v4(127, 0, 0, 5), 1}, far{ip_address::v4(192, 0, 2, 1), 1};
     CHECK(is_spliced(config, rule, host, near));
     CHECK(is_spliced(config, rule, host, {splice_rig::loopback(ip_family::ipv6), 1}));
