@@ -105,34 +105,10 @@ bool stream_queue::send(const wire::virtio_net_header& vnet, octet* payload, std
         counters_.drop(drop_reason::tap_write_failed);
         return false;
     }
-    if (segments == 1 && length >= long_frame) {
-        complete_checksum({payload - headers, headers + length}, vnet, cpu_);
-        return send_long(payload - headers, headers + length);
-    }
     // Frames from a responder have nothing behind their headers, or no headers in front of their octets.
     put({payload - headers, headers}, {payload, length}, vnet);
     if (end_ - begin_ >= worth_sending)
         flush();
-    return true;
-}
-
-/// The frame has its length written in front of it. What the socket does not take is kept behind what waits already.
-// syscalls: sendto
-bool stream_queue::send_long(octet* frame, std::size_t length) noexcept
-{
-    wire::put_stream_length(frame - wire::stream_prefix_octets, length);
-    bytes_view rest{frame - wire::stream_prefix_octets, wire::stream_prefix_octets + length};
-    counters_.add(report::counter::frames_to_guest);
-    counters_.add(report::counter::octets_to_guest, length);
-    flush();
-    if (begin_ == end_) {
-        const auto n = ::send(client_.get(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0)
-            over_ = over_ || (errno != EAGAIN && errno != EINTR);
-        rest = rest.subspan(n < 0 ? 0 : static_cast<std::size_t>(n));
-    }
-    std::memcpy(sending_.data() + end_, rest.data(), rest.size());
-    end_ += rest.size();
     return true;
 }
 

@@ -45,17 +45,13 @@ public:
 private:
     static constexpr std::size_t receive_octets = std::size_t{256} << 10;
     static constexpr std::size_t send_octets = std::size_t{1} << 20;
-    static constexpr std::size_t high_water = std::size_t{384} << 10; ///< a super-frame of small segments doubles on its way
-    static constexpr std::size_t worth_sending = std::size_t{64} << 10;
+    static constexpr std::size_t high_water = std::size_t{640} << 10; ///< a super-frame of small segments doubles on its way
+    static constexpr std::size_t worth_sending = std::size_t{256} << 10;
     static constexpr std::size_t least_frame = 60; ///< Ethernet's, without its checksum
-
-    /// A frame that is sent from where it is, as copying it would take longer than a system call.
-    static constexpr std::size_t long_frame = std::size_t{16} << 10;
 
     void fill() noexcept;
     [[nodiscard]] std::size_t parse(std::size_t most) noexcept;
     [[nodiscard]] bool make_room(std::size_t octets) noexcept;
-    [[nodiscard]] bool send_long(octet* frame, std::size_t length) noexcept;
     void put(bytes_view headers, bytes_view payload, const wire::virtio_net_header& vnet) noexcept;
 
     report::counters& counters_;

@@ -62,38 +62,9 @@ __attribute__((target("avx2"))) std::uint64_t copy_vectors(octet* to, const octe
     const auto all = even + odd;
     return all[0] + all[1] + all[2] + all[3] + copy_words(to, from, length);
 }
-
-__attribute__((target("avx2"))) std::uint64_t sum_vectors(const octet*& at, std::size_t& length) noexcept
-{
-    const four_words low = {0xffffffffU, 0xffffffffU, 0xffffffffU, 0xffffffffU};
-    four_words even{}, odd{};
-    for (; length >= 64; at += 64, length -= 64) {
-        four_words a, b;
-        std::memcpy(&a, at, 32);
-        std::memcpy(&b, at + 32, 32);
-        even += (a & low) + (b & low);
-        odd += (a >> 32) + (b >> 32);
-    }
-    const auto all = even + odd;
-    return all[0] + all[1] + all[2] + all[3];
-}
 #endif
 
 } // namespace
-
-std::uint64_t ones_sum(bytes_view octets, vectors cpu) noexcept
-{
-#ifdef __x86_64__
-    if (cpu == vectors::avx2) {
-        const octet* at = octets.data();
-        auto left = octets.size();
-        const auto sum = in_wire_order(sum_vectors(at, left));
-        return sum + ones_sum({at, left}); // behind a multiple of 64 octets
-    }
-#endif
-    static_cast<void>(cpu);
-    return ones_sum(octets);
-}
 
 std::uint64_t copy_and_sum(octet* to, bytes_view from, vectors cpu) noexcept
 {

@@ -17,8 +17,6 @@ enum class vectors : std::uint8_t { none, avx2 };
 
 /// Copies `from` to `to`, which has the room and does not overlap, and returns its ones_sum(): both in one pass over the octets.
 [[nodiscard]] std::uint64_t copy_and_sum(octet* to, bytes_view from, vectors cpu) noexcept;
-/// ones_sum() of octets that stay where they are.
-[[nodiscard]] std::uint64_t ones_sum(bytes_view octets, vectors cpu) noexcept;
 
 /// The checksum field for a sum: folded to 16 bits and inverted, in host order.
 [[nodiscard]] constexpr std::uint16_t folded(std::uint64_t sum) noexcept

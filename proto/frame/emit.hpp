@@ -4,7 +4,6 @@
 // (VIRTIO_NET_HDR_F_NEEDS_CSUM). A back-end that does not offload completes them with complete_checksum().
 #pragma once
 
-#include "proto/base/checksum.hpp"
 #include "proto/base/sequence.hpp"
 #include "proto/frame/flow_key.hpp"
 #include "proto/wire/ethernet.hpp"
@@ -51,6 +50,6 @@ struct udp_emission {
                                   octet protocol, std::size_t length, octet ttl, octet tos) noexcept;
 
 /// Computes the checksum that a virtio-net header leaves to the device, in a frame that is no super-frame.
-void complete_checksum(bytes_span frame, const wire::virtio_net_header& vnet, vectors cpu = vectors::none) noexcept;
+void complete_checksum(bytes_span frame, const wire::virtio_net_header& vnet) noexcept;
 
 } // namespace tapioca

@@ -65,7 +65,6 @@ TEST_CASE("octets are copied and summed in one pass, with vectors as without, at
             for (const auto with : {vectors::none, cpu()}) {
                 test::octets to(length + 1, 0xee);
                 REQUIRE(folded(copy_and_sum(to.data(), piece, with)) == folded(ones_sum(piece)));
-                REQUIRE(folded(ones_sum(piece, with)) == folded(ones_sum(piece)));
                 REQUIRE(to.back() == 0xee);
                 to.pop_back();
                 REQUIRE(to == test::copy(piece));
