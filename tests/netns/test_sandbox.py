@@ -78,6 +78,22 @@ class Sandbox(unittest.TestCase):
                         self.assertEqual((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"), status["Name"])
                         self.assertNotIn("0", status["Uid"].split())
 
+    def test_the_right_to_low_ports_is_kept_only_where_ports_come_and_go(self):
+        bind_service = 1 << 10
+        for ports, kept in ((("-t", "8000", "-u", "8000", "-T", "none", "-U", "none"), []),
+                            (("-t", "auto", "-u", "none", "-T", "9000", "-U", "9000"), []),
+                            (("-t", "none", "-u", "none", "-T", "auto", "-U", "none"), [bind_service])):
+            with self.subTest(ports=ports):
+                guest, daemon = connected_guest(self.host, ports=ports)
+                threads = list(statuses(daemon.pid))
+                for name in ("CapEff", "CapPrm"):
+                    self.assertEqual([value for status in threads if (value := int(status[name], 16))], kept, name)
+                for status in threads:
+                    self.assertEqual((int(status["CapBnd"], 16), int(status["CapInh"], 16), int(status["CapAmb"], 16)), (0, 0, 0))
+                    self.assertEqual((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"))
+                self.assertEqual(daemon.stop(), 0)
+                guest.close()
+
     def test_there_is_no_file_to_open(self):
         for daemon in self.each_daemon():
             self.assertEqual(os.listdir(f"/proc/{daemon.pid}/root"), [])
