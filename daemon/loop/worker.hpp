@@ -65,7 +65,7 @@ private:
     void take_tap(const os::event& e, instant now) noexcept;
     // worker_stream.cpp
     void serve_clients(stream_descriptor&& clients);
-    void attach(os::unique_fd client);
+    [[nodiscard]] os::result<void> attach(os::unique_fd client) noexcept;
     void greet() noexcept;
     void change_clients(instant now) noexcept;
     void accept_client(instant now) noexcept;

@@ -20,15 +20,17 @@ void worker::serve_clients(stream_descriptor&& clients)
         os::require(poller_.add(clients_.get(), {static_cast<std::uint8_t>(source::clients), 0}, os::trigger::level),
                     "Couldn't watch the guest's socket");
     else
-        attach(std::move(clients.client));
+        os::require(attach(std::move(clients.client)), "Couldn't watch the guest");
 }
 
-void worker::attach(os::unique_fd client)
+os::result<void> worker::attach(os::unique_fd client) noexcept
 {
     const int fd = client.get();
     stream_->attach(std::move(client));
-    os::require(poller_.add(fd, {static_cast<std::uint8_t>(source::tap), 0}, os::trigger::edge), "Couldn't watch the guest");
-    greet();
+    const auto watched = poller_.add(fd, {static_cast<std::uint8_t>(source::tap), 0}, os::trigger::edge);
+    if (watched)
+        greet();
+    return watched;
 }
 
 /// A guest's system talks only when it has a reason to: these make it tell its Ethernet address.
@@ -71,11 +73,8 @@ void worker::accept_client(instant now) noexcept
         return;
     }
     ctx_.report(event_kind::client_accepted, now, {}, client->pid);
-    const int fd = client->fd.get();
-    stream_->attach(std::move(client->fd));
-    if (!poller_.add(fd, {static_cast<std::uint8_t>(source::tap), 0}, os::trigger::edge))
-        return let_client_go(now);
-    greet();
+    if (!attach(std::move(client->fd)))
+        let_client_go(now);
 }
 
 void worker::let_client_go(instant now) noexcept

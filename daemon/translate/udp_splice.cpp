@@ -115,7 +115,6 @@ void udp_splice::pump(udp_splice_flow& f, rule_side from, instant now) noexcept
     arm(f);
 }
 
-/// What arrived in the buffers goes to the other end. How many octets those were.
 /// Datagrams of another client that were meant for the listening socket; to the far end nobody but the server has a reason to
 /// write.
 void udp_splice::take_stranger(const udp_splice_flow& f, rule_side at, const os::incoming& in, bytes_view octets,
@@ -133,6 +132,7 @@ void udp_splice::take_stranger(const udp_splice_flow& f, rule_side at, const os:
     }
 }
 
+/// What arrived in the buffers goes to the other end. How many octets those were.
 std::size_t udp_splice::forward(udp_splice_flow& f, rule_side from, std::span<const os::incoming> got, instant now) noexcept
 {
     const bool from_client = from == f.through.side;
