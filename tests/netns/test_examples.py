@@ -23,7 +23,8 @@ def example(word):
     assert len(found) == 1, (word, found)
     # The world behind a simulated host is small, names of namespaces are the whole machine's, and a busy machine needs its time.
     script = found[0]
-    for shown, run in (("https://example.org/", f"http://{REMOTE4}/"), ("blue", BLUE), ("timeout 30", "timeout 300"), ("--retry 20", "--retry 100")):
+    for shown, run in (("https://example.org/", f"http://{REMOTE4}/"), ("blue", BLUE), ("timeout 30", "timeout 300"), ("--retry 20", "--retry 100"),
+                       ("sleep 60", "sleep 300"), ("sleep 1\n", "until [ \"$(cat /proc/$!/comm)\" = sleep ]; do sleep 0.1; done\n")):
         script = script.replace(shown, run)
     return script
 
