@@ -3,7 +3,7 @@
 # usage: packaging/deps.sh [--check] [build] [test] [full]     without a group: build
 #   build    compiler, libraries, and what ./run shows its demonstration with
 #   test     the clients and servers that ./check talks to
-#   full     clang, its sanitizers the analysers and packaging tools of ./check --full
+#   full     clang, its sanitizers, the analysers and packaging tools of ./check --full
 #   --check  only say what is missing (exit 1), install nothing
 set -eu
 
