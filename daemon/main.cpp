@@ -11,6 +11,7 @@
 #include "daemon/netns/target.hpp"
 #include "daemon/os/daemonize.hpp"
 #include "daemon/os/file.hpp"
+#include "daemon/os/notify.hpp"
 #include "daemon/os/process.hpp"
 #include "daemon/os/stream_listener.hpp"
 #include "daemon/report/log.hpp"
@@ -82,6 +83,26 @@ void report(const std::vector<std::string>& notes, const std::vector<std::string
         log::info(text);
     for (const std::string& text : warnings)
         log::warning(text);
+}
+
+bool runs_in_background(const options& opts) { return !opts.foreground && !starts_command(opts); }
+
+/// Whoever waits for our READY=1. In the background the end of the parent says that we are ready, and that is all.
+os::service_manager connect_service_manager(const options& opts)
+{
+    auto manager = os::service_manager::from_environment();
+    if (!manager)
+        log::warning("Couldn't connect to NOTIFY_SOCKET: " + manager.error().message());
+    return manager && !runs_in_background(opts) ? std::move(*manager) : os::service_manager{};
+}
+
+void announce(const options& opts, os::readiness& ready, os::service_manager& manager)
+{
+    if (runs_in_background(opts) || (starts_command(opts) && opts.log_file))
+        log::release_stderr();
+    ready.announce();
+    if (const auto told = manager.ready(); !told)
+        log::warning("Couldn't tell the service manager: " + told.error().message());
 }
 
 /// Root of the machine never goes on as root unless told to.
@@ -176,6 +197,7 @@ int run(std::span<const char* const> argv)
     named_files files = create_files(opts);
     start_log(opts, files);
     report({}, opts.warnings);
+    os::service_manager manager = connect_service_manager(opts);
     netns::named_namespaces named = netns::open_named(opts);
     report(rule_report(opts), {});
     opened_listeners on_host = open_listeners({rule_side::host, opts.host_rules, opts.freebind}); // low ports may be root's
@@ -185,7 +207,7 @@ int run(std::span<const char* const> argv)
     plane_parts parts = set_up(opts, target, std::move(on_host), std::move(client));
     parts.resources.pcap = std::move(files.pcap);
 
-    const bool background = !opts.foreground && !starts_command(opts);
+    const bool background = runs_in_background(opts);
     box.detach_filesystem(background ? sandbox::fork_follows::yes : sandbox::fork_follows::no,
                           opts.chroot_fallback ? mounts::if_refused::chroot : mounts::if_refused::fail);
     os::readiness ready = background ? os::readiness::in_background(std::move(files.pid), files.null)
@@ -207,11 +229,10 @@ int run(std::span<const char* const> argv)
     box.seal(opts.mode == mode::pasta ? seccomp::profile::pasta : seccomp::profile::passt);
     if (target.command)
         target.command->release();
-    if (background || (target.command && opts.log_file))
-        log::release_stderr();
-    ready.announce();
+    announce(opts, ready, manager);
 
     const int status = ctl.run();
+    manager.stopping();
     workers.stop();
     if (opts.level >= log_level::debug)
         report::log_counters(workers);

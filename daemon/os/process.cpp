@@ -5,7 +5,6 @@
 #include <link.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <span>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -88,11 +87,10 @@ bool is_root() noexcept { return ::geteuid() == 0; }
 
 account current_account() noexcept { return {::geteuid(), ::getegid()}; }
 
-account nobody() noexcept
+account nobody()
 {
     constexpr account customary{65534, 65534};
-    const passwd* entry = ::getpwnam("nobody");
-    return entry ? account{entry->pw_uid, entry->pw_gid} : customary;
+    return find_login("nobody").value_or(customary);
 }
 
 // syscalls: wait4

@@ -1,6 +1,8 @@
 // What a process is told about itself and its children: limits, signals, ids, exit statuses.
 #pragma once
 
+#include "daemon/os/accounts.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -35,14 +37,10 @@ void unblock_signals_ignore_pipe() noexcept;
 /// The path of the running executable; empty where /proc does not tell.
 [[nodiscard]] std::string executable_path();
 
-struct account {
-    uid_t uid;
-    gid_t gid;
-};
 [[nodiscard]] bool is_root() noexcept;
 [[nodiscard]] account current_account() noexcept;
 /// The account `nobody`, or its customary ids where the machine has no such name.
-[[nodiscard]] account nobody() noexcept;
+[[nodiscard]] account nobody();
 
 /// Reaps every child that has ended; returns the status that a shell would give `pid` (its own, or 128 + signal) if it is among
 /// them.
