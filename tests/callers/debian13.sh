@@ -6,7 +6,7 @@
 set -eu
 
 tree=${TAPIOCA_DEBIAN13:-${HOME:-/root}/.cache/tapioca/debian13}
-engines='podman buildah crun conmon netavark golang-github-containers-common uidmap rootlesskit'
+engines='podman buildah crun conmon netavark aardvark-dns golang-github-containers-common uidmap rootlesskit'
 machines='qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients'
 tools='ca-certificates iproute2 iputils-ping procps busybox-static util-linux nftables'
 
@@ -27,7 +27,7 @@ debootstrap --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyri
 # Nothing may start in there; and what is mounted goes with the mount namespace.
 printf '#!/bin/sh\nexit 101\n' >"$tree/usr/sbin/policy-rc.d"
 chmod 755 "$tree/usr/sbin/policy-rc.d"
-[ ! -e /etc/hosts ] || cp /etc/hosts "$tree/etc/hosts"
+[ ! -e /etc/hosts ] || cp /etc/hosts "$tree/etc/hosts" # where apt's mirror may be named
 unshare --mount --propagation=private sh -ec '
     mount -t proc proc "$1/proc"
     tree=$1
@@ -36,6 +36,8 @@ unshare --mount --propagation=private sh -ec '
     chroot "$tree" apt-get update -qq
     chroot "$tree" apt-get install -y -qq --no-install-recommends "$@"
     chroot "$tree" apt-get clean
+    chroot "$tree" useradd --uid 10001 --user-group --create-home --shell /bin/sh --add-subids-for-system caller
 ' sh "$tree" $engines $machines $tools
 rm -rf "$tree"/var/lib/apt/lists/*
+echo '127.0.0.1 localhost' >"$tree/etc/hosts"
 : >"$tree/complete"
