@@ -199,12 +199,12 @@ int run(std::span<const char* const> argv)
     report({}, opts.warnings);
     os::service_manager manager = connect_service_manager(opts);
     netns::named_namespaces named = netns::open_named(opts);
-    report(rule_report(opts), {});
     opened_listeners on_host = open_listeners({rule_side::host, opts.host_rules, opts.freebind}); // low ports may be root's
     assume_identity(opts, box);
     netns::target target = netns::attach(opts, std::move(named), box);
     report({}, box.take_warnings());
     plane_parts parts = set_up(opts, target, std::move(on_host), std::move(client));
+    report(rule_report(opts), {}); // behind all that is refused: callers show the first line of a failure
     parts.resources.pcap = std::move(files.pcap);
 
     const bool background = runs_in_background(opts);
