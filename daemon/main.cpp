@@ -75,7 +75,7 @@ void start_log(const options& opts, named_files& files)
         where.level = log_level::quiet; // the terminal is the command's
     where.file = std::move(files.log);
     where.file_cap = opts.log_size;
-    where.syslog = os::connect_syslog();
+    where.syslog = os::connect_log();
     log::start(std::move(where));
 }
 
