@@ -17,6 +17,7 @@
 #include "daemon/report/log.hpp"
 #include "daemon/report/plane_report.hpp"
 #include "daemon/set_up.hpp"
+#include "daemon/tap/open_tap.hpp"
 #include "seccomp/sandbox.hpp"
 
 #include <algorithm>
@@ -64,6 +65,8 @@ named_files create_files(const options& opts)
 
 bool starts_command(const options& opts) { return opts.mode == mode::pasta && opts.target == target_kind::command; }
 
+bool goes_to_background(const options& opts) { return !opts.foreground && !starts_command(opts); }
+
 void start_log(const options& opts, named_files& files)
 {
     log::destinations where;
@@ -73,7 +76,7 @@ void start_log(const options& opts, named_files& files)
         where.level = log_level::quiet; // the terminal is the command's
     where.file = std::move(files.log);
     where.file_cap = opts.log_size;
-    where.syslog = os::connect_syslog();
+    where.syslog = os::connect_log();
     log::start(std::move(where));
 }
 
@@ -85,20 +88,18 @@ void report(const std::vector<std::string>& notes, const std::vector<std::string
         log::warning(text);
 }
 
-bool runs_in_background(const options& opts) { return !opts.foreground && !starts_command(opts); }
-
 /// Whoever waits for our READY=1. In the background the end of the parent says that we are ready, and that is all.
 os::service_manager connect_service_manager(const options& opts)
 {
     auto manager = os::service_manager::from_environment();
     if (!manager)
         log::warning("Couldn't connect to NOTIFY_SOCKET: " + manager.error().message());
-    return manager && !runs_in_background(opts) ? std::move(*manager) : os::service_manager{};
+    return manager && !goes_to_background(opts) ? std::move(*manager) : os::service_manager{};
 }
 
 void announce(const options& opts, os::readiness& ready, os::service_manager& manager)
 {
-    if (runs_in_background(opts) || (starts_command(opts) && opts.log_file))
+    if (goes_to_background(opts) || (starts_command(opts) && opts.log_file))
         log::release_stderr();
     ready.announce();
     if (const auto told = manager.ready(); !told)
@@ -128,6 +129,16 @@ os::unique_fd inherited_client(const options& opts)
     if (!client)
         throw std::system_error(client.error(), "Invalid --fd: " + std::to_string(*opts.client));
     return std::move(*client);
+}
+
+/// Listening sockets, and as many flows as an ordinary guest has at once.
+std::size_t descriptors_of(const options& opts)
+{
+    std::size_t wanted = 4096;
+    for (const forward_rules* rules : {&opts.host_rules, &opts.guest_rules})
+        for (const forward_rule& rule : *rules)
+            wanted += rule.scan ? 0 : rule.port_count();
+    return wanted;
 }
 
 /// Sockets of the namespace are needed while the program runs if loopback traffic goes past the tap.
@@ -186,6 +197,28 @@ plane_parts set_up(const options& opts, const netns::target& target, opened_list
     return parts;
 }
 
+/// The last step with a filesystem, and the last with one process.
+os::readiness leave_the_caller(const options& opts, sandbox& box, named_files& files)
+{
+    const bool background = goes_to_background(opts);
+    box.detach_filesystem(background ? sandbox::fork_follows::yes : sandbox::fork_follows::no,
+                          opts.chroot_fallback ? mounts::if_refused::chroot : mounts::if_refused::fail);
+    os::readiness ready = background ? os::readiness::in_background(std::move(files.pid), files.null)
+                                     : os::readiness::in_foreground(std::move(files.pid));
+    if (background)
+        os::make_room_for_descriptors(descriptors_of(opts));
+    log::use_stderr(ready.take_error_output());
+    os::block_signals(); // the other threads inherit that
+    return ready;
+}
+
+/// The descriptor of the tap, which its queue owns; -1 if there is none.
+int tap_of(const plane_parts& parts)
+{
+    const auto* tun = std::get_if<tun_descriptor>(&parts.resources.tap_queues.front());
+    return tun != nullptr ? tun->fd.get() : -1;
+}
+
 int run(std::span<const char* const> argv)
 {
     const options opts = parse_command_line(argv, discover_port_facts());
@@ -201,19 +234,15 @@ int run(std::span<const char* const> argv)
     netns::named_namespaces named = netns::open_named(opts);
     opened_listeners on_host = open_listeners({rule_side::host, opts.host_rules, opts.freebind}); // low ports may be root's
     assume_identity(opts, box);
+    os::make_room_for_descriptors(descriptors_of(opts));
     netns::target target = netns::attach(opts, std::move(named), box);
     report({}, box.take_warnings());
     plane_parts parts = set_up(opts, target, std::move(on_host), std::move(client));
     report(rule_report(opts), {}); // behind all that is refused: callers show the first line of a failure
     parts.resources.pcap = std::move(files.pcap);
+    const int tap = tap_of(parts);
 
-    const bool background = runs_in_background(opts);
-    box.detach_filesystem(background ? sandbox::fork_follows::yes : sandbox::fork_follows::no,
-                          opts.chroot_fallback ? mounts::if_refused::chroot : mounts::if_refused::fail);
-    os::readiness ready = background ? os::readiness::in_background(std::move(files.pid), files.null)
-                                     : os::readiness::in_foreground(std::move(files.pid));
-    log::use_stderr(ready.take_error_output());
-    os::block_signals(); // the other threads inherit that
+    os::readiness ready = leave_the_caller(opts, box, files);
     std::unique_ptr<netns::resident> resident = make_resident(opts, target);
     std::unique_ptr<auto_forward> follower = follow_ports(opts, parts, resident.get());
     worker_pool workers{std::move(parts.config), std::move(parts.resources), resident.get()};
@@ -234,6 +263,8 @@ int run(std::span<const char* const> argv)
     const int status = ctl.run();
     manager.stopping();
     workers.stop();
+    if (ctl.command_ended() && opts.pid_namespace) // with its first process all of the namespace's have ended
+        leave_to_namespace(tap);
     if (opts.level >= log_level::debug)
         report::log_counters(workers);
     return status;

@@ -1,7 +1,9 @@
 #include "daemon/os/process.hpp"
 
+#include <algorithm>
 #include <climits>
 #include <csignal>
+#include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -13,11 +15,18 @@
 
 namespace tapioca::os {
 
+namespace {
+
+std::optional<rlim_t> callers_soft_limit;
+
+} // namespace
+
 void raise_descriptor_limit() noexcept
 {
     rlimit limit = {};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
+    callers_soft_limit = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
@@ -26,6 +35,22 @@ std::size_t descriptor_limit() noexcept
 {
     rlimit limit = {};
     return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
+}
+
+void give_back_descriptor_limit() noexcept
+{
+    rlimit limit = {};
+    if (!callers_soft_limit || ::getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = *callers_soft_limit;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void make_room_for_descriptors(std::size_t count) noexcept
+{
+    const std::size_t most = std::min(count, descriptor_limit());
+    if (const int last = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, static_cast<int>(most) - 1); last >= 0)
+        ::close(last);
 }
 
 void use_one_heap() noexcept { ::mallopt(M_ARENA_MAX, 1); }

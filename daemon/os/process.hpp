@@ -13,6 +13,13 @@ namespace tapioca::os {
 /// The soft limit of open files becomes the hard one: every flow is a descriptor.
 void raise_descriptor_limit() noexcept;
 [[nodiscard]] std::size_t descriptor_limit() noexcept;
+/// For a child that executes something else: programs that close every descriptor there may be, or that use select(2), rely on a
+/// low soft limit.
+void give_back_descriptor_limit() noexcept;
+
+/// Makes room for so many descriptors while one thread uses the table. Among several the kernel waits for a grace period of RCU,
+/// tens of milliseconds, each time that the table doubles. A fork(2) does not inherit the room.
+void make_room_for_descriptors(std::size_t count) noexcept;
 
 /// All threads allocate from one heap, or each would map 132 KiB for the little it needs at start-up.
 void use_one_heap() noexcept;
