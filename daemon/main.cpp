@@ -55,7 +55,7 @@ named_files create_files(const options& opts)
         files.pid = os::create_private_file(*opts.pid_file, os::access::write_only, "Couldn't open PID file");
     if (opts.pcap_file) {
         try {
-            files.pcap = os::create_private_file(*opts.pcap_file, os::access::write_only, "Couldn't open capture file");
+            files.pcap = os::create_private_file(*opts.pcap_file, os::access::write_only, "Couldn't open pcap file");
         } catch (const std::system_error& refused) {
             log::error(refused.what()); // a capture is not worth the service
         }
@@ -127,7 +127,7 @@ os::unique_fd inherited_client(const options& opts)
         return {};
     auto client = os::adopt_stream(*opts.client);
     if (!client)
-        throw std::system_error(client.error(), "Invalid --fd: " + std::to_string(*opts.client));
+        throw std::system_error(client.error(), "Could not move --fd descriptor");
     return std::move(*client);
 }
 
@@ -189,8 +189,8 @@ control_hooks hooks_of(const options& opts, worker_pool& workers, std::unique_pt
 plane_parts set_up(const options& opts, const netns::target& target, opened_listeners on_host, os::unique_fd client)
 {
     set_up_report lines;
-    plane_parts parts =
-        opts.mode == mode::pasta ? set_up_namespace(opts, target, lines) : set_up_socket(opts, std::move(client), lines);
+    plane_parts parts = opts.mode == mode::pasta ? set_up_namespace(opts, target, std::move(client), lines)
+                                                 : set_up_socket(opts, std::move(client), lines);
     report(lines.notes, lines.warnings);
     report({}, on_host.warnings);
     std::ranges::move(on_host.sockets, std::back_inserter(parts.resources.listeners));
