@@ -16,6 +16,7 @@
 #include "daemon/report/log.hpp"
 #include "daemon/report/plane_report.hpp"
 #include "daemon/set_up.hpp"
+#include "seccomp/landlock.hpp"
 #include "seccomp/sandbox.hpp"
 
 #include <algorithm>
@@ -114,7 +115,7 @@ std::unique_ptr<netns::resident> make_resident(const options& opts, netns::targe
 {
     using ports = netns::resident::privileged_ports;
     std::unique_ptr<netns::resident> resident;
-    const bool scans = std::ranges::any_of(opts.guest_rules, [](const forward_rule& rule) { return rule.scan; });
+    const bool scans = std::ranges::any_of(opts.guest_rules, &forward_rule::scan);
     if ((opts.splice && !opts.host_rules.empty()) || !opts.guest_rules.empty())
         resident =
             std::make_unique<netns::resident>(std::move(target.network), opts.workers, scans ? ports::at_any_time : ports::never);
@@ -165,14 +166,55 @@ plane_parts set_up(const options& opts, const netns::target& target, opened_list
     return parts;
 }
 
-int run(std::span<const char* const> argv)
+/// The system calls that this run still needs.
+seccomp::profile what_is_left(const options& opts, const netns::target& target, bool bypass)
 {
+    using seccomp::task;
+    seccomp::profile left{};
+    const auto add = [&left](bool wanted, task t) {
+        if (wanted)
+            left.add(t);
+    };
+    const auto scans = [](const forward_rules& rules) { return std::ranges::any_of(rules, &forward_rule::scan); };
+    add(!opts.splice_only, task::guest);
+    add(bypass, task::bypass);
+    add(scans(opts.host_rules) || scans(opts.guest_rules), task::scan);
+    add(target.watch.has_value(), task::watch);
+    add(target.command.has_value(), task::command);
+    add(opts.log_file.has_value(), task::log_file);
+    add(opts.pcap_file.has_value(), task::capture);
+    return left;
+}
+
+/// What is left to do when everything is sealed: say so, and serve. The exit status.
+int serve(const options& opts, netns::target& target, os::readiness& ready, worker_pool& workers, control& ctl) noexcept
+{
+    int status = EXIT_FAILURE;
+    try {
+        if (target.command)
+            target.command->release();
+        const bool unseen = !opts.foreground && !target.command;
+        if (unseen || (target.command && opts.log_file))
+            log::release_stderr();
+        ready.announce();
+        status = ctl.run();
+        workers.finish();
+        if (opts.level >= log_level::debug)
+            report::log_counters(workers);
+    } catch (const std::exception& failure) {
+        log::error(failure.what());
+    }
+    return status;
+}
+
+[[noreturn]] void run(std::span<const char* const> argv)
+{
+    os::use_one_heap();
     const options opts = parse_command_line(argv, discover_port_facts());
     os::unique_fd client = inherited_client(opts);
     sandbox box = sandbox::enter(client.get());
     os::end_on_termination();
     os::raise_descriptor_limit();
-    os::use_one_heap();
     named_files files = create_files(opts);
     start_log(opts, files);
     report({}, opts.warnings);
@@ -201,21 +243,11 @@ int run(std::span<const char* const> argv)
         resident->start();
     box.drop();
     report({}, box.take_warnings());
-    workers.start();
+    workers.start([] { landlock::confine(landlock::bind_to::port_of_the_kernels_choice, landlock::connect_to::anybody); });
     os::unblock_signals_ignore_pipe();
     os::forget_start_up_code();
-    box.seal(opts.mode == mode::pasta ? seccomp::profile::pasta : seccomp::profile::passt);
-    if (target.command)
-        target.command->release();
-    if (background || (target.command && opts.log_file))
-        log::release_stderr();
-    ready.announce();
-
-    const int status = ctl.run();
-    workers.stop();
-    if (opts.level >= log_level::debug)
-        report::log_counters(workers);
-    return status;
+    box.seal(what_is_left(opts, target, resident != nullptr));
+    os::end_process(serve(opts, target, ready, workers, ctl)); // threads cannot end any more, nor memory be given back
 }
 
 } // namespace
@@ -224,7 +256,7 @@ int run(std::span<const char* const> argv)
 int main(int argc, char** argv)
 {
     try {
-        return tapioca::run({argv, static_cast<std::size_t>(argc)});
+        tapioca::run({argv, static_cast<std::size_t>(argc)});
     } catch (const tapioca::early_exit& early) {
         std::fputs(early.text.c_str(), early.to_stdout ? stdout : stderr);
         return early.status;

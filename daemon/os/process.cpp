@@ -29,7 +29,13 @@ std::size_t descriptor_limit() noexcept
     return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
 }
 
-void use_one_heap() noexcept { ::mallopt(M_ARENA_MAX, 1); }
+void use_one_heap() noexcept
+{
+    ::mallopt(M_ARENA_MAX, 1);
+#ifndef TAPIOCA_SANITIZED // whose allocator is another one
+    ::mallopt(M_MMAP_MAX, 0);
+#endif
+}
 
 void forget_start_up_code() noexcept
 {
@@ -64,6 +70,7 @@ void block_signals() noexcept
 {
     sigset_t all;
     ::sigfillset(&all);
+    ::sigdelset(&all, SIGSYS); // a refused system call is named where the filter traps, and ends the process in any case
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
 }
 
@@ -94,6 +101,8 @@ account nobody() noexcept
     const passwd* entry = ::getpwnam("nobody");
     return entry ? account{entry->pw_uid, entry->pw_gid} : customary;
 }
+
+void end_process(int status) noexcept { ::_exit(status); }
 
 // syscalls: wait4
 std::optional<int> reap_children(pid_t pid) noexcept
