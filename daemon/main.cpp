@@ -232,6 +232,7 @@ int serve(const options& opts, netns::target& target, os::readiness& ready, work
                           opts.chroot_fallback ? mounts::if_refused::chroot : mounts::if_refused::fail);
     os::readiness ready = background ? os::readiness::in_background(std::move(files.pid), files.null)
                                      : os::readiness::in_foreground(std::move(files.pid));
+    files.null.reset();
     log::use_stderr(ready.take_error_output());
     os::block_signals(); // the other threads inherit that
     std::unique_ptr<netns::resident> resident = make_resident(opts, target);
