@@ -18,6 +18,7 @@
 #include "daemon/report/plane_report.hpp"
 #include "daemon/set_up.hpp"
 #include "daemon/tap/open_tap.hpp"
+#include "seccomp/landlock.hpp"
 #include "seccomp/sandbox.hpp"
 
 #include <algorithm>
@@ -146,7 +147,7 @@ std::unique_ptr<netns::resident> make_resident(const options& opts, netns::targe
 {
     using ports = netns::resident::privileged_ports;
     std::unique_ptr<netns::resident> resident;
-    const bool scans = std::ranges::any_of(opts.guest_rules, [](const forward_rule& rule) { return rule.scan; });
+    const bool scans = std::ranges::any_of(opts.guest_rules, &forward_rule::scan);
     if ((opts.splice && !opts.host_rules.empty()) || !opts.guest_rules.empty())
         resident =
             std::make_unique<netns::resident>(std::move(target.network), opts.workers, scans ? ports::at_any_time : ports::never);
@@ -207,6 +208,7 @@ os::readiness leave_the_caller(const options& opts, sandbox& box, named_files& f
                                      : os::readiness::in_foreground(std::move(files.pid));
     if (background)
         os::make_room_for_descriptors(descriptors_of(opts));
+    files.null.reset();
     log::use_stderr(ready.take_error_output());
     os::block_signals(); // the other threads inherit that
     return ready;
@@ -219,14 +221,61 @@ int tap_of(const plane_parts& parts)
     return tun != nullptr ? tun->fd.get() : -1;
 }
 
-int run(std::span<const char* const> argv)
+/// The system calls that this run still needs.
+seccomp::profile what_is_left(const options& opts, const netns::target& target, bool bypass)
 {
+    using seccomp::task;
+    seccomp::profile left{};
+    const auto add = [&left](bool wanted, task t) {
+        if (wanted)
+            left.add(t);
+    };
+    const auto scans = [](const forward_rules& rules) { return std::ranges::any_of(rules, &forward_rule::scan); };
+    add(!opts.splice_only, task::guest);
+    add(bypass, task::bypass);
+    add(scans(opts.host_rules) || scans(opts.guest_rules), task::scan);
+    add(target.watch.has_value(), task::watch);
+    add(target.command.has_value(), task::command);
+    add(opts.log_file.has_value(), task::log_file);
+    add(opts.pcap_file.has_value(), task::capture);
+    return left;
+}
+
+/// Who waits for us to be ready.
+struct waiting {
+    os::readiness& caller;
+    os::service_manager& manager;
+};
+
+/// What is left to do when everything is sealed: say so, and serve. The exit status.
+int serve(const options& opts, netns::target& target, int tap, waiting who, worker_pool& workers, control& ctl) noexcept
+{
+    int status = EXIT_FAILURE;
+    try {
+        if (target.command)
+            target.command->release();
+        announce(opts, who.caller, who.manager);
+        status = ctl.run();
+        who.manager.stopping();
+        workers.finish();
+        if (ctl.command_ended() && opts.pid_namespace) // with its first process all of the namespace's have ended
+            leave_to_namespace(tap);
+        if (opts.level >= log_level::debug)
+            report::log_counters(workers);
+    } catch (const std::exception& failure) {
+        log::error(failure.what());
+    }
+    return status;
+}
+
+[[noreturn]] void run(std::span<const char* const> argv)
+{
+    os::use_one_heap();
     const options opts = parse_command_line(argv, discover_port_facts());
     os::unique_fd client = inherited_client(opts);
     sandbox box = sandbox::enter(client.get());
     os::end_on_termination();
     os::raise_descriptor_limit();
-    os::use_one_heap();
     named_files files = create_files(opts);
     start_log(opts, files);
     report({}, opts.warnings);
@@ -252,22 +301,12 @@ int run(std::span<const char* const> argv)
         resident->start();
     box.drop();
     report({}, box.take_warnings());
-    workers.start();
+    workers.start([] { landlock::confine(landlock::bind_to::port_of_the_kernels_choice, landlock::connect_to::anybody); });
     os::unblock_signals_ignore_pipe();
     os::forget_start_up_code();
-    box.seal(opts.mode == mode::pasta ? seccomp::profile::pasta : seccomp::profile::passt);
-    if (target.command)
-        target.command->release();
-    announce(opts, ready, manager);
-
-    const int status = ctl.run();
-    manager.stopping();
-    workers.stop();
-    if (ctl.command_ended() && opts.pid_namespace) // with its first process all of the namespace's have ended
-        leave_to_namespace(tap);
-    if (opts.level >= log_level::debug)
-        report::log_counters(workers);
-    return status;
+    box.seal(what_is_left(opts, target, resident != nullptr));
+    // Threads cannot end any more, nor memory be given back.
+    os::end_process(serve(opts, target, tap, {ready, manager}, workers, ctl));
 }
 
 } // namespace
@@ -276,7 +315,7 @@ int run(std::span<const char* const> argv)
 int main(int argc, char** argv)
 {
     try {
-        return tapioca::run({argv, static_cast<std::size_t>(argc)});
+        tapioca::run({argv, static_cast<std::size_t>(argc)});
     } catch (const tapioca::early_exit& early) {
         std::fputs(early.text.c_str(), early.to_stdout ? stdout : stderr);
         return early.status;

@@ -21,7 +21,8 @@ void give_back_descriptor_limit() noexcept;
 /// tens of milliseconds, each time that the table doubles. A fork(2) does not inherit the room.
 void make_room_for_descriptors(std::size_t count) noexcept;
 
-/// All threads allocate from one heap, or each would map 132 KiB for the little it needs at start-up.
+/// All threads allocate from one heap, or each would map 132 KiB for the little it needs at start-up. It grows by brk(2) whatever
+/// the size of a request, because once the process is sealed nothing can be mapped.
 void use_one_heap() noexcept;
 
 /// Unmaps the pages of code and constants that start-up has touched; those that are needed again come back from the page cache. A
@@ -33,13 +34,16 @@ void end_on_termination() noexcept;
 /// They do again what they do to a program that has said nothing about them.
 void forget_termination() noexcept;
 
-/// Blocks every signal in the calling thread and, by inheritance, in the threads that it starts.
+/// Blocks every signal but SIGSYS in the calling thread and, by inheritance, in the threads that it starts.
 void block_signals() noexcept;
 
 /// Unblocks every signal in the calling thread and lets SIGPIPE be an error of write(2).
 void unblock_signals_ignore_pipe() noexcept;
 
 [[nodiscard]] pid_t own_pid() noexcept;
+
+/// Without a word to anybody: no destructor runs, no thread is joined.
+[[noreturn]] void end_process(int status) noexcept;
 
 /// The path of the running executable; empty where /proc does not tell.
 [[nodiscard]] std::string executable_path();
