@@ -3,6 +3,7 @@
 afterwards. With TAPIOCA_FULL=1 each flood goes as fast as it can for 20 s; else for a moment and at a stated pace.
 """
 import contextlib
+import itertools
 import os
 import select
 import socket
@@ -308,6 +309,57 @@ class HostileWithTwoWorkers(Hostile, unittest.TestCase):
     workers = 2
 
 
+class Limits(unittest.TestCase):
+    """The options, each with a guest that wants more."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.host = SimulatedHost()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.host.close()
+
+    @contextlib.contextmanager
+    def running(self, *options):
+        guest, daemon = connected_guest(self.host, *options)
+        try:
+            yield guest, guest_place(guest), daemon
+            self.assertEqual(daemon.stop(), 0)
+        finally:
+            daemon.stop()
+            guest.close()
+
+    def test_connections_at_a_time(self):
+        with self.running("--max-tcp-flows", "3") as (_, place, daemon), remote_place(self.host).bound("", 6003) as listener:
+            open_now = [place.connected(REMOTE4, 6003) for _ in range(3)]
+            with self.assertRaises(TimeoutError):
+                place.connected(REMOTE4, 6003, timeout=0.5)
+            self.assertGreaterEqual(daemon.counters()[0]["drop_flow_limit"], 1)
+            accepted = [listener.accept()[0] for _ in range(3)]
+            for s in (open_now[0], accepted[0]):
+                s.close()
+            place.connected(REMOTE4, 6003).close()
+            for s in open_now[1:] + accepted[1:]:
+                s.close()
+
+    def test_new_flows_a_second(self):
+        with self.running("--max-new-flows", "20") as (_, place, daemon):
+            for port in range(200):
+                with place.make(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                    s.sendto(b"new", (REMOTE4, 10000 + port))
+            total = wait_until(lambda: (lambda t: t if t["udp_flows_opened"] + t["drop_new_flow_rate"] >= 200 else None)(daemon.counters()[0]), "200 datagrams")
+            self.assertGreaterEqual(total["udp_flows_opened"], 20)
+            self.assertGreater(total["drop_new_flow_rate"], 0)
+
+    def test_memory_for_fragments(self):
+        with self.running("--max-reassembly", "1") as (guest, place, daemon), inside(place.path), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as s:
+            s.bind(("eth0", 0))
+            for frame in itertools.islice(Frames(s.getsockname()[4], OURS, HOST4, HOST6, REMOTE4, REMOTE6).fragments(), 10):
+                s.send(frame)
+            wait_until(lambda: daemon.counters()[0]["drop_fragment_no_memory"] == 9, "nine that made room for the next")
+
+
 class ManyPorts(unittest.TestCase):
     """A guest that binds thousands of ports under -t auto takes no more than a share of our descriptors."""
 
@@ -322,18 +374,18 @@ class ManyPorts(unittest.TestCase):
         guest, daemon = connected_guest(host, ports=("-t", "auto", "-u", "none", "-T", "none", "-U", "none"), prefix=("prlimit", "--nofile=400:400"))
         place = guest_place(guest)
         sockets = [place.bound("", 20000 + n) for n in range(300)]
-        wait_until(lambda: "are forwarded automatically at a time" in daemon.log(), "warning")
+        wait_until(lambda: "are forwarded automatically at a time" in daemon.log(), "warning", 30)
         told = [line for line in daemon.log().splitlines() if "forwarded automatically" in line]
         self.assertEqual(len(told), 1)
         share = int(told[0].split("No more than ")[1].split()[0])
         self.assertIn("ulimit -n", told[0])
         self.assertLess(share, 101)
         listening = lambda: sum(1 for line in run("nsenter", f"--net=/run/netns/{host.name}", "ss", "-Hltn").stdout.splitlines() if ":20" in line)
-        wait_until(lambda: listening() == share, "as many listening sockets as the share")
+        wait_until(lambda: listening() == share, "as many listening sockets as the share", 30)
         meet(guest_place(guest), remote_place(host), REMOTE4, 6000, socket.SOCK_STREAM)     # there are descriptors left
         for s in sockets[:200]:
             s.close()
-        wait_until(lambda: listening() == min(share, 100), "room for those that were left out")
+        wait_until(lambda: listening() == min(share, 100), "room for those that were left out", 30)
         self.assertEqual(daemon.log().count("forwarded automatically"), 1)
         for s in sockets:
             s.close()
