@@ -22,6 +22,8 @@ os::result<os::unique_fd> make(namespace_sockets::kind k) noexcept
     return k == kind::tcp4 || k == kind::tcp6 ? os::tcp_socket(family) : os::udp_socket(family);
 }
 
+constexpr unsigned bit(namespace_sockets::kind k) noexcept { return 1U << static_cast<unsigned>(k); }
+
 } // namespace
 
 socket_store::~socket_store()
@@ -37,7 +39,7 @@ os::unique_fd socket_store::take(kind k) noexcept
     const auto at = r.taken.load(std::memory_order_relaxed);
     const auto left = r.made.load(std::memory_order_acquire) - at;
     if (left == 0)
-        starved_.fetch_or(1U << static_cast<unsigned>(k), std::memory_order_seq_cst);
+        starved_.fetch_or(bit(k), std::memory_order_seq_cst);
     if (left == 0 || left == depth_ / 2)
         os::signal(bell_);
     if (left == 0)
@@ -51,29 +53,34 @@ bool socket_store::is_scarce(kind k) noexcept
 {
     const auto& r = rings_[static_cast<std::size_t>(k)];
     const auto left = r.made.load(std::memory_order_acquire) - r.taken.load(std::memory_order_relaxed);
-    const bool scarce = left < std::min<std::uint32_t>(2 * os::most_received, depth_);
-    if (scarce)
-        os::signal(bell_);
-    return scarce;
+    if (left >= std::min<std::uint32_t>(2 * os::most_received, depth_))
+        return false;
+    os::signal(bell_);
+    return (refused_.load(std::memory_order_relaxed) & bit(k)) == 0;
 }
 
 bool socket_store::refill() noexcept
 {
     const auto starved = starved_.exchange(0, std::memory_order_seq_cst);
+    unsigned refused = 0;
     bool news = false;
-    for (unsigned k = 0; k < kinds; ++k) {
-        auto& r = rings_[k];
+    for (unsigned i = 0; i < kinds; ++i) {
+        const auto k = static_cast<kind>(i);
+        auto& r = rings_[i];
         auto at = r.made.load(std::memory_order_relaxed);
         for (; at - r.taken.load(std::memory_order_acquire) < depth_; ++at) {
-            auto fd = make(static_cast<kind>(k));
-            if (!fd)
+            auto fd = make(k);
+            if (!fd) {
+                refused |= bit(k);
                 break;
+            }
             r.fds[at % most] = fd->release();
             r.made.store(at + 1, std::memory_order_release);
         }
         // Without a descriptor left there is nothing to wake anybody for.
-        news |= (starved & 1U << k) != 0 && at != r.taken.load(std::memory_order_acquire);
+        news |= (starved & bit(k)) != 0 && at != r.taken.load(std::memory_order_acquire);
     }
+    refused_.store(refused, std::memory_order_relaxed);
     return news;
 }
 

@@ -49,6 +49,7 @@ private:
     std::uint32_t depth_;
     std::array<ring, kinds> rings_;
     std::atomic<unsigned> starved_ = 0; ///< a bit for each kind of which none was left
+    std::atomic<unsigned> refused_ = 0; ///< a bit for each kind of which the kernel gave none when last asked
 };
 
 class resident {

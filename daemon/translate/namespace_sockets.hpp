@@ -17,7 +17,8 @@ public:
     /// A fresh non-blocking socket. None if none is ready: more are made then, and the worker is woken when they are there.
     [[nodiscard]] virtual os::unique_fd take(kind k) noexcept = 0;
 
-    /// Whether so few are ready that the next batch of strangers could take them all; more are made then.
+    /// Whether so few are ready that the next batch of strangers could take them all, and more are being made. False if none can
+    /// be made, as in a process without descriptors: there is nothing to wait for then.
     [[nodiscard]] virtual bool is_scarce(kind) noexcept { return false; }
 };
 

@@ -41,8 +41,8 @@ struct tcp_flow {
     std::uint8_t rule = 0;         ///< that a peer came through
     int fd = -1;
     tcp::receive_store::queue store;
+    std::uint32_t heard = 0; ///< seconds of the clock when the guest last sent anything
     tcp::connection c;
-    std::uint32_t heard = 0;           ///< seconds of the clock when the guest last sent anything
     std::uint32_t moved = 0;           ///< seconds of the clock when data last moved
     std::uint32_t window_reserved = 0; ///< octets of the store's pool promised to the window
 };

@@ -75,7 +75,7 @@ void udp_translator::take_from_peer(const listener_name& through, const os::inco
 void udp_translator::from_listener(int fd, const listener_name& name, instant now) noexcept
 {
     for (int batches = 0; batches < limits::listener_batches; ++batches) {
-        if (splice_ != nullptr && splice_->lacks_sockets(now))
+        if (splice_ != nullptr && splice_->lacks_sockets())
             return; // what came waits in the listening socket
         std::array<bytes_span, os::most_received> into;
         for (std::size_t i = 0; i < into.size(); ++i)

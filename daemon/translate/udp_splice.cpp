@@ -96,7 +96,8 @@ void udp_splice::pump(udp_splice_flow& f, rule_side from, instant now) noexcept
     std::array<os::incoming, os::most_received> got;
     std::size_t moved = 0;
     for (int errors = 0;;) {
-        if (moved >= limits::udp_octets_per_turn) {
+        // Before it is connected a socket takes datagrams of strangers too, which open flows of their own.
+        if (moved >= limits::udp_octets_per_turn || (!end.settled && lacks_sockets())) {
             list_ready(f, from);
             break;
         }

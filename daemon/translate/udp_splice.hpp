@@ -56,7 +56,7 @@ public:
     /// Whether what a peer sends to a listening socket goes past the tap.
     [[nodiscard]] bool takes(const listener_name& through, const endpoint& peer) const noexcept;
     /// Whether new flows would find no sockets in the namespace, but soon will: their datagrams had better wait where they are.
-    [[nodiscard]] bool lacks_sockets(instant now) noexcept;
+    [[nodiscard]] bool lacks_sockets() const noexcept;
     /// A datagram at a listening socket, if takes().
     void from_listener(const listener_name& through, const os::incoming& in, bytes_view payload, instant now) noexcept;
     /// Readiness or an error of a flow's socket on that side.
@@ -101,7 +101,6 @@ private:
     std::span<std::uint32_t> ready_; ///< slots; each flow stands in it at most once
     std::size_t ready_count_ = 0;
     udp_timeouts timeouts_;
-    instant scarce_since_ = instant::max();
 };
 
 } // namespace tapioca

@@ -15,9 +15,6 @@ using report::counter;
 
 namespace {
 
-/// How long datagrams wait for the resident thread to make sockets.
-constexpr duration patience = std::chrono::milliseconds{100};
-
 constexpr octet asked_in_namespace = 0x80; ///< beside the protocol in a key: both sides have the same loopback addresses
 
 constexpr ip_address any(ip_family family) noexcept { return family == ip_family::ipv4 ? ip_address::v4(0) : ip_address{}; }
@@ -99,14 +96,10 @@ udp_splice_flow* udp_splice::open(const flow_key& key, const listener_name& thro
     return nullptr;
 }
 
-bool udp_splice::lacks_sockets(instant now) noexcept
+bool udp_splice::lacks_sockets() const noexcept
 {
     using kind = namespace_sockets::kind;
-    bool scarce = false;
-    for (const auto k : {kind::udp4, kind::udp6})
-        scarce |= ctx_.in_namespace != nullptr && ctx_.in_namespace->is_scarce(k);
-    scarce_since_ = scarce ? std::min(scarce_since_, now) : instant::max();
-    return scarce && now - scarce_since_ < patience; // a process without descriptors gets none however long it waits
+    return ctx_.in_namespace != nullptr && (ctx_.in_namespace->is_scarce(kind::udp4) || ctx_.in_namespace->is_scarce(kind::udp6));
 }
 
 os::result<os::unique_fd> udp_splice::make_socket(rule_side side, ip_family family) noexcept
@@ -116,8 +109,6 @@ os::result<os::unique_fd> udp_splice::make_socket(rule_side side, ip_family fami
     using kind = namespace_sockets::kind;
     auto fd = ctx_.in_namespace == nullptr ? os::unique_fd{}
                                            : ctx_.in_namespace->take(family == ip_family::ipv4 ? kind::udp4 : kind::udp6);
-    if (fd)
-        scarce_since_ = instant::max(); // there are some again
     errno = EAGAIN;
     return fd ? os::result<os::unique_fd>{std::move(fd)} : os::result<os::unique_fd>{os::last_error()};
 }

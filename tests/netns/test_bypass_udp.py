@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Datagrams from loopback to loopback: boundaries, peers, bursts. And --splice-only, where nothing but loopback is connected."""
 import contextlib
+import ctypes
 import os
 import socket
 import sys
@@ -17,6 +18,30 @@ from services import PATTERN
 
 DATAGRAM = socket.SOCK_DGRAM
 SIZES = (0, 1, 1472, 1473, 9000, 65507)
+
+
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
+WAIT_FOR_THREADS = 0x40000000   # __WALL
+
+
+def ptrace(request, thread):
+    zero = ctypes.c_void_p(0)
+    if ctypes.CDLL(None, use_errno=True).ptrace(ctypes.c_long(request), ctypes.c_long(thread), zero, zero) != 0:
+        raise OSError(ctypes.get_errno(), f"ptrace {request:#x}")
+
+
+@contextlib.contextmanager
+def resident_stopped(pid):
+    """The daemon's thread in the namespace does nothing, as if the processors were busy with others."""
+    outside = os.readlink(f"/proc/{pid}/ns/net")
+    resident, = (int(task) for task in os.listdir(f"/proc/{pid}/task") if os.readlink(f"/proc/{pid}/task/{task}/ns/net") != outside)
+    ptrace(PTRACE_SEIZE, resident)
+    ptrace(PTRACE_INTERRUPT, resident)
+    os.waitpid(resident, WAIT_FOR_THREADS)
+    try:
+        yield
+    finally:
+        ptrace(PTRACE_DETACH, resident)
 
 
 class Datagrams(Paths):
@@ -59,6 +84,16 @@ class Datagrams(Paths):
                     self.assertEqual(len(peers), len(clients))
                     for n, client in enumerate(clients):
                         self.assertEqual(client.recv(100), b"answer %d of %d" % (n, attempt))
+
+    def test_new_clients_wait_for_the_thread_that_makes_sockets(self):
+        for path in BYPASS:
+            with self.subTest(path=path[0]), self.server(path) as server:
+                clients = [self.client(path) for _ in range(100)]
+                with resident_stopped(self.daemon.pid):
+                    for client in clients:
+                        client.send(b"question")
+                    time.sleep(0.5)
+                self.assertEqual(len({server.recvfrom(100)[1] for _ in clients}), len(clients))
 
     def test_bursts_arrive_in_order(self):
         for path in BYPASS:
