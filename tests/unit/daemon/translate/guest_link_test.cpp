@@ -8,7 +8,8 @@ namespace {
 constexpr mac_address our_mac{{0x9a, 0x55, 0x9a, 0x55, 0x9a, 0x55}}, guest_mac{{0x52, 0x54, 0, 1, 2, 3}};
 constexpr auto gateway4 = ip_address::v4(192, 0, 2, 1), guest4 = ip_address::v4(192, 0, 2, 2);
 constexpr auto our_link_local = ip_address::v6({0xfe80, 0, 0, 0, 0, 0, 0, 1});
-constexpr auto host6 = ip_address::v6({0x2001, 0xdb8, 0, 0, 0, 0, 0, 1}), guest6 = ip_address::v6({0x2001, 0xdb8, 0, 0, 0, 0, 0, 2});
+constexpr auto host6 = ip_address::v6({0x2001, 0xdb8, 0, 0, 0, 0, 0, 1}),
+               guest6 = ip_address::v6({0x2001, 0xdb8, 0, 0, 0, 0, 0, 2});
 
 guest_link::ours reserved()
 {
