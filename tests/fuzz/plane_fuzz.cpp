@@ -3,8 +3,8 @@
 // octets of both streams follow a pattern, so that each that arrives is known to be right and in its place.
 //
 // An event is eight octets: what, flow, flags, offset of the sequence number, of the acknowledgement, more flags, length.
+#include "tests/fuzz/conversation.hpp"
 #include "tests/fuzz/plane_world.hpp"
-#include "tests/support/stream_pattern.hpp"
 
 #include <cerrno>
 
@@ -22,18 +22,6 @@ static_assert(sizeof(event) == 8 && wire_header<event>);
 constexpr int most_events = 300;
 constexpr std::size_t names = 16; ///< of flows; the guest opens the first half, peers the others
 
-/// What the guest knows of a TCP flow, and what the far end of its socket has seen.
-struct conversation {
-    flow_key key;
-    seq_number guest_iss;     ///< the same each time, so that a place in the stream is a sequence number
-    seq_number iss, snd, ack; ///< of ours: first, behind the last octet that came, and what was acknowledged
-    memory_socket* socket = nullptr;
-    std::uint64_t written = 0, taken = 0; ///< by the peer
-    bool opened = false;                  ///< our SYN was seen
-    bool scaled = false, edge_known = false;
-    seq_number edge;
-};
-
 plane_setup setup_of(octet o)
 {
     constexpr std::uint16_t mtus[] = {65520, 1500, 1280, 9000};
@@ -42,6 +30,7 @@ plane_setup setup_of(octet o)
     s.peek_offset = (o & 4) != 0;
     s.offered = {.checksum = true, .tso = (o & 8) == 0, .uso = (o & 16) == 0};
     s.mapped = (o & 32) != 0;
+    s.traced = (o & 64) != 0;
     return s;
 }
 
@@ -63,6 +52,7 @@ public:
             c.key.guest_port = static_cast<std::uint16_t>(from_peer ? 8080 : 40000 + i);
             c.key.remote_port = static_cast<std::uint16_t>(1000 + i);
             c.key.protocol = wire::protocol_tcp;
+            c.by_peer = from_peer;
             c.guest_iss = seq_number{static_cast<std::uint32_t>(0xffff'f000U + i * 0x1357'9bdfU)};
         }
         world_.on_frame = [this](const packet& p, bytes_view frame) { seen(p, frame); };
@@ -120,18 +110,16 @@ public:
 
     void finish()
     {
-        world_.kernel.socket_fails = world_.kernel.watch_fails = world_.kernel.send_fails = 0;
+        world_.kernel.socket_fails = world_.kernel.watch_fails = world_.kernel.send_failures = world_.kernel.bind_fails = 0;
         world_.tap.refusals = 0;
         world_.settle();
         for (auto& c : conversations_)
-            check_stream(c, SIZE_MAX);
+            c.peer_takes(world_.kernel, SIZE_MAX, !raw_);
         world_.fall_silent();
     }
 
 private:
     conversation& named(const event& e) { return conversations_[e.flow % names]; }
-    static stream_pattern from_guest(const conversation& c) { return stream_pattern{c.key.remote_port * 2ULL}; }
-    static stream_pattern from_peer(const conversation& c) { return stream_pattern{c.key.remote_port * 2ULL + 1}; }
     void send(octet_vector frame, const wire::virtio_net_header& vnet = {})
     {
         world_.tap.from_guest.push_back({vnet, std::move(frame)});
@@ -167,9 +155,9 @@ private:
         if ((e.flags & 0x80) == 0)
             f.flags |= (e.flags & 0x40) != 0 ? wire::tcp_ack | (e.flags & wire::tcp_fin) : wire::tcp_ack;
         const bool is_open = c.opened;
-        if (!is_open && &c < &conversations_[names / 2])
+        if (!is_open && !c.by_peer)
             f.flags = wire::tcp_syn;
-        const bool syn = (f.flags & wire::tcp_syn) != 0 || (is_open && &c >= &conversations_[names / 2] && !c.edge_known);
+        const bool syn = (f.flags & wire::tcp_syn) != 0 || (is_open && c.by_peer && !c.answered);
         octet_vector options, payload;
         if (syn) {
             f.flags = static_cast<octet>(wire::tcp_syn | (is_open ? wire::tcp_ack : 0) | (f.flags & wire::tcp_rst));
@@ -182,14 +170,11 @@ private:
         f.window = static_cast<std::uint16_t>(e.more * 257);
         if (!syn) {
             payload.resize(e.length % (e.more % 4 == 0 ? 60000U : 1460U));
-            from_guest(c).fill(payload, place_of(f.seq, c.guest_iss));
+            c.from_guest().fill(payload, conversation::place_of(f.seq, c.guest_iss));
         }
         send(ip_frame(c.key, wire::protocol_tcp, tcp_upper(c.key, f, options, payload),
                       {.ttl = e.ack == 7 ? octet{3} : octet{64}}));
     }
-
-    /// Streams here are shorter than what sequence numbers count.
-    static std::uint64_t place_of(seq_number at, seq_number iss) { return std::uint64_t{at.value() - iss.value() - 1}; }
 
     flow_key datagram_key(const event& e, octet protocol)
     {
@@ -273,7 +258,7 @@ private:
 
     void peer_opens(conversation& c)
     {
-        forget(c);
+        c.forget();
         memory_socket* socket = nullptr;
         auto accepted = world_.kernel.accept_from({c.key.remote, c.key.remote_port}, socket);
         world_.tcp->from_peer(std::move(accepted), plane_world::tcp_name, world_.kernel.clock);
@@ -281,20 +266,11 @@ private:
             c.socket = socket;
     }
 
-    /// A connection of that name begins: what was before is not of interest any more.
-    static void forget(conversation& c)
-    {
-        const auto old = c;
-        c = {};
-        c.key = old.key;
-        c.guest_iss = old.guest_iss;
-    }
-
     int connecting(memory_socket& s)
     {
         for (auto& c : conversations_)
             if (s.remote == endpoint{c.key.remote, c.key.remote_port}) {
-                forget(c);
+                c.forget();
                 c.socket = &s;
             }
         return connect_result_;
@@ -317,9 +293,9 @@ private:
             break;
         case 2:
         case 3:
-            return peer_writes(named(e), std::size_t{e.length} * (e.more % 4 == 0 ? 4 : 1));
+            return named(e).peer_writes(kernel, std::size_t{e.length} * (e.more % 4 == 0 ? 4 : 1));
         case 4:
-            return check_stream(named(e), e.length);
+            return named(e).peer_takes(kernel, e.length, !raw_);
         case 5:
             if (socket->at == memory_socket::stage::connected)
                 kernel.peer_finishes(*socket);
@@ -328,33 +304,26 @@ private:
             kernel.peer_resets(*socket, e.seq % 2 == 0 ? ECONNRESET : error_of(e.seq));
             break;
         case 7:
-            socket->error_queue.push_back({.error = error_of(e.seq),
-                                           .origin = 2,
-                                           .type = e.more,
-                                           .code = e.ack,
-                                           .info = e.length,
-                                           .offender = named(e).key.remote,
-                                           .destination = {}});
-            socket->news = true;
-            break;
+            return network_complains(e, *socket);
         }
     }
 
-    void peer_writes(conversation& c, std::size_t count)
+    /// An ICMP error about what a socket sent, or an error of this host's own.
+    void network_complains(const event& e, memory_socket& s)
     {
-        octet_vector octets(count);
-        from_peer(c).fill(octets, c.written);
-        c.written += world_.kernel.peer_writes(*c.socket, octets);
-    }
-
-    /// What the peer got is what the guest sent, from the first octet on.
-    void check_stream(conversation& c, std::size_t most)
-    {
-        if (c.socket == nullptr)
-            return;
-        const auto got = world_.kernel.peer_takes(*c.socket, most);
-        FUZZ_CHECK(raw_ || from_guest(c).matches(got, c.taken));
-        c.taken += got.size();
+        os::queued_error entry;
+        entry.error = error_of(e.seq);
+        entry.origin = e.more % 4;
+        entry.type = e.ack / 16;
+        entry.code = e.ack % 16;
+        entry.info = e.length;
+        entry.offender = (e.more & 4) != 0 ? ip_address{} : named(e).key.remote;
+        entry.destination = {named(e).key.remote, named(e).key.remote_port};
+        entry.length = e.more / 16;
+        s.error_queue.push_back(entry);
+        if ((e.more & 8) != 0)
+            s.error = entry.error;
+        s.news = true;
     }
 
     void time_passes(const event& e)
@@ -378,16 +347,20 @@ private:
         if ((e.more & 2) != 0)
             d.segment = static_cast<std::uint16_t>(std::max<std::size_t>(d.octets.size() / (e.seq % 60U + 1), 1));
         if ((e.more & 4) != 0)
-            return arrive_at_listener(std::move(d));
+            return arrive_at_listener(e, std::move(d));
         for (auto& s : world_.kernel.sockets())
-            if (s.datagrams && !s.closed && s.remote.address == key.remote && (e.more & 8) == 0) {
+            if (s.datagrams && !s.closed && s.remote.address == key.remote && (e.more & 8) == (s.fd % 2 == 0 ? 8 : 0)) {
                 d.source = s.remote;
+                if ((e.more & 0x10) != 0)
+                    return network_complains(e, s);
                 return world_.kernel.datagram_arrives(s, std::move(d));
             }
     }
 
-    void arrive_at_listener(memory_datagram d)
+    void arrive_at_listener(const event& e, memory_datagram d)
     {
+        if ((e.more & 0x10) != 0)
+            return network_complains(e, *world_.udp_listener);
         d.destination =
             d.source.address.is_v4() ? ip_address::v4(192, 0, 2, 1) : ip_address::v6({0x2001, 0xdb8, 0, 0, 0, 0, 0, 7});
         d.segment = 0; // a listening socket gets each by itself
@@ -397,7 +370,7 @@ private:
     void misfortune(const event& e)
     {
         const int error = (e.seq & 1) != 0 ? error_of(e.ack) : 0;
-        switch (e.flags % 6) {
+        switch (e.flags % 7) {
         case 0:
             world_.tap.refusals = e.more % 8;
             break;
@@ -408,12 +381,16 @@ private:
             world_.kernel.watch_fails = (e.seq & 1) != 0 ? ENOMEM : 0;
             break;
         case 3:
-            world_.kernel.send_fails = error;
+            world_.kernel.send_fails = error_of(e.ack);
+            world_.kernel.send_failures = e.more % 8;
             break;
         case 4:
             connect_result_ = (e.seq & 2) != 0 ? error : EINPROGRESS;
             break;
         case 5:
+            world_.kernel.bind_fails = (e.seq & 1) == 0 ? 0 : (e.seq & 2) != 0 ? EADDRINUSE : EADDRNOTAVAIL;
+            break;
+        case 6:
             if (auto* s = named(e).socket; s != nullptr)
                 s->send_limit = std::size_t{e.length} + 1;
             break;
@@ -440,38 +417,7 @@ private:
         for (auto& c : conversations_)
             if (p.source == c.key.remote && p.destination == c.key.guest && p.source_port == c.key.remote_port &&
                 p.destination_port == c.key.guest_port)
-                return segment_seen(c, *s);
-    }
-
-    void segment_seen(conversation& c, const wire::tcp_segment& s)
-    {
-        if (s.has(wire::tcp_rst)) {
-            c.opened = false;
-            return;
-        }
-        if (s.has(wire::tcp_syn)) {
-            c.iss = s.seq;
-            c.snd = s.seq + 1;
-            c.opened = true;
-            c.edge_known = s.has(wire::tcp_ack);
-            c.scaled = s.window_scale.has_value();
-            c.ack = s.has(wire::tcp_ack) ? s.ack : c.guest_iss;
-            c.edge = s.ack + s.window;
-            return;
-        }
-        FUZZ_CHECK(s.has(wire::tcp_ack));
-        const auto scale = c.scaled && &c < &conversations_[names / 2] ? tcp::our_window_scale : 0;
-        const auto edge = s.ack + (std::uint32_t{s.window} << scale);
-        if (c.edge_known) {
-            FUZZ_CHECK(c.ack <= s.ack);
-            FUZZ_CHECK(&c >= &conversations_[names / 2] || c.edge <= edge + ((1U << scale) - 1)); // RFC 7323 section 2.4
-        }
-        c.edge = c.edge_known ? std::max(c.edge, edge) : edge;
-        c.edge_known = true;
-        c.ack = s.ack;
-        c.snd = std::max(c.snd, s.seq + s.length());
-        if (!s.payload.empty() && s.seq > c.iss)
-            FUZZ_CHECK(from_peer(c).matches(s.payload, place_of(s.seq, c.iss)));
+                return c.see(*s);
     }
 
     plane_world world_;

@@ -23,6 +23,7 @@ struct plane_setup {
     offloads offered{true, true, true};
     bool peek_offset = true;
     bool mapped = false; ///< addresses of the guest's that mean others on the host
+    bool traced = false; ///< each packet is reported
 };
 
 class plane_world {
@@ -141,6 +142,7 @@ private:
             c.xlat.dns_forward4 = ip_address::v4(198, 51, 100, 3);
             c.xlat.dns_host4 = ip_address::v4(127, 0, 0, 53);
         }
+        c.trace = setup.traced;
         c.secret = {1, 77};
         c.host_rules.push_back({.protocol = wire::protocol_tcp, .first = 8080, .last = 8080, .target_first = 8080});
         c.host_rules.push_back({.protocol = wire::protocol_udp, .first = 8080, .last = 8080, .target_first = 8080});

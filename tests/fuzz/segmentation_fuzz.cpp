@@ -122,8 +122,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
     const auto mss = super ? segment : std::uint16_t{0};
     std::size_t headers = 0;
     if (tcp)
-        headers = emit_tcp(body, link, key,
-                           {.seq = seq_number{s.sequence}, .flags = s.flags, .window = 1, .payload = octets, .mss = mss}, vnet);
+        headers = emit_tcp(
+            body, link, key,
+            {.seq = seq_number{s.sequence}, .ack = {}, .flags = s.flags, .window = 1, .payload = octets, .mss = mss}, vnet);
     else
         headers = emit_udp(body, link, key, {.payload = octets, .segment = mss}, vnet);
 

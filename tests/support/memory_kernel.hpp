@@ -1,4 +1,5 @@
-// A kernel in memory: stream sockets with a peer behind each, datagram sockets, readiness, and a clock that stands still until it is moved.
+// A kernel in memory: stream sockets with a peer behind each, datagram sockets, readiness, and a clock that stands still until it
+// is moved.
 //
 // memory_kernel_os.cpp defines the functions of daemon/os over the kernel that exists at the moment; a program that links it runs
 // the translators without a system call. What matters to them is as on Linux: peek offsets that move back when octets are
@@ -99,7 +100,9 @@ public:
     bool has_ping = false;
     int socket_fails = 0; ///< errno of the next calls that make a socket; 0: they succeed
     int watch_fails = 0;  ///< likewise for adding to a poller
-    int send_fails = 0;   ///< errno of the next call that sends a datagram, and of no other
+    int bind_fails = 0;   ///< likewise for binding to an address
+    int send_fails = 0;   ///< errno of the next `send_failures` datagrams that are sent
+    int send_failures = 0;
     /// What becomes of a connect: 0, EINPROGRESS, or an error at once. By default it takes until somebody decides.
     std::function<int(memory_socket&)> on_connect = [](memory_socket&) { return EINPROGRESS; };
     /// A message that a datagram socket sends.

@@ -50,8 +50,10 @@ result<std::size_t> send_datagram(memory_socket& s, const outgoing& message)
     const test::uncounted_allocations quiet;
     if (s.error != 0)
         return failure(std::exchange(s.error, 0));
-    if (kernel().send_fails != 0)
-        return failure(std::exchange(kernel().send_fails, 0));
+    if (kernel().send_failures > 0) {
+        --kernel().send_failures;
+        return failure(kernel().send_fails);
+    }
     std::size_t octets = 0;
     for (const auto piece : message.pieces)
         octets += piece.size();
@@ -92,6 +94,8 @@ result<unique_fd> ping_socket(ip_family) noexcept
 
 result<void> bind(int fd, const endpoint& local, unsigned) noexcept
 {
+    if (kernel().bind_fails != 0)
+        return failure(kernel().bind_fails);
     return with(fd, [&](memory_socket& s) { s.local = local; });
 }
 result<void> bind_to_device(int fd, std::string_view) noexcept
@@ -261,13 +265,15 @@ result<void> set_udp_gro(int fd) noexcept { return share_port(fd); }
 result<void> set_fragmentation(int fd, ip_family, fragmentation) noexcept { return share_port(fd); }
 result<std::uint32_t> path_mtu(int, ip_family) noexcept { return 65535U; }
 /// As on Linux, the socket's error goes with the last entry.
-result<queued_error> take_queued_error(int fd, bytes_span) noexcept
+result<queued_error> take_queued_error(int fd, bytes_span payload) noexcept
 {
     const test::uncounted_allocations quiet;
     auto* s = kernel().find(fd);
     if (s == nullptr || s->error_queue.empty())
         return failure(EAGAIN);
-    const auto entry = s->error_queue.front();
+    auto entry = s->error_queue.front();
+    entry.length = std::min(entry.length, payload.size());
+    std::fill_n(payload.begin(), entry.length, octet{0});
     s->error_queue.pop_front();
     s->error = s->error_queue.empty() ? 0 : s->error;
     return entry;
@@ -297,8 +303,7 @@ result<std::size_t> receive_batch(int fd, std::span<const bytes_span> buffers, s
         const auto& d = s->arrived.front();
         const auto length = std::min(d.octets.size(), buffers[count].size());
         std::copy_n(d.octets.begin(), length, buffers[count].begin());
-        into[count] = {.length = length, .segment = d.segment, .truncated = length != d.octets.size(), .source = d.source};
-        into[count].destination = into[count].local = d.destination;
+        into[count] = {length, d.segment, length != d.octets.size(), d.source, d.destination, d.destination};
         s->arrived.pop_front();
     }
     if (count == 0)
