@@ -15,6 +15,7 @@ constexpr allowed_call calls[] = {
     {"getrlimit", "sanitizer", "stacks"},
     {"gettimeofday", "sanitizer", "reports"},
     {"getuid", "sanitizer", "reports"},
+    {"ioctl", "sanitizer", "whether reports may have colours"},
     {"kill", "sanitizer", "the end of the process"},
     {"lseek", "sanitizer", "reports"},
     {"mmap", "sanitizer", "shadow memory"},
