@@ -37,6 +37,8 @@
 #ifdef TAPIOCA_SANITIZED
 /// The leak check wants /proc and ptrace, which the sandbox takes away.
 extern "C" const char* __asan_default_options() { return "detect_leaks=0"; }
+/// Sealed, the process cannot read its own symbols: reports have offsets, for addr2line(1).
+extern "C" const char* __tsan_default_options() { return "symbolize=0"; }
 #endif
 
 namespace tapioca {

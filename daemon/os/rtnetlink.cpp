@@ -299,7 +299,7 @@ void set_output(netlink_message& route, int interface_index)
     const auto index = static_cast<std::uint32_t>(interface_index);
     for_attributes<rtmsg>(route.raw(), [&](unsigned type, const nlattr* a) {
         // The message is ours, though libmnl hands out constant attributes.
-        if (type == RTA_OIF)
+        if (type == RTA_OIF && mnl_attr_get_payload_len(a) >= sizeof index)
             std::memcpy(const_cast<void*>(mnl_attr_get_payload(a)), &index, sizeof index);
         else if (type == RTA_MULTIPATH)
             for_nexthops(a, [&](const rtnexthop& hop) { const_cast<rtnexthop&>(hop).rtnh_ifindex = interface_index; });
