@@ -35,9 +35,10 @@ ip_address address_of(const void* octets, std::size_t length)
 }
 ip_address address_of(const nlattr* a) { return address_of(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a)); }
 
-std::uint32_t number_of(const nlattr* a)
+/// Of an attribute that is cut short, `otherwise`.
+std::uint32_t number_of(const nlattr* a, std::uint32_t otherwise = 0)
 {
-    std::uint32_t value = 0;
+    std::uint32_t value = otherwise;
     if (mnl_attr_get_payload_len(a) >= sizeof value)
         std::memcpy(&value, mnl_attr_get_payload(a), sizeof value);
     return value;
@@ -213,7 +214,7 @@ std::optional<route_entry> parse_route(const nlmsghdr& message)
         if (type == RTA_DST)
             destination = address_of(a);
         else if (type == RTA_OIF)
-            single.interface_index = static_cast<int>(number_of(a));
+            single.interface_index = static_cast<int>(number_of(a, static_cast<std::uint32_t>(single.interface_index)));
         else if (type == RTA_GATEWAY || type == RTA_VIA)
             single.gateway = gateway_of(type, a);
         else if (type == RTA_PREFSRC)

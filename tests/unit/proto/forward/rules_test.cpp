@@ -66,7 +66,8 @@ TEST_CASE("the mapped guest address leads to the host's own use of it")
     CHECK(outbound(t, a6(2), 80).address == a6(0x10));
 }
 
-TEST_CASE("the mapped guest address leads nowhere else while the guest has none: an unspecified destination is the host's loopback")
+TEST_CASE(
+    "the mapped guest address leads nowhere else while the guest has none: an unspecified destination is the host's loopback")
 {
     auto t = everything();
     t.guest4 = t.guest6 = {};
