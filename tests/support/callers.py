@@ -32,10 +32,10 @@ def process_of(pid_file):
     return int(text)
 
 
-def runs(pid):
+def runs(pid, proc="/proc"):
     """Whether the process is there, and no mere entry that waits for its parent."""
     try:
-        with open(f"/proc/{pid}/stat") as f:
+        with open(f"{proc}/{pid}/stat") as f:
             return f.read().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 
+import callers
 import cleanup
 import netns_test
 from hosts import USER, run
@@ -25,8 +26,9 @@ def missing():
     return netns_test.missing()
 
 
-def main():
-    if reason := missing():
+def main(also=lambda: ""):
+    """also: what else the tests of one file need."""
+    if reason := missing() or also():
         print(f"skipped: {reason}")
         sys.exit(77)
     netns_test.main()
@@ -72,6 +74,10 @@ class Debian13:
     def seen(self, path):
         """A path in there, from outside."""
         return f"/proc/{self.init}/root{path}"
+
+    def runs(self, pid):
+        """Whether a process with this PID in there runs."""
+        return callers.runs(pid, self.seen("/proc"))
 
     def write(self, path, text):
         """A file of the user's."""
