@@ -14,12 +14,14 @@ if [ -e "$tree/complete" ]; then
     echo "debian13.sh: $tree is complete"
     exit 0
 fi
+[ ! -e "$tree" ] || { echo "debian13.sh: $tree is something else" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || { echo "debian13.sh: must be root" >&2; exit 1; }
 command -v debootstrap >/dev/null || { echo "debian13.sh: needs the program debootstrap" >&2; exit 1; }
 
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(IDENTIFIER)' | sed -n 's/^\([^ ]*\) Debian Packages$/\1/p' | head -n 1)
 [ -n "$mirror" ] || { echo "debian13.sh: apt knows no Debian mirror" >&2; exit 1; }
 
+complete=$tree tree=$tree.unfinished
 rm -rf --one-file-system "$tree"
 mkdir -p "$tree"
 debootstrap --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg trixie "$tree" "$mirror"
@@ -41,3 +43,4 @@ unshare --mount --propagation=private sh -ec '
 rm -rf "$tree"/var/lib/apt/lists/*
 echo '127.0.0.1 localhost' >"$tree/etc/hosts"
 : >"$tree/complete"
+mv "$tree" "$complete"
