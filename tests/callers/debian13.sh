@@ -1,6 +1,6 @@
 #!/bin/sh
 # A Debian 13 tree with the programs that start pasta and passt: Podman, Buildah, RootlessKit, libvirt, QEMU. Debian 12's do not know
-# pasta. The mirror is the one that apt of this machine uses. Needs root, debootstrap and about 1.5 GB.
+# pasta, and only backports' QEMU starts passt. The mirror is the one that apt of this machine uses. Needs root, debootstrap and about 1.5 GB.
 #
 # usage: debian13.sh        the tree is made in $TAPIOCA_DEBIAN13, by default ~/.cache/tapioca/debian13; an existing one is kept
 set -eu
@@ -32,14 +32,19 @@ chmod 755 "$tree/usr/sbin/policy-rc.d"
 [ ! -e /etc/hosts ] || cp /etc/hosts "$tree/etc/hosts" # where apt's mirror may be named
 unshare --mount --propagation=private sh -ec '
     mount -t proc proc "$1/proc"
-    tree=$1
-    shift
+    tree=$1 mirror=$2
+    shift 2
     export DEBIAN_FRONTEND=noninteractive LC_ALL=C
     chroot "$tree" apt-get update -qq
     chroot "$tree" apt-get install -y -qq --no-install-recommends "$@"
+    # QEMU 10.1 was the first with -netdev passt: not every mirror has it.
+    echo "deb $mirror trixie-backports main" >"$tree/etc/apt/sources.list.d/backports.list"
+    if chroot "$tree" apt-get update -qq; then
+        chroot "$tree" apt-get install -y -qq --no-install-recommends -t trixie-backports qemu-system-x86
+    fi
     chroot "$tree" apt-get clean
     chroot "$tree" useradd --uid 10001 --user-group --create-home --shell /bin/sh --add-subids-for-system caller
-' sh "$tree" $engines $machines $tools
+' sh "$tree" "$mirror" $engines $machines $tools
 rm -rf "$tree"/var/lib/apt/lists/*
 echo '127.0.0.1 localhost' >"$tree/etc/hosts"
 : >"$tree/complete"

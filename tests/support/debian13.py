@@ -37,7 +37,7 @@ def main(also=lambda: ""):
 class Debian13:
     def __init__(self, host):
         """host: the simulated host whose network it has."""
-        self.host, root = host, f"{host.dir}/debian13"
+        self.host, self.dir, root = host, host.dir, f"{host.dir}/debian13"
         os.mkdir(root)
         argv = host.argv(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--", "sh", f"{HERE}/debian13_init.sh", TREE, root, host.dir])
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
@@ -66,8 +66,7 @@ class Debian13:
         return run(*self.argv(argv, uid), check=check, timeout=timeout, stdin=subprocess.DEVNULL, **options)
 
     def popen(self, *argv, uid=USER, **options):
-        options.setdefault("text", True)
-        process = subprocess.Popen(self.argv(argv, uid), stdin=subprocess.DEVNULL, **options)
+        process = subprocess.Popen(self.argv(argv, uid), **{"text": True, "stdin": subprocess.DEVNULL, **options})
         cleanup.at_exit(cleanup.end_process, process)
         return process
 
