@@ -20,9 +20,13 @@ AT_ONCE = 20
 
 
 class Lifecycle(unittest.TestCase):
-    def setUp(self):
-        self.host = SimulatedHost()
-        self.addCleanup(self.host.close)
+    @classmethod
+    def setUpClass(cls):
+        cls.host = SimulatedHost()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.host.close()
 
     def guest(self):
         guest = Guest(self.host)
@@ -37,7 +41,6 @@ class AtOnce(Lifecycle):
 
     def test_commands(self):
         """Each has a namespace of its own and reaches the world."""
-        self.host.run("sysctl", "-qw", "net.ipv4.ping_group_range=0 2147483647")
         script = f"ping -c1 -W20 {REMOTE4} >/dev/null && readlink /proc/self/ns/net"
         done = self.finish([self.host.popen(self.host.binary(), "-q", "--config-net", "--", "sh", "-c", script, uid=USER, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
                             for _ in range(AT_ONCE)])
