@@ -8,18 +8,26 @@ namespace tapioca {
 namespace {
 
 /// Floods must leave room for others, whoever meets them.
+limits::descriptor_shares shares_of(const plane_resources& resources)
+{
+    return {os::descriptor_limit(), resources.listeners.size(), resources.tap_queues.size()};
+}
+
 plane_config with_shares(plane_config config, const plane_resources& resources)
 {
-    const limits::descriptor_shares shares{os::descriptor_limit(), resources.listeners.size(), resources.tap_queues.size()};
+    const auto shares = shares_of(resources);
     config.unanswered_flows = shares.unanswered_flows();
+    config.connecting_flows = shares.connecting_flows();
     config.datagram_sockets = shares.datagram_sockets();
+    config.limits.reassembly /= resources.tap_queues.size();
     return config;
 }
 
 } // namespace
 
 worker_pool::worker_pool(plane_config config, plane_resources&& resources, netns::resident* in_namespace)
-    : common_(with_shares(std::move(config), resources), resources.tap_queues.size()), capture_(std::move(resources.pcap))
+    : common_(with_shares(config, resources), shares_of(resources).narrowed(config.limits), resources.tap_queues.size()),
+      capture_(std::move(resources.pcap))
 {
     if (capture_)
         begin_capture(capture_.get());
@@ -35,16 +43,16 @@ worker_pool::worker_pool(plane_config config, plane_resources&& resources, netns
         workers_.front()->listen(std::move(l));
 }
 
-void worker_pool::start()
+void worker_pool::start(const std::function<void()>& first)
 {
     for (auto& w : workers_)
-        w->start();
+        w->start(first);
 }
 
-void worker_pool::stop() noexcept
+void worker_pool::finish() noexcept
 {
     for (auto& w : workers_)
-        w->stop();
+        w->finish();
 }
 
 bool worker_pool::listen(listening_socket&& l) noexcept { return workers_.front()->send_listener(std::move(l)); }

@@ -7,7 +7,6 @@
 #include <link.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <span>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -54,7 +53,13 @@ void make_room_for_descriptors(std::size_t count) noexcept
         ::close(last);
 }
 
-void use_one_heap() noexcept { ::mallopt(M_ARENA_MAX, 1); }
+void use_one_heap() noexcept
+{
+    ::mallopt(M_ARENA_MAX, 1);
+#ifndef TAPIOCA_SANITIZED // whose allocator is another one
+    ::mallopt(M_MMAP_MAX, 0);
+#endif
+}
 
 void forget_start_up_code() noexcept
 {
@@ -89,6 +94,10 @@ void block_signals() noexcept
 {
     sigset_t all;
     ::sigfillset(&all);
+    // A fault of the thread's own kills without a word where it is blocked; sanitizers and trapped system calls have something to
+    // say.
+    for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS})
+        ::sigdelset(&all, fault);
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
 }
 
@@ -113,12 +122,13 @@ bool is_root() noexcept { return ::geteuid() == 0; }
 
 account current_account() noexcept { return {::geteuid(), ::getegid()}; }
 
-account nobody() noexcept
+account nobody()
 {
     constexpr account customary{65534, 65534};
-    const passwd* entry = ::getpwnam("nobody");
-    return entry ? account{entry->pw_uid, entry->pw_gid} : customary;
+    return find_login("nobody").value_or(customary);
 }
+
+void end_process(int status) noexcept { ::_exit(status); }
 
 // syscalls: wait4
 std::optional<int> reap_children(pid_t pid) noexcept

@@ -1,6 +1,8 @@
 // What a process is told about itself and its children: limits, signals, ids, exit statuses.
 #pragma once
 
+#include "daemon/os/accounts.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,7 +21,8 @@ void give_back_descriptor_limit() noexcept;
 /// tens of milliseconds, each time that the table doubles. A fork(2) does not inherit the room.
 void make_room_for_descriptors(std::size_t count) noexcept;
 
-/// All threads allocate from one heap, or each would map 132 KiB for the little it needs at start-up.
+/// All threads allocate from one heap, or each would map 132 KiB for the little it needs at start-up. It grows by brk(2) whatever
+/// the size of a request, because once the process is sealed nothing can be mapped.
 void use_one_heap() noexcept;
 
 /// Unmaps the pages of code and constants that start-up has touched; those that are needed again come back from the page cache. A
@@ -31,7 +34,7 @@ void end_on_termination() noexcept;
 /// They do again what they do to a program that has said nothing about them.
 void forget_termination() noexcept;
 
-/// Blocks every signal in the calling thread and, by inheritance, in the threads that it starts.
+/// Blocks every signal but SIGSYS in the calling thread and, by inheritance, in the threads that it starts.
 void block_signals() noexcept;
 
 /// Unblocks every signal in the calling thread and lets SIGPIPE be an error of write(2).
@@ -39,17 +42,16 @@ void unblock_signals_ignore_pipe() noexcept;
 
 [[nodiscard]] pid_t own_pid() noexcept;
 
+/// Without a word to anybody: no destructor runs, no thread is joined.
+[[noreturn]] void end_process(int status) noexcept;
+
 /// The path of the running executable; empty where /proc does not tell.
 [[nodiscard]] std::string executable_path();
 
-struct account {
-    uid_t uid;
-    gid_t gid;
-};
 [[nodiscard]] bool is_root() noexcept;
 [[nodiscard]] account current_account() noexcept;
 /// The account `nobody`, or its customary ids where the machine has no such name.
-[[nodiscard]] account nobody() noexcept;
+[[nodiscard]] account nobody();
 
 /// Reaps every child that has ended; returns the status that a shell would give `pid` (its own, or 128 + signal) if it is among
 /// them.
