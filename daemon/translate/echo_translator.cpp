@@ -71,7 +71,9 @@ void echo_translator::from_reassembled(const packet& p, instant now) noexcept
     if (!sent && sent.error().value() != EAGAIN)
         sent = os::send(f->fd, {&p.l4, 1});
     if (!sent)
-        on_refused(*f, p, sent.error().value(), now);
+        return on_refused(*f, p, sent.error().value(), now);
+    if (f->answers_at_once) // hosts that answer inside of the call: this one, and its containers
+        f->answers_at_once = relay_replies(*f, now) != 0;
 }
 
 echo_flow* echo_translator::open(const flow_key& key, const packet& p, instant now) noexcept
@@ -184,20 +186,22 @@ void echo_translator::from_socket(flow_id id, const os::event& e, instant now) n
         return;
     if (e.error)
         relay_errors(ctx_, f->key, f->fd);
-    relay_replies(*f, now);
+    (void)relay_replies(*f, now);
 }
 
-void echo_translator::relay_replies(echo_flow& f, instant now) noexcept
+/// How many there were.
+std::size_t echo_translator::relay_replies(echo_flow& f, instant now) noexcept
 {
     std::array<bytes_span, os::most_received> into;
     for (std::size_t i = 0; i < into.size(); ++i)
         into[i] = room_memory_.as<octet>().subspan(i * room_octets + tap_headroom, tap_queue::largest_body);
     std::array<os::incoming, os::most_received> got;
     const auto peer = peer_of(f.key);
-    for (;;) {
+    for (std::size_t all = 0;;) {
         const auto count = os::receive_batch(f.fd, into, got, os::want_addresses::yes);
         if (!count)
-            return;
+            return all;
+        all += *count;
         f.last = now;
         for (std::size_t i = 0; i < *count; ++i) {
             if (got[i].source.address != peer || got[i].truncated)
@@ -206,7 +210,7 @@ void echo_translator::relay_replies(echo_flow& f, instant now) noexcept
                 relay_reply(f, into[i].first(got[i].length));
         }
         if (*count < os::most_received)
-            return;
+            return all;
     }
 }
 

@@ -20,6 +20,7 @@ struct echo_flow {
     flow_key key;
     octet ttl = 0, tos = 0; ///< what the socket gives packets; a TTL of 0: its own default
     bool fragments_known = false;
+    bool answers_at_once = true; ///< each request so far was answered before the call that sent it returned
     os::fragmentation fragments = os::fragmentation::allowed;
     int fd = -1;
     path_mtu_notices too_big;
@@ -58,7 +59,7 @@ private:
     void on_refused(echo_flow& f, const packet& p, int error, instant now) noexcept;
     void send_in_fragments(echo_flow& f, const packet& p) noexcept;
     [[nodiscard]] static guest_error about(const packet& p, const icmp_cause& cause) noexcept;
-    void relay_replies(echo_flow& f, instant now) noexcept;
+    std::size_t relay_replies(echo_flow& f, instant now) noexcept;
     void relay_reply(echo_flow& f, bytes_span message) noexcept;
     [[nodiscard]] ip_address peer_of(const flow_key& key) const noexcept;
     void close(echo_flow& f, instant now) noexcept;

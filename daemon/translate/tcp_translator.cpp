@@ -165,7 +165,7 @@ void tcp_translator::arm(tcp_flow& f, instant now) noexcept
     auto due = now + limits::tcp_keepalive;
     if (f.store.length != 0 || f.readable)
         due = now + limits::tcp_watchdog;
-    wheel_.arm_no_later(flows_.slot_of(f), std::min(due, f.c.retransmit_at));
+    wheel_.arm_no_later(flows_.slot_of(f), std::min(due, f.c.next_timeout()));
 }
 
 void tcp_translator::expire(instant now) noexcept
@@ -178,7 +178,7 @@ void tcp_translator::expire(instant now) noexcept
 
 void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
 {
-    if (now >= f.c.retransmit_at) {
+    if (now >= f.c.next_timeout()) {
         const auto before = f.c.retries;
         tcp::outcome out{f.c.on_timeout(now, ctx_.config.retries)};
         if (f.c.retries != before)

@@ -147,8 +147,10 @@ outcome connection::refuse(const segment& s) noexcept
 outcome connection::on_reset(const segment& s) noexcept
 {
     if (s.seq == rcv_nxt) { // RFC 5961 section 3.2
+        // RFC 9293 section 3.10.7.4, second: with the guest's FIN and ours exchanged the peer has nothing to learn
+        const bool over = state == closing || state == last_ack;
         state = closed;
-        return {effect::reset_socket | effect::close_flow};
+        return {over ? effect::close_flow : effect::reset_socket | effect::close_flow};
     }
     if (s.seq > rcv_nxt && s.seq < rcv_adv)
         return {effect::send_ack}; // a challenge
@@ -168,7 +170,7 @@ outcome connection::in_synchronized(const segment& s, instant now) noexcept
     outcome out;
     on_ack(s, now, out);
     if (state != closed)
-        on_payload(s, out);
+        on_payload(s, now, out);
     return out;
 }
 
@@ -281,7 +283,7 @@ void connection::on_fin_acked(outcome& out) noexcept
     }
 }
 
-void connection::on_payload(const segment& s, outcome& out) noexcept
+void connection::on_payload(const segment& s, instant now, outcome& out) noexcept
 {
     const auto end = s.seq + s.length;
     if (s.length == 0 && !s.fin) {
@@ -314,9 +316,19 @@ void connection::on_payload(const segment& s, outcome& out) noexcept
         return;
     }
     rcv_nxt += out.take;
+    if (ack_waits(s, out, now))
+        out.what.remove(effect::send_ack);
     gap_reported = false;
     if (s.fin && rcv_nxt == end)
         on_fin(out);
+}
+
+bool connection::ack_waits(const segment& s, const outcome& out, instant now) noexcept
+{
+    const bool plain = !s.fin && !gap_reported && out.take == s.length && s.length < mss;
+    if (!plain)
+        ack_delay.on_other();
+    return plain && ack_delay.on_payload(now);
 }
 
 void connection::on_fin(outcome& out) noexcept
@@ -378,6 +390,7 @@ std::uint32_t connection::room() const noexcept
 void connection::on_sent(std::uint32_t octets, instant now) noexcept
 {
     const bool first = snd_una == snd_max;
+    ack_delay.on_answer(now);
     snd_nxt += octets;
     if (snd_nxt > snd_max) {
         snd_max = snd_nxt;
@@ -439,6 +452,16 @@ effects connection::on_syn_timeout(instant now, const retry_policy& policy) noex
 
 effects connection::on_timeout(instant now, const retry_policy& policy) noexcept
 {
+    effects what;
+    if (now >= ack_delay.due()) {
+        ack_delay.on_timeout();
+        what = effect::send_ack;
+    }
+    return what | on_retransmit_timeout(now, policy);
+}
+
+effects connection::on_retransmit_timeout(instant now, const retry_policy& policy) noexcept
+{
     if (now < retransmit_at || state == closed || state == connecting)
         return {};
     if (state == syn_sent || state == syn_received)
@@ -472,6 +495,7 @@ std::uint16_t connection::advertise(std::uint32_t stored) noexcept
     auto window = std::max(rcv_limit > stored ? rcv_limit - stored : 0, offered);
     if (stored != 0 && window - offered < std::min<std::uint32_t>(rcv_limit / 2, 4U * mss))
         window = offered; // RFC 9293 section 3.8.6.2.2: no small steps
+    ack_delay.on_acknowledged();
     const auto field = std::min<std::uint32_t>(window >> rcv_scale, 0xffff);
     if (synchronized())
         rcv_adv = std::max(rcv_adv, rcv_nxt + (field << rcv_scale));

@@ -12,6 +12,7 @@
 
 #include "proto/base/sequence.hpp"
 #include "proto/base/time.hpp"
+#include "proto/tcp/delayed_ack.hpp"
 #include "proto/tcp/effects.hpp"
 #include "proto/tcp/retransmit.hpp"
 
@@ -72,6 +73,7 @@ struct connection {
     instant rtt_start{}; ///< instant{}: none is running
     instant retransmit_at = instant::max();
     retransmit_timeout rto;
+    delayed_ack ack_delay;
 
     std::uint16_t mss = default_mss; ///< largest payload towards the guest
     std::uint8_t snd_scale = 0;      ///< shift of the guest's window field
@@ -122,9 +124,12 @@ struct connection {
     }
 
     // ── time ──
+    /// When on_timeout has something to do.
+    [[nodiscard]] instant next_timeout() const noexcept { return std::min(retransmit_at, ack_delay.due()); }
     [[nodiscard]] effects on_timeout(instant now, const retry_policy& policy = {}) noexcept;
 
-    /// The window field of the next segment, with `stored` octets in the receive store; moves rcv_adv.
+    /// The window field of the next segment, which acknowledges rcv_nxt, with `stored` octets in the receive store; moves
+    /// rcv_adv.
     [[nodiscard]] std::uint16_t advertise(std::uint32_t stored) noexcept;
     /// Whether the window that could be offered has grown enough over the one last offered to be worth an ACK of its own.
     [[nodiscard]] bool window_update_due(std::uint32_t stored) const noexcept;
@@ -148,10 +153,12 @@ private:
     void on_new_ack(const segment& s, instant now, outcome& out) noexcept;
     void on_duplicate_ack(const segment& s, outcome& out) noexcept;
     void on_fin_acked(outcome& out) noexcept;
-    void on_payload(const segment& s, outcome& out) noexcept;
+    void on_payload(const segment& s, instant now, outcome& out) noexcept;
+    [[nodiscard]] bool ack_waits(const segment& s, const outcome& out, instant now) noexcept;
     void on_fin(outcome& out) noexcept;
     void begin_rewind() noexcept;
     void restart_timer(instant now) noexcept;
+    effects on_retransmit_timeout(instant now, const retry_policy& policy) noexcept;
     effects on_syn_timeout(instant now, const retry_policy& policy) noexcept;
 };
 
