@@ -18,6 +18,7 @@
 #include "daemon/report/plane_report.hpp"
 #include "daemon/set_up.hpp"
 #include "daemon/tap/open_tap.hpp"
+#include "daemon/translate/limits.hpp"
 #include "seccomp/landlock.hpp"
 #include "seccomp/sandbox.hpp"
 
@@ -36,6 +37,8 @@
 #ifdef TAPIOCA_SANITIZED
 /// The leak check wants /proc and ptrace, which the sandbox takes away.
 extern "C" const char* __asan_default_options() { return "detect_leaks=0"; }
+/// Sealed, the process cannot read its own symbols: reports have offsets, for addr2line(1).
+extern "C" const char* __tsan_default_options() { return "symbolize=0"; }
 #endif
 
 namespace tapioca {
@@ -160,6 +163,7 @@ std::unique_ptr<auto_forward> follow_ports(const options& opts, plane_parts& par
     std::unique_ptr<auto_forward> follower;
     if (!parts.guest_ports)
         return follower;
+    const limits::descriptor_shares shares{os::descriptor_limit(), parts.resources.listeners.size(), opts.workers};
     std::vector<listener_name> fixed;
     for (const auto& l : parts.resources.listeners)
         fixed.push_back(l.name);
@@ -169,7 +173,7 @@ std::unique_ptr<auto_forward> follow_ports(const options& opts, plane_parts& par
         return resident->listen(name.protocol, listen_place({rule_side::guest, opts.guest_rules}, name));
     };
     follower = std::make_unique<auto_forward>(opts.host_rules, opts.guest_rules, std::move(*parts.host_ports),
-                                              std::move(*parts.guest_ports), fixed, open);
+                                              std::move(*parts.guest_ports), fixed, open, shares.scanned_listeners());
     return follower;
 }
 

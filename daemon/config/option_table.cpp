@@ -1,5 +1,6 @@
 #include "daemon/config/option_table.hpp"
 
+#include "daemon/config/limit_values.hpp"
 #include "daemon/config/option_values.hpp"
 
 namespace tapioca {
@@ -83,6 +84,14 @@ constexpr option_entry table[] = {
 
     {"tcp-ports", 't', "SPEC", everybody, ports, built, forward<'t'>, "TCP ports of the host that lead to the guest: none, all, auto, or a list of PORT[-PORT][:[ADDR/]PORT[-PORT]] and exceptions ~PORT[-PORT], behind [ADDR][%INTERFACE]/ for less than all addresses (default: auto; passt: none)"},
     {"udp-ports", 'u', "SPEC", everybody, ports, built, forward<'u'>, "UDP ports of the host that lead to the guest, likewise (default: auto; passt: none)"},
+
+    {"max-flows", 0, "NUMBER", everybody, limits, built, values::limit<&flow_limits::flows>, "At most so many connections, UDP flows and echo identifiers at a time; 0, as for all limits: as many as descriptors allow (default: 0)"},
+    {"max-tcp-flows", 0, "NUMBER", everybody, limits, built, values::limit<&flow_limits::tcp>, "At most so many TCP connections over the guest's interface (default: 0)"},
+    {"max-udp-flows", 0, "NUMBER", everybody, limits, built, values::limit<&flow_limits::udp>, "At most so many UDP flows over the guest's interface (default: 0)"},
+    {"max-echo-flows", 0, "NUMBER", everybody, limits, built, values::limit<&flow_limits::echo>, "At most so many echo identifiers (default: 0)"},
+    {"max-spliced-flows", 0, "NUMBER", everybody, limits, built, values::limit<&flow_limits::spliced>, "At most so many TCP connections and UDP flows between the loopbacks (default: 0)"},
+    {"max-new-flows", 0, "NUMBER", everybody, limits, built, values::limit<&flow_limits::new_flows>, "At most so many new flows of all kinds a second (default: 0)"},
+    {"max-reassembly", 0, "BYTES", everybody, limits, built, values::limit<&flow_limits::reassembly>, "At most so much memory for the guest's fragments, but room for one datagram a thread; 0: 64 datagrams a thread (default: 0)"},
 
     {"socket", 's', "PATH", passt_or_vhost_user, passt_only, built, values::socket_path, "Listen for the guest's network at PATH (default: the first free /tmp/passt_N.socket)"},
     {"socket-path", 's', "PATH", passt_or_vhost_user, passt_only, built, values::socket_path, "Same as --socket"},

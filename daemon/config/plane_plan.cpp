@@ -54,6 +54,7 @@ plane_config plan_plane(const options& opts, const host_network& host, const gue
     plane.splice = opts.splice && opts.mode == mode::pasta;
     plane.host_loopback_to_namespace = opts.host_loopback_to_namespace;
     plane.splice_only = opts.splice_only;
+    plane.limits = opts.limits;
     plane.udp_timeout = timeout_of(host.udp_timeout, plane.udp_timeout);
     plane.udp_stream_timeout = std::max(plane.udp_timeout, timeout_of(host.udp_stream, plane.udp_stream_timeout));
     plane.retries = retries_of(host);

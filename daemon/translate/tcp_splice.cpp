@@ -87,12 +87,9 @@ splice_flow* tcp_splice::open(os::accepted& connection, unsigned side, const end
     flow_key key{to.address, connection.peer.address, to.port, connection.peer.port, wire::protocol_tcp};
     if (side == guest_end)
         key = {connection.peer.address, to.address, connection.peer.port, to.port, wire::protocol_tcp};
-    auto* f = flows_.insert();
-    if (f == nullptr) {
-        ctx_.counters.drop(drop_reason::flow_table_full);
-        ctx_.report(report::event_kind::flow_table_full, now, key);
+    auto* f = ctx_.open_splice(key, now, [&] { return flows_.insert(); });
+    if (f == nullptr)
         return nullptr;
-    }
     f->key = key;
     f->from_host = side == host_end;
     auto& end = f->ends[side];
@@ -100,6 +97,7 @@ splice_flow* tcp_splice::open(os::accepted& connection, unsigned side, const end
     end.connected = end.readable = true;
     if (!watch(*f, side)) {
         flows_.erase(*f);
+        ctx_.release(flow_kind::spliced, flow_origin::guest);
         return nullptr;
     }
     (void)connection.fd.release();
@@ -295,6 +293,7 @@ void tcp_splice::close(splice_flow& f, instant now) noexcept
     }
     ctx_.counters.add(counter::spliced_flows_closed);
     ctx_.report(report::event_kind::flow_closed, now, f.key);
+    ctx_.release(flow_kind::spliced, flow_origin::guest);
     flows_.erase(f);
 }
 

@@ -72,12 +72,10 @@ udp_splice_flow* udp_splice::open(const flow_key& key, const listener_name& thro
     }
     if (!ctx_.reserve_datagram_sockets(sockets_of_flow))
         return nullptr;
-    auto* f = flows_.insert(key);
+    const flow_key shown{server->address, in.source.address, server->port, in.source.port, wire::protocol_udp};
+    auto* f = ctx_.open_splice(shown, now, [&] { return flows_.insert(key); });
     if (f == nullptr) {
         ctx_.release_datagram_sockets(sockets_of_flow);
-        ctx_.counters.drop(drop_reason::flow_table_full);
-        ctx_.report(report::event_kind::flow_table_full, now,
-                    {server->address, in.source.address, server->port, in.source.port, wire::protocol_udp});
         return nullptr;
     }
     f->through = through;

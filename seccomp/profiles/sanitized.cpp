@@ -26,6 +26,7 @@ constexpr allowed_call calls[] = {
     {"gettid", "sanitizer", "reports"},
     {"gettimeofday", "sanitizer", "reports"},
     {"getuid", "sanitizer", "reports"},
+    {"ioctl", "sanitizer", "whether reports may have colours"},
     {"kill", "sanitizer", "the end of the process"},
     {"lseek", "sanitizer", "reports"},
     {"madvise", "sanitizer", "shadow memory"},
