@@ -14,7 +14,7 @@ HELP_COLUMN = 32
 MACROS = {"Ar", "Cm", "Ns", "Op", "Oo", "Pa", "Pq", "Va"}
 HELP_LINE = re.compile(r"^  (?:-(\w), |    )--([\w-]+)(?: (\S+))?")
 # What is explained differently on purpose.
-DIFFERENT = {"--foreground", "--pcap", "--workers", "--hostname", "--no-ra", "--tcp-ports", "--no-splice"}
+DIFFERENT = {"--fd", "--foreground", "--pcap", "--workers", "--hostname", "--no-ra", "--tcp-ports", "--no-splice"}
 OTHER = {"passt": "pasta", "pasta": "passt"}
 
 
