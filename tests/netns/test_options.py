@@ -113,6 +113,14 @@ class Command(Options):
             self.assertIn(expected, shown)
         self.assertNotIn(HOST4, shown)
 
+    def test_an_outbound_interface_without_the_family_is_refused(self):
+        for options, text in ((("-6", "--outbound-if4", "eth0"), "External interface not usable"), (("-4", "--outbound-if6", "eth0"), "External interface not usable"),
+                              (("--outbound-if4", "none0"), "Invalid interface name none0: No such device"), (("-i", "none0"), "Invalid interface name none0: No such device")):
+            for name, operand in (("passt", ("-s", f"{self.host.dir}/refused.socket")), ("pasta", ("--", "true"))):
+                with self.subTest(options=options, name=name):
+                    done = self.host.run(self.host.binary(name), *options, *operand, uid=USER, check=False)
+                    self.assertEqual((done.returncode, done.stderr.splitlines()[-1]), (1, text))
+
     def test_without_copies_there_is_one_address_and_one_route(self):
         self.host.ip("addr", "add", "192.0.2.8/24", "dev", "eth0")
         self.addCleanup(self.host.ip, "addr", "del", "192.0.2.8/24", "dev", "eth0")
@@ -252,6 +260,12 @@ class Inherited(Options):
         meet(host_place(self.host), guest_place(guest), "127.0.0.1", 8000, socket.SOCK_STREAM)
         client.close()
         self.assertEqual(process.wait(10), 0)           # --one-off is implied
+
+    def test_a_descriptor_that_is_none_is_refused(self):
+        for name, operand in (("passt", ()), ("pasta", ("--", "true"))):
+            for number, text in (("77", "Could not move --fd descriptor: Bad file descriptor"), ("x", "Invalid --fd: x")):
+                done = self.host.run(self.host.binary(name), "--fd", number, *operand, uid=USER, check=False)
+                self.assertEqual((done.returncode, done.stderr.splitlines()[-1]), (1, text))
 
     def test_what_pasta_tells_of_resolvers(self):
         for options, told in (((), set()), (("--dhcp-dns",), {6}), (("--dhcp-search",), {119}), (("--dhcp-dns", "--dhcp-search"), {6, 119})):
