@@ -1,5 +1,6 @@
 #include "daemon/config/option_table.hpp"
 
+#include "daemon/config/limit_values.hpp"
 #include "daemon/config/option_values.hpp"
 
 namespace tapioca {
@@ -46,7 +47,7 @@ constexpr option_entry table[] = {
     {"conf-path", 'c', "PATH", everybody, reports, refused, nullptr, "Listen at PATH for changes of the forwarding rules"},
     {"pcap", 'p', "FILE", everybody, reports, built, values::pcap, "Capture the guest's traffic into FILE"},
     {"pid", 'P', "FILE", everybody, reports, built, keep<&options::pid_file>, "Write our process id to FILE"},
-    {"fd", 'F', "NUMBER", passt_or_vhost_user, passt_only, built, values::fd, "Use the connected socket NUMBER, inherited from the parent process"},
+    {"fd", 'F', "NUMBER", everybody, reports, built, values::fd, "The guest is behind the connected stream socket NUMBER, inherited from the parent process; implies --one-off"},
     {"workers", 0, "NUMBER", everybody, reports, built, values::workers, "Share the traffic among NUMBER threads, 1 to 64 (default: 1)"},
 
     {"mtu", 'm', "MTU", everybody, guest, built, values::mtu, "MTU of the guest, 0 to announce none (default: 65520)"},
@@ -84,10 +85,18 @@ constexpr option_entry table[] = {
     {"tcp-ports", 't', "SPEC", everybody, ports, built, forward<'t'>, "TCP ports of the host that lead to the guest: none, all, auto, or a list of PORT[-PORT][:[ADDR/]PORT[-PORT]] and exceptions ~PORT[-PORT], behind [ADDR][%INTERFACE]/ for less than all addresses (default: auto; passt: none)"},
     {"udp-ports", 'u', "SPEC", everybody, ports, built, forward<'u'>, "UDP ports of the host that lead to the guest, likewise (default: auto; passt: none)"},
 
+    {"max-flows", 0, "NUMBER", everybody, limits, built, values::limit<&flow_limits::flows>, "At most so many connections, UDP flows and echo identifiers at a time; 0, as for all limits: as many as descriptors allow (default: 0)"},
+    {"max-tcp-flows", 0, "NUMBER", everybody, limits, built, values::limit<&flow_limits::tcp>, "At most so many TCP connections over the guest's interface (default: 0)"},
+    {"max-udp-flows", 0, "NUMBER", everybody, limits, built, values::limit<&flow_limits::udp>, "At most so many UDP flows over the guest's interface (default: 0)"},
+    {"max-echo-flows", 0, "NUMBER", everybody, limits, built, values::limit<&flow_limits::echo>, "At most so many echo identifiers (default: 0)"},
+    {"max-spliced-flows", 0, "NUMBER", everybody, limits, built, values::limit<&flow_limits::spliced>, "At most so many TCP connections and UDP flows between the loopbacks (default: 0)"},
+    {"max-new-flows", 0, "NUMBER", everybody, limits, built, values::limit<&flow_limits::new_flows>, "At most so many new flows of all kinds a second (default: 0)"},
+    {"max-reassembly", 0, "BYTES", everybody, limits, built, values::limit<&flow_limits::reassembly>, "At most so much memory for the guest's fragments, but room for one datagram a thread; 0: 64 datagrams a thread (default: 0)"},
+
     {"socket", 's', "PATH", passt_or_vhost_user, passt_only, built, values::socket_path, "Listen for the guest's network at PATH (default: the first free /tmp/passt_N.socket)"},
     {"socket-path", 's', "PATH", passt_or_vhost_user, passt_only, built, values::socket_path, "Same as --socket"},
     {"vhost-user", 0, "", everybody, passt_only, refused, nullptr, "Share memory with the guest by vhost-user"},
-    {"print-capabilities", 0, "", passt, passt_only, built, values::print_capabilities, "Print what a vhost-user back-end can do, as JSON"},
+    {"print-capabilities", 0, "", everybody, information, built, values::print_capabilities, "Print what a vhost-user back-end can do, as JSON"},
     {"repair-path", 0, "PATH|none", everybody, passt_only, built, values::repair_path, "Where passt-repair connects, for migration by vhost-user; only none in this build"},
     {"migrate-exit", 0, "", vhost_user, passt_only, refused, nullptr, "Exit after the guest has migrated"},
     {"migrate-no-linger", 0, "", vhost_user, passt_only, refused, nullptr, "Close the guest's connections while it migrates"},

@@ -19,6 +19,7 @@ enum class option_group : std::uint8_t {
     protocols,
     translation,
     ports,
+    limits,
     passt_only,
     pasta_only,
     information,

@@ -2,6 +2,7 @@
 // changed later.
 #pragma once
 
+#include "daemon/config/flow_limits.hpp"
 #include "proto/base/address.hpp"
 #include "proto/forward/forward_rule.hpp"
 
@@ -61,6 +62,8 @@ struct options {
     bool tcp = true, udp = true, icmp = true;
     bool dhcp = true, dhcpv6 = true, ndp = true, ra = true;
     bool freebind = false;
+
+    flow_limits limits;
 
     // address translation; an empty optional inside a set optional does not occur: `none` clears
     bool map_gw = true; ///< the gateway's address stands for the host's loopback unless map_host_loopback says otherwise

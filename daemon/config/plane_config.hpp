@@ -32,9 +32,11 @@ struct plane_config {
     tcp::retry_policy retries;                               ///< of segments to the guest
     duration udp_timeout = std::chrono::seconds{30};         ///< one-way, or a single exchange
     duration udp_stream_timeout = std::chrono::seconds{120}; ///< both sides have spoken, one of them more than once
-    std::uint32_t unanswered_flows = UINT32_MAX;             ///< of peers through one rule in one worker, at most
-    std::size_t datagram_sockets = SIZE_MAX;                 ///< of UDP and echo in one worker, at most
-    bool report_flows = false;                               ///< the log is to tell of each flow
+    flow_limits limits;
+    std::uint32_t unanswered_flows = UINT32_MAX; ///< of peers through one rule in one worker, at most
+    std::uint32_t connecting_flows = UINT32_MAX; ///< of the guest in one worker, while the host has not answered
+    std::size_t datagram_sockets = SIZE_MAX;     ///< of UDP and echo in one worker, at most
+    bool report_flows = false;                   ///< the log is to tell of each flow
     bool trace = false;
 
     siphash_key secret;

@@ -17,6 +17,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(option_group::co
     "Protocols and servers",
     "Addresses of the host",
     "Ports",
+    "Limits",
     "passt only",
     "pasta only",
     "Information",

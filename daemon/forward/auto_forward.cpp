@@ -5,13 +5,18 @@
 #include <cerrno>
 
 namespace tapioca {
+namespace {
+
+constexpr std::size_t most_told = 10; ///< ports whose refusal is told of one scan: the guest may bind thousands
+
+} // namespace
 
 auto_forward::auto_forward(const forward_rules& host, const forward_rules& guest, os::socket_diag host_ports,
                            os::socket_diag guest_ports, std::span<const listener_name> fixed,
-                           std::function<os::result<os::unique_fd>(const listener_name&)> open)
+                           std::function<os::result<os::unique_fd>(const listener_name&)> open, std::size_t most)
     : host_(host), guest_(guest), host_ports_(std::move(host_ports)), guest_ports_(std::move(guest_ports)),
       open_(std::move(open)), memory_(port_scan::words_for(host, guest) * sizeof(scan_word)),
-      state_(host, guest, memory_.as<scan_word>())
+      state_(host, guest, memory_.as<scan_word>()), most_(most)
 {
     for (const auto& name : fixed)
         state_.add_fixed(name.side, name.protocol, name.port);
@@ -22,10 +27,14 @@ std::vector<std::string> auto_forward::scan(worker_pool& workers)
     std::vector<std::string> warnings;
     const bool late = !late_.empty();
     std::erase_if(late_, [&](const listener_name& name) { return workers.stop_listening(name); });
+    take_up_again();
+    failures_ = 0;
     bound_ports host, guest;
     // What is still ours when the ports are read must not pass for somebody else's.
     if (!late && read(rule_side::host, host_ports_, host, warnings) && read(rule_side::guest, guest_ports_, guest, warnings))
         state_.update(host, guest, [&](const scan_change& change) { apply(workers, change, warnings); });
+    if (failures_ > most_told)
+        warnings.push_back("(and " + std::to_string(failures_ - most_told) + " more ports)");
     return warnings;
 }
 
@@ -52,19 +61,49 @@ bool auto_forward::read(rule_side side, os::socket_diag& from, bound_ports& into
 
 void auto_forward::apply(worker_pool& workers, const scan_change& change, std::vector<std::string>& warnings)
 {
-    const auto& rule = (change.side == rule_side::host ? host_ : guest_)[change.rule];
+    const auto& rule = rule_of(change);
     const listener_name name{change.side, static_cast<std::uint8_t>(change.rule), change.port, rule.protocol};
     if (change.action == scan_action::close) {
+        --count_;
         if (!workers.stop_listening(name))
             late_.push_back(name);
         return;
     }
+    if (count_ >= most_)
+        return leave_out(change, warnings);
     auto fd = open_(name);
-    if (fd && workers.listen({std::move(*fd), name}))
+    if (fd && workers.listen({std::move(*fd), name})) {
+        ++count_;
         return;
+    }
     state_.refused(change);
-    if (!fd)
+    if (!fd && ++failures_ <= most_told)
         warnings.push_back(listen_failure(name, rule, fd.error().message()));
+}
+
+/// The first who come are served; who comes later is served when there is room again.
+void auto_forward::leave_out(const scan_change& change, std::vector<std::string>& warnings)
+{
+    state_.refused(change);
+    auto& ports = left_out_[change.side == rule_side::guest];
+    (rule_of(change).protocol == wire::protocol_tcp ? ports.tcp : ports.udp).set(change.port);
+    any_left_out_ = true;
+    if (!std::exchange(told_, true))
+        warnings.push_back("No more than " + std::to_string(most_) +
+                           " ports are forwarded automatically at a time, a quarter of the files that may be open (ulimit -n, "
+                           "LimitNOFILE=): port " +
+                           std::to_string(change.port) + " of the " + (change.side == rule_side::host ? "host" : "namespace") +
+                           " and others are left out");
+}
+
+void auto_forward::take_up_again()
+{
+    if (!any_left_out_ || count_ >= most_)
+        return;
+    state_.retry(rule_side::host, left_out_[0]);
+    state_.retry(rule_side::guest, left_out_[1]);
+    left_out_ = {};
+    any_left_out_ = false;
 }
 
 } // namespace tapioca

@@ -18,9 +18,10 @@ namespace tapioca {
 class auto_forward {
 public:
     /// The kernel's answers for the two namespaces; the rules outlive the object. `fixed`: what is listened at for good. `open`
-    /// makes a socket.
+    /// makes a socket. `most`: how many sockets, so that whoever binds thousands of ports does not take all our descriptors.
     auto_forward(const forward_rules& host, const forward_rules& guest, os::socket_diag host_ports, os::socket_diag guest_ports,
-                 std::span<const listener_name> fixed, std::function<os::result<os::unique_fd>(const listener_name&)> open);
+                 std::span<const listener_name> fixed, std::function<os::result<os::unique_fd>(const listener_name&)> open,
+                 std::size_t most);
 
     /// Looks, and tells the workers. What is to be told to the user, if anything.
     [[nodiscard]] std::vector<std::string> scan(worker_pool& workers);
@@ -28,6 +29,12 @@ public:
 private:
     [[nodiscard]] bool read(rule_side side, os::socket_diag& from, bound_ports& into, std::vector<std::string>& warnings);
     void apply(worker_pool& workers, const scan_change& change, std::vector<std::string>& warnings);
+    void leave_out(const scan_change& change, std::vector<std::string>& warnings);
+    void take_up_again();
+    [[nodiscard]] const forward_rule& rule_of(const scan_change& change) const
+    {
+        return (change.side == rule_side::host ? host_ : guest_)[change.rule];
+    }
 
     const forward_rules &host_, &guest_;
     os::socket_diag host_ports_, guest_ports_;
@@ -36,6 +43,12 @@ private:
     port_scan state_;
     std::vector<listener_name> late_; ///< to be closed as soon as the workers can be told
     std::array<bool, 2> warned_{};    ///< that there is no answer about UDP, about TCP
+
+    const std::size_t most_;
+    std::size_t count_ = 0;                 ///< of sockets that are open
+    std::array<bound_ports, 2> left_out_{}; ///< for want of room, on the host and in the namespace
+    bool any_left_out_ = false, told_ = false;
+    std::size_t failures_ = 0; ///< in this scan
 };
 
 } // namespace tapioca

@@ -21,11 +21,23 @@ constexpr std::size_t large_pipes_of(unsigned worker, std::size_t workers) noexc
     return pipe_pool::large_pipes / workers + (worker < pipe_pool::large_pipes % workers ? 1 : 0);
 }
 
+/// Our addresses on the link, and those that stand for something else than the guest.
+guest_link::ours ours(const plane_config& c)
+{
+    guest_link::ours reserved{c.net.our_mac, {}};
+    for (const auto& a : {c.net.our_address4, c.net.our_link_local, c.xlat.map_host_loopback4, c.xlat.map_host_loopback6,
+                          c.xlat.map_guest_addr4, c.xlat.map_guest_addr6, c.xlat.dns_forward4, c.xlat.dns_forward6})
+        if (!a.is_unspecified())
+            reserved.addresses.push_back(a);
+    return reserved;
+}
+
 } // namespace
 
-common_ground::common_ground(plane_config c, std::size_t workers)
-    : config(std::move(c)), guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6,
-                                  {.v4 = config.address_fixed4, .v6 = config.address_fixed6}, config.guest_link_local),
+common_ground::common_ground(plane_config c, const flow_budget::shares& shares, std::size_t workers)
+    : config(std::move(c)), budget(shares),
+      guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6, {.v4 = config.address_fixed4, .v6 = config.address_fixed6},
+            config.guest_link_local, ours(config)),
       events_bell(os::make_event_fd())
 {
     for (std::size_t i = 0; i < workers; ++i) {
@@ -51,6 +63,7 @@ worker::worker(common_ground& common, unsigned self, tap_source tap, int capture
       listeners_(common.config.host_rules, common.config.guest_rules), now_(os::now())
 {
     ctx_.listeners = &listeners_;
+    ctx_.budget = &common.budget;
     udp_.splice_through(udp_splice_);
     if (auto* clients = std::get_if<stream_descriptor>(&tap))
         serve_clients(std::move(*clients));

@@ -26,9 +26,10 @@ namespace tapioca {
 
 /// What all workers share.
 struct common_ground {
-    common_ground(plane_config c, std::size_t workers);
+    common_ground(plane_config c, const flow_budget::shares& shares, std::size_t workers);
 
     const plane_config config;
+    flow_budget budget;
     guest_link guest;
     owner_table owners;
     std::deque<mailbox> mailboxes;

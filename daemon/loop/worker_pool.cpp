@@ -8,18 +8,26 @@ namespace tapioca {
 namespace {
 
 /// Floods must leave room for others, whoever meets them.
+limits::descriptor_shares shares_of(const plane_resources& resources)
+{
+    return {os::descriptor_limit(), resources.listeners.size(), resources.tap_queues.size()};
+}
+
 plane_config with_shares(plane_config config, const plane_resources& resources)
 {
-    const limits::descriptor_shares shares{os::descriptor_limit(), resources.listeners.size(), resources.tap_queues.size()};
+    const auto shares = shares_of(resources);
     config.unanswered_flows = shares.unanswered_flows();
+    config.connecting_flows = shares.connecting_flows();
     config.datagram_sockets = shares.datagram_sockets();
+    config.limits.reassembly /= resources.tap_queues.size();
     return config;
 }
 
 } // namespace
 
 worker_pool::worker_pool(plane_config config, plane_resources&& resources, netns::resident* in_namespace)
-    : common_(with_shares(std::move(config), resources), resources.tap_queues.size()), capture_(std::move(resources.pcap))
+    : common_(with_shares(config, resources), shares_of(resources).narrowed(config.limits), resources.tap_queues.size()),
+      capture_(std::move(resources.pcap))
 {
     if (capture_)
         begin_capture(capture_.get());

@@ -1,6 +1,8 @@
 // What a process is told about itself and its children: limits, signals, ids, exit statuses.
 #pragma once
 
+#include "daemon/os/accounts.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,6 +13,13 @@ namespace tapioca::os {
 /// The soft limit of open files becomes the hard one: every flow is a descriptor.
 void raise_descriptor_limit() noexcept;
 [[nodiscard]] std::size_t descriptor_limit() noexcept;
+/// For a child that executes something else: programs that close every descriptor there may be, or that use select(2), rely on a
+/// low soft limit.
+void give_back_descriptor_limit() noexcept;
+
+/// Makes room for so many descriptors while one thread uses the table. Among several the kernel waits for a grace period of RCU,
+/// tens of milliseconds, each time that the table doubles. A fork(2) does not inherit the room.
+void make_room_for_descriptors(std::size_t count) noexcept;
 
 /// All threads allocate from one heap, or each would map 132 KiB for the little it needs at start-up. It grows by brk(2) whatever
 /// the size of a request, because once the process is sealed nothing can be mapped.
@@ -39,14 +48,10 @@ void unblock_signals_ignore_pipe() noexcept;
 /// The path of the running executable; empty where /proc does not tell.
 [[nodiscard]] std::string executable_path();
 
-struct account {
-    uid_t uid;
-    gid_t gid;
-};
 [[nodiscard]] bool is_root() noexcept;
 [[nodiscard]] account current_account() noexcept;
 /// The account `nobody`, or its customary ids where the machine has no such name.
-[[nodiscard]] account nobody() noexcept;
+[[nodiscard]] account nobody();
 
 /// Reaps every child that has ended; returns the status that a shell would give `pid` (its own, or 128 + signal) if it is among
 /// them.

@@ -21,7 +21,9 @@ enum class counter : std::uint8_t {
     tcp_flows_accepted,
     tcp_from_guest, ///< segments of connections
     tcp_connect_failed,
+    tcp_connects_displaced, ///< attempts of the guest that made room for newer ones
     tcp_resets_to_guest,
+    tcp_challenges, ///< ACKs in answer to segments that do not fit (RFC 5961)
     tcp_retransmits,
     tcp_timeouts,
     tcp_overflowed, ///< times that a socket took less than it was given
@@ -77,7 +79,9 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "tcp_flows_accepted",
     "tcp_from_guest",
     "tcp_connect_failed",
+    "tcp_connects_displaced",
     "tcp_resets_to_guest",
+    "tcp_challenges",
     "tcp_retransmits",
     "tcp_timeouts",
     "tcp_overflowed",

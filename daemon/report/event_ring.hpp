@@ -37,6 +37,12 @@ enum class event_kind : std::uint8_t {
     return kind == event_kind::flow_opened || kind == event_kind::flow_closed || kind == event_kind::connect_failed;
 }
 
+/// What the guest or a peer can bring about as often as it sends: the log hears of some.
+[[nodiscard]] constexpr bool is_provoked(event_kind kind) noexcept
+{
+    return kind == event_kind::socket_failed || kind == event_kind::flow_table_full || kind == event_kind::guest_mac_learned;
+}
+
 struct worker_event {
     instant when{};
     event_kind kind = event_kind::flow_opened;

@@ -6,8 +6,10 @@
 #include "daemon/os/poller.hpp"
 #include "daemon/report/counters.hpp"
 #include "daemon/report/event_ring.hpp"
+#include "daemon/report/rate_limit.hpp"
 #include "daemon/tap/tap_queue.hpp"
 #include "daemon/translate/colleagues.hpp"
+#include "daemon/translate/flow_budget.hpp"
 #include "daemon/translate/guest_link.hpp"
 #include "daemon/translate/namespace_sockets.hpp"
 #include "proto/flow/table.hpp"
@@ -45,6 +47,8 @@ struct context {
     namespace_sockets* in_namespace = nullptr; ///< null: nothing is spliced
     std::size_t datagram_sockets = 0;          ///< of UDP and echo: config.datagram_sockets at most
     const listener_table* listeners = nullptr; ///< null: nothing listens
+    flow_budget* budget = nullptr;             ///< of all workers; null: no limits
+    std::array<report::rate_limit, static_cast<std::size_t>(report::event_kind::count_)> said{}; ///< of each kind, to the log
 
     /// The socket of that name; -1 if it listens no more.
     [[nodiscard]] int descriptor_of(const listener_name& name) const noexcept
@@ -63,6 +67,10 @@ struct context {
                 const endpoint& accepted_at = {}) noexcept
     {
         if (report::is_routine(kind) && !config.report_flows)
+            return;
+        // A flood must not keep the control plane busy.
+        if (report::is_provoked(kind) &&
+            said[static_cast<std::size_t>(kind)].ask(now).what == report::rate_limit::verdict::suppress)
             return;
         if (!events.push({now, kind, error, key, accepted_at}))
             counters.add(report::counter::events_lost);
@@ -83,14 +91,42 @@ struct context {
         return key.protocol == wire::protocol_tcp ? 0 : 1;
     }
 
+    [[nodiscard]] static flow_kind kind_of(const flow_key& key) noexcept
+    {
+        return key.protocol == wire::protocol_tcp   ? flow_kind::tcp
+               : key.protocol == wire::protocol_udp ? flow_kind::udp
+                                                    : flow_kind::echo;
+    }
+    /// One flow of that kind may be had now. False, which is counted, if a limit says no.
+    [[nodiscard]] bool admit(flow_kind kind, flow_origin origin, instant now) noexcept
+    {
+        const auto why = budget == nullptr ? std::nullopt : budget->refuses(kind, origin, now);
+        if (why)
+            counters.drop(*why);
+        return !why;
+    }
+    void release(flow_kind kind, flow_origin origin) noexcept
+    {
+        if (budget != nullptr)
+            budget->release(kind, origin);
+    }
+
     /// A new flow that is ours among all workers; null if there is no room for it, which is counted and reported. `accepted_at`:
     /// where on the host, if a peer opened it.
     template <class Flow>
     [[nodiscard]] Flow* open_flow(flow_table<Flow>& flows, const flow_key& key, instant now,
-                                  const endpoint& accepted_at = {}) noexcept
+                                  flow_origin origin = flow_origin::guest, const endpoint& accepted_at = {}) noexcept
+    {
+        auto* f = admit(kind_of(key), origin, now) ? insert_flow(flows, key, origin) : nullptr;
+        report(f == nullptr ? report::event_kind::flow_table_full : report::event_kind::flow_opened, now, key, 0, accepted_at);
+        return f;
+    }
+    /// One that was admitted.
+    template <class Flow>
+    [[nodiscard]] Flow* insert_flow(flow_table<Flow>& flows, const flow_key& key, flow_origin origin) noexcept
     {
         if (!reserve_datagram_sockets(datagram_sockets_of(key))) {
-            report(report::event_kind::flow_table_full, now, key);
+            release(kind_of(key), origin);
             return nullptr;
         }
         auto* f = flows.insert(key);
@@ -101,15 +137,42 @@ struct context {
         if (f == nullptr) {
             counters.drop(drop_reason::flow_table_full);
             release_datagram_sockets(datagram_sockets_of(key));
+            release(kind_of(key), origin);
+        } else if constexpr (requires { f->from_peer; }) {
+            f->from_peer = origin == flow_origin::peer;
         }
-        report(f == nullptr ? report::event_kind::flow_table_full : report::event_kind::flow_opened, now, key, 0, accepted_at);
         return f;
+    }
+    /// A new flow past the tap, which `insert` makes; null as above.
+    template <class Insert>
+    [[nodiscard]] auto open_splice(const flow_key& key, instant now, Insert insert) noexcept -> decltype(insert())
+    {
+        decltype(insert()) f = nullptr;
+        if (admit(flow_kind::spliced, flow_origin::guest, now)) {
+            f = insert();
+            if (f == nullptr) {
+                counters.drop(drop_reason::flow_table_full);
+                release(flow_kind::spliced, flow_origin::guest);
+            }
+        }
+        if (f == nullptr)
+            report(report::event_kind::flow_table_full, now, key);
+        return f;
+    }
+    template <class Flow>
+    [[nodiscard]] static flow_origin origin_of(const Flow& f) noexcept
+    {
+        if constexpr (requires { f.from_peer; })
+            return f.from_peer ? flow_origin::peer : flow_origin::guest;
+        else
+            return flow_origin::guest;
     }
     template <class Flow>
     void close_flow(flow_table<Flow>& flows, Flow& f, instant now) noexcept
     {
         report(report::event_kind::flow_closed, now, f.key);
         release_datagram_sockets(datagram_sockets_of(f.key));
+        release(kind_of(f.key), origin_of(f));
         if (others != nullptr)
             others->disclaim(flows.hash(f));
         flows.erase(f);

@@ -2,8 +2,10 @@
 // learn, all read.
 #pragma once
 
+#include "proto/base/fixed_vector.hpp"
 #include "proto/forward/translation.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -16,9 +18,15 @@ public:
         bool v4 = false, v6 = false;
     };
 
-    guest_link(const mac_address& mac, const ip_address& v4, const ip_address& v6, fixed keep,
-               const ip_address& link_local = {}) noexcept
-        : keep_(keep)
+    /// What is ours on the link, so that no guest can claim it.
+    struct ours {
+        mac_address mac;
+        fixed_vector<ip_address, 10> addresses;
+    };
+
+    guest_link(const mac_address& mac, const ip_address& v4, const ip_address& v6, fixed keep, const ip_address& link_local = {},
+               const ours& reserved = {}) noexcept
+        : keep_(keep), reserved_(reserved)
     {
         set_mac(mac);
         v4_.store(v4.is_v4() ? v4.v4_value() : 0, std::memory_order_relaxed);
@@ -30,7 +38,7 @@ public:
     /// True if `mac` is new.
     bool learn_mac(const mac_address& mac) noexcept
     {
-        if (pack(mac) == mac_.load(std::memory_order_relaxed))
+        if (pack(mac) == mac_.load(std::memory_order_relaxed) || mac == reserved_.mac || mac.is_zero())
             return false;
         set_mac(mac);
         return true;
@@ -41,12 +49,12 @@ public:
         if (!source.is_unicast())
             return;
         if (source.is_v4()) {
-            if (!keep_.v4 && v4_.load(std::memory_order_relaxed) != source.v4_value())
+            if (!keep_.v4 && v4_.load(std::memory_order_relaxed) != source.v4_value() && !is_ours(source))
                 v4_.store(source.v4_value(), std::memory_order_relaxed);
         } else if (source.is_link_local()) {
-            link_local_.store(source);
+            learn(link_local_, source);
         } else if (!keep_.v6) {
-            v6_.store(source);
+            learn(v6_, source);
         }
     }
 
@@ -61,12 +69,16 @@ private:
     /// again.
     class shared_address {
     public:
+        [[nodiscard]] bool is(const ip_address& a) const noexcept
+        {
+            std::uint64_t words[2];
+            std::memcpy(words, a.octets().data(), 16);
+            return words[0] == words_[0].load(std::memory_order_relaxed) && words[1] == words_[1].load(std::memory_order_relaxed);
+        }
         void store(const ip_address& a) noexcept
         {
             std::uint64_t words[2];
             std::memcpy(words, a.octets().data(), 16);
-            if (words[0] == words_[0].load(std::memory_order_relaxed) && words[1] == words_[1].load(std::memory_order_relaxed))
-                return;
             auto before = sequence_.load(std::memory_order_relaxed);
             if ((before & 1) != 0 || !sequence_.compare_exchange_strong(before, before + 1, std::memory_order_acquire))
                 return;
@@ -94,6 +106,15 @@ private:
         std::atomic<std::uint64_t> words_[2] = {0, 0};
     };
 
+    void learn(shared_address& known, const ip_address& source) const noexcept
+    {
+        if (!known.is(source) && !is_ours(source))
+            known.store(source);
+    }
+    [[nodiscard]] bool is_ours(const ip_address& a) const noexcept
+    {
+        return std::find(reserved_.addresses.begin(), reserved_.addresses.end(), a) != reserved_.addresses.end();
+    }
     static std::uint64_t pack(const mac_address& mac) noexcept
     {
         std::uint64_t v = 0;
@@ -109,6 +130,7 @@ private:
     void set_mac(const mac_address& mac) noexcept { mac_.store(pack(mac), std::memory_order_relaxed); }
 
     fixed keep_;
+    const ours reserved_;
     std::atomic<std::uint64_t> mac_ = 0;
     std::atomic<std::uint32_t> v4_ = 0;
     shared_address v6_, link_local_;

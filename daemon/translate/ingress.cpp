@@ -41,6 +41,13 @@ std::optional<flow_key> flow_key_of(const packet& p) noexcept
     return std::nullopt;
 }
 
+/// What the user allows, but room for one datagram; none of it is touched before it is needed.
+std::size_t fragment_octets_of(const flow_limits& limits) noexcept
+{
+    constexpr auto most = reassembler::most_datagrams * reassembler::slot_size;
+    return limits.reassembly == 0 ? most : std::clamp(limits.reassembly, reassembler::slot_size, most);
+}
+
 bool same_flow(const packet& a, const packet& b) noexcept
 {
     return a.kind == b.kind && a.source_port == b.source_port && a.destination_port == b.destination_port &&
@@ -50,7 +57,8 @@ bool same_flow(const packet& a, const packet& b) noexcept
 } // namespace
 
 ingress::ingress(context& ctx, tcp_translator& tcp, udp_translator& udp, echo_translator& echo)
-    : ctx_(ctx), tcp_(tcp), udp_(udp), echo_(echo), fragment_memory_(fragment_octets), fragments_(fragment_memory_.as<octet>())
+    : ctx_(ctx), tcp_(tcp), udp_(udp), echo_(echo), fragment_memory_(fragment_octets),
+      fragments_(fragment_memory_.as<octet>().first(fragment_octets_of(ctx.config.limits)))
 {
 }
 

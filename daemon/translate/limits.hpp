@@ -1,6 +1,8 @@
 // Bounds and periods of the translators.
 #pragma once
 
+#include "daemon/config/flow_limits.hpp"
+#include "daemon/translate/flow_budget.hpp"
 #include "proto/base/time.hpp"
 
 #include <algorithm>
@@ -18,6 +20,9 @@ inline constexpr duration tcp_watchdog = std::chrono::seconds{1}; ///< how long 
 
 /// Octets towards the guest that one flow may send before others have their turn.
 inline constexpr std::size_t tcp_octets_per_turn = 512 * 1024;
+
+/// So that headers do not swell a super-frame of tiny segments beyond what a back-end has room for.
+inline constexpr std::size_t segments_in_super_frame = 256;
 
 /// Octets in each direction that one spliced flow may move before others have their turn.
 inline constexpr std::size_t spliced_octets_per_turn = std::size_t{1} << 20;
@@ -39,6 +44,34 @@ public:
     /// Sockets of UDP and echo flows: together they leave TCP half, as a flood of datagrams holds its sockets until they time
     /// out.
     [[nodiscard]] constexpr std::size_t datagram_sockets() const noexcept { return available_ / 2 / workers_; }
+
+    /// In the whole process. No kind can take all: TCP and the bypass leave a quarter to others, datagrams half, echo seven
+    /// eighths. Peers leave the guest a quarter of each, or who floods its open ports would keep it from calling anybody.
+    [[nodiscard]] constexpr flow_budget::shares narrowed(const flow_limits& asked) const noexcept
+    {
+        const auto least = [](std::uint32_t limit, std::size_t share) {
+            const auto bounded = static_cast<std::uint32_t>(std::clamp<std::size_t>(share, 1, flow_budget::unlimited));
+            return limit == 0 ? bounded : std::min(limit, bounded);
+        };
+        flow_budget::shares s;
+        s.all = asked.flows == 0 ? flow_budget::unlimited : asked.flows;
+        s.of = {least(asked.tcp, available_ / 4 * 3), least(asked.udp, available_ / 2), least(asked.echo, available_ / 8),
+                least(asked.spliced, available_ / 8 * 3)}; // two descriptors each
+        for (std::size_t k = 0; k < flow_budget::kinds; ++k)
+            s.of_peers[k] = std::max(s.of[k] - s.of[k] / 4, 1U);
+        s.new_in_a_second = asked.new_flows == 0 ? flow_budget::unlimited : asked.new_flows;
+        return s;
+    }
+
+    /// Connections of the guest that the host has not answered: a scan of what never answers must not take what others need.
+    [[nodiscard]] constexpr std::uint32_t connecting_flows() const noexcept
+    {
+        constexpr std::size_t most = 16384;
+        return static_cast<std::uint32_t>(std::max<std::size_t>(std::min(available_ / 4, most) / workers_, 1));
+    }
+
+    /// Listening sockets that come and go with the servers of the other side.
+    [[nodiscard]] constexpr std::size_t scanned_listeners() const noexcept { return std::max<std::size_t>(available_ / 4, 1); }
 
     /// Connections of peers through one rule that the guest has not answered: a flood of them must not take what others need.
     [[nodiscard]] constexpr std::uint32_t unanswered_flows() const noexcept

@@ -44,11 +44,22 @@ bool pipe_pool::make() noexcept
     return true;
 }
 
+void pipe_pool::let_grow(entry& p) noexcept
+{
+    if (p.octets >= usual_octets || growth_refused_)
+        return;
+    p.octets = static_cast<std::uint32_t>(enlarge(p.ends.in.get()));
+    growth_refused_ = p.octets < usual_octets;
+    if (p.octets >= large_octets)
+        --large_left_;
+}
+
 pipe_pool::handle pipe_pool::borrow() noexcept
 {
     if (idle_ == 0 && !make())
         return 0;
     const auto taken = idle_;
+    let_grow(pipes_[taken - 1U]);
     idle_ = pipes_[taken - 1U].next;
     --idle_count_;
     ++borrowed_;
@@ -81,7 +92,10 @@ bool pipe_pool::can_hold(std::size_t octets) noexcept
 {
     if (idle_ == 0 && !make())
         return false;
-    return pipes_[idle_ - 1U].octets >= octets;
+    auto& p = pipes_[idle_ - 1U];
+    if (p.octets < octets)
+        let_grow(p);
+    return p.octets >= octets;
 }
 
 } // namespace tapioca

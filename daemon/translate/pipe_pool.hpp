@@ -1,7 +1,8 @@
 // Pipes that spliced connections borrow while octets are on their way, so that an idle connection has none.
 //
 // A user's pipes share one allowance of memory among all his processes (pipe(7), pipe-user-pages-soft: 64 pipes of 1 MiB), so few
-// are made large, and more only while they are needed. A pipe comes back empty or is closed: octets of one connection never reach
+// are made large, and more only while they are needed. A pipe that was made while the allowance was used up is small, and grows
+// when it is borrowed and there is some again. A pipe comes back empty or is closed: octets of one connection never reach
 // another.
 #pragma once
 
@@ -40,7 +41,7 @@ public:
     [[nodiscard]] std::size_t borrowed() const noexcept { return borrowed_; }
 
     /// What was refused is tried again.
-    void end_turn() noexcept { refused_ = false; }
+    void end_turn() noexcept { refused_ = growth_refused_ = false; }
 
 private:
     static constexpr std::size_t kept_idle = 32;
@@ -53,11 +54,13 @@ private:
 
     [[nodiscard]] std::size_t enlarge(int pipe) const noexcept;
     [[nodiscard]] bool make() noexcept;
+    void let_grow(entry& p) noexcept;
 
     std::array<entry, most_pipes> pipes_;
     handle idle_ = 0, unmade_ = 1;
     std::size_t idle_count_ = 0, borrowed_ = 0, large_left_;
-    bool refused_ = false; ///< the kernel gave none in this turn
+    bool refused_ = false;        ///< the kernel gave none in this turn
+    bool growth_refused_ = false; ///< nor any memory for a small one
 };
 
 } // namespace tapioca

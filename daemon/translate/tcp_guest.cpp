@@ -82,6 +82,10 @@ void tcp_translator::take_part(tcp_flow& f, const tcp::segment& s, bytes_view pa
     all.what |= out.what;
     if (out.what.has(tcp::effect::connected))
         on_answered(f);
+    if (out.what.has(tcp::effect::challenged))
+        ctx_.counters.add(counter::tcp_challenges);
+    if (out.what.has(tcp::effect::withheld))
+        ctx_.counters.drop(drop_reason::rate_limited);
     if (out.what.has(tcp::effect::refuse_ack))
         all.refused = out.refused;
     if (out.what.has(tcp::effect::shutdown_write))

@@ -38,9 +38,9 @@ std::uint16_t tcp_translator::largest_mss(ip_family family) const noexcept
 }
 
 /// A new flow that is ours; null if there is no room for it, which is counted.
-tcp_flow* tcp_translator::insert(const flow_key& key, instant now, const endpoint& accepted_at) noexcept
+tcp_flow* tcp_translator::insert(const flow_key& key, instant now, flow_origin origin, const endpoint& accepted_at) noexcept
 {
-    auto* f = ctx_.open_flow(flows_, key, now, accepted_at);
+    auto* f = ctx_.open_flow(flows_, key, now, origin, accepted_at);
     if (f != nullptr)
         f->heard = f->moved = seconds(now);
     return f;
@@ -53,7 +53,7 @@ void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant n
     if (!p.source.is_unicast() || !p.destination.is_unicast())
         return ctx_.counters.drop(drop_reason::not_unicast);
     const auto key = key_of(p, wire::protocol_tcp);
-    auto* f = insert(key, now);
+    auto* f = insert(key, now, flow_origin::guest);
     if (f == nullptr)
         return;
     ctx_.counters.add(counter::tcp_flows_opened);
@@ -66,7 +66,29 @@ void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant n
     if (*progress == os::connect_progress::connected)
         finish_connect(*f, now);
     else
-        arm(*f, now);
+        wait_for_host(*f, now);
+}
+
+/// Who calls many that never answer, as a scan of ports does, displaces his own oldest attempts: the newest may be answered. The
+/// guest hears nothing, and its next SYN begins a new attempt.
+void tcp_translator::wait_for_host(tcp_flow& f, instant now) noexcept
+{
+    if (connecting_.size() >= ctx_.config.connecting_flows)
+        if (auto* oldest = flows_.at_slot(connecting_.oldest())) {
+            ctx_.counters.add(counter::tcp_connects_displaced);
+            close(*oldest, now);
+        }
+    f.connecting = true;
+    connecting_.add(flows_.slot_of(f));
+    arm(f, now);
+}
+
+void tcp_translator::stop_waiting_for_host(tcp_flow& f) noexcept
+{
+    if (!f.connecting)
+        return;
+    f.connecting = false;
+    connecting_.remove(flows_.slot_of(f));
 }
 
 /// A socket on its way to where the guest wants to go.
@@ -213,11 +235,10 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
     if (ctx_.config.report_flows)
         if (const auto local = os::local_endpoint(connection.fd.get()))
             accepted_at = *local;
-    auto* f = flows_.find(key) != nullptr ? nullptr : insert(key, now, accepted_at);
+    auto* f = flows_.find(key) != nullptr ? nullptr : insert(key, now, flow_origin::peer, accepted_at);
     if (f == nullptr)
         return os::reset_on_close(connection.fd.get());
     f->fd = connection.fd.release();
-    f->from_peer = true;
     f->unanswered = true;
     f->rule = through.rule;
     ++unanswered_[f->rule];
@@ -260,6 +281,7 @@ void tcp_translator::on_connect_event(tcp_flow& f, const os::event& e, instant n
 /// From here on errors on the path are the kernel's matter.
 void tcp_translator::finish_connect(tcp_flow& f, instant now) noexcept
 {
+    stop_waiting_for_host(f);
     if (f.error_queue) {
         (void)os::set_receive_errors(f.fd, f.key.remote.family(), false);
         f.error_queue = false;

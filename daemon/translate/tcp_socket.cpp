@@ -77,7 +77,8 @@ void tcp_translator::pump(tcp_flow& f, instant now) noexcept
     if (!f.c.synchronized())
         return;
     const std::size_t headers = f.key.guest.is_v4() ? 40 : 60;
-    const std::size_t segments = ctx_.tap.offload().tso ? std::max<std::size_t>((65535 - headers) / f.c.mss, 1) : 1;
+    const auto most = std::min((ctx_.tap.largest_datagram() - headers) / f.c.mss, limits::segments_in_super_frame);
+    const auto segments = ctx_.tap.offload().tso ? std::max<std::size_t>(most, 1) : 1;
     for (std::size_t moved = 0; f.readable;) {
         if (moved >= limits::tcp_octets_per_turn || !ctx_.tap.has_room())
             return list_ready(f);
@@ -152,9 +153,11 @@ void tcp_translator::send_data(tcp_flow& f, std::size_t octets, instant now) noe
     wire::virtio_net_header vnet;
     const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);
     ctx_.tap.commit(vnet, headers, octets);
+    const auto highest = f.c.snd_max;
     f.c.on_sent(static_cast<std::uint32_t>(octets), now);
-    f.ack_listed = false; // this segment carried it
-    f.moved = seconds(now);
+    f.ack_listed = false;      // this segment carried it
+    if (f.c.snd_max > highest) // or it is a repetition, or a probe of a window that may stay closed for ever
+        f.moved = seconds(now);
 }
 
 /// The socket's connection has ended in an error, which a system call returned: the kernel tells it once, so nobody will hear of

@@ -13,11 +13,12 @@ tcp_translator::tcp_translator(context& ctx, std::size_t capacity, instant start
     : ctx_(ctx), flow_memory_(flow_table<tcp_flow>::memory_needed(capacity)), timer_memory_(capacity * sizeof(timer_wheel::node)),
       chunk_memory_(pool), chunk_links_(pool / tcp::receive_store::chunk_octets * sizeof(std::uint32_t)),
       range_memory_(limits::out_of_order_flows * sizeof(tcp::receive_store::range_set)),
-      list_memory_(2 * capacity * sizeof(std::uint32_t)), flows_(flow_memory_.bytes(), capacity, ctx.config.secret),
-      wheel_(timer_memory_.as<timer_wheel::node>(), start),
+      list_memory_(2 * capacity * sizeof(std::uint32_t)), connecting_memory_(capacity * sizeof(slot_list::link)),
+      flows_(flow_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
       store_(chunk_memory_.as<octet>(), chunk_links_.as<std::uint32_t>(), range_memory_.as<tcp::receive_store::range_set>()),
       acks_(list_memory_.as<std::uint32_t>().first(capacity)), ready_(list_memory_.as<std::uint32_t>().subspan(capacity)),
-      peek_offset4_(os::has_tcp_peek_offset(ip_family::ipv4)), peek_offset6_(os::has_tcp_peek_offset(ip_family::ipv6))
+      connecting_(connecting_memory_.as<slot_list::link>()), peek_offset4_(os::has_tcp_peek_offset(ip_family::ipv4)),
+      peek_offset6_(os::has_tcp_peek_offset(ip_family::ipv6))
 {
 }
 
@@ -226,6 +227,7 @@ void tcp_translator::quarantine(tcp_flow& f, instant now) noexcept
 void tcp_translator::close(tcp_flow& f, instant now) noexcept
 {
     on_answered(f);
+    stop_waiting_for_host(f);
     wheel_.cancel(flows_.slot_of(f));
     store_.release(f.store);
     store_.unreserve(f.window_reserved);

@@ -13,6 +13,7 @@
 #include "daemon/os/arena.hpp"
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/context.hpp"
+#include "proto/flow/slot_list.hpp"
 #include "proto/flow/table.hpp"
 #include "proto/flow/timer_wheel.hpp"
 #include "proto/icmp/unreachable.hpp"
@@ -35,12 +36,13 @@ struct tcp_flow {
     bool peek_offset : 1 = false;  ///< SO_PEEK_OFF works
     bool broken : 1 = false;       ///< a send has failed for good
     bool unanswered : 1 = false;   ///< a peer's: the guest has not answered our SYN, and the rule counts it
+    bool connecting : 1 = false;   ///< in the list of those that the host has not answered
     bool urgent : 1 = false;       ///< the peer sends urgent data: a short read does not mean that there is no more
     std::uint8_t rule = 0;         ///< that a peer came through
     int fd = -1;
     tcp::receive_store::queue store;
+    std::uint32_t heard = 0; ///< seconds of the clock when the guest last sent anything
     tcp::connection c;
-    std::uint32_t heard = 0;           ///< seconds of the clock when the guest last sent anything
     std::uint32_t moved = 0;           ///< seconds of the clock when data last moved
     std::uint32_t window_reserved = 0; ///< octets of the store's pool promised to the window
 };
@@ -86,7 +88,10 @@ private:
     };
 
     // tcp_open.cpp
-    [[nodiscard]] tcp_flow* insert(const flow_key& key, instant now, const endpoint& accepted_at = {}) noexcept;
+    [[nodiscard]] tcp_flow* insert(const flow_key& key, instant now, flow_origin origin,
+                                   const endpoint& accepted_at = {}) noexcept;
+    void wait_for_host(tcp_flow& f, instant now) noexcept;
+    void stop_waiting_for_host(tcp_flow& f) noexcept;
     void open(const packet& p, const wire::tcp_segment& s, instant now) noexcept;
     [[nodiscard]] os::result<os::connect_progress> connect(tcp_flow& f, const packet& p) noexcept;
     void refuse(tcp_flow& f, int error, instant now) noexcept;
@@ -132,12 +137,13 @@ private:
     }
 
     context& ctx_;
-    os::arena flow_memory_, timer_memory_, chunk_memory_, chunk_links_, range_memory_, list_memory_;
+    os::arena flow_memory_, timer_memory_, chunk_memory_, chunk_links_, range_memory_, list_memory_, connecting_memory_;
     flow_table<tcp_flow> flows_;
     timer_wheel wheel_;
     tcp::receive_store store_;
     std::span<std::uint32_t> acks_, ready_; ///< slots; each flow stands in each at most once
     std::size_t ack_count_ = 0, ready_count_ = 0;
+    slot_list connecting_;                                              ///< the guest's, which the host has not answered
     std::array<std::uint32_t, forward_rules::capacity()> unanswered_{}; ///< of each rule, flows that the guest has not answered
     bool peek_offset4_, peek_offset6_;
     std::array<octet, 65536> scratch_; ///< for what a kernel without peek offsets reads again

@@ -34,10 +34,9 @@ std::optional<inbound> udp_translator::as_seen_by_guest(const listener_name& thr
 udp_flow* udp_translator::open_from_peer(const flow_key& key, const listener_name& through, const os::incoming& in,
                                          instant now) noexcept
 {
-    auto* f = insert(key, now, {in.destination, through.port});
+    auto* f = insert(key, now, flow_origin::peer, {in.destination, through.port});
     if (f == nullptr)
         return nullptr;
-    f->from_peer = true;
     f->through = through;
     f->between = {in.source, in.local, scope_of(in.source.address)};
     const auto any = in.source.address.is_v4() ? ip_address::v4(0) : ip_address{};

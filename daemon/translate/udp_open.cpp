@@ -18,9 +18,9 @@ constexpr octet multicast_ttl = 1; ///< what sockets give multicast by default: 
 
 } // namespace
 
-udp_flow* udp_translator::insert(const flow_key& key, instant now, const endpoint& accepted_at) noexcept
+udp_flow* udp_translator::insert(const flow_key& key, instant now, flow_origin origin, const endpoint& accepted_at) noexcept
 {
-    auto* f = ctx_.open_flow(flows_, key, now, accepted_at);
+    auto* f = ctx_.open_flow(flows_, key, now, origin, accepted_at);
     if (f != nullptr)
         ctx_.counters.add(counter::udp_flows_opened);
     return f;
@@ -28,7 +28,7 @@ udp_flow* udp_translator::insert(const flow_key& key, instant now, const endpoin
 
 udp_flow* udp_translator::open(const flow_key& key, const packet& p, instant now) noexcept
 {
-    auto* f = insert(key, now);
+    auto* f = insert(key, now, flow_origin::guest);
     if (f == nullptr)
         return nullptr;
     auto from = ctx_.outbound(key.guest.family());

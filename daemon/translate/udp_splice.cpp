@@ -233,6 +233,7 @@ void udp_splice::close(udp_splice_flow& f, instant now) noexcept
         if (end.fd >= 0)
             os::close(end.fd);
     ctx_.release_datagram_sockets(sockets_of_flow);
+    ctx_.release(flow_kind::spliced, flow_origin::guest);
     ctx_.counters.add(counter::udp_splices_closed);
     report(report::event_kind::flow_closed, f, now);
     flows_.erase(f);

@@ -108,7 +108,8 @@ private:
 
     // udp_open.cpp
     [[nodiscard]] udp_flow* open(const flow_key& key, const packet& p, instant now) noexcept;
-    [[nodiscard]] udp_flow* insert(const flow_key& key, instant now, const endpoint& accepted_at = {}) noexcept;
+    [[nodiscard]] udp_flow* insert(const flow_key& key, instant now, flow_origin origin,
+                                   const endpoint& accepted_at = {}) noexcept;
     [[nodiscard]] os::result<void> connect(udp_flow& f, const endpoint& local, const endpoint& to, octet ttl) noexcept;
     [[nodiscard]] os::result<void> bind(const udp_flow& f, const endpoint& local) noexcept;
     [[nodiscard]] endpoint peer_of(const flow_key& key) const noexcept;

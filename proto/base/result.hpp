@@ -50,6 +50,8 @@ enum class drop_reason : std::uint8_t {
     no_translation,      ///< no address under which the guest could see the peer
     unanswered_share,    ///< a peer's connection through a rule with as many as it may have that the guest has not answered
     datagram_share,      ///< no flow for a datagram: UDP and echo have their share of the descriptors
+    flow_limit,          ///< no further flow: a limit that the user set, or a kind's share of the descriptors
+    new_flow_rate,       ///< more new flows in a second than the user allows
     count_
 };
 
@@ -63,7 +65,8 @@ inline constexpr std::array<std::string_view, drop_reason_count> drop_reason_nam
     "fragment_too_large", "fragment_bad",      "fragment_no_memory", "fragment_timeout",  "no_flow",
     "flow_table_full",    "socket_failed",     "send_failed",        "message_too_big",   "outside_window",
     "overflow_exhausted", "mailbox_full",      "tap_truncated",      "tap_write_failed",  "tap_gso",
-    "rate_limited",       "no_translation",    "unanswered_share",   "datagram_share",
+    "rate_limited",       "no_translation",    "unanswered_share",   "datagram_share",    "flow_limit",
+    "new_flow_rate",
 };
 static_assert(!drop_reason_names.back().empty());
 

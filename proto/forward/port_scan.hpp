@@ -104,6 +104,9 @@ public:
     /// A port that was to be opened could not be. May be called from within `update`, or later.
     void refused(const scan_change& opening) noexcept { state_of(opening.side).refused(opening.rule, opening.port); }
 
+    /// What was refused on these ports of a side may be tried again.
+    void retry(rule_side s, const bound_ports& ports) noexcept { state_of(s).retry(ports); }
+
 private:
     struct side {
         scan_state state;

@@ -15,11 +15,17 @@ void connection::take_options(const segment& syn, std::uint16_t largest_mss) noe
         snd_scale = static_cast<std::uint8_t>(std::min<int>(syn.scale, 14)); // RFC 7323 section 2.3
         rcv_scale = our_window_scale;
     }
-    snd_wnd = syn.window; // RFC 7323 section 2.2: never scaled in a SYN
+    take_window(syn.window); // RFC 7323 section 2.2: never scaled in a SYN
     snd_wl1 = syn.seq;
     irs = syn.seq;
     rcv_nxt = syn.seq + 1;
     rcv_adv = rcv_nxt + initial_window;
+}
+
+void connection::take_window(std::uint32_t window) noexcept
+{
+    snd_wnd = window;
+    max_snd_wnd = std::max(max_snd_wnd, window);
 }
 
 void connection::open_from_guest(const segment& syn, seq_number our_iss, std::uint16_t largest_mss) noexcept
@@ -55,7 +61,7 @@ outcome connection::on_segment(const segment& s, instant now) noexcept
 {
     switch (state) {
     case closed: // only the socket has still to take what the guest sent; its FIN came again as our last ACK was lost
-        return s.rst || (s.length == 0 && !s.fin) ? outcome{} : outcome{effect::send_ack};
+        return s.rst || (s.length == 0 && !s.fin) ? outcome{} : challenge(now);
     case connecting:
         return in_connecting(s);
     case syn_sent:
@@ -114,16 +120,22 @@ outcome connection::in_syn_sent(const segment& s, instant now) noexcept
 outcome connection::in_syn_received(const segment& s, instant now) noexcept
 {
     if (s.rst)
-        return on_reset(s);
-    if (s.syn && (s.seq != irs || !s.has_ack))
-        return s.seq == irs ? outcome{effect::send_syn_ack} : outcome{effect::send_ack};
+        return on_reset(s, now);
+    if (s.syn && (s.seq != irs || !s.has_ack)) {
+        auto out = challenge(now);
+        if (s.seq == irs && out.what.has(effect::send_ack)) // our SYN-ACK was lost
+            out.what = effect::send_syn_ack;
+        return out;
+    }
     if (!s.has_ack)
         return {};
+    if (!s.syn && is_outside_window(s))
+        return on_outside_window(s, now);
     if (s.ack != snd_nxt) // RFC 9293 section 3.10.7.4, fifth
         return refuse(s);
     snd_una = snd_wl2 = s.ack;
     snd_wl1 = s.seq;
-    snd_wnd = s.syn ? s.window : std::uint32_t{s.window} << snd_scale;
+    take_window(s.syn ? s.window : std::uint32_t{s.window} << snd_scale);
     state = established;
     retries = 0;
     retransmit_at = instant::max();
@@ -144,7 +156,31 @@ outcome connection::refuse(const segment& s) noexcept
     return out;
 }
 
-outcome connection::on_reset(const segment& s) noexcept
+/// RFC 5961 section 7: an ACK that a forger cannot see, and that the real guest answers with what sets things right.
+outcome connection::challenge(instant now) noexcept
+{
+    return {challenges.allow(now) ? effect::send_ack | effect::challenged : effect::withheld};
+}
+
+/// RFC 9293 section 3.10.7.4, first; a segment that ends at rcv_nxt is taken, as its ACK may be news.
+bool connection::is_outside_window(const segment& s) const noexcept
+{
+    return s.seq + s.length + (s.fin ? 1U : 0U) < rcv_nxt || s.seq > rcv_adv;
+}
+
+/// Nothing in it counts. What came before may have to be acknowledged again, as the first ACK may be lost: that has no limit, but
+/// is done once a turn.
+outcome connection::on_outside_window(const segment& s, instant now) noexcept
+{
+    if (s.seq < rcv_nxt && (s.length != 0 || s.fin))
+        return {effect::send_ack};
+    auto out = challenge(now);
+    if (s.seq + 1 == rcv_nxt)
+        out.what |= effect::keep_alive;
+    return out;
+}
+
+outcome connection::on_reset(const segment& s, instant now) noexcept
 {
     if (s.seq == rcv_nxt) { // RFC 5961 section 3.2
         // RFC 9293 section 3.10.7.4, second: with the guest's FIN and ours exchanged the peer has nothing to learn
@@ -152,21 +188,21 @@ outcome connection::on_reset(const segment& s) noexcept
         state = closed;
         return {over ? effect::close_flow : effect::reset_socket | effect::close_flow};
     }
-    if (s.seq > rcv_nxt && s.seq < rcv_adv)
-        return {effect::send_ack}; // a challenge
-    return {};
+    return s.seq > rcv_nxt && s.seq < rcv_adv ? challenge(now) : outcome{};
 }
 
 outcome connection::in_synchronized(const segment& s, instant now) noexcept
 {
     if (s.rst)
-        return on_reset(s);
+        return on_reset(s, now);
     if (s.syn)
-        return {effect::send_ack}; // RFC 5961 section 4.2
+        return challenge(now); // RFC 5961 section 4.2
     if (!s.has_ack)
         return {};
-    if (s.ack > snd_max)
-        return {effect::send_ack}; // RFC 5961 section 5.2
+    if (s.ack > snd_max || s.ack < snd_una - max_snd_wnd)
+        return challenge(now); // RFC 5961 section 5.2
+    if (is_outside_window(s))
+        return on_outside_window(s, now);
     outcome out;
     on_ack(s, now, out);
     if (state != closed)
@@ -184,7 +220,7 @@ void connection::on_ack(const segment& s, instant now, outcome& out) noexcept
     if (snd_wl1 < s.seq || (snd_wl1 == s.seq && snd_wl2 <= s.ack)) {
         if (window > snd_wnd)
             out.what |= effect::read_socket;
-        snd_wnd = window;
+        take_window(window);
         snd_wl1 = s.seq;
         snd_wl2 = s.ack;
         if (window != 0 && probing) {
@@ -287,11 +323,8 @@ void connection::on_payload(const segment& s, instant now, outcome& out) noexcep
 {
     const auto end = s.seq + s.length;
     if (s.length == 0 && !s.fin) {
-        if (s.seq != rcv_nxt) {
-            out.what |= effect::send_ack;
-            if (s.seq + 1 == rcv_nxt)
-                out.what |= effect::keep_alive;
-        }
+        if (s.seq != rcv_nxt) // octets are missing in between
+            out.what |= challenge(now).what;
         return;
     }
     out.what |= effect::send_ack;

@@ -12,6 +12,7 @@
 
 #include "proto/base/sequence.hpp"
 #include "proto/base/time.hpp"
+#include "proto/tcp/challenge.hpp"
 #include "proto/tcp/delayed_ack.hpp"
 #include "proto/tcp/effects.hpp"
 #include "proto/tcp/retransmit.hpp"
@@ -64,6 +65,7 @@ struct connection {
     seq_number iss, snd_una, snd_nxt, snd_max; ///< snd_max: the highest snd_nxt ever; below it after a rewind
     seq_number snd_wl1, snd_wl2;
     std::uint32_t snd_wnd = 0;
+    std::uint32_t max_snd_wnd = 0; ///< RFC 5961 section 5.2: the largest that the guest ever offered
     // receive sequence space: from the guest
     seq_number irs, rcv_nxt, rcv_adv;        ///< rcv_adv: the right edge that was advertised; it never moves back
     std::uint32_t rcv_limit = initial_limit; ///< how much may wait in the receive store
@@ -81,6 +83,7 @@ struct connection {
     tcp_state state = tcp_state::closed;
     std::uint8_t retries = 0;
     std::uint8_t duplicates = 0; ///< duplicate ACKs seen in a row
+    challenge_limit challenges;
     bool fin_sent : 1 = false;
     bool recovering : 1 = false;
     bool gap_reported : 1 = false;
@@ -147,8 +150,12 @@ private:
     outcome in_syn_sent(const segment& s, instant now) noexcept;
     outcome in_syn_received(const segment& s, instant now) noexcept;
     outcome in_synchronized(const segment& s, instant now) noexcept;
-    outcome on_reset(const segment& s) noexcept;
+    outcome on_reset(const segment& s, instant now) noexcept;
     static outcome refuse(const segment& s) noexcept;
+    outcome challenge(instant now) noexcept;
+    [[nodiscard]] bool is_outside_window(const segment& s) const noexcept;
+    outcome on_outside_window(const segment& s, instant now) noexcept;
+    void take_window(std::uint32_t window) noexcept;
     void on_ack(const segment& s, instant now, outcome& out) noexcept;
     void on_new_ack(const segment& s, instant now, outcome& out) noexcept;
     void on_duplicate_ack(const segment& s, outcome& out) noexcept;

@@ -22,6 +22,8 @@ enum class effect : std::uint32_t {
     keep_alive = 1U << 12, ///< the guest probes: let the host's kernel probe the peer as well
     connected = 1U << 13,  ///< the handshake with the guest is complete
     refuse_ack = 1U << 14, ///< a reset at the number that the guest acknowledged; the connection stays (RFC 9293 section 3.5.2)
+    challenged = 1U << 15, ///< the ACK is a challenge, to be counted
+    withheld = 1U << 16,   ///< an answer beyond the limit of RFC 5961 section 7 was not sent, to be counted
 };
 
 class effects {

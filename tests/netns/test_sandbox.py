@@ -171,7 +171,7 @@ class Sandbox(unittest.TestCase):
         self.assertEqual(os.listdir(f"/proc/{pid}/root"), [])
         self.assertEqual(os.readlink(f"/proc/{pid}/cwd"), "/")
         with self.assertRaises(OSError) as refused:
-            os.mkdir(os.path.join(f"/proc/{pid}", "root", "d"))
+            os.mkdir(os.path.join(f"/proc/{pid}/root", "d"))
         self.assertEqual(refused.exception.errno, errno.EROFS)
         mounts = pathlib.Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
         self.assertEqual([(line.split()[4], line.split(" - ")[1].split()[0]) for line in mounts], [("/", "tmpfs")])

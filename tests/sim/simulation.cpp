@@ -153,7 +153,7 @@ bool simulation::turn()
     tcp->end_turn(now());
     tap.flush();
     allocations += allocation_count() - before;
-    events->drain([](const auto&) {});
+    events->drain([this](const report::worker_event& e) { ++told[static_cast<std::size_t>(e.kind)]; });
     return had_frames || !ready.empty() || tcp->has_ready();
 }
 

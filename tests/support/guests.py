@@ -89,12 +89,13 @@ class NamedGuest(Guest):
 class Daemon:
     """A pasta in the foreground, attached to a guest; ready when its PID file is written."""
 
-    def __init__(self, guest, *options, uid=USER, target=None, config_net=True, ports=NO_PORTS):
+    def __init__(self, guest, *options, uid=USER, target=None, config_net=True, ports=NO_PORTS, prefix=()):
+        """prefix: a program that runs the daemon, and its arguments."""
         self.host = guest.host
         self.base = f"{self.host.dir}/daemon{next(_serial)}"
         self.log_path, self.pid_path = self.base + ".log", self.base + ".pid"
         target = [guest.pid] if target is None else target
-        argv = [self.host.binary(), "-f", "--pid", self.pid_path, *(["--config-net"] if config_net else []), *ports, *options, *target]
+        argv = [*prefix, self.host.binary(), "-f", "--pid", self.pid_path, *(["--config-net"] if config_net else []), *ports, *options, *target]
         with open(self.log_path, "w") as log:
             self.process = self.host.popen(*argv, uid=uid, stdout=log, stderr=log)
         try:

@@ -50,7 +50,7 @@ TEST_CASE("sockets that come while a worker looks for some are seen")
     rule.target_first = port_of(*back);
     config.host_rules.push_back(rule);
 
-    common_ground common{config, 1};
+    common_ground common{config, {}, 1};
     quick_sockets sockets;
     sockets.bell = &common.mailboxes[0];
     const auto alone = std::make_unique<worker>(common, 0, no_tap{}, -1, &sockets);

@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <set>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <vector>
 
 using namespace tapioca;
@@ -49,6 +51,42 @@ TEST_CASE("an empty pipe is lent again, one with octets in it is not")
     const auto next = pool.borrow();
     octet found;
     CHECK(::read(pool.out(next), &found, 1) < 0);
+}
+
+TEST_CASE("a pipe that was made while the user's allowance was used up grows when there is some again")
+{
+    const auto as_nobody_else = [] { // the allowance is the user's, and root has none
+        if (::geteuid() == 0 && ::setuid(static_cast<uid_t>(1'000'000 + ::getpid())) != 0)
+            return 2;
+        std::vector<os::pipe_ends> others;
+        for (int i = 0; i < 2000; ++i) {
+            auto ends = os::make_pipe();
+            if (!ends)
+                break;
+            (void)os::set_pipe_size(ends->in.get(), pipe_pool::large_octets);
+            others.push_back(std::move(*ends));
+        }
+        pipe_pool pool{0};
+        const auto p = pool.borrow();
+        if (p == 0 || ::fcntl(pool.in(p), F_GETPIPE_SZ) >= static_cast<int>(pipe_pool::usual_octets))
+            return 3;
+        pool.give_back(p);
+        if (pool.can_hold(pipe_pool::usual_octets))
+            return 4;
+        others.clear();
+        pool.end_turn();
+        if (!pool.can_hold(pipe_pool::usual_octets) || pool.borrow() != p)
+            return 5;
+        return ::fcntl(pool.in(p), F_GETPIPE_SZ) >= static_cast<int>(pipe_pool::usual_octets) ? 0 : 6;
+    };
+    const auto child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0)
+        ::_exit(as_nobody_else());
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("a pool has its limit, and keeps some of what comes back")

@@ -22,6 +22,28 @@ TEST_CASE("who connects to a port where nobody listens is reset")
     CHECK(rig.splice.flow_count() == 0);
 }
 
+TEST_CASE("beyond the limit a client is reset, and served when another has gone")
+{
+    const descriptor_balance balance;
+    flow_budget::shares shares;
+    shares.of[static_cast<std::size_t>(flow_kind::spliced)] = 1;
+    flow_budget budget{shares};
+    splice_rig rig;
+    rig.limit_by(budget);
+    auto ends = rig.pair();
+    auto refused = rig.client();
+    REQUIRE(rig.turns_until([&] {
+        refused.receive(1);
+        return refused.error != 0;
+    }));
+    CHECK(refused.error == ECONNRESET);
+    CHECK(rig.dropped(drop_reason::flow_limit) == 1);
+    ends.client.reset();
+    REQUIRE(rig.turns_until([&] { return rig.splice.flow_count() == 0; }));
+    CHECK(budget.count(flow_kind::spliced) == 0);
+    (void)rig.pair();
+}
+
 TEST_CASE("a client who ends at once, or says nothing, has a connection like others")
 {
     const descriptor_balance balance;

@@ -141,6 +141,31 @@ TEST_CASE("what the guest has no port for ends a peer's flow, and only such a fl
     CHECK(w.count(counter::udp_refused_by_guest) == 2);
 }
 
+TEST_CASE("many peers leave the guest room for flows of its own")
+{
+    flow_budget::shares shares;
+    shares.of[static_cast<std::size_t>(flow_kind::udp)] = 3;
+    shares.of_peers[static_cast<std::size_t>(flow_kind::udp)] = 2;
+    flow_budget budget{shares};
+    tap_world w{datagram_world::rule(listen_stack::dual, tap_world::port)};
+    w.ctx.budget = &budget;
+    const talker peers[] = {talker{{loopback4, 0}}, talker{{loopback4, 0}}, talker{{loopback4, 0}}};
+    for (const auto& p : peers) {
+        p.say(w.asked, "question");
+        w.settle();
+    }
+    CHECK(w.udp.flow_count() == 2);
+    CHECK(w.dropped(drop_reason::flow_limit) == 1);
+    w.guest_says(peers[2], "unasked");
+    CHECK(w.udp.flow_count() == 3);
+    w.pass(std::chrono::hours{2});
+    CHECK(w.udp.flow_count() == 0);
+    CHECK(budget.count(flow_kind::udp) == 0);
+    peers[2].say(w.asked, "question");
+    w.settle();
+    CHECK(w.udp.flow_count() == 1);
+}
+
 TEST_CASE("a peer that the guest could not answer is refused and counted")
 {
     const talker client{{loopback4, 0}};

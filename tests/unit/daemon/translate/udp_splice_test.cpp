@@ -125,6 +125,25 @@ TEST_CASE("a spliced flow takes two of the sockets that datagrams may have, and 
     (void)exchange(w, other, asked, server);
 }
 
+TEST_CASE("spliced flows have a limit, and what ends makes room")
+{
+    flow_budget::shares shares;
+    shares.of[static_cast<std::size_t>(flow_kind::spliced)] = 1;
+    flow_budget budget{shares};
+    const talker client{{loopback4, 0}}, other{{loopback4, 0}}, server{{public4, 0}};
+    datagram_world w{datagram_world::rule(listen_stack::ipv4, server.here().port)};
+    w.ctx.budget = &budget;
+    const endpoint asked{loopback4, w.config.host_rules[0].first};
+    (void)exchange(w, client, asked, server);
+    other.say(asked, "question");
+    w.settle();
+    CHECK(w.dropped(drop_reason::flow_limit) == 1);
+    CHECK(w.ctx.datagram_sockets == 2);
+    w.splice.expire(w.now + std::chrono::hours{2});
+    CHECK(budget.count(flow_kind::spliced) == 0);
+    (void)exchange(w, other, asked, server);
+}
+
 TEST_CASE("without a tap, what is not between the loopbacks is dropped")
 {
     const talker client{{loopback4, 0}};

@@ -1,0 +1,22 @@
+// The limits as options: numbers, where 0 means none.
+#pragma once
+
+#include "daemon/config/draft.hpp"
+#include "daemon/config/number_text.hpp"
+
+#include <limits>
+
+namespace tapioca::values {
+
+/// For all of them alike.
+template <auto Member>
+void limit(draft& d, std::string_view text)
+{
+    using number = std::remove_reference_t<decltype(d.opts.limits.*Member)>;
+    const auto value = parse_number(text, std::numeric_limits<number>::max());
+    if (!value)
+        refuse("Invalid limit: ", text);
+    d.opts.limits.*Member = static_cast<number>(*value);
+}
+
+} // namespace tapioca::values

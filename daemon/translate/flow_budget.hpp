@@ -1,0 +1,111 @@
+// Who may have another flow: how many there are of each kind in all workers, and how fast they come.
+//
+// A flow costs a descriptor or two, so each kind has a share of what there is, and peers have less of it than the guest: a flood
+// of one kind, or from outside, leaves room for the others. Who is refused is the newest; a share is free again as flows end.
+// Asked once a flow, never on the way of a frame that belongs to one.
+#pragma once
+
+#include "proto/base/result.hpp"
+#include "proto/base/time.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <optional>
+
+namespace tapioca {
+
+enum class flow_kind : std::uint8_t { tcp, udp, echo, spliced, count_ };
+
+/// Who sent the first packet.
+enum class flow_origin : std::uint8_t { guest, peer };
+
+class flow_budget {
+public:
+    static constexpr std::uint32_t unlimited = 0xffffffff;
+    static constexpr std::size_t kinds = static_cast<std::size_t>(flow_kind::count_);
+
+    /// What there may be at a time.
+    struct shares {
+        std::uint32_t all = unlimited;
+        std::array<std::uint32_t, kinds> of{unlimited, unlimited, unlimited, unlimited};
+        std::array<std::uint32_t, kinds> of_peers{unlimited, unlimited, unlimited, unlimited}; ///< among these
+        std::uint32_t new_in_a_second = unlimited;
+    };
+
+    flow_budget() noexcept = default;
+    explicit flow_budget(const shares& s) noexcept
+        : shares_(s), interval_(s.new_in_a_second == unlimited || s.new_in_a_second == 0 ? 0 : second / s.new_in_a_second)
+    {
+    }
+
+    /// Sets one aside, or says why there is none.
+    [[nodiscard]] std::optional<drop_reason> refuses(flow_kind kind, flow_origin origin, instant now) noexcept
+    {
+        const auto k = static_cast<std::size_t>(kind);
+        if (!take(all_, shares_.all))
+            return drop_reason::flow_limit;
+        if (!take(of_[k], shares_.of[k])) {
+            give_back(all_);
+            return drop_reason::flow_limit;
+        }
+        if (origin == flow_origin::peer && !take(of_peers_[k], shares_.of_peers[k])) {
+            give_back(all_);
+            give_back(of_[k]);
+            return drop_reason::flow_limit;
+        }
+        if (interval_ == 0 || is_in_time(now.time_since_epoch().count()))
+            return std::nullopt;
+        release(kind, origin);
+        return drop_reason::new_flow_rate;
+    }
+
+    void release(flow_kind kind, flow_origin origin) noexcept
+    {
+        const auto k = static_cast<std::size_t>(kind);
+        give_back(all_);
+        give_back(of_[k]);
+        if (origin == flow_origin::peer)
+            give_back(of_peers_[k]);
+    }
+
+    [[nodiscard]] std::uint32_t count(flow_kind kind) const noexcept
+    {
+        return of_[static_cast<std::size_t>(kind)].load(std::memory_order_relaxed);
+    }
+
+private:
+    using number = std::atomic<std::uint32_t>;
+    static constexpr std::int64_t second = 1'000'000'000;
+
+    static bool take(number& n, std::uint32_t most) noexcept
+    {
+        if (n.fetch_add(1, std::memory_order_relaxed) < most)
+            return true;
+        give_back(n);
+        return false;
+    }
+    static void give_back(number& n) noexcept { n.fetch_sub(1, std::memory_order_relaxed); }
+
+    /// A token bucket that holds a second's worth, as one number: when it would be full again (the virtual scheduling algorithm
+    /// of ITU-T I.371).
+    bool is_in_time(std::int64_t now) noexcept
+    {
+        auto full_at = full_at_.load(std::memory_order_relaxed);
+        for (;;) {
+            const auto next = (full_at > now ? full_at : now) + interval_;
+            if (next > now + second)
+                return false;
+            if (full_at_.compare_exchange_weak(full_at, next, std::memory_order_relaxed))
+                return true;
+        }
+    }
+
+    shares shares_;
+    std::int64_t interval_ = 0; ///< nanoseconds between flows; 0: any number
+    number all_ = 0;
+    std::array<number, kinds> of_{}, of_peers_{};
+    std::atomic<std::int64_t> full_at_ = 0;
+};
+
+} // namespace tapioca
