@@ -11,12 +11,15 @@
 #include "daemon/netns/target.hpp"
 #include "daemon/os/daemonize.hpp"
 #include "daemon/os/file.hpp"
+#include "daemon/os/notify.hpp"
 #include "daemon/os/process.hpp"
 #include "daemon/os/stream_listener.hpp"
 #include "daemon/report/log.hpp"
 #include "daemon/report/plane_report.hpp"
 #include "daemon/set_up.hpp"
+#include "daemon/tap/open_tap.hpp"
 #include "daemon/translate/limits.hpp"
+#include "seccomp/landlock.hpp"
 #include "seccomp/sandbox.hpp"
 
 #include <algorithm>
@@ -34,6 +37,8 @@
 #ifdef TAPIOCA_SANITIZED
 /// The leak check wants /proc and ptrace, which the sandbox takes away.
 extern "C" const char* __asan_default_options() { return "detect_leaks=0"; }
+/// Sealed, the process cannot read its own symbols: reports have offsets, for addr2line(1).
+extern "C" const char* __tsan_default_options() { return "symbolize=0"; }
 #endif
 
 namespace tapioca {
@@ -54,7 +59,7 @@ named_files create_files(const options& opts)
         files.pid = os::create_private_file(*opts.pid_file, os::access::write_only, "Couldn't open PID file");
     if (opts.pcap_file) {
         try {
-            files.pcap = os::create_private_file(*opts.pcap_file, os::access::write_only, "Couldn't open capture file");
+            files.pcap = os::create_private_file(*opts.pcap_file, os::access::write_only, "Couldn't open pcap file");
         } catch (const std::system_error& refused) {
             log::error(refused.what()); // a capture is not worth the service
         }
@@ -63,6 +68,8 @@ named_files create_files(const options& opts)
 }
 
 bool starts_command(const options& opts) { return opts.mode == mode::pasta && opts.target == target_kind::command; }
+
+bool goes_to_background(const options& opts) { return !opts.foreground && !starts_command(opts); }
 
 void start_log(const options& opts, named_files& files)
 {
@@ -73,7 +80,7 @@ void start_log(const options& opts, named_files& files)
         where.level = log_level::quiet; // the terminal is the command's
     where.file = std::move(files.log);
     where.file_cap = opts.log_size;
-    where.syslog = os::connect_syslog();
+    where.syslog = os::connect_log();
     log::start(std::move(where));
 }
 
@@ -83,6 +90,24 @@ void report(const std::vector<std::string>& notes, const std::vector<std::string
         log::info(text);
     for (const std::string& text : warnings)
         log::warning(text);
+}
+
+/// Whoever waits for our READY=1. In the background the end of the parent says that we are ready, and that is all.
+os::service_manager connect_service_manager(const options& opts)
+{
+    auto manager = os::service_manager::from_environment();
+    if (!manager)
+        log::warning("Couldn't connect to NOTIFY_SOCKET: " + manager.error().message());
+    return manager && !goes_to_background(opts) ? std::move(*manager) : os::service_manager{};
+}
+
+void announce(const options& opts, os::readiness& ready, os::service_manager& manager)
+{
+    if (goes_to_background(opts) || (starts_command(opts) && opts.log_file))
+        log::release_stderr();
+    ready.announce();
+    if (const auto told = manager.ready(); !told)
+        log::warning("Couldn't tell the service manager: " + told.error().message());
 }
 
 /// Root of the machine never goes on as root unless told to.
@@ -106,8 +131,18 @@ os::unique_fd inherited_client(const options& opts)
         return {};
     auto client = os::adopt_stream(*opts.client);
     if (!client)
-        throw std::system_error(client.error(), "Invalid --fd: " + std::to_string(*opts.client));
+        throw std::system_error(client.error(), "Could not move --fd descriptor");
     return std::move(*client);
+}
+
+/// Listening sockets, and as many flows as an ordinary guest has at once.
+std::size_t descriptors_of(const options& opts)
+{
+    std::size_t wanted = 4096;
+    for (const forward_rules* rules : {&opts.host_rules, &opts.guest_rules})
+        for (const forward_rule& rule : *rules)
+            wanted += rule.scan ? 0 : rule.port_count();
+    return wanted;
 }
 
 /// Sockets of the namespace are needed while the program runs if loopback traffic goes past the tap.
@@ -115,7 +150,7 @@ std::unique_ptr<netns::resident> make_resident(const options& opts, netns::targe
 {
     using ports = netns::resident::privileged_ports;
     std::unique_ptr<netns::resident> resident;
-    const bool scans = std::ranges::any_of(opts.guest_rules, [](const forward_rule& rule) { return rule.scan; });
+    const bool scans = std::ranges::any_of(opts.guest_rules, &forward_rule::scan);
     if ((opts.splice && !opts.host_rules.empty()) || !opts.guest_rules.empty())
         resident =
             std::make_unique<netns::resident>(std::move(target.network), opts.workers, scans ? ports::at_any_time : ports::never);
@@ -159,41 +194,108 @@ control_hooks hooks_of(const options& opts, worker_pool& workers, std::unique_pt
 plane_parts set_up(const options& opts, const netns::target& target, opened_listeners on_host, os::unique_fd client)
 {
     set_up_report lines;
-    plane_parts parts =
-        opts.mode == mode::pasta ? set_up_namespace(opts, target, lines) : set_up_socket(opts, std::move(client), lines);
+    plane_parts parts = opts.mode == mode::pasta ? set_up_namespace(opts, target, std::move(client), lines)
+                                                 : set_up_socket(opts, std::move(client), lines);
     report(lines.notes, lines.warnings);
     report({}, on_host.warnings);
     std::ranges::move(on_host.sockets, std::back_inserter(parts.resources.listeners));
     return parts;
 }
 
-int run(std::span<const char* const> argv)
+/// The last step with a filesystem, and the last with one process.
+os::readiness leave_the_caller(const options& opts, sandbox& box, named_files& files)
 {
+    const bool background = goes_to_background(opts);
+    box.detach_filesystem(background ? sandbox::fork_follows::yes : sandbox::fork_follows::no,
+                          opts.chroot_fallback ? mounts::if_refused::chroot : mounts::if_refused::fail);
+    os::readiness ready = background ? os::readiness::in_background(std::move(files.pid), files.null)
+                                     : os::readiness::in_foreground(std::move(files.pid));
+    if (background)
+        os::make_room_for_descriptors(descriptors_of(opts));
+    files.null.reset();
+    log::use_stderr(ready.take_error_output());
+    os::block_signals(); // the other threads inherit that
+    return ready;
+}
+
+/// The descriptor of the tap, which its queue owns; -1 if there is none.
+int tap_of(const plane_parts& parts)
+{
+    const auto* tun = std::get_if<tun_descriptor>(&parts.resources.tap_queues.front());
+    return tun != nullptr ? tun->fd.get() : -1;
+}
+
+/// The system calls that this run still needs.
+seccomp::profile what_is_left(const options& opts, const netns::target& target, bool bypass)
+{
+    using seccomp::task;
+    seccomp::profile left{};
+    const auto add = [&left](bool wanted, task t) {
+        if (wanted)
+            left.add(t);
+    };
+    const auto scans = [](const forward_rules& rules) { return std::ranges::any_of(rules, &forward_rule::scan); };
+    add(!opts.splice_only, task::guest);
+    add(bypass, task::bypass);
+    add(scans(opts.host_rules) || scans(opts.guest_rules), task::scan);
+    add(target.watch.has_value(), task::watch);
+    add(target.command.has_value(), task::command);
+    add(opts.log_file.has_value(), task::log_file);
+    add(opts.pcap_file.has_value(), task::capture);
+    return left;
+}
+
+/// Who waits for us to be ready.
+struct waiting {
+    os::readiness& caller;
+    os::service_manager& manager;
+};
+
+/// What is left to do when everything is sealed: say so, and serve. The exit status.
+int serve(const options& opts, netns::target& target, int tap, waiting who, worker_pool& workers, control& ctl) noexcept
+{
+    int status = EXIT_FAILURE;
+    try {
+        if (target.command)
+            target.command->release();
+        announce(opts, who.caller, who.manager);
+        status = ctl.run();
+        who.manager.stopping();
+        workers.finish();
+        if (ctl.command_ended() && opts.pid_namespace) // with its first process all of the namespace's have ended
+            leave_to_namespace(tap);
+        if (opts.level >= log_level::debug)
+            report::log_counters(workers);
+    } catch (const std::exception& failure) {
+        log::error(failure.what());
+    }
+    return status;
+}
+
+[[noreturn]] void run(std::span<const char* const> argv)
+{
+    os::use_one_heap();
     const options opts = parse_command_line(argv, discover_port_facts());
     os::unique_fd client = inherited_client(opts);
     sandbox box = sandbox::enter(client.get());
     os::end_on_termination();
     os::raise_descriptor_limit();
-    os::use_one_heap();
     named_files files = create_files(opts);
     start_log(opts, files);
     report({}, opts.warnings);
+    os::service_manager manager = connect_service_manager(opts);
     netns::named_namespaces named = netns::open_named(opts);
-    report(rule_report(opts), {});
     opened_listeners on_host = open_listeners({rule_side::host, opts.host_rules, opts.freebind}); // low ports may be root's
     assume_identity(opts, box);
+    os::make_room_for_descriptors(descriptors_of(opts));
     netns::target target = netns::attach(opts, std::move(named), box);
     report({}, box.take_warnings());
     plane_parts parts = set_up(opts, target, std::move(on_host), std::move(client));
+    report(rule_report(opts), {}); // behind all that is refused: callers show the first line of a failure
     parts.resources.pcap = std::move(files.pcap);
+    const int tap = tap_of(parts);
 
-    const bool background = !opts.foreground && !starts_command(opts);
-    box.detach_filesystem(background ? sandbox::fork_follows::yes : sandbox::fork_follows::no,
-                          opts.chroot_fallback ? mounts::if_refused::chroot : mounts::if_refused::fail);
-    os::readiness ready = background ? os::readiness::in_background(std::move(files.pid), files.null)
-                                     : os::readiness::in_foreground(std::move(files.pid));
-    log::use_stderr(ready.take_error_output());
-    os::block_signals(); // the other threads inherit that
+    os::readiness ready = leave_the_caller(opts, box, files);
     std::unique_ptr<netns::resident> resident = make_resident(opts, target);
     std::unique_ptr<auto_forward> follower = follow_ports(opts, parts, resident.get());
     worker_pool workers{std::move(parts.config), std::move(parts.resources), resident.get()};
@@ -203,21 +305,12 @@ int run(std::span<const char* const> argv)
         resident->start();
     box.drop();
     report({}, box.take_warnings());
-    workers.start();
+    workers.start([] { landlock::confine(landlock::bind_to::port_of_the_kernels_choice, landlock::connect_to::anybody); });
     os::unblock_signals_ignore_pipe();
     os::forget_start_up_code();
-    box.seal(opts.mode == mode::pasta ? seccomp::profile::pasta : seccomp::profile::passt);
-    if (target.command)
-        target.command->release();
-    if (background || (target.command && opts.log_file))
-        log::release_stderr();
-    ready.announce();
-
-    const int status = ctl.run();
-    workers.stop();
-    if (opts.level >= log_level::debug)
-        report::log_counters(workers);
-    return status;
+    box.seal(what_is_left(opts, target, resident != nullptr));
+    // Threads cannot end any more, nor memory be given back.
+    os::end_process(serve(opts, target, tap, {ready, manager}, workers, ctl));
 }
 
 } // namespace
@@ -226,7 +319,7 @@ int run(std::span<const char* const> argv)
 int main(int argc, char** argv)
 {
     try {
-        return tapioca::run({argv, static_cast<std::size_t>(argc)});
+        tapioca::run({argv, static_cast<std::size_t>(argc)});
     } catch (const tapioca::early_exit& early) {
         std::fputs(early.text.c_str(), early.to_stdout ? stdout : stderr);
         return early.status;

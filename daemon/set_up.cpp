@@ -62,7 +62,8 @@ os::socket_diag open_diagnosis()
 }
 
 /// What is done inside the namespace.
-configured_interface furnish(const options& opts, const interface_plan& plan, plane_parts& parts, set_up_report& report)
+configured_interface furnish(const options& opts, const interface_plan& plan, os::unique_fd client, plane_parts& parts,
+                             set_up_report& report)
 {
     bring_up_loopback();
     auto opened = open_listeners({rule_side::guest, opts.guest_rules});
@@ -73,6 +74,12 @@ configured_interface furnish(const options& opts, const interface_plan& plan, pl
     if (opts.splice_only) {
         parts.resources.tap_queues.resize(opts.workers);
         return {};
+    }
+    if (client) {
+        parts.resources.tap_queues.emplace_back(stream_descriptor{{}, std::move(client)});
+        configured_interface elsewhere;
+        elsewhere.mac = mac_address::broadcast();
+        return elsewhere;
     }
     for (auto& queue : open_tap(plan.name, opts.workers))
         parts.resources.tap_queues.emplace_back(std::move(queue));
@@ -101,13 +108,13 @@ std::pair<os::unique_fd, std::string> listen_for_guests(const options& opts)
 
 } // namespace
 
-plane_parts set_up_namespace(const options& opts, const netns::target& target, set_up_report& report)
+plane_parts set_up_namespace(const options& opts, const netns::target& target, os::unique_fd client, set_up_report& report)
 {
     auto [host, guest] = read_host(opts, report);
     const interface_plan plan = plan_interface(opts, host, guest);
     plane_parts parts;
     configured_interface interface;
-    netns::enter(target.network.get(), [&] { interface = furnish(opts, plan, parts, report); });
+    netns::enter(target.network.get(), [&] { interface = furnish(opts, plan, std::move(client), parts, report); });
     append(report.notes, std::move(interface.notes));
     append(report.warnings, std::move(interface.warnings));
     guest.ipv4 = guest.ipv4 && interface.ipv4;
@@ -116,7 +123,8 @@ plane_parts set_up_namespace(const options& opts, const netns::target& target, s
         parts.host_ports = open_diagnosis();
     parts.config = plan_plane(opts, host, guest, interface.mac);
     parts.config.guest_link_local = interface.link_local;
-    append(report.notes, start_report(opts, host, guest, parts.config.xlat, opts.splice_only ? "none" : plan.name));
+    append(report.notes,
+           start_report(opts, host, guest, parts.config.xlat, opts.splice_only || opts.client ? "none" : plan.name));
     return parts;
 }
 

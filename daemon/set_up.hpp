@@ -24,8 +24,10 @@ struct set_up_report {
     std::vector<std::string> notes, warnings;
 };
 
-/// Reads the host, makes and configures the tap in the target's namespace, listens there, and leaves it again.
-[[nodiscard]] plane_parts set_up_namespace(const options& opts, const netns::target& target, set_up_report& report);
+/// Reads the host, makes and configures the tap in the target's namespace, listens there, and leaves it again. With a `client`, a
+/// guest that is connected already, there is no tap.
+[[nodiscard]] plane_parts set_up_namespace(const options& opts, const netns::target& target, os::unique_fd client,
+                                           set_up_report& report);
 
 /// Reads the host and opens the socket that guests connect to; `client` is one that is connected already, or empty.
 [[nodiscard]] plane_parts set_up_socket(const options& opts, os::unique_fd client, set_up_report& report);

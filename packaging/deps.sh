@@ -3,7 +3,7 @@
 # usage: packaging/deps.sh [--check] [build] [test] [full]     without a group: build
 #   build    compiler, libraries, and what ./run shows its demonstration with
 #   test     the clients and servers that ./check talks to
-#   full     clang, its sanitizers and the analysers of ./check --full
+#   full     clang, its sanitizers, the analysers and packaging tools of ./check --full
 #   --check  only say what is missing (exit 1), install nothing
 set -eu
 
@@ -11,7 +11,7 @@ set -eu
 # "name>=version" sets a least version. The base packages of dnsmasq and dhcpcd hold the programs without their services.
 build='g++>=4:12 make cmake>=3.25 ninja-build pkg-config|pkgconf python3 libboost1.81-dev|libboost-dev>=1.81|libboost1.83-dev
 libseccomp-dev libcli11-dev libspdlog-dev libfmt-dev catch2 libmnl-dev libcap-ng-dev iproute2 iputils-ping curl procps'
-test='git iperf3 isc-dhcp-client dhcpcd-base udhcpc dnsmasq-base socat tcpdump traceroute python3-scapy qemu-system-x86 busybox-static|busybox'
+test='git mandoc iperf3 isc-dhcp-client dhcpcd-base udhcpc dnsmasq-base socat tcpdump traceroute python3-scapy qemu-system-x86 busybox-static|busybox'
 full='clang lld clang-tidy cppcheck'
 
 die() { echo "deps.sh: $*" >&2; exit 1; }
@@ -34,6 +34,7 @@ command -v dpkg-query >/dev/null 2>&1 ||
 if [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" != trixie ]; then test="$test clang-format-14"; fi
 # clang's sanitizer and fuzzing runtimes: Debian 12 has a package of the default version, the others number them.
 full="$full libclang-rt-dev|libclang-rt-19-dev|libclang-rt-18-dev"
+full="$full debootstrap debhelper dh-apparmor lintian" # the Debian package, and its trial
 
 # One question to dpkg, then answers from memory.
 installed=$(dpkg-query -W -f='${db:Status-Status} ${Package} ${Version}\n')

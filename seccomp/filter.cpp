@@ -1,10 +1,14 @@
 #include "seccomp/filter.hpp"
 
+#include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <seccomp.h>
+#include <set>
 #include <system_error>
 #include <unistd.h>
 #include <vector>
@@ -33,20 +37,34 @@ void check(int outcome, const char* what)
         throw std::system_error(-outcome, std::generic_category(), what);
 }
 
-/// Names the refused call by its number and ends the process; only what a signal handler may do.
+/// What on_trap() prints, a line a number: a handler may not ask the library for a name.
+constexpr std::size_t numbers = 512;
+using trap_line = std::array<char, 80>;
+std::array<trap_line, traps ? numbers : 1> trap_lines;
+
+void name_numbers()
+{
+    for (std::size_t number = 0; number < trap_lines.size(); ++number) {
+        char* name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, static_cast<int>(number));
+        std::snprintf(trap_lines[number].data(), trap_lines[number].size(), "seccomp: system call %zu (%s) refused\n", number,
+                      name != nullptr ? name : "unknown");
+        std::free(name);
+    }
+}
+
+/// Names the refused call and ends the process; only what a signal handler may do.
 void on_trap(int, siginfo_t* info, void*)
 {
-    char line[] = "seccomp: system call      refused\n";
-    constexpr std::size_t last_digit = sizeof "seccomp: system call " - 1 + 3;
-    int number = info->si_syscall;
-    for (std::size_t at = last_digit; number > 0 && at > last_digit - 4; --at, number /= 10)
-        line[at] = static_cast<char>('0' + number % 10);
-    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line, sizeof line - 1);
+    const auto number = static_cast<std::size_t>(info->si_syscall);
+    const char* line =
+        number < trap_lines.size() ? trap_lines[number].data() : "seccomp: a system call without a number refused\n";
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line, std::strlen(line));
     ::_exit(trapped_status);
 }
 
 void handle_traps()
 {
+    name_numbers();
     struct sigaction action = {};
     action.sa_sigaction = on_trap;
     action.sa_flags = SA_SIGINFO;
@@ -67,7 +85,26 @@ void allow(scmp_filter_ctx filter, const allowed_call& call)
         check(outcome, "Couldn't build the system call filter");
 }
 
+template <class F>
+void for_each_call(profile which, const F& visit)
+{
+    for (const auto table : {translator_calls(), option_calls(), pasta_calls(), runtime_calls()})
+        for (const allowed_call& call : table)
+            if (which.has(call.only_for))
+                visit(call);
+}
+
 } // namespace
+
+std::size_t size_of(profile which)
+{
+    std::set<int> known;
+    for_each_call(which, [&known](const allowed_call& call) {
+        if (const int number = seccomp_syscall_resolve_name(call.name); number >= 0) // negative: not on this architecture
+            known.insert(number);
+    });
+    return known.size();
+}
 
 void install(profile which)
 {
@@ -80,10 +117,9 @@ void install(profile which)
           "Couldn't build the system call filter");
     check(seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1), "Couldn't extend the system call filter to all threads");
     seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2); // a binary tree where libseccomp has it, else a list
-    for (const auto table :
-         {translator_calls(), runtime_calls(), which == profile::pasta ? pasta_calls() : std::span<const allowed_call>{},
-          sanitized ? sanitizer_calls() : std::span<const allowed_call>{}})
-        for (const allowed_call& call : table)
+    for_each_call(which, [&filter](const allowed_call& call) { allow(filter.get(), call); });
+    if (sanitized)
+        for (const allowed_call& call : sanitizer_calls())
             allow(filter.get(), call);
     check(seccomp_load(filter.get()), "Couldn't install the system call filter");
 }

@@ -1,6 +1,7 @@
 #include "seccomp/sandbox.hpp"
 
 #include "seccomp/capabilities.hpp"
+#include "seccomp/landlock.hpp"
 
 #include <cerrno>
 #include <cstdio>
@@ -146,6 +147,7 @@ void sandbox::drop()
     if (!capabilities::drop_bounding())
         warnings_.push_back("Couldn't empty the capability bounding set");
     capabilities::limit_to(0);
+    landlock::confine(landlock::bind_to::any_port, landlock::connect_to::anybody);
 }
 
 void sandbox::seal(seccomp::profile which)
@@ -156,6 +158,8 @@ void sandbox::seal(seccomp::profile which)
 #endif
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         fail("Couldn't forbid new privileges");
+    const bool listens = which.has(seccomp::task::scan);
+    landlock::confine(listens ? landlock::bind_to::any_port : landlock::bind_to::nothing, landlock::connect_to::nobody);
     seccomp::install(which);
 }
 

@@ -5,10 +5,12 @@
 //   become              the identity; what is permitted stays so until drop()
 //   create or join      the user namespace
 //   detach_filesystem   own IPC, mount, UTS (and PID) namespaces, empty read-only root
-//   drop                bounding set and all capabilities; threads started from here on inherit that
-//   seal                no core, no tracing, no new privileges, system calls of the profile, in every thread
-// Read capabilities(7), user_namespaces(7) and seccomp(2) first. A stage that fails throws std::system_error; what start-up can
-// live with becomes a warning for the log.
+//   drop                bounding set and all capabilities, files (Landlock); threads started from here on inherit that
+//   seal                no core, no tracing, no new privileges, system calls of the profile, in every thread; TCP (Landlock) in
+//   the
+//                       calling one. The threads started between drop and seal confine themselves.
+// Read capabilities(7), user_namespaces(7), landlock(7) and seccomp(2) first. A stage that fails throws std::system_error; what
+// start-up can live with becomes a warning for the log.
 #pragma once
 
 #include "seccomp/filter.hpp"

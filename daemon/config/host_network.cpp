@@ -71,6 +71,8 @@ host_network discover(const options& opts)
     const bool ipv6 = os::has_ipv6();
     if (!ipv6 && !opts.ipv4)
         throw std::runtime_error("IPv6 not available but --ipv6-only given");
+    if ((!opts.ipv4 && opts.outbound_if4) || (!(opts.ipv6 && ipv6) && opts.outbound_if6))
+        throw std::runtime_error("External interface not usable");
     if (opts.ipv4)
         host.v4 = discover_family(opts, ip_family::ipv4, *socket, *links, host);
     if (opts.ipv6 && ipv6)

@@ -47,7 +47,7 @@ constexpr option_entry table[] = {
     {"conf-path", 'c', "PATH", everybody, reports, refused, nullptr, "Listen at PATH for changes of the forwarding rules"},
     {"pcap", 'p', "FILE", everybody, reports, built, values::pcap, "Capture the guest's traffic into FILE"},
     {"pid", 'P', "FILE", everybody, reports, built, keep<&options::pid_file>, "Write our process id to FILE"},
-    {"fd", 'F', "NUMBER", passt_or_vhost_user, passt_only, built, values::fd, "Use the connected socket NUMBER, inherited from the parent process"},
+    {"fd", 'F', "NUMBER", everybody, reports, built, values::fd, "The guest is behind the connected stream socket NUMBER, inherited from the parent process; implies --one-off"},
     {"workers", 0, "NUMBER", everybody, reports, built, values::workers, "Share the traffic among NUMBER threads, 1 to 64 (default: 1)"},
 
     {"mtu", 'm', "MTU", everybody, guest, built, values::mtu, "MTU of the guest, 0 to announce none (default: 65520)"},
@@ -96,7 +96,7 @@ constexpr option_entry table[] = {
     {"socket", 's', "PATH", passt_or_vhost_user, passt_only, built, values::socket_path, "Listen for the guest's network at PATH (default: the first free /tmp/passt_N.socket)"},
     {"socket-path", 's', "PATH", passt_or_vhost_user, passt_only, built, values::socket_path, "Same as --socket"},
     {"vhost-user", 0, "", everybody, passt_only, refused, nullptr, "Share memory with the guest by vhost-user"},
-    {"print-capabilities", 0, "", passt, passt_only, built, values::print_capabilities, "Print what a vhost-user back-end can do, as JSON"},
+    {"print-capabilities", 0, "", everybody, information, built, values::print_capabilities, "Print what a vhost-user back-end can do, as JSON"},
     {"repair-path", 0, "PATH|none", everybody, passt_only, built, values::repair_path, "Where passt-repair connects, for migration by vhost-user; only none in this build"},
     {"migrate-exit", 0, "", vhost_user, passt_only, refused, nullptr, "Exit after the guest has migrated"},
     {"migrate-no-linger", 0, "", vhost_user, passt_only, refused, nullptr, "Close the guest's connections while it migrates"},

@@ -88,13 +88,13 @@ void address(draft& d, std::string_view text)
 {
     const auto slash = text.find('/');
     const auto value = parse_ip(text.substr(0, slash));
-    if (!value || !value->is_unicast() || value->is_loopback())
+    if (!value || !value->is_unicast() || value->is_loopback() || text.ends_with('/'))
         refuse("Invalid guest address: ", text);
     std::optional<std::uint64_t> length;
     if (slash != std::string_view::npos) {
         length = parse_number(text.substr(slash + 1), value->is_v4() ? 32 : 128);
         if (!length)
-            refuse("Invalid prefix length: ", text.substr(slash + 1));
+            refuse("Invalid prefix length: ", text);
     }
     by_family(d.opts.address4, d.opts.address6, *value);
     if (!value->is_v4())
@@ -133,7 +133,7 @@ void outbound(draft& d, std::string_view text)
 {
     const auto value = parse_ip(text);
     const bool usable = value && value->is_unicast() && (value->is_v4() || !value->is_loopback());
-    if (!usable || (value->is_v4() ? d.opts.outbound4 : d.opts.outbound6))
+    if (!usable)
         refuse("Invalid or redundant outbound address: ", text);
     by_family(d.opts.outbound4, d.opts.outbound6, *value);
 }
@@ -244,7 +244,7 @@ void socket_path(draft& d, std::string_view text)
 
 void repair_path(draft& d, std::string_view text)
 {
-    if (!d.vhost_user && (d.opts.mode == mode::pasta || text != "none"))
+    if (!d.vhost_user && text != "none")
         refuse("--repair-path is for vhost-user mode only");
     if (d.vhost_user)
         d.refused.emplace_back("--repair-path");

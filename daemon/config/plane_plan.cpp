@@ -35,6 +35,8 @@ plane_config plan_plane(const options& opts, const host_network& host, const gue
     plane_config plane;
     plane.net = guest;
     plane.xlat = plan_translation(opts, host);
+    if (opts.splice_only) // no interface has the addresses
+        plane.xlat.guest4 = plane.xlat.guest6 = {};
     plane.guest_mac = guest_mac;
     plane.address_fixed4 = opts.address4.has_value();
     plane.address_fixed6 = opts.address6.has_value();

@@ -1,9 +1,8 @@
 #include "daemon/config/run_as.hpp"
 
 #include "daemon/config/number_text.hpp"
+#include "daemon/os/accounts.hpp"
 
-#include <grp.h>
-#include <pwd.h>
 #include <string>
 
 namespace tapioca {
@@ -19,17 +18,13 @@ std::optional<identity> parse_identity(std::string_view text)
             return std::nullopt;
         return identity{static_cast<uid_t>(*uid), static_cast<gid_t>(*gid)};
     }
-    const passwd* login = ::getpwnam(std::string{user}.c_str());
-    if (login == nullptr || login->pw_uid == 0)
+    const auto login = os::find_login(std::string{user});
+    if (!login || login->uid == 0)
         return std::nullopt;
-    identity who{login->pw_uid, login->pw_gid};
-    if (colon != std::string_view::npos) {
-        const group* named = ::getgrnam(std::string{text.substr(colon + 1)}.c_str());
-        if (named == nullptr)
-            return std::nullopt;
-        who.gid = named->gr_gid;
-    }
-    return who;
+    if (colon == std::string_view::npos)
+        return identity{login->uid, login->gid};
+    const auto group = os::find_group(std::string{text.substr(colon + 1)});
+    return group ? std::optional{identity{login->uid, *group}} : std::nullopt;
 }
 
 } // namespace tapioca

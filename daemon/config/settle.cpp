@@ -2,6 +2,8 @@
 
 #include "daemon/config/address_text.hpp"
 #include "daemon/config/number_text.hpp"
+#include "daemon/config/port_refusal.hpp"
+#include "proto/forward/bypass.hpp"
 
 #include <algorithm>
 #include <climits>
@@ -68,15 +70,16 @@ void settle_splice_only(options& o)
         address->reset();
 }
 
-/// One stream has one reader.
-void settle_passt(options& o)
+/// One stream has one reader, and an inherited one leads to no second guest.
+void settle_stream(options& o)
 {
-    if (o.mode != mode::passt)
+    if (o.mode == mode::passt)
+        o.splice = false;
+    else if (!o.client)
         return;
-    o.splice = false;
     o.one_off = o.one_off || o.client;
     if (o.workers > 1)
-        o.warnings.emplace_back("--workers has no effect in passt mode: a guest's socket is served by one thread");
+        o.warnings.emplace_back("--workers has no effect: a guest's socket is served by one thread");
     o.workers = 1;
 }
 
@@ -98,8 +101,21 @@ void check_conflicts(const draft& d)
         refuse("--no-copy-addrs needs --config-net");
     if (d.opts.splice_only && !d.opts.splice)
         refuse("--splice-only is incompatible with --no-splice");
+    if (d.opts.splice_only && d.opts.client)
+        refuse("--splice-only is incompatible with --fd");
     if (d.opts.host_loopback_to_namespace && !d.opts.splice)
         refuse("--host-lo-to-ns-lo is incompatible with --no-splice");
+}
+
+/// A connection that comes back to where it was made would go round until descriptors end. Where the host's loopback does not
+/// lead to the namespace's, it ends at the namespace's public address.
+void check_circles(const options& o)
+{
+    if (!o.splice || !o.host_loopback_to_namespace)
+        return;
+    if (const auto circle = find_circle(o.host_rules, o.guest_rules))
+        refuse("Forwarding rules lead from loopback to loopback in a circle: ",
+               to_text(circle->there) + " and " + to_text(circle->back));
 }
 
 void check_support(const draft& d)
@@ -118,7 +134,8 @@ void settle(draft& d, std::span<const char* const> operands, const port_facts& f
     settle_ports(d, facts);
     check_support(d);
     settle_splice_only(d.opts);
-    settle_passt(d.opts);
+    settle_stream(d.opts);
+    check_circles(d.opts);
     settle_target(d, operands);
     settle_addresses(d);
     settle_protocols(d);

@@ -49,6 +49,15 @@ struct control::state {
                 lent->release(); // the watch owns it, or the workers
     }
 
+    /// Whether the command is among the children that have ended; if so, its status is ours.
+    bool reap()
+    {
+        const auto ended = os::reap_children(*command);
+        if (ended)
+            status = *ended;
+        return command_ended = ended.has_value();
+    }
+
     void end(int exit_status)
     {
         status = exit_status;
@@ -75,8 +84,8 @@ struct control::state {
         children.async_wait([this](error_code error, int) {
             if (error)
                 return;
-            if (const auto ended = os::reap_children(*command))
-                return end(*ended);
+            if (reap())
+                return end(status);
             wait_for_children();
         });
     }
@@ -158,6 +167,7 @@ struct control::state {
     netns::watch* watch;
     std::optional<pid_t> command;
     int status = EXIT_SUCCESS;
+    bool command_ended = false;
 
     asio::io_context io;
     asio::signal_set signals, children;
@@ -177,9 +187,8 @@ control::~control() = default;
 int control::run()
 {
     // Both may have ended before anybody looked.
-    if (state_->command)
-        if (const auto ended = os::reap_children(*state_->command))
-            return *ended;
+    if (state_->command && state_->reap())
+        return state_->status;
     if (state_->watch && state_->watch->gone()) {
         state_->namespace_gone();
         return state_->status;
@@ -191,5 +200,7 @@ int control::run()
         state_->hooks.drain_log();
     return state_->status;
 }
+
+bool control::command_ended() const noexcept { return state_->command_ended; }
 
 } // namespace tapioca

@@ -34,6 +34,9 @@ public:
     /// status.
     [[nodiscard]] int run();
 
+    /// Whether that was the end of the command.
+    [[nodiscard]] bool command_ended() const noexcept;
+
 private:
     struct state;
     std::unique_ptr<state> state_;

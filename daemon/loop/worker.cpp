@@ -77,9 +77,26 @@ worker::worker(common_ground& common, unsigned self, tap_source tap, int capture
 
 worker::~worker() { stop(); }
 
-void worker::start()
+void worker::start(const std::function<void()>& first)
 {
-    thread_ = std::thread{[this] { run(); }};
+    thread_ = std::thread{[this, &first] {
+        os::block_signals();
+        first();
+        running_.release();
+        run();
+        finished_.release();
+        may_end_.acquire();
+    }};
+    running_.acquire();
+}
+
+void worker::finish() noexcept
+{
+    if (!thread_.joinable())
+        return;
+    stopping_.store(true, std::memory_order_relaxed);
+    common_.mailboxes[self_].ring();
+    finished_.acquire();
 }
 
 void worker::stop() noexcept
@@ -88,6 +105,7 @@ void worker::stop() noexcept
         return;
     stopping_.store(true, std::memory_order_relaxed);
     common_.mailboxes[self_].ring();
+    may_end_.release();
     thread_.join();
 }
 
@@ -99,7 +117,6 @@ void worker::advertise_router() noexcept
 
 void worker::run() noexcept
 {
-    os::block_signals();
     while (!stopping_.load(std::memory_order_relaxed))
         turn();
 }

@@ -16,7 +16,9 @@
 
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <memory>
+#include <semaphore>
 #include <thread>
 #include <vector>
 
@@ -48,7 +50,11 @@ public:
     /// Before start(). Throws std::system_error.
     void listen(listening_socket l);
 
-    void start();
+    /// Returns when the thread runs and has done `first`, and whatever else it may not do when it is sealed.
+    void start(const std::function<void()>& first);
+    /// Waits for the end of the present turn, which is the last one. The thread stays, asleep: when it is sealed, it cannot end.
+    void finish() noexcept;
+    /// Ends the thread.
     void stop() noexcept;
     /// From the control plane's thread: goes on or ends listening. False if the mailbox is full; `l` is as it was then.
     [[nodiscard]] bool send_listener(listening_socket&& l) noexcept;
@@ -122,6 +128,7 @@ private:
     std::uint64_t bells_ = 0;       ///< a bit for each worker that has new letters from us
     bool mail_left_ = false;
     instant now_;
+    std::binary_semaphore running_{0}, finished_{0}, may_end_{0};
     std::thread thread_;
 };
 

@@ -44,16 +44,16 @@ worker_pool::worker_pool(plane_config config, plane_resources&& resources, netns
         workers_.front()->listen(std::move(l));
 }
 
-void worker_pool::start()
+void worker_pool::start(const std::function<void()>& first)
 {
     for (auto& w : workers_)
-        w->start();
+        w->start(first);
 }
 
-void worker_pool::stop() noexcept
+void worker_pool::finish() noexcept
 {
     for (auto& w : workers_)
-        w->stop();
+        w->finish();
 }
 
 bool worker_pool::listen(listening_socket&& l) noexcept { return workers_.front()->send_listener(std::move(l)); }

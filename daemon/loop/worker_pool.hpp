@@ -21,10 +21,11 @@ public:
     /// `in_namespace` outlives it; null if nothing is spliced.
     worker_pool(plane_config config, plane_resources&& resources, netns::resident* in_namespace = nullptr);
 
-    /// Starts the threads: they inherit the caller's credentials and signal mask.
-    void start();
-    /// Ends and joins them.
-    void stop() noexcept;
+    /// Starts the threads, each of which does `first` before anything else: they inherit the caller's credentials and signal
+    /// mask.
+    void start(const std::function<void()>& first);
+    /// Waits for the end of their work; the threads stay.
+    void finish() noexcept;
 
     /// Readable when there is something to drain.
     [[nodiscard]] int events() const noexcept { return common_.events_bell.get(); }

@@ -92,6 +92,7 @@ void mount_proc()
         ::_exit(EXIT_FAILURE);
     ::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0); // exec would keep it, and the command may outlive us
     std::signal(SIGPIPE, SIG_DFL);
+    os::give_back_descriptor_limit();
     execute(opts);
 }
 

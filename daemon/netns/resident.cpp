@@ -7,6 +7,7 @@
 #include "daemon/os/socket.hpp"
 #include "proto/wire/protocol.hpp"
 #include "seccomp/capabilities.hpp"
+#include "seccomp/landlock.hpp"
 
 #include <algorithm>
 #include <linux/capability.h>
@@ -101,7 +102,9 @@ void resident::enter()
     os::join_network_namespace(namespace_.get());
     namespace_.reset();
     (void)capabilities::drop_bounding();
-    capabilities::limit_to(ports_ == privileged_ports::at_any_time ? capabilities::bit(CAP_NET_BIND_SERVICE) : 0);
+    const bool listens = ports_ == privileged_ports::at_any_time;
+    capabilities::limit_to(listens ? capabilities::bit(CAP_NET_BIND_SERVICE) : 0);
+    landlock::confine(listens ? landlock::bind_to::any_port : landlock::bind_to::nothing, landlock::connect_to::nobody);
     for (auto& store : stores_)
         (void)store.refill();
 }
@@ -109,6 +112,7 @@ void resident::enter()
 void resident::start()
 {
     thread_ = std::thread{[this] {
+        os::block_signals();
         try {
             enter();
         } catch (...) {
@@ -134,7 +138,6 @@ void resident::stop() noexcept
 
 void resident::run() noexcept
 {
-    os::block_signals();
     while (!stopping_.load(std::memory_order_relaxed)) {
         os::clear(bell_.get()); // waits
         serve();

@@ -16,7 +16,7 @@ constexpr const char* no_network_namespace = "Couldn't open network namespace";
 named_namespaces open_named(const options& opts)
 {
     named_namespaces named;
-    if (opts.target == target_kind::command)
+    if (opts.mode == mode::passt)
         return named;
     const std::string of_process = "/proc/" + std::to_string(opts.target_pid) + "/ns/";
     const bool by_pid = opts.target == target_kind::pid;
@@ -24,6 +24,8 @@ named_namespaces open_named(const options& opts)
         named.user = os::open_namespace(*opts.userns_path, no_user_namespace);
     else if (by_pid && !opts.netns_only)
         named.user = os::open_namespace(of_process + "user", no_user_namespace);
+    if (opts.target == target_kind::command)
+        return named;
     named.network_path = by_pid ? of_process + "net" : opts.netns_path;
     named.network = os::open_namespace(named.network_path, no_network_namespace);
     return named;

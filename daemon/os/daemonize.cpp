@@ -45,6 +45,7 @@ readiness readiness::in_foreground(unique_fd pid_file)
 {
     readiness ready;
     ready.pid_file_ = std::move(pid_file);
+    ready.pid_ = ::getpid();
     return ready;
 }
 
@@ -75,7 +76,7 @@ readiness readiness::in_background(unique_fd pid_file, const unique_fd& null)
 void readiness::announce()
 {
     if (pid_file_)
-        write_pid(pid_file_.get(), ::getpid());
+        write_pid(pid_file_.get(), pid_);
     pid_file_.reset();
     if (to_parent_ && !write_all(to_parent_.get(), "\n"))
         fail("Couldn't tell the parent");

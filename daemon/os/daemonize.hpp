@@ -5,6 +5,7 @@
 
 #include "daemon/os/unique_fd.hpp"
 
+#include <sys/types.h>
 #include <utility>
 
 namespace tapioca::os {
@@ -27,6 +28,7 @@ public:
 private:
     readiness() = default;
     unique_fd pid_file_, to_parent_, error_output_;
+    pid_t pid_ = 0; ///< for the file; nobody may ask when the process is sealed
 };
 
 } // namespace tapioca::os

@@ -1,8 +1,10 @@
 #include "daemon/os/file.hpp"
 
+#include <cstring>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <system_error>
 
@@ -25,10 +27,13 @@ unique_fd open_null()
     return fd;
 }
 
-unique_fd connect_syslog() noexcept
+unique_fd connect_log(const char* path) noexcept
 {
-    unique_fd fd{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-    const sockaddr_un log{AF_UNIX, "/dev/log"};
+    unique_fd fd{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    const timeval longest{1, 0};
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof longest);
+    sockaddr_un log{AF_UNIX, {}};
+    std::strncpy(log.sun_path, path, sizeof log.sun_path - 1);
     if (fd && ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&log), sizeof log) != 0)
         fd.reset();
     return fd;
@@ -80,6 +85,9 @@ result<void> truncate(int fd, std::size_t size) noexcept
 }
 
 // syscalls: sendto
-void send_datagram(int fd, std::string_view text) noexcept { ::send(fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL); }
+bool send_datagram(int fd, std::string_view text, patience wait) noexcept
+{
+    return ::send(fd, text.data(), text.size(), MSG_NOSIGNAL | (wait == patience::none ? MSG_DONTWAIT : 0)) >= 0;
+}
 
 } // namespace tapioca::os

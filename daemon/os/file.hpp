@@ -20,7 +20,7 @@ enum class access { write_only, read_write };
 [[nodiscard]] unique_fd open_null();
 
 /// A datagram socket connected to the system's log; empty where there is none.
-[[nodiscard]] unique_fd connect_syslog() noexcept;
+[[nodiscard]] unique_fd connect_log(const char* path = "/dev/log") noexcept;
 
 /// Writes all of it, unless an error stops that.
 result<void> write_all(int fd, std::string_view text) noexcept;
@@ -28,7 +28,9 @@ result<void> write_at(int fd, std::string_view text, std::size_t offset) noexcep
 result<std::span<char>> read_at(int fd, std::span<char> into, std::size_t offset) noexcept;
 result<void> truncate(int fd, std::size_t size) noexcept;
 
-/// One datagram, or nothing where the receiver is slow.
-void send_datagram(int fd, std::string_view text) noexcept;
+enum class patience : std::uint8_t { none, some };
+
+/// One datagram; false if the receiver did not take it, which with some patience takes a second to find out.
+bool send_datagram(int fd, std::string_view text, patience wait) noexcept;
 
 } // namespace tapioca::os

@@ -20,7 +20,8 @@ result<void> set(int fd, int level, int name, int value = 1)
 // syscalls: socket
 result<unique_fd> open(listen_stack& stack, int type)
 {
-    unique_fd fd{::socket(stack == listen_stack::ipv4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    const int protocol = type == SOCK_STREAM ? static_cast<int>(IPPROTO_TCP) : static_cast<int>(IPPROTO_UDP);
+    unique_fd fd{::socket(stack == listen_stack::ipv4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol)};
     if (!fd && stack == listen_stack::dual && errno == EAFNOSUPPORT) {
         stack = listen_stack::ipv4;
         return open(stack, type);

@@ -1,6 +1,6 @@
 #include "daemon/os/netlink.hpp"
 
-#include <libmnl/libmnl.h>
+#include "daemon/os/netlink_walk.hpp"
 
 #include <cstring>
 #include <linux/netlink.h>
@@ -103,21 +103,15 @@ result<void> netlink_socket::transact(netlink_message& message, std::uint16_t fl
         if (got < 0)
             return last_error();
         int left = static_cast<int>(got);
-        for (const auto* m = reinterpret_cast<const nlmsghdr*>(buffer_.data()); mnl_nlmsg_ok(m, left);
-             m = mnl_nlmsg_next(m, &left)) {
+        for (const auto* m = reinterpret_cast<const nlmsghdr*>(buffer_.data()); is_whole(m, left); m = mnl_nlmsg_next(m, &left)) {
             if (m->nlmsg_seq != sequence_)
                 continue; // the rest of an answer that was given up
             interrupted = interrupted || (m->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
             if (m->nlmsg_type == NLMSG_ERROR || m->nlmsg_type == NLMSG_DONE) {
-                // NLMSG_DONE carries the dump's result where the kernel has one to give.
-                int error = 0;
-                if (mnl_nlmsg_get_payload_len(m) >= sizeof error)
-                    std::memcpy(&error, mnl_nlmsg_get_payload(m), sizeof error);
-                if (error == 0 && interrupted)
-                    error = -EINTR;
-                if (error != 0)
-                    return boost::system::error_code{error < 0 ? -error : error, boost::system::system_category()};
-                return {};
+                const int error = result_of(*m);
+                if (error == 0 && !interrupted)
+                    return {};
+                return boost::system::error_code{error != 0 ? error : EINTR, boost::system::system_category()};
             }
             if (each)
                 each(*m);

@@ -1,11 +1,12 @@
 #include "daemon/os/process.hpp"
 
+#include <algorithm>
 #include <climits>
 #include <csignal>
+#include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <span>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -14,11 +15,18 @@
 
 namespace tapioca::os {
 
+namespace {
+
+std::optional<rlim_t> callers_soft_limit;
+
+} // namespace
+
 void raise_descriptor_limit() noexcept
 {
     rlimit limit = {};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
+    callers_soft_limit = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
@@ -29,7 +37,29 @@ std::size_t descriptor_limit() noexcept
     return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
 }
 
-void use_one_heap() noexcept { ::mallopt(M_ARENA_MAX, 1); }
+void give_back_descriptor_limit() noexcept
+{
+    rlimit limit = {};
+    if (!callers_soft_limit || ::getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = *callers_soft_limit;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void make_room_for_descriptors(std::size_t count) noexcept
+{
+    const std::size_t most = std::min(count, descriptor_limit());
+    if (const int last = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, static_cast<int>(most) - 1); last >= 0)
+        ::close(last);
+}
+
+void use_one_heap() noexcept
+{
+    ::mallopt(M_ARENA_MAX, 1);
+#ifndef TAPIOCA_SANITIZED // whose allocator is another one
+    ::mallopt(M_MMAP_MAX, 0);
+#endif
+}
 
 void forget_start_up_code() noexcept
 {
@@ -64,6 +94,10 @@ void block_signals() noexcept
 {
     sigset_t all;
     ::sigfillset(&all);
+    // A fault of the thread's own kills without a word where it is blocked; sanitizers and trapped system calls have something to
+    // say.
+    for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS})
+        ::sigdelset(&all, fault);
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
 }
 
@@ -88,12 +122,13 @@ bool is_root() noexcept { return ::geteuid() == 0; }
 
 account current_account() noexcept { return {::geteuid(), ::getegid()}; }
 
-account nobody() noexcept
+account nobody()
 {
     constexpr account customary{65534, 65534};
-    const passwd* entry = ::getpwnam("nobody");
-    return entry ? account{entry->pw_uid, entry->pw_gid} : customary;
+    return find_login("nobody").value_or(customary);
 }
+
+void end_process(int status) noexcept { ::_exit(status); }
 
 // syscalls: wait4
 std::optional<int> reap_children(pid_t pid) noexcept

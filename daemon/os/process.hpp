@@ -1,6 +1,8 @@
 // What a process is told about itself and its children: limits, signals, ids, exit statuses.
 #pragma once
 
+#include "daemon/os/accounts.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,8 +13,16 @@ namespace tapioca::os {
 /// The soft limit of open files becomes the hard one: every flow is a descriptor.
 void raise_descriptor_limit() noexcept;
 [[nodiscard]] std::size_t descriptor_limit() noexcept;
+/// For a child that executes something else: programs that close every descriptor there may be, or that use select(2), rely on a
+/// low soft limit.
+void give_back_descriptor_limit() noexcept;
 
-/// All threads allocate from one heap, or each would map 132 KiB for the little it needs at start-up.
+/// Makes room for so many descriptors while one thread uses the table. Among several the kernel waits for a grace period of RCU,
+/// tens of milliseconds, each time that the table doubles. A fork(2) does not inherit the room.
+void make_room_for_descriptors(std::size_t count) noexcept;
+
+/// All threads allocate from one heap, or each would map 132 KiB for the little it needs at start-up. It grows by brk(2) whatever
+/// the size of a request, because once the process is sealed nothing can be mapped.
 void use_one_heap() noexcept;
 
 /// Unmaps the pages of code and constants that start-up has touched; those that are needed again come back from the page cache. A
@@ -24,7 +34,7 @@ void end_on_termination() noexcept;
 /// They do again what they do to a program that has said nothing about them.
 void forget_termination() noexcept;
 
-/// Blocks every signal in the calling thread and, by inheritance, in the threads that it starts.
+/// Blocks every signal but SIGSYS in the calling thread and, by inheritance, in the threads that it starts.
 void block_signals() noexcept;
 
 /// Unblocks every signal in the calling thread and lets SIGPIPE be an error of write(2).
@@ -32,17 +42,16 @@ void unblock_signals_ignore_pipe() noexcept;
 
 [[nodiscard]] pid_t own_pid() noexcept;
 
+/// Without a word to anybody: no destructor runs, no thread is joined.
+[[noreturn]] void end_process(int status) noexcept;
+
 /// The path of the running executable; empty where /proc does not tell.
 [[nodiscard]] std::string executable_path();
 
-struct account {
-    uid_t uid;
-    gid_t gid;
-};
 [[nodiscard]] bool is_root() noexcept;
 [[nodiscard]] account current_account() noexcept;
 /// The account `nobody`, or its customary ids where the machine has no such name.
-[[nodiscard]] account nobody() noexcept;
+[[nodiscard]] account nobody();
 
 /// Reaps every child that has ended; returns the status that a shell would give `pid` (its own, or 128 + signal) if it is among
 /// them.

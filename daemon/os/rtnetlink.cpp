@@ -35,9 +35,10 @@ ip_address address_of(const void* octets, std::size_t length)
 }
 ip_address address_of(const nlattr* a) { return address_of(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a)); }
 
-std::uint32_t number_of(const nlattr* a)
+/// Of an attribute that is cut short, `otherwise`.
+std::uint32_t number_of(const nlattr* a, std::uint32_t otherwise = 0)
 {
-    std::uint32_t value = 0;
+    std::uint32_t value = otherwise;
     if (mnl_attr_get_payload_len(a) >= sizeof value)
         std::memcpy(&value, mnl_attr_get_payload(a), sizeof value);
     return value;
@@ -213,7 +214,7 @@ std::optional<route_entry> parse_route(const nlmsghdr& message)
         if (type == RTA_DST)
             destination = address_of(a);
         else if (type == RTA_OIF)
-            single.interface_index = static_cast<int>(number_of(a));
+            single.interface_index = static_cast<int>(number_of(a, static_cast<std::uint32_t>(single.interface_index)));
         else if (type == RTA_GATEWAY || type == RTA_VIA)
             single.gateway = gateway_of(type, a);
         else if (type == RTA_PREFSRC)
@@ -299,7 +300,7 @@ void set_output(netlink_message& route, int interface_index)
     const auto index = static_cast<std::uint32_t>(interface_index);
     for_attributes<rtmsg>(route.raw(), [&](unsigned type, const nlattr* a) {
         // The message is ours, though libmnl hands out constant attributes.
-        if (type == RTA_OIF)
+        if (type == RTA_OIF && mnl_attr_get_payload_len(a) >= sizeof index)
             std::memcpy(const_cast<void*>(mnl_attr_get_payload(a)), &index, sizeof index);
         else if (type == RTA_MULTIPATH)
             for_nexthops(a, [&](const rtnexthop& hop) { const_cast<rtnexthop&>(hop).rtnh_ifindex = interface_index; });

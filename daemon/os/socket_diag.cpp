@@ -1,8 +1,7 @@
 #include "daemon/os/socket_diag.hpp"
 
+#include "daemon/os/netlink_walk.hpp"
 #include "proto/wire/protocol.hpp"
-
-#include <libmnl/libmnl.h>
 
 #include <algorithm>
 #include <cstring>
@@ -21,15 +20,6 @@ namespace {
 std::uint32_t states_of(octet protocol) { return 1U << (protocol == wire::protocol_tcp ? TCP_LISTEN : TCP_CLOSE); }
 
 boost::system::error_code error_of(int number) { return {number, boost::system::system_category()}; }
-
-/// What ends a dump: NLMSG_ERROR, and NLMSG_DONE where the kernel has a result to give, carry a negative errno.
-int result_of(const nlmsghdr& m)
-{
-    int error = 0;
-    if (mnl_nlmsg_get_payload_len(&m) >= sizeof error)
-        std::memcpy(&error, mnl_nlmsg_get_payload(&m), sizeof error);
-    return error < 0 ? -error : error;
-}
 
 void add_port(const nlmsghdr& m, port_set& into)
 {
@@ -52,7 +42,7 @@ dump_part take(bytes_view octets, std::uint32_t sequence, port_set& into)
     dump_part part;
     int left = static_cast<int>(octets.size());
     const auto* m = reinterpret_cast<const nlmsghdr*>(octets.data());
-    for (; mnl_nlmsg_ok(m, left); m = mnl_nlmsg_next(m, &left)) {
+    for (; is_whole(m, left); m = mnl_nlmsg_next(m, &left)) {
         if (m->nlmsg_seq != sequence)
             continue;
         if ((m->nlmsg_flags & NLM_F_DUMP_INTR) != 0)

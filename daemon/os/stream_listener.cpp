@@ -3,8 +3,11 @@
 #include <climits>
 #include <cstring>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 namespace tapioca::os {
@@ -20,6 +23,27 @@ void enlarge_buffers(int fd) noexcept
     (void)::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &most, sizeof most);
 }
 
+/// Keeps others of us out of a directory for a moment: two that found the same dead socket would each remove what the other has
+/// just bound. Whoever else holds the lock, or a directory that cannot be read, costs a second and that safety.
+unique_fd lock_directory_of(const std::string& path) noexcept
+{
+    constexpr int tries = 100;
+    constexpr timespec pause{0, 10'000'000};
+    const auto slash = path.rfind('/');
+    const auto directory = slash == std::string::npos ? std::string{"."} : path.substr(0, slash + 1);
+    unique_fd fd{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    for (int i = 0; fd && i < tries && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK; ++i)
+        ::nanosleep(&pause, nullptr);
+    return fd;
+}
+
+/// Whether there is something that is no socket: connect(2) refuses that as it refuses a dead socket.
+bool is_other_file(const std::string& path) noexcept
+{
+    struct stat about {};
+    return ::lstat(path.c_str(), &about) == 0 && !S_ISSOCK(about.st_mode);
+}
+
 } // namespace
 
 result<unique_fd> listen_stream(const std::string& path) noexcept
@@ -31,11 +55,14 @@ result<unique_fd> listen_stream(const std::string& path) noexcept
     std::memcpy(name.sun_path, path.c_str(), path.size() + 1);
     const auto* address = reinterpret_cast<const sockaddr*>(&name);
 
-    const auto probe = stream_socket();
+    const auto lock = lock_directory_of(path);
+    // Of another type, so that who is there is not taken for a guest that comes and goes: the kernel finds it, and refuses the
+    // type.
+    const unique_fd probe{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
     if (!probe)
         return last_error();
-    // A full backlog is somebody who answers, later.
-    if (::connect(probe.get(), address, sizeof name) == 0 || (errno != ENOENT && errno != ECONNREFUSED && errno != EACCES))
+    if (is_other_file(path) || ::connect(probe.get(), address, sizeof name) == 0 ||
+        (errno != ENOENT && errno != ECONNREFUSED && errno != EACCES))
         return boost::system::error_code{EADDRINUSE, boost::system::system_category()};
 
     auto fd = stream_socket();

@@ -115,11 +115,13 @@ private:
                                                                 : 7;
         buffer line;
         fmt::format_to(std::back_inserter(line), "<{}> {}: {}", daemon_facility * 8 + level, name_, text_of(message));
-        os::send_datagram(socket_.get(), {line.data(), line.size()});
+        // The queue of a busy reader holds ten lines and is waited for; one that reads nothing is waited for once.
+        reads_ = os::send_datagram(socket_.get(), {line.data(), line.size()}, reads_ ? os::patience::some : os::patience::none);
     }
 
     os::unique_fd socket_;
     std::string name_;
+    bool reads_ = true;
 };
 
 struct state {

@@ -79,4 +79,7 @@ std::vector<tun_descriptor> open_tap(const std::string& name, unsigned queues)
     return tap;
 }
 
+// syscalls: ioctl
+void leave_to_namespace(int queue) noexcept { ::ioctl(queue, TUNSETPERSIST, 1); }
+
 } // namespace tapioca

@@ -12,4 +12,8 @@ namespace tapioca {
 /// Creates the device with `queues` queues; the caller is inside the namespace. Throws std::system_error.
 [[nodiscard]] std::vector<tun_descriptor> open_tap(const std::string& name, unsigned queues);
 
+/// Leaves the removal of the device to its namespace, which is about to go: it does that when nobody waits for it, while the one
+/// who closes the last queue waits for grace periods of RCU.
+void leave_to_namespace(int queue) noexcept;
+
 } // namespace tapioca

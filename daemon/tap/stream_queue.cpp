@@ -14,7 +14,7 @@ namespace tapioca {
 using wire::stream_front;
 
 stream_queue::stream_queue(report::counters& counters)
-    : counters_(counters), cpu_(os::cpu_vectors()), memory_(receive_octets + send_octets + tap_headroom + largest_body)
+    : counters_(counters), cpu_(os::cpu_vectors()), memory_(receive_octets + send_octets + tap_headroom + slot_octets)
 {
     auto all = memory_.as<octet>();
     received_ = all.first(receive_octets);
@@ -90,7 +90,7 @@ std::span<const rx_frame> stream_queue::receive(std::size_t most) noexcept
     return std::span{frames_}.first(count);
 }
 
-tx_slot stream_queue::acquire() noexcept { return slot_.subspan(tap_headroom, largest_body); }
+tx_slot stream_queue::acquire() noexcept { return slot_.subspan(tap_headroom, slot_octets); }
 
 bool stream_queue::commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept
 {

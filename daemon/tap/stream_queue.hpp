@@ -33,6 +33,7 @@ public:
     void detach() noexcept;
 
     [[nodiscard]] offloads offload() const noexcept override { return {.checksum = true, .tso = true, .uso = true}; }
+    [[nodiscard]] std::size_t largest_datagram() const noexcept override { return slot_octets; }
     [[nodiscard]] int descriptor() const noexcept override { return client_.get(); }
     [[nodiscard]] std::span<const rx_frame> receive(std::size_t most) noexcept override;
     [[nodiscard]] bool has_more() const noexcept override { return more_; }
@@ -44,6 +45,7 @@ public:
 
 private:
     static constexpr std::size_t receive_octets = std::size_t{256} << 10;
+    static constexpr std::size_t slot_octets = std::size_t{256} << 10; ///< nobody sees it whole, so IP's limit is none here
     static constexpr std::size_t send_octets = std::size_t{1} << 20;
     static constexpr std::size_t high_water = std::size_t{640} << 10; ///< a super-frame of small segments doubles on its way
     static constexpr std::size_t worth_sending = std::size_t{256} << 10;

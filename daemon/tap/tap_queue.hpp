@@ -34,6 +34,9 @@ public:
     /// What can be done without asking, for choosing how to cut data.
     [[nodiscard]] virtual offloads offload() const noexcept = 0;
 
+    /// The largest super-frame, from the network header on.
+    [[nodiscard]] virtual std::size_t largest_datagram() const noexcept { return 65535; }
+
     /// Descriptor that is readable when receive() has something.
     [[nodiscard]] virtual int descriptor() const noexcept = 0;
 

@@ -21,6 +21,9 @@ inline constexpr duration tcp_watchdog = std::chrono::seconds{1}; ///< how long 
 /// Octets towards the guest that one flow may send before others have their turn.
 inline constexpr std::size_t tcp_octets_per_turn = 512 * 1024;
 
+/// So that headers do not swell a super-frame of tiny segments beyond what a back-end has room for.
+inline constexpr std::size_t segments_in_super_frame = 256;
+
 /// Octets in each direction that one spliced flow may move before others have their turn.
 inline constexpr std::size_t spliced_octets_per_turn = std::size_t{1} << 20;
 

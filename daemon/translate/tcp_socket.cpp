@@ -77,7 +77,8 @@ void tcp_translator::pump(tcp_flow& f, instant now) noexcept
     if (!f.c.synchronized())
         return;
     const std::size_t headers = f.key.guest.is_v4() ? 40 : 60;
-    const std::size_t segments = ctx_.tap.offload().tso ? std::max<std::size_t>((65535 - headers) / f.c.mss, 1) : 1;
+    const auto most = std::min((ctx_.tap.largest_datagram() - headers) / f.c.mss, limits::segments_in_super_frame);
+    const auto segments = ctx_.tap.offload().tso ? std::max<std::size_t>(most, 1) : 1;
     for (std::size_t moved = 0; f.readable;) {
         if (moved >= limits::tcp_octets_per_turn || !ctx_.tap.has_room())
             return list_ready(f);

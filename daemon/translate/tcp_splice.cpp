@@ -2,6 +2,7 @@
 
 #include "daemon/translate/tcp_splice.hpp"
 
+#include "proto/forward/bypass.hpp"
 #include "proto/wire/protocol.hpp"
 
 #include <algorithm>
@@ -15,8 +16,6 @@ namespace {
 
 constexpr unsigned host_end = 0, guest_end = 1;
 constexpr source sources[] = {source::tcp_splice_host, source::tcp_splice_guest};
-constexpr ip_address loopback4 = ip_address::v4(127, 0, 0, 1);
-constexpr ip_address loopback6 = ip_address::v6({0, 0, 0, 0, 0, 0, 0, 1});
 
 } // namespace
 
@@ -45,30 +44,27 @@ tcp_splice::~tcp_splice()
     });
 }
 
-/// Where the other end of the connection is to lead; nothing if it must not leave its loopback interface.
-std::optional<ip_address> tcp_splice::destination(const os::accepted& connection, const listener_name& through) const noexcept
+/// Where the other end of the connection is to lead.
+std::optional<endpoint> tcp_splice::destination(const os::accepted& connection, const listener_name& through) const noexcept
 {
-    const bool v4 = connection.peer.address.is_v4();
-    const bool host = through.side == rule_side::host;
-    if (!host || ctx_.config.host_loopback_to_namespace) {
-        const auto local = os::local_endpoint(connection.fd.get());
-        if (local && local->address.is_loopback() && connection.peer.address.is_loopback())
-            return local->address;
-        if (!host)
-            return std::nullopt;
-    }
-    const auto seen = v4 ? ctx_.guest.v4() : ctx_.guest.v6();
-    if (!seen.is_unspecified())
-        return seen;
-    return v4 ? loopback4 : loopback6;
+    const auto& config = ctx_.config;
+    bypass_request request{.side = through.side,
+                           .protocol = wire::protocol_tcp,
+                           .client = connection.peer.address,
+                           .asked = {},
+                           .server_port = ctx_.rule_of(through).target_port(through.port)};
+    if (through.side == rule_side::guest || config.host_loopback_to_namespace) // or what was asked does not matter
+        if (const auto local = os::local_endpoint(connection.fd.get()))
+            request.asked = local->address;
+    const auto to = bypass_destination(request, config.host_loopback_to_namespace, ctx_.guest.addresses(), config.guest_rules);
+    return to ? std::optional{endpoint{*to, request.server_port}} : std::nullopt;
 }
 
 void tcp_splice::from_listener(os::accepted connection, const listener_name& through, instant now) noexcept
 {
     const auto to = destination(connection, through);
-    const auto port = ctx_.rule_of(through).target_port(through.port);
     const unsigned side = through.side == rule_side::host ? host_end : guest_end;
-    auto* f = to ? open(connection, side, {*to, port}, now) : nullptr;
+    auto* f = to ? open(connection, side, *to, now) : nullptr;
     if (f == nullptr) {
         ctx_.counters.add(counter::splice_refused);
         return os::reset_on_close(connection.fd.get());

@@ -101,8 +101,8 @@ private:
 
     // tcp_splice.cpp
     [[nodiscard]] splice_flow* open(os::accepted& connection, unsigned side, const endpoint& to, instant now) noexcept;
-    [[nodiscard]] std::optional<ip_address> destination(const os::accepted& connection,
-                                                        const listener_name& through) const noexcept;
+    [[nodiscard]] std::optional<endpoint> destination(const os::accepted& connection,
+                                                      const listener_name& through) const noexcept;
     [[nodiscard]] os::unique_fd take_socket(const splice_flow& f, instant now) noexcept;
     void wait_for_socket(splice_flow& f, instant now) noexcept;
     void connect(splice_flow& f, os::unique_fd socket, instant now) noexcept;

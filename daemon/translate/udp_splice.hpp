@@ -72,7 +72,7 @@ public:
 private:
     // udp_splice_open.cpp
     [[nodiscard]] static flow_key key_of(const listener_name& through, const os::incoming& in) noexcept;
-    [[nodiscard]] endpoint server_of(const listener_name& through, const ip_address& asked) const noexcept;
+    [[nodiscard]] std::optional<endpoint> server_of(const listener_name& through, const os::incoming& in) const noexcept;
     [[nodiscard]] udp_splice_flow* open(const flow_key& key, const listener_name& through, const os::incoming& in,
                                         instant now) noexcept;
     [[nodiscard]] os::result<os::unique_fd> make_socket(rule_side side, ip_family family) noexcept;

@@ -4,6 +4,7 @@
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/tcp_splice.hpp"
 #include "daemon/translate/udp_splice.hpp"
+#include "proto/forward/bypass.hpp"
 #include "proto/wire/protocol.hpp"
 
 #include <algorithm>
@@ -19,11 +20,6 @@ constexpr octet asked_in_namespace = 0x80; ///< beside the protocol in a key: bo
 
 constexpr ip_address any(ip_family family) noexcept { return family == ip_family::ipv4 ? ip_address::v4(0) : ip_address{}; }
 
-constexpr ip_address loopback(ip_family family) noexcept
-{
-    return family == ip_family::ipv4 ? ip_address::v4(127, 0, 0, 1) : ip_address::v6({0, 0, 0, 0, 0, 0, 0, 1});
-}
-
 } // namespace
 
 bool udp_splice::takes(const listener_name& through, const endpoint& peer) const noexcept
@@ -37,24 +33,23 @@ flow_key udp_splice::key_of(const listener_name& through, const os::incoming& in
     return {in.local, in.source.address, through.port, in.source.port, static_cast<octet>(wire::protocol_udp | side)};
 }
 
-/// From the namespace, the same loopback address of the host. From the host, the namespace's public address, as servers there may
-/// listen on that alone.
-endpoint udp_splice::server_of(const listener_name& through, const ip_address& asked) const noexcept
+std::optional<endpoint> udp_splice::server_of(const listener_name& through, const os::incoming& in) const noexcept
 {
-    const auto port = ctx_.rule_of(through).target_port(through.port);
-    if (through.side == rule_side::guest || (ctx_.config.host_loopback_to_namespace && asked.is_loopback()))
-        return {asked, port};
-    const auto family = asked.family();
-    const auto guest = family == ip_family::ipv4 ? ctx_.guest.v4() : ctx_.guest.v6();
-    return {guest.is_unspecified() || ctx_.config.host_loopback_to_namespace ? loopback(family) : guest, port};
+    const auto& config = ctx_.config;
+    const bypass_request request{.side = through.side,
+                                 .protocol = wire::protocol_udp,
+                                 .client = in.source.address,
+                                 .asked = in.local,
+                                 .server_port = ctx_.rule_of(through).target_port(through.port)};
+    const auto to = bypass_destination(request, config.host_loopback_to_namespace, ctx_.guest.addresses(), config.guest_rules);
+    return to ? std::optional{endpoint{*to, request.server_port}} : std::nullopt;
 }
 
 void udp_splice::from_listener(const listener_name& through, const os::incoming& in, bytes_view payload, instant now) noexcept
 {
-    const bool loopbacks = in.source.address.is_loopback() && in.local.is_loopback();
     if (in.truncated)
         return ctx_.counters.drop(drop_reason::truncated);
-    if (in.source.port == 0 || (through.side == rule_side::guest && !loopbacks))
+    if (in.source.port == 0)
         return ctx_.counters.drop(drop_reason::no_translation);
     const auto key = key_of(through, in);
     auto* f = flows_.find(key);
@@ -70,10 +65,14 @@ void udp_splice::from_listener(const listener_name& through, const os::incoming&
 
 udp_splice_flow* udp_splice::open(const flow_key& key, const listener_name& through, const os::incoming& in, instant now) noexcept
 {
-    const auto server = server_of(through, in.local);
+    const auto server = server_of(through, in);
+    if (!server) {
+        ctx_.counters.drop(drop_reason::no_translation);
+        return nullptr;
+    }
     if (!ctx_.reserve_datagram_sockets(sockets_of_flow))
         return nullptr;
-    const flow_key shown{server.address, in.source.address, server.port, in.source.port, wire::protocol_udp};
+    const flow_key shown{server->address, in.source.address, server->port, in.source.port, wire::protocol_udp};
     auto* f = ctx_.open_splice(shown, now, [&] { return flows_.insert(key); });
     if (f == nullptr) {
         ctx_.release_datagram_sockets(sockets_of_flow);
@@ -81,7 +80,7 @@ udp_splice_flow* udp_splice::open(const flow_key& key, const listener_name& thro
     }
     f->through = through;
     f->between = {in.source, in.local};
-    f->server = server;
+    f->server = *server;
     ctx_.counters.add(counter::udp_splices_opened);
     report(report::event_kind::flow_opened, *f, now);
     auto done = open_far(*f);

@@ -53,6 +53,12 @@ public:
         return a;
     }
 
+    /// 127.0.0.1 or ::1.
+    static constexpr ip_address loopback(ip_family family) noexcept
+    {
+        return family == ip_family::ipv4 ? v4(127, 0, 0, 1) : v6({0, 0, 0, 0, 0, 0, 0, 1});
+    }
+
     [[nodiscard]] constexpr bool is_v4() const noexcept
     {
         for (std::size_t i = 0; i < 10; ++i)
@@ -77,7 +83,7 @@ public:
     /// 127.0.0.0/8 or ::1.
     [[nodiscard]] constexpr bool is_loopback() const noexcept
     {
-        return is_v4() ? octets_[12] == 127 : *this == v6({0, 0, 0, 0, 0, 0, 0, 1});
+        return is_v4() ? octets_[12] == 127 : *this == loopback(ip_family::ipv6);
     }
     /// 224.0.0.0/4 or ff00::/8.
     [[nodiscard]] constexpr bool is_multicast() const noexcept

@@ -252,9 +252,9 @@ private:
         if (!loopback_by_address)
             return add_on(binding_.address);
         if (context_.enabled.ipv4)
-            if (auto refused = add_on(ip_address::v4(127, 0, 0, 1)))
+            if (auto refused = add_on(ip_address::loopback(ip_family::ipv4)))
                 return refused;
-        return context_.enabled.ipv6 ? add_on(ip_address::v6({0, 0, 0, 0, 0, 0, 0, 1})) : std::nullopt;
+        return context_.enabled.ipv6 ? add_on(ip_address::loopback(ip_family::ipv6)) : std::nullopt;
     }
 
     std::optional<spec_refusal> add_on(const std::optional<ip_address>& address) noexcept

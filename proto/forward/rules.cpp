@@ -5,9 +5,6 @@
 namespace tapioca {
 namespace {
 
-constexpr ip_address loopback4 = ip_address::v4(127, 0, 0, 1);
-constexpr ip_address loopback6 = ip_address::v6({0, 0, 0, 0, 0, 0, 0, 1});
-
 bool is_set(const ip_address& a) noexcept { return !a.is_unspecified(); }
 
 bool is_query(octet protocol, std::uint16_t port) noexcept
@@ -22,13 +19,14 @@ endpoint outbound_destination(const translation& t, octet protocol, const endpoi
     const bool v4 = remote.address.is_v4();
     const auto& forward = v4 ? t.dns_forward4 : t.dns_forward6;
     const auto& loopback = v4 ? t.map_host_loopback4 : t.map_host_loopback6;
-    const auto& guest = v4 ? t.map_guest_addr4 : t.map_guest_addr6;
+    const auto& map_guest = v4 ? t.map_guest_addr4 : t.map_guest_addr6;
+    const auto& guest = v4 ? t.guest4 : t.guest6; // none in IPv6 if the host has no address to share
     if (is_set(forward) && remote.address == forward && is_query(protocol, remote.port))
         return {v4 ? t.dns_host4 : t.dns_host6, remote.port};
     if (is_set(loopback) && remote.address == loopback)
-        return {v4 ? loopback4 : loopback6, remote.port};
-    if (is_set(guest) && remote.address == guest)
-        return {v4 ? t.guest4 : t.guest6, remote.port};
+        return {ip_address::loopback(remote.address.family()), remote.port};
+    if (is_set(map_guest) && is_set(guest) && remote.address == map_guest)
+        return {guest, remote.port};
     return remote;
 }
 
@@ -47,7 +45,7 @@ std::optional<ip_address> known_source(const translation& t, const ip_address& p
     const auto& loopback = v4 ? t.map_host_loopback4 : t.map_host_loopback6;
     const auto& guest = v4 ? t.guest4 : t.guest6;
     const auto& map_guest = v4 ? t.map_guest_addr4 : t.map_guest_addr6;
-    if (peer == (v4 ? loopback4 : loopback6) && is_set(loopback))
+    if (peer == ip_address::loopback(peer.family()) && is_set(loopback))
         return loopback;
     if (is_set(guest) && peer == guest && is_set(map_guest))
         return map_guest;

@@ -76,7 +76,7 @@ void segmenter::patch_transport(octet* frame, std::size_t length) const noexcept
     const auto header = headers_.size() - vnet_.csum_start;
     octet* const checksum = transport + vnet_.csum_offset;
     // The pseudo-header's sum has the length of the whole in it: RFC 1624 equation 3, on a sum that is not inverted.
-    const auto whole = static_cast<std::uint16_t>(header + payload_.size()), part = static_cast<std::uint16_t>(header + length);
+    const auto whole = folded(header + payload_.size()), part = static_cast<std::uint16_t>(header + length);
     store<be16>(checksum, folded(std::uint64_t{load<be16>(checksum)} + static_cast<std::uint16_t>(~whole) + part));
     if (vnet_.gso_type == wire::vnet_gso_udp_l4)
         return store<be16>(transport + offsetof(wire::udp_header, length), part);

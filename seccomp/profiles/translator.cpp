@@ -1,45 +1,59 @@
-// The data plane and the control plane, in both modes. Each call carries the tag `syscalls:` beside the wrapper that makes it; a
-// lint test compares the two.
+// The data plane and the control plane. Each call carries the tag `syscalls:` beside the wrapper that makes it; a lint test
+// compares the two.
 #include "seccomp/filter.hpp"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 namespace tapioca::seccomp {
 namespace {
 
-constexpr std::uint64_t all_bits = ~std::uint64_t{0};
-constexpr argument_test ipv4_family[] = {{0, all_bits, AF_INET}};
-constexpr argument_test ipv6_family[] = {{0, all_bits, AF_INET6}};
+constexpr int socket_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+
+constexpr argument_test flagged[] = {{3, socket_flags}};
+constexpr argument_test write_half[] = {{1, SHUT_WR}};
+constexpr argument_test tcp4[] = {{0, AF_INET}, {1, SOCK_STREAM | socket_flags}, {2, IPPROTO_TCP}};
+constexpr argument_test tcp6[] = {{0, AF_INET6}, {1, SOCK_STREAM | socket_flags}, {2, IPPROTO_TCP}};
+constexpr argument_test udp4[] = {{0, AF_INET}, {1, SOCK_DGRAM | socket_flags}, {2, IPPROTO_UDP}};
+constexpr argument_test udp6[] = {{0, AF_INET6}, {1, SOCK_DGRAM | socket_flags}, {2, IPPROTO_UDP}};
+constexpr argument_test echo4[] = {{0, AF_INET}, {1, SOCK_DGRAM | socket_flags}, {2, IPPROTO_ICMP}};
+constexpr argument_test echo6[] = {{0, AF_INET6}, {1, SOCK_DGRAM | socket_flags}, {2, IPPROTO_ICMPV6}};
 
 constexpr allowed_call calls[] = {
-    {"accept4", "tcp_listener", "a connection from the host's side"},
+    {"accept4", "tcp_listener", "a connection from the host's side", task::every, flagged},
     {"bind", "translators", "outbound address, source port of a datagram, echo identifier"},
     {"clock_gettime", "worker, control, log", "the clock of a turn; the vDSO asks the kernel where it cannot read the counter"},
     {"close", "unique_fd", "the end of a flow"},
     {"connect", "translators", "one connected socket a flow"},
     {"epoll_ctl", "poller, control", "a flow's socket is registered once"},
-    {"epoll_pwait", "poller, control", "the wait of a turn; the name of epoll_wait on newer architectures"},
+#ifdef __NR_epoll_wait
     {"epoll_wait", "poller, control", "the wait of a turn"},
-    {"ftruncate", "file_sink", "the log file's cap"},
-    {"getpeername", "tcp_listener", "who connects"},
+#else // what the C library makes of it on newer architectures
+    {"epoll_pwait", "poller, control", "the wait of a turn"},
+#endif
+    {"ftruncate", "file_sink", "the log file's cap", task::log_file},
+    {"getpeername", "to_guest", "the peer of a flow's socket", task::guest},
     {"getsockname", "translators", "the port that the kernel chose"},
-    {"getsockopt", "translators", "SO_ERROR, TCP_INFO"},
-    {"pread64", "file_sink", "the log file's cap: the younger part moves to the front"},
-    {"pwrite64", "file_sink", "a line of the log file"},
+    {"pread64", "file_sink", "the log file's cap: the younger part moves to the front", task::log_file},
+    {"pwrite64", "file_sink", "a line of the log file", task::log_file},
     {"read", "tun_queue, mailbox, control", "frames, eventfds, signals, inotify"},
     {"recvfrom", "translators", "data of a socket"},
     {"recvmmsg", "translators", "datagrams of a socket"},
     {"recvmsg", "translators", "data of a socket, its error queue"},
     {"sendmmsg", "translators", "datagrams to a socket"},
-    {"sendmsg", "translators", "data to a socket"},
+    {"sendmsg", "tcp_translator", "data to a socket", task::guest},
     {"sendto", "translators, syslog_sink", "data to a socket, a line to syslog"},
-    {"setsockopt", "translators", "options of a flow's socket"},
-    {"shutdown", "tcp_translator", "half of a connection ends"},
-    {"socket", "translators", "a flow's socket", ipv4_family},
-    {"socket", "translators", "a flow's socket", ipv6_family},
-    {"timerfd_settime", "deadline, control", "one timer a worker"},
+    {"shutdown", "tcp_translator", "half of a connection ends", task::every, write_half},
+    {"socket", "translators", "a flow's socket", task::every, tcp4},
+    {"socket", "translators", "a flow's socket", task::every, tcp6},
+    {"socket", "translators", "a flow's socket", task::every, udp4},
+    {"socket", "translators", "a flow's socket", task::every, udp6},
+    {"socket", "echo_translator", "a flow's socket", task::guest, echo4},
+    {"socket", "echo_translator", "a flow's socket", task::guest, echo6},
+    {"timerfd_settime", "control", "its timers"},
     {"write", "tun_queue, mailbox, control, log", "frames, eventfds, stderr, readiness"},
-    {"writev", "capture_queue", "a frame in the capture file"},
+    {"writev", "capture_queue", "a frame in the capture file", task::capture},
 };
 
 } // namespace

@@ -10,7 +10,7 @@ findings=$work/findings/$target
 mkdir -p "$grown" "$findings"
 [ -d "$seeds" ] || seeds=
 verdict=ok
-"$program" -max_total_time="${TAPIOCA_FUZZ_SECONDS:-60}" -timeout=10 -print_final_stats=1 -artifact_prefix="$findings/" \
+"$program" -max_total_time="${TAPIOCA_FUZZ_SECONDS:-60}" -timeout=60 -print_final_stats=1 -artifact_prefix="$findings/" \
     "$grown" ${seeds:+"$seeds"} > "$findings/log" 2>&1 || verdict=FAILED
 runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$findings/log")
 printf '%-12s %12s runs  %s\n' "$target" "${runs:-?}" "$verdict"

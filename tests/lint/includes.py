@@ -13,7 +13,8 @@ PROTO_STANDARD = set("""algorithm array bit chrono climits compare concepts cstd
 memory numeric optional ranges ratio span string_view tuple type_traits utility variant version""".split())
 
 # Own headers: top folder -> top folders that it may include. tests may include everything, nothing may include tests.
-MAY_INCLUDE = {"proto": {"proto"}, "seccomp": {"seccomp"}, "qrap": {"qrap", "proto"}, "daemon": {"daemon", "proto", "seccomp"}}
+MAY_INCLUDE = {"proto": {"proto"}, "seccomp": {"seccomp"}, "qrap": {"qrap", "proto"}, "daemon": {"daemon", "proto", "seccomp"},
+               "doc": {"doc", "daemon"}}
 
 # Headers of the system and of libraries: pattern -> the places that may know them.
 KERNEL = ("daemon/os/", "daemon/tap/", "daemon/netns/", "daemon/loop/poller", "seccomp/", "qrap/")

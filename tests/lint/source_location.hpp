@@ -1,4 +1,5 @@
-// For the tidy build only: libstdc++ 12 declares std::source_location if the compiler has a built-in that clang 14 lacks.
+// For the builds with clang, tidy and fuzz: libstdc++ 12 declares std::source_location if the compiler has a built-in that clang
+// 14 lacks.
 #pragma once
 
 #if !__has_builtin(__builtin_source_location)

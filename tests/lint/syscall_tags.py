@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The system-call filter is the union of the tags beside the wrappers: what a wrapper in daemon/ says it calls is allowed by a line in
-seccomp/profiles, and what a line allows is called by a wrapper. The libraries' own calls and the sanitizers' have tables without tags."""
+seccomp/profiles, and what a line allows is called by a wrapper. The libraries' own calls and the sanitizers' have tables without tags.
+Options of sockets are compared one by one: setsockopt and getsockopt are allowed for those in options.cpp only."""
 import re
 
 import lint
@@ -17,6 +18,47 @@ BEFORE_THE_SEAL = {
     "newfstatat": "resolv.conf is read at start",
     "uname": "the host's name is read at start",
 }
+
+# The options of sockets: level and name. A wrapper's call, and a line of the table, which has one list for each of the two calls.
+OPTION = r"(SOL_\w+|IPPROTO_\w+),\s*(\w+)"
+CALLS = {"setsockopt": re.compile(r"\bset(?:sockopt)?\(\s*\w[\w.>()-]*?,\s*" + OPTION),
+         "getsockopt": re.compile(r"\bget(?:sockopt)?\(\s*\w[\w.>()-]*?,\s*" + OPTION)}
+LISTS = {"setsockopt": "set_options", "getsockopt": "read_options"}
+OPTIONS = "seccomp/profiles/options.cpp"
+
+# Read at start only.
+OPTIONS_BEFORE_THE_SEAL = {
+    ("getsockopt", "SO_TYPE"): "of the descriptor that was inherited",
+    ("getsockopt", "IP_TTL"): "the usual one",
+    ("setsockopt", "SO_SNDTIMEO"): "of the log's socket",
+    ("setsockopt", "type"): "netlink's",
+}
+
+
+def listed_options(root, call):
+    text = (root / OPTIONS).read_text() if (root / OPTIONS).exists() else ""
+    found = re.search(LISTS[call] + r"\[\] = \{\n(.*?)\n\};", text, re.S)
+    return set(re.findall(r"^\s*\{" + OPTION, found.group(1), re.M)) if found else set()
+
+
+def used_options(root, call):
+    """(level, name) -> the first file that sets or reads it."""
+    found = {}
+    for path in lint.files(root, ".hpp", ".cpp"):
+        if path.parts[0] == "daemon":
+            for option in CALLS[call].findall(lint.read(root, path) or ""):
+                found.setdefault(option, path)
+    return found
+
+
+def check_options(root):
+    for call in CALLS:
+        used, listed = used_options(root, call), listed_options(root, call)
+        for level, name in sorted(used):
+            if (level, name) not in listed and (call, name) not in OPTIONS_BEFORE_THE_SEAL:
+                yield f"{used[level, name]}: {call} of {level}, {name}, which no line of {OPTIONS} allows"
+        for level, name in sorted(listed - set(used)):
+            yield f"{OPTIONS}: allows {call} of {level}, {name}, which no wrapper makes"
 
 
 def tags(root):
@@ -43,7 +85,10 @@ def lines(root, tables):
 
 def check(root):
     tagged, allowed, untagged = tags(root), lines(root, TAGGED), lines(root, UNTAGGED)
-    complaints = []
+    complaints = list(check_options(root))
+    for call in CALLS:
+        if listed_options(root, call):
+            allowed[call] = ("options.cpp", "wrappers", "options")
     for name, path in sorted(tagged.items()):
         if name in allowed and name in BEFORE_THE_SEAL:
             complaints.append(f"syscall_tags.py: {name} is allowed in {allowed[name][0]}, so it is no matter of start-up alone")
@@ -60,6 +105,10 @@ def check(root):
     return complaints
 
 
+def options(first, second):
+    return f"constexpr socket_option set_options[] = {{\n{first}\n}};\nconstexpr socket_option read_options[] = {{\n{second}\n}};\n"
+
+
 def profile(*entries):
     return "".join('    {"%s", "%s", "%s"},\n' % entry for entry in entries)
 
@@ -72,7 +121,15 @@ VIOLATIONS = [
     ("lacks who or why", {**WRAPPER, **PROFILE, "seccomp/profiles/runtime.cpp": profile(("brk", "libc", " "))}),
     ("is in translator.cpp already", {**WRAPPER, **PROFILE, "seccomp/profiles/runtime.cpp": profile(("read", "libc", "reads"))}),
 ]
-CLEAN = {**WRAPPER, **PROFILE, "seccomp/profiles/runtime.cpp": profile(("brk", "libc", "heap"))}
+SETTER = "// syscalls: setsockopt\nint g() { return set(fd->get(), SOL_SOCKET, SO_LINGER, 1); }\n"
+READER = "// syscalls: getsockopt\nint h() { return ::getsockopt(fd, SOL_SOCKET,\n SO_ERROR, &e, &n); }\n"
+VIOLATIONS += [
+    ("setsockopt of SOL_SOCKET, SO_LINGER, which no line", {"daemon/os/a.cpp": SETTER, OPTIONS: options('    {SOL_SOCKET, SO_MARK, "w"},', "")}),
+    ("allows setsockopt of SOL_SOCKET, SO_MARK, which no wrapper", {"daemon/os/a.cpp": SETTER, OPTIONS: options('    {SOL_SOCKET, SO_MARK, "w"},', "")}),
+    ("getsockopt of SOL_SOCKET, SO_ERROR, which no line", {"daemon/os/a.cpp": READER, OPTIONS: options("", '    {SOL_SOCKET, SO_DOMAIN, "w"},')}),
+]
+CLEAN = {**WRAPPER, **PROFILE, "seccomp/profiles/runtime.cpp": profile(("brk", "libc", "heap")), "daemon/os/a.cpp": SETTER, "daemon/os/b.cpp": READER,
+         OPTIONS: options('    {SOL_SOCKET, SO_LINGER, "w"},', '    {SOL_SOCKET, SO_ERROR, "w"},')}
 
 if __name__ == "__main__":
     lint.main(check, VIOLATIONS, CLEAN)

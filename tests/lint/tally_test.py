@@ -33,6 +33,11 @@ SKIP = ('status="notrun"', '<skipped message="SKIP_RETURN_CODE=77"/>')
 
 
 class Tally(unittest.TestCase):
+    def test_a_step_that_could_not_run_is_skipped_and_says_why(self):
+        counts, printed = tallied([("a", RUN, "fine")], steps="passed tidy\nskipped try-deb: needs a mirror\n")
+        self.assertEqual(counts, (2, 0, 1))
+        self.assertIn("skipped  try-deb: needs a mirror", printed)
+
     def test_outcomes(self):
         self.assertEqual(tallied([("a", RUN, "fine")])[0], (1, 0, 0))
         self.assertEqual(tallied([("a", FAIL, "bad")])[0], (0, 1, 0))

@@ -66,6 +66,14 @@ class Socket(unittest.TestCase):
         self.assertEqual(second.stop(), 0)
         self.assertTrue(os.path.exists(first.path), "whoever chose the path removes it")
 
+    def test_what_is_no_socket_is_not_replaced(self):
+        for make in (lambda path: open(path, "w").write("precious"), os.mkdir, os.mkfifo, lambda path: os.symlink("/etc/passwd", path)):
+            path = f"{self.host.dir}/precious{time.monotonic_ns()}"
+            make(path)
+            before = os.lstat(path)
+            self.assertIn("already in use", self.refusal("-s", path))
+            self.assertEqual(os.lstat(path), before)
+
     def test_a_path_that_cannot_be_is_refused(self):
         self.assertIn("Invalid socket path", self.refusal("-s", f"{self.host.dir}/{'x' * 108}"))
         self.assertNotEqual(self.refusal("-s", f"{self.host.dir}/nowhere/socket"), "")

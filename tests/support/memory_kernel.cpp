@@ -38,7 +38,7 @@ os::event memory_socket::readiness() const
     if (at == stage::fresh || at == stage::connecting)
         return e;
     const bool over = at == stage::over;
-    e.readable = !received.empty() || peer_finished || over;
+    e.readable = !received.empty() || !arrived.empty() || peer_finished || over;
     e.writable = over || write_shut || (send_room() >= send_limit / 3 && send_room() != 0);
     e.closed_by_peer = peer_finished || over;
     e.error = error != 0 || !error_queue.empty();
@@ -73,6 +73,17 @@ memory_socket* memory_kernel::make_socket()
     auto& s = sockets_.emplace_back();
     s.fd = first_fd + static_cast<int>(sockets_.size()) - 1;
     return &s;
+}
+
+/// Datagram sockets need no peer to be ready.
+memory_socket* memory_kernel::make_datagram_socket()
+{
+    auto* s = make_socket();
+    if (s != nullptr) {
+        s->datagrams = true;
+        s->at = memory_socket::stage::connected;
+    }
+    return s;
 }
 
 memory_socket* memory_kernel::find(int fd)
@@ -111,7 +122,8 @@ std::size_t memory_kernel::collect(const os::poller& watcher, std::span<os::even
             break;
         s->news = false;
         const auto e = s->readiness();
-        if (e.readable || e.writable || e.closed_by_peer || e.error)
+        const bool writable = e.writable && s->edge; // what is level-triggered waits for input
+        if (e.readable || writable || e.closed_by_peer || e.error)
             into[count++] = e;
     }
     return count;
@@ -167,6 +179,14 @@ std::vector<octet> memory_kernel::peer_takes(memory_socket& s, std::size_t count
 void memory_kernel::peer_finishes(memory_socket& s)
 {
     s.peer_finished = true;
+    s.news = true;
+}
+
+void memory_kernel::datagram_arrives(memory_socket& s, memory_datagram d)
+{
+    if (s.closed || !s.datagrams)
+        return;
+    s.arrived.push_back(std::move(d));
     s.news = true;
 }
 

@@ -1,4 +1,5 @@
-// A kernel in memory: stream sockets with a peer behind each, readiness, and a clock that stands still until it is moved.
+// A kernel in memory: stream sockets with a peer behind each, datagram sockets, readiness, and a clock that stands still until it
+// is moved.
 //
 // memory_kernel_os.cpp defines the functions of daemon/os over the kernel that exists at the moment; a program that links it runs
 // the translators without a system call. What matters to them is as on Linux: peek offsets that move back when octets are
@@ -6,6 +7,7 @@
 // (tcp(7), epoll(7)).
 #pragma once
 
+#include "daemon/os/batch_io.hpp"
 #include "daemon/os/poller.hpp"
 #include "daemon/os/socket.hpp"
 #include "proto/base/bytes.hpp"
@@ -32,6 +34,14 @@ private:
     std::size_t front_ = 0;
 };
 
+/// What arrived at a datagram socket: one datagram, or several of `segment` octets and a last one that may be shorter.
+struct memory_datagram {
+    endpoint source;
+    ip_address destination; ///< unspecified: the socket's own
+    std::vector<octet> octets;
+    std::uint16_t segment = 0;
+};
+
 struct memory_socket {
     enum class stage : std::uint8_t { fresh, connecting, connected, over };
 
@@ -50,6 +60,8 @@ struct memory_socket {
     [[nodiscard]] bytes_view visible(std::size_t from) const;
     int error = 0; ///< SO_ERROR
     std::deque<os::queued_error> error_queue;
+    bool datagrams = false; ///< UDP or echo
+    std::deque<memory_datagram> arrived;
 
     bool peer_finished = false;
     bool write_shut = false;
@@ -85,13 +97,20 @@ public:
     instant clock{std::chrono::hours{1}};
     bool has_peek_offset = true;
     bool has_udp = false;
+    bool has_ping = false;
     int socket_fails = 0; ///< errno of the next calls that make a socket; 0: they succeed
     int watch_fails = 0;  ///< likewise for adding to a poller
+    int bind_fails = 0;   ///< likewise for binding to an address
+    int send_fails = 0;   ///< errno of the next `send_failures` datagrams that are sent
+    int send_failures = 0;
     /// What becomes of a connect: 0, EINPROGRESS, or an error at once. By default it takes until somebody decides.
     std::function<int(memory_socket&)> on_connect = [](memory_socket&) { return EINPROGRESS; };
+    /// A message that a datagram socket sends.
+    std::function<void(memory_socket&, const os::outgoing&)> on_datagram = [](memory_socket&, const os::outgoing&) {};
 
     // the program's side, behind daemon/os
     [[nodiscard]] memory_socket* make_socket();
+    [[nodiscard]] memory_socket* make_datagram_socket();
     [[nodiscard]] memory_socket* find(int fd); ///< null: not open
     bool close(int fd);                        ///< false: not a socket of this kernel
     std::size_t collect(const os::poller& watcher, std::span<os::event> into);
@@ -106,6 +125,7 @@ public:
     /// Takes up to `count` octets that the program sent.
     std::vector<octet> peer_takes(memory_socket& s, std::size_t count);
     void peer_finishes(memory_socket& s);
+    void datagram_arrives(memory_socket& s, memory_datagram d);
     void peer_resets(memory_socket& s, int error = ECONNRESET);
 
     /// News is reported in this order if it is set: for trying orders of events.

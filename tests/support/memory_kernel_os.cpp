@@ -27,9 +27,8 @@ memory_kernel& kernel() { return memory_kernel::now_running(); }
 
 boost::system::error_code failure(int error) { return {error, boost::system::system_category()}; }
 
-result<unique_fd> open()
+result<unique_fd> opened(const memory_socket* s)
 {
-    auto* s = kernel().make_socket();
     if (s == nullptr)
         return failure(kernel().socket_fails);
     return unique_fd{s->fd};
@@ -43,6 +42,25 @@ result<std::size_t> nothing_to_read(memory_socket& s)
     if (s.peer_finished || s.at == memory_socket::stage::over)
         return std::size_t{0};
     return failure(s.at == memory_socket::stage::connected ? EAGAIN : ENOTCONN);
+}
+
+/// A message leaves whole, or not at all.
+result<std::size_t> send_datagram(memory_socket& s, const outgoing& message)
+{
+    const test::uncounted_allocations quiet;
+    if (s.error != 0)
+        return failure(std::exchange(s.error, 0));
+    if (kernel().send_failures > 0) {
+        --kernel().send_failures;
+        return failure(kernel().send_fails);
+    }
+    std::size_t octets = 0;
+    for (const auto piece : message.pieces)
+        octets += piece.size();
+    if (octets > (1U << 16) - 1)
+        return failure(EMSGSIZE);
+    kernel().on_datagram(s, message);
+    return octets;
 }
 
 template <class Change>
@@ -60,17 +78,24 @@ result<void> with(int fd, Change change)
 instant now() noexcept { return kernel().clock; }
 duration since_1970() noexcept { return kernel().clock.time_since_epoch(); }
 
-result<unique_fd> tcp_socket(ip_family) noexcept { return open(); }
+result<unique_fd> tcp_socket(ip_family) noexcept { return opened(kernel().make_socket()); }
 result<unique_fd> udp_socket(ip_family) noexcept
 {
     if (kernel().has_udp)
-        return open();
+        return opened(kernel().make_datagram_socket());
     return failure(EAFNOSUPPORT);
 }
-result<unique_fd> ping_socket(ip_family) noexcept { return failure(EACCES); }
+result<unique_fd> ping_socket(ip_family) noexcept
+{
+    if (kernel().has_ping)
+        return opened(kernel().make_datagram_socket());
+    return failure(EACCES);
+}
 
 result<void> bind(int fd, const endpoint& local, unsigned) noexcept
 {
+    if (kernel().bind_fails != 0)
+        return failure(kernel().bind_fails);
     return with(fd, [&](memory_socket& s) { s.local = local; });
 }
 result<void> bind_to_device(int fd, std::string_view) noexcept
@@ -85,6 +110,8 @@ result<connect_progress> connect(int fd, const endpoint& remote, unsigned) noexc
     if (s == nullptr)
         return failure(EBADF);
     s->remote = remote;
+    if (s->datagrams)
+        return connect_progress::connected;
     s->at = memory_socket::stage::connecting;
     const int error = kernel().on_connect(*s);
     if (error == 0) {
@@ -185,6 +212,8 @@ result<std::size_t> send(int fd, std::span<const bytes_view> pieces) noexcept
         return failure(EPIPE);
     if (s->at != memory_socket::stage::connected)
         return failure(EAGAIN);
+    if (s->datagrams)
+        return send_datagram(*s, {.pieces = pieces, .segment = 0, .ttl = {}, .tos = {}});
     std::size_t sent = 0;
     for (auto piece : pieces.first(std::min(pieces.size(), most_pieces))) {
         const auto count = std::min(piece.size(), s->send_room());
@@ -236,22 +265,50 @@ result<void> set_udp_gro(int fd) noexcept { return share_port(fd); }
 result<void> set_fragmentation(int fd, ip_family, fragmentation) noexcept { return share_port(fd); }
 result<std::uint32_t> path_mtu(int, ip_family) noexcept { return 65535U; }
 /// As on Linux, the socket's error goes with the last entry.
-result<queued_error> take_queued_error(int fd, bytes_span) noexcept
+result<queued_error> take_queued_error(int fd, bytes_span payload) noexcept
 {
     const test::uncounted_allocations quiet;
     auto* s = kernel().find(fd);
     if (s == nullptr || s->error_queue.empty())
         return failure(EAGAIN);
-    const auto entry = s->error_queue.front();
+    auto entry = s->error_queue.front();
+    entry.length = std::min(entry.length, payload.size());
+    std::fill_n(payload.begin(), entry.length, octet{0});
     s->error_queue.pop_front();
     s->error = s->error_queue.empty() ? 0 : s->error;
     return entry;
 }
 
-result<std::size_t> send_batch(int, ip_family, std::span<const outgoing>) noexcept { return failure(EBADF); }
-result<std::size_t> receive_batch(int, std::span<const bytes_span>, std::span<incoming>, want_addresses) noexcept
+result<std::size_t> send_batch(int fd, ip_family, std::span<const outgoing> messages) noexcept
 {
-    return failure(EAGAIN);
+    auto* s = kernel().find(fd);
+    if (s == nullptr || !s->datagrams)
+        return failure(EBADF);
+    for (std::size_t i = 0; i < messages.size(); ++i)
+        if (const auto sent = send_datagram(*s, messages[i]); !sent)
+            return i != 0 ? result<std::size_t>{i} : sent;
+    return messages.size();
+}
+
+result<std::size_t> receive_batch(int fd, std::span<const bytes_span> buffers, std::span<incoming> into, want_addresses) noexcept
+{
+    auto* s = kernel().find(fd);
+    if (s == nullptr || !s->datagrams)
+        return failure(EBADF);
+    if (s->error != 0)
+        return failure(std::exchange(s->error, 0));
+    const test::uncounted_allocations quiet;
+    std::size_t count = 0;
+    for (; count < std::min(buffers.size(), into.size()) && !s->arrived.empty(); ++count) {
+        const auto& d = s->arrived.front();
+        const auto length = std::min(d.octets.size(), buffers[count].size());
+        std::copy_n(d.octets.begin(), length, buffers[count].begin());
+        into[count] = {length, d.segment, length != d.octets.size(), d.source, d.destination, d.destination};
+        s->arrived.pop_front();
+    }
+    if (count == 0)
+        return failure(EAGAIN);
+    return count;
 }
 
 result<accepted> accept(int) noexcept { return failure(EAGAIN); }

@@ -75,9 +75,9 @@ def add_up(directory, required):
     steps = directory / "steps"
     for line in steps.read_text().splitlines() if steps.exists() else []:
         outcome, name = line.split(" ", 1)
-        passed, failed = passed + (outcome == "passed"), failed + (outcome == "failed")
-        if outcome == "failed":
-            print(f"FAILED   {name}")
+        passed, failed, skipped = passed + (outcome == "passed"), failed + (outcome == "failed"), skipped + (outcome == "skipped")
+        if outcome != "passed":
+            print(f"FAILED   {name}" if outcome == "failed" else f"skipped  {name}")
     for label in required:
         if label not in heard:
             print(f"FAILED   no test with the label {label} ran")

@@ -34,9 +34,9 @@ constexpr wrong_value refusals[] = {
     {"-a ff02::1", "Invalid guest address: ff02::1"},
     {"-a ::", "Invalid guest address: ::"},
     {"-a host", "Invalid guest address: host"},
-    {"-a 10.0.0.1/33", "Invalid prefix length: 33"},
-    {"-a fc00::1/129", "Invalid prefix length: 129"},
-    {"-a 10.0.0.1/", "Invalid prefix length: "},
+    {"-a 10.0.0.1/33", "Invalid prefix length: 10.0.0.1/33"},
+    {"-a fc00::1/129", "Invalid prefix length: fc00::1/129"},
+    {"-a 10.0.0.1/", "Invalid guest address: 10.0.0.1/"},
     {"-a 10.0.0.1/24 -n 24", "Redundant prefix length specification"},
     {"-n 24 -a 10.0.0.1/24", "Redundant prefix length specification"},
     {"-n 33", "Invalid prefix length: 33"},
@@ -51,7 +51,6 @@ constexpr wrong_value refusals[] = {
     {"-o ::ffff:1.2.3.4", "Invalid or redundant outbound address: ::ffff:1.2.3.4"},
     {"-o ff02::1", "Invalid or redundant outbound address: ff02::1"},
     {"-o 0.0.0.0", "Invalid or redundant outbound address: 0.0.0.0"},
-    {"-o 10.0.0.1 -o 10.0.0.2", "Invalid or redundant outbound address: 10.0.0.2"},
     {"--outbound-if4 sixteen_letters_", "Invalid interface name: sixteen_letters_"},
     {"--outbound-if6 ''", "Invalid interface name: "},
     {"-D host", "Cannot use DNS address host"},
@@ -116,8 +115,9 @@ TEST_CASE("--runas takes numbers, numbers with a group, and names")
 
 TEST_CASE("the guest's addresses, prefix, gateway and MTU")
 {
-    const options o = parse("pasta -a 10.1.2.3 -a fc00::1 -a 172.16.0.9/12 -a fc00::2/48 -g 172.16.0.1 -g fe80::1 -m 1500 "
-                            "-M 02:00:00:00:00:01 -i eth7 -o 127.0.0.1 -o fc00::7 --outbound-if4 e4 --outbound-if6 e6");
+    const options o =
+        parse("pasta -a 10.1.2.3 -a fc00::1 -a 172.16.0.9/12 -a fc00::2/48 -g 172.16.0.1 -g fe80::1 -m 1500 "
+              "-M 02:00:00:00:00:01 -i eth7 -o 10.0.0.1 -o 127.0.0.1 -o fc00::7 --outbound-if4 e4 --outbound-if6 e6");
     CHECK(o.address4 == ip("172.16.0.9"));
     CHECK(o.address6 == ip("fc00::2"));
     CHECK(o.prefix_length4 == 12);

@@ -55,7 +55,7 @@ TEST_CASE("sockets that come while a worker looks for some are seen")
     sockets.bell = &common.mailboxes[0];
     const auto alone = std::make_unique<worker>(common, 0, no_tap{}, -1, &sockets);
     alone->listen({std::move(*front), {rule_side::host, 0, at.port, wire::protocol_tcp}});
-    alone->start();
+    alone->start([] {});
     const auto client = os::tcp_socket(ip_family::ipv4);
     REQUIRE(client.has_value());
     REQUIRE(os::connect(client->get(), at).has_value());

@@ -53,6 +53,17 @@ TEST_CASE("a route message is read, copied without what is the host's alone, and
     CHECK(copied->metric == 100);
 }
 
+TEST_CASE("an output interface that is cut short is let be, and so is what stands behind it")
+{
+    auto message = route_message();
+    message.attribute(RTA_OIF, nullptr, 0);
+    message.attribute(RTA_PRIORITY, std::uint32_t{200});
+    os::set_output(message, 3);
+    const auto route = os::parse_route(message.raw());
+    REQUIRE(route.has_value());
+    CHECK(route->metric == 200);
+}
+
 TEST_CASE("routes of other tables and kinds are not for us")
 {
     auto message = route_message();

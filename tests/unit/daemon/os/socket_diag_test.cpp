@@ -75,6 +75,14 @@ public:
     }
     script& done(std::uint32_t sequence, std::uint16_t flags = NLM_F_MULTI) { return message(NLMSG_DONE, sequence, 0, flags); }
     script& error(std::uint32_t sequence, int number) { return message(NLMSG_ERROR, sequence, nlmsgerr{-number, nlmsghdr{}}, 0); }
+    /// A message's header alone, with a length that is not true.
+    script& length(std::uint32_t sequence, std::uint32_t octets)
+    {
+        message(SOCK_DIAG_BY_FAMILY, sequence, 0);
+        const auto at = datagram_.size() - NLMSG_SPACE(sizeof(int));
+        std::memcpy(datagram_.data() + at, &octets, sizeof octets);
+        return *this;
+    }
     void send()
     {
         REQUIRE(::send(peer_.get(), datagram_.data(), datagram_.size(), 0) == static_cast<ssize_t>(datagram_.size()));
@@ -234,6 +242,20 @@ TEST_CASE("a kernel that is busy with a forgotten dump is asked again when that 
     CHECK(s.diag.add_bound_ports(tcp, ports).has_value());
     CHECK_FALSE(ports.test(80));
     CHECK(ports.test(82));
+}
+
+TEST_CASE("a message that claims more octets than there are, or than there can be, ends what was read")
+{
+    for (const std::uint32_t claimed : {0U, 15U, 4096U, 0x7fff'fff0U, 0x8000'0000U, 0xffff'fff0U}) {
+        script s;
+        s.port(1, 1001).length(1, claimed).port(1, 1002).send();
+        s.done(1).send();
+        s.done(2).send();
+        port_set ports;
+        CHECK(s.diag.add_bound_ports(tcp, ports).has_value());
+        CHECK(ports.test(1001));
+        CHECK_FALSE(ports.test(1002));
+    }
 }
 
 TEST_CASE("a part that was cut off is an error, and the rest of the dump is not left over")

@@ -66,6 +66,16 @@ TEST_CASE("the mapped guest address leads to the host's own use of it")
     CHECK(outbound(t, a6(2), 80).address == a6(0x10));
 }
 
+TEST_CASE(
+    "the mapped guest address leads nowhere else while the guest has none: an unspecified destination is the host's loopback")
+{
+    auto t = everything();
+    t.guest4 = t.guest6 = {};
+    CHECK(outbound(t, a4(2), 80).address == a4(2));
+    CHECK(outbound(t, a6(2), 80).address == a6(2));
+    CHECK(!stays_on_host(t, a6(2)));
+}
+
 TEST_CASE("the resolver comes before the loopback, the loopback before the guest address")
 {
     auto t = everything();

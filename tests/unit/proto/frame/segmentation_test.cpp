@@ -83,7 +83,7 @@ TEST_CASE("a sum of many large words does not lose its carries")
 TEST_CASE("a TCP super-frame becomes segments whose sequence, lengths and checksums are right")
 {
     for (const auto family : {ip_family::ipv4, ip_family::ipv6})
-        for (const std::size_t payload : {0U, 1U, 1460U, 1461U, 2920U, 14601U, 61440U}) {
+        for (const std::size_t payload : {0U, 1U, 1460U, 1461U, 2920U, 14601U, 61440U, 70000U, 262000U}) {
             const auto key = key_of(family, wire::protocol_tcp);
             const auto frames = cut(payload, [&](octet* body, auto& vnet) {
                 return emit_tcp(body, ends, key,

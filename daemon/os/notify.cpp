@@ -1,0 +1,64 @@
+#include "daemon/os/notify.hpp"
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <utility>
+
+namespace tapioca::os {
+namespace {
+
+boost::system::error_code failure(int cause) { return {cause, boost::system::system_category()}; }
+
+/// A path, or @ and a name of the abstract namespace, which begins with a null octet and ends with the address (unix(7)).
+result<unique_fd> connect_datagram(std::string_view name)
+{
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (name.size() < 2 || (name.front() != '/' && name.front() != '@'))
+        return failure(EAFNOSUPPORT);
+    if (name.size() >= sizeof address.sun_path)
+        return failure(ENAMETOOLONG);
+    std::memcpy(address.sun_path, name.data(), name.size());
+    const bool abstract = name.front() == '@';
+    if (abstract)
+        address.sun_path[0] = '\0';
+    const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size() + (abstract ? 0 : 1));
+    unique_fd fd{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    const timeval patience{5, 0};
+    if (!fd || ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0 ||
+        ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0)
+        return last_error();
+    return fd;
+}
+
+} // namespace
+
+result<service_manager> service_manager::from_environment()
+{
+    service_manager manager;
+    const char* value = std::getenv("NOTIFY_SOCKET");
+    if (value == nullptr)
+        return manager;
+    auto connected = connect_datagram(value);
+    ::unsetenv("NOTIFY_SOCKET");
+    if (!connected)
+        return connected.error();
+    manager.socket_ = std::move(*connected);
+    return manager;
+}
+
+// syscalls: sendto
+result<void> service_manager::tell(std::string_view word) noexcept
+{
+    if (socket_ && ::send(socket_.get(), word.data(), word.size(), MSG_NOSIGNAL) < 0)
+        return last_error();
+    return {};
+}
+
+} // namespace tapioca::os

@@ -1,0 +1,79 @@
+#include "doc/completions/offer.hpp"
+
+#include "daemon/config/option_table.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace tapioca::completions {
+namespace {
+
+constexpr std::array<std::string_view, 3> of_interfaces{"interface", "outbound-if4", "outbound-if6"};
+
+bool has(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
+
+/// Options of the other program's group are refused, or have no effect.
+bool offered(const option_entry& entry, bool pasta)
+{
+    return entry.state == support::built && entry.group != (pasta ? option_group::passt_only : option_group::pasta_only);
+}
+
+value_kind kind_of(const option_entry& entry)
+{
+    const auto value = entry.value_name;
+    if (value.empty())
+        return value_kind::none;
+    if (value == "PATH|NAME")
+        return value_kind::network_namespace;
+    if (has(value, "PATH") || has(value, "FILE"))
+        return value_kind::file;
+    if (has(value, "LOGIN"))
+        return value_kind::identity;
+    return std::ranges::count(of_interfaces, entry.name) > 0 ? value_kind::interface : value_kind::other;
+}
+
+std::vector<std::string> words_of(const option_entry& entry, bool pasta)
+{
+    if (entry.value_name == "SPEC")
+        return pasta ? std::vector<std::string>{"none", "all", "auto"} : std::vector<std::string>{"none", "all"};
+    if (has(entry.value_name, "|none"))
+        return {"none"};
+    return {};
+}
+
+/// The beginning of the explanation, up to what only a reader needs.
+std::string summary_of(std::string_view help)
+{
+    constexpr std::size_t a_line = 100;
+    help = help.substr(0, std::min(help.find(" ("), help.find("; ")));
+    return std::string{help.size() > a_line ? help.substr(0, help.find(": ")) : help};
+}
+
+} // namespace
+
+std::vector<offer> offers_of(std::string_view program)
+{
+    const bool pasta = program == "pasta";
+    std::vector<offer> offers;
+    for (const option_entry& entry : option_table()) {
+        if (!offered(entry, pasta))
+            continue;
+        const auto same =
+            std::ranges::find_if(offers, [&](const offer& o) { return entry.letter != '\0' && o.letter == entry.letter; });
+        if (same != offers.end()) {
+            same->names.emplace_back(entry.name);
+            continue;
+        }
+        const auto value = entry.value_name;
+        offers.push_back({.letter = entry.letter,
+                          .names = {std::string{entry.name}},
+                          .value_name = std::string{value},
+                          .value = kind_of(entry),
+                          .words = words_of(entry, pasta),
+                          .repeats = value == "SPEC" || has(value, "ADDR") || has(value, "LIST"),
+                          .summary = summary_of(entry.help)});
+    }
+    return offers;
+}
+
+} // namespace tapioca::completions

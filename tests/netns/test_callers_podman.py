@@ -1,0 +1,266 @@
+#!/usr/bin/env python3
+"""Podman and Buildah: their command lines as they write them, and what they rely on afterwards."""
+import contextlib
+import os
+import pathlib
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import netns_test
+from callers import Engine, Network, call, end, process_of, runs, wait_for_end
+from guests import NamedGuest
+from hosts import HOST4, HOST6, REMOTE4, REMOTE6, RESOLVER4, RESOLVER6, ROUTER4, SimulatedHost, run
+from inside import BOTH, Task, host_place, meet, remote_place
+
+FORWARD, GUEST = "169.254.1.1", "169.254.1.2"
+
+
+def podman_argv(pasta, netns, options=(), ports=(), pid=None, map_guest=True):
+    """What Podman makes of pasta_options and published ports, in its order."""
+    argv = [pasta, "--config-net", *options, *ports]
+    if "--dns-forward" not in argv:
+        argv += ["--dns-forward", FORWARD]
+    for letter in ("-t", "-u", "-T", "-U"):
+        if letter not in argv:
+            argv += [letter, "none"]
+    if "--map-gw" in argv:              # Podman's own word
+        argv.remove("--map-gw")
+    else:
+        argv += ["--no-map-gw"]
+    if not {"-d", "--debug", "--trace"} & set(argv):
+        argv += ["--quiet"]
+    if map_guest and "--map-guest-addr" not in argv:
+        argv += ["--map-guest-addr", GUEST]
+    return [*argv, *(["--pid", pid] if pid else []), "--netns", netns]
+
+
+class Podman(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.host = SimulatedHost()
+        for address in (RESOLVER4 + "/24", RESOLVER6 + "/64"):
+            run("ip", "-n", cls.host.remote, "addr", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
+        cls.engine = Engine(cls.host)
+        cls.outside, cls.remote = host_place(cls.host), remote_place(cls.host)
+        cls.pasta = cls.host.binary()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.host.close()
+
+    def start(self, *options, ports=(), netns=None, argv=None):
+        """A container's network, by the newest command line if no other is given; its path, and what is in it."""
+        netns = netns or self.engine.make_network()
+        argv = argv or podman_argv(self.pasta, netns, options, ports, f"{self.engine.run_dir}/{time.monotonic_ns()}.pid")
+        self.assertEqual(self.engine.call(argv), (0, ""))
+        if "--pid" in argv:
+            self.pid = process_of(self.engine.seen(argv[argv.index("--pid") + 1]))
+        return netns, self.engine.network(netns)
+
+    def reaches_the_world(self, network):
+        for address in (REMOTE4, REMOTE6):
+            for protocol, kind in BOTH:
+                with self.subTest(address=address, protocol=protocol):
+                    self.assertEqual(meet(network.place, self.remote, address, 7000, kind)[1], address)
+
+    def served(self, network, address, port, server_port, client=None, server_address=""):
+        for protocol, kind in BOTH:
+            with self.subTest(address=address, port=port, protocol=protocol):
+                meet(client or self.remote, network.place, address, port, kind, server_port, server_address)
+
+    def refused(self, network, address, port, server_port, client):
+        for protocol, kind in BOTH:
+            with self.subTest(address=address, port=port, protocol=protocol), self.assertRaises(OSError):
+                meet(client, network.place, address, port, kind, server_port, timeout=0.5)
+
+    def test_a_container_with_published_ports(self):
+        _, network = self.start(ports=("-t", "8080-8080:80-80", "-u", "8080-8080:80-80", "-t", "127.0.0.1/8081-8082:81-82", "-u", "127.0.0.1/8081-8082:81-82",
+                                       "-t", f"{HOST6}/8083-8083:83-83", "-u", f"{HOST6}/8083-8083:83-83"))
+        eth0 = network.interface("eth0")
+        self.assertEqual(eth0["addresses"], [f"{HOST4}/24", f"{HOST6}/64"])
+        self.assertLessEqual({"UP", "LOWER_UP"}, set(eth0["flags"]))
+        self.assertEqual((eth0["mtu"], network.gateways()), (65520, [ROUTER4, "fe80::1"]))
+        network.settle()
+        self.reaches_the_world(network)
+        for address in (HOST4, HOST6):
+            self.served(network, address, 8080, 80)
+            self.served(network, address, 8080, 80, self.outside)
+        for address in ("127.0.0.1", "::1"):
+            self.served(network, address, 8080, 80, self.outside)
+        self.served(network, "127.0.0.1", 8081, 81, self.outside)
+        self.served(network, "127.0.0.1", 8082, 82, self.outside)
+        self.refused(network, HOST4, 8081, 81, self.outside)
+        self.served(network, HOST6, 8083, 83)
+        self.refused(network, "::1", 8083, 83, self.outside)
+        end(self.pid)
+
+    def test_names_are_asked_at_the_forwarding_address(self):
+        _, network = self.start()
+        for protocol, kind in BOTH:
+            with self.subTest(protocol=protocol):
+                self.assertEqual(meet(network.place, self.remote, FORWARD, 53, kind, server_address=RESOLVER4), (HOST4, RESOLVER4))
+        end(self.pid)
+
+    def test_host_containers_internal_is_the_host_itself(self):
+        _, network = self.start()
+        for protocol, kind in BOTH:
+            with self.subTest(protocol=protocol):
+                self.assertEqual(meet(network.place, self.outside, GUEST, 7000, kind)[1], HOST4)
+                # without --map-gw the gateway's address is the router's, not the host's loopback
+                self.assertEqual(meet(network.place, self.remote, ROUTER4, 7000, kind)[1], ROUTER4)
+        end(self.pid)
+
+    def test_the_gateway_is_the_host_with_map_gw(self):
+        _, network = self.start("--map-gw")
+        for protocol, kind in BOTH:
+            with self.subTest(protocol=protocol):
+                self.assertEqual(meet(network.place, self.outside, ROUTER4, 7000, kind, server_address="127.0.0.1")[1], "127.0.0.1")
+        end(self.pid)
+
+    def test_the_hosts_loopback_at_the_same_address(self):
+        _, network = self.start("--map-host-loopback", GUEST)
+        for protocol, kind in BOTH:
+            with self.subTest(protocol=protocol):
+                self.assertEqual(meet(network.place, self.outside, GUEST, 7000, kind, server_address="127.0.0.1")[1], "127.0.0.1")
+        end(self.pid)
+
+    def test_the_command_line_of_older_versions(self):
+        netns = self.engine.make_network()
+        self.start(netns=netns, argv=[self.pasta, "--config-net", "-t", "8000-8000:8000-8000", "--dns-forward", "169.254.0.1", "-u", "none", "-T", "none", "-U", "none",
+                                      "--no-map-gw", "--quiet", "--netns", netns, "--map-guest-addr", GUEST])
+        network = self.engine.network(netns)
+        meet(self.remote, network.place, HOST4, 8000, BOTH[0][1])
+        self.assertEqual(meet(network.place, self.remote, "169.254.0.1", 53, BOTH[1][1], server_address=RESOLVER4)[1], RESOLVER4)
+        self.engine.remove_network(netns)
+
+    def test_without_resolvers_as_the_oldest_wrote_it(self):
+        netns = self.engine.make_network()
+        _, network = self.start(netns=netns, argv=[self.pasta, "--config-net", "--dns", "none", "-t", "none", "-u", "none", "-T", "none", "-U", "none", "--no-map-gw",
+                                                   "--netns", netns, "--quiet"])
+        self.assertEqual(network.interface("eth0")["addresses"], [f"{HOST4}/24", f"{HOST6}/64"])
+        self.engine.remove_network(netns)
+
+    def test_the_network_that_containers_share(self):
+        """For bridge networks: IPv6 of its own choice, IPv4 as the host's; ended by the PID file."""
+        netns = self.engine.make_network()
+        pid_file = f"{self.engine.run_dir}/rootless-netns-conn.pid"
+        own = ["--pid", pid_file, "--map-guest-addr", GUEST, "--map-guest-addr", "fc00::2", "--address", "fc00::3", "--gateway", "fc00::1"]
+        argv = podman_argv(self.pasta, netns, own)
+        self.assertEqual(argv[1:], ["--config-net", *own, "--dns-forward", FORWARD, "-t", "none", "-u", "none", "-T", "none", "-U", "none", "--no-map-gw",
+                                    "--quiet", "--netns", netns])
+        _, network = self.start(netns=netns, argv=argv)
+        self.assertEqual(network.interface("eth0")["addresses"], [f"{HOST4}/24", "fc00::3/64"])
+        self.assertEqual(network.gateways(), [ROUTER4, "fc00::1"])
+        network.settle()
+        self.reaches_the_world(network)
+        for address, seen in ((GUEST, HOST4), ("fc00::2", None)):
+            for protocol, kind in BOTH:
+                with self.subTest(address=address, protocol=protocol), contextlib.ExitStack() as stack:
+                    if seen is None:    # the host has no copy of this address: there is nobody
+                        stack.enter_context(self.assertRaises(OSError))
+                    self.assertEqual(meet(network.place, self.outside, address, 7000, kind, timeout=0.5 if seen is None else 3)[1], seen)
+        end(self.pid)
+
+    def test_options_that_users_write_into_containers_conf(self):
+        for options, expected in (
+                (["-I", "veth9"], {"name": "veth9"}),
+                (["-I", "tap7", "--ns-mac-addr", "5a:94:ef:e4:0c:e1", "--ns-mac-addr", "5a:94:ef:e4:0c:ee"], {"name": "tap7", "mac": "5a:94:ef:e4:0c:ee"}),
+                (["-a", "10.0.2.0", "-n", "24", "-g", "10.0.2.2", "--dns-forward", "10.0.2.3"], {"addresses": ["10.0.2.0/24", f"{HOST6}/64"]}),
+                (["-a", "10.88.0.5", "-n", "255.255.0.0", "-g", "10.88.0.1", "-m", "1500"], {"addresses": ["10.88.0.5/16", f"{HOST6}/64"], "mtu": 1500}),
+                (["--ipv4-only"], {"addresses": [f"{HOST4}/24"]}),
+                (["-i", "eth0", "--mtu", "1280"], {"mtu": 1280}),
+                (["-T", "5432", "--pcap", f"{self.host.dir}/conf.pcap"], {}),
+                (["--log-file", f"{self.host.dir}/conf.log", "--log-size", "1048576"], {})):
+            with self.subTest(options=options):
+                _, network = self.start(*options)
+                found = network.interface(expected.pop("name", "eth0"))
+                for key, value in expected.items():
+                    self.assertEqual(found[key], value)
+                end(self.pid)
+
+    def test_a_trace_goes_to_the_log_file(self):
+        log = f"{self.host.dir}/trace.log"
+        netns, pid_file = self.engine.make_network(), f"{self.engine.run_dir}/trace.pid"
+        status, _ = self.engine.call(podman_argv(self.pasta, netns, ["--trace", "--log-file", log], pid=pid_file))
+        self.assertEqual(status, 0)
+        pid, network = process_of(self.engine.seen(pid_file)), self.engine.network(netns)
+        meet(network.place, self.remote, REMOTE4, 7000, BOTH[0][1])
+        self.assertRegex(pathlib.Path(log).read_text().splitlines()[0], r"^pasta .*: .* \(\d+\)$")
+        end(pid)
+
+    def test_the_users_own_pid_file(self):
+        for form in (lambda f: ["--pid", f], lambda f: ["-P", f], lambda f: [f"--pid={f}"], lambda f: [f"-P{f}"]):
+            netns, file = self.engine.make_network(), f"{self.engine.run_dir}/own{time.monotonic_ns()}.pid"
+            with self.subTest(form=form("F")):
+                self.assertEqual(self.engine.call(podman_argv(self.pasta, netns, form(file))), (0, ""))
+                end(process_of(self.engine.seen(file)))
+
+    def test_an_option_that_it_does_not_know(self):
+        """The wording by which Podman learns that it must do without an option."""
+        netns = self.engine.make_network()
+        status, said = self.engine.call(podman_argv(self.pasta, netns, ["--no-such-option", "1"]))
+        self.assertEqual(status, 1)
+        self.assertIn("unrecognized option '--no-such-option", said)
+        self.assertEqual(self.engine.network(netns).interfaces(), ["lo"])
+        status, said = self.engine.call(podman_argv(self.pasta, netns, map_guest=False))
+        self.assertEqual((status, said), (0, ""))
+        self.engine.remove_network(netns)
+
+    def test_a_port_that_is_taken(self):
+        with self.outside.bound("", 8090):
+            status, said = self.engine.call(podman_argv(self.pasta, self.engine.make_network(), ports=("-t", "8090-8090:80-80")))
+        self.assertEqual(status, 1)
+        self.assertIn("Address already in use", said)
+        self.assertIn("8090", said)
+
+    def test_it_goes_with_the_namespace_and_its_ports_are_free(self):
+        ports = ("-t", "8070-8070:80-80", "-u", "8070-8070:80-80")
+        netns, network = self.start(ports=ports)
+        for _ in range(3):
+            pid = self.pid
+            self.engine.remove_network(netns)
+            wait_for_end(pid)
+            netns, network = self.start(ports=ports)
+            self.served(network, HOST4, 8070, 80)
+        end(self.pid)
+
+    def test_a_restart_under_the_same_path(self):
+        """The path is there again before the first daemon may have looked: that one ends all the same, or goes on with the old namespace only."""
+        netns, _ = self.start()
+        first = self.pid
+        self.engine.remove_network(netns)
+        self.engine.call(["sh", "-ec", 'touch "$1"; unshare -n sh -c \'mount --bind "/proc/$$/ns/net" "$1"\' sh "$1"', "sh", netns])
+        _, network = self.start(netns=netns)
+        wait_for_end(first)
+        self.assertTrue(runs(self.pid))
+        network.settle()
+        self.reaches_the_world(network)
+        end(self.pid)
+
+    def test_several_containers_start_at_once(self):
+        networks = [self.engine.make_network() for _ in range(4)]
+        files = [f"{self.engine.run_dir}/at-once{n}.pid" for n in range(4)]
+        tasks = [Task(self.engine.call, podman_argv(self.pasta, netns, (), ("-t", f"{8100 + n}-{8100 + n}:80-80"), file))
+                 for n, (netns, file) in enumerate(zip(networks, files))]
+        self.assertEqual([task.result() for task in tasks], [(0, "")] * 4)
+        for n, (netns, file) in enumerate(zip(networks, files)):
+            network = self.engine.network(netns)
+            network.settle()
+            meet(self.remote, network.place, HOST4, 8100 + n, BOTH[0][1], 80)
+            end(process_of(self.engine.seen(file)))
+
+    def test_as_root_with_runas(self):
+        guest, file = NamedGuest(self.host), f"{self.host.dir}/root.pid"
+        self.addCleanup(guest.close)
+        argv = podman_argv(self.pasta, guest.path, ["--runas", "0:0"], ("-t", "80-80:80-80"), file)
+        self.assertEqual(call(self.host, argv, uid=None), (0, ""))
+        network = Network(self.host, guest.path)
+        network.settle()
+        meet(self.remote, network.place, HOST4, 80, BOTH[0][1])
+        end(process_of(file))
+
+
+if __name__ == "__main__":
+    netns_test.main()

@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""RootlessKit, which rootless Docker and nerdctl stand on: its probes, its command lines, and what it relies on afterwards."""
+import os
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import netns_test
+from callers import Network, call, runs, wait_for_end
+from guests import Guest
+from hosts import HOST4, HOST6, REMOTE4, REMOTE6, RESOLVER4, ROUTER4, USER, SimulatedHost, run, wait_until
+from inside import BOTH, host_place, meet, remote_place
+
+OWN, GATEWAY, FORWARD = "10.0.2.100", "10.0.2.2", "10.0.2.3"
+
+
+def rootlesskit_argv(pasta, *target, no_map_gw=False, ipv4_only=False, ports="none", host_lo=True):
+    """What RootlessKit writes for its default --cidr."""
+    return [pasta, "--stderr", "--ns-ifname=tap0", "--mtu=65520", "--config-net", f"--address={OWN}", "--netmask=24", f"--gateway={GATEWAY}", f"--dns-forward={FORWARD}",
+            *(["--no-map-gw"] if no_map_gw else []), *(["--ipv4-only"] if ipv4_only else []), f"--tcp-ports={ports}", f"--udp-ports={ports}",
+            *(["--host-lo-to-ns-lo"] if host_lo else []), *target]
+
+
+class RootlessKit(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.host = SimulatedHost()
+        run("ip", "-n", cls.host.remote, "addr", "add", RESOLVER4 + "/24", "dev", "eth0")
+        cls.outside, cls.remote = host_place(cls.host), remote_place(cls.host)
+        cls.pasta = cls.host.binary()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.host.close()
+
+    def start(self, target=None, **chosen):
+        """The child process, and its network after pasta has returned."""
+        self.child = Guest(self.host)
+        self.addCleanup(self.child.close)
+        target = [self.child.pid] if target is None else target(self.child)
+        status, said = call(self.host, rootlesskit_argv(self.pasta, *map(str, target), **chosen))
+        self.assertEqual(status, 0, said)
+        return Network(self.host, f"/proc/{self.child.pid}/ns/net")
+
+    def daemon(self):
+        """No PID file: RootlessKit knows the daemon's PID only as that of a process in the host's network."""
+        for pid in map(int, run("ip", "netns", "pids", self.host.name).stdout.split()):
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                if f.read().split(b"\0")[-2:-1] == [str(self.child.pid).encode()]:
+                    return pid
+        raise AssertionError("no daemon is left")
+
+    def test_its_probes_succeed(self):
+        for options in (["--version"], ["--host-lo-to-ns-lo", "--version"]):
+            with self.subTest(options=options):
+                done = self.host.run(self.pasta, *options, uid=USER)
+                self.assertRegex(done.stdout, r"\Apasta ")
+                self.assertEqual(done.stderr, "")
+
+    def test_the_interface_has_its_name_and_its_addresses(self):
+        network = self.start()
+        self.assertEqual(network.interfaces(), ["lo", "tap0"])
+        tap0 = network.interface("tap0")
+        self.assertEqual((tap0["addresses"], tap0["mtu"]), ([f"{OWN}/24", f"{HOST6}/64"], 65520))
+        self.assertLessEqual({"UP", "LOWER_UP"}, set(tap0["flags"]))
+        self.assertEqual(network.gateways(), [GATEWAY, "fe80::1"])
+
+    def test_the_world_and_its_names_are_reached(self):
+        for ipv4_only in (False, True):
+            network = self.start(ipv4_only=ipv4_only)
+            network.settle()
+            for address in (REMOTE4, *(() if ipv4_only else (REMOTE6,))):
+                for protocol, kind in BOTH:
+                    with self.subTest(address=address, protocol=protocol, ipv4_only=ipv4_only):
+                        self.assertEqual(meet(network.place, self.remote, address, 7000, kind)[1], address)
+            for protocol, kind in BOTH:
+                with self.subTest(protocol=protocol, ipv4_only=ipv4_only):
+                    self.assertEqual(meet(network.place, self.remote, FORWARD, 53, kind, server_address=RESOLVER4)[1], RESOLVER4)
+            if ipv4_only:
+                self.assertEqual(network.interface("tap0")["addresses"], [f"{OWN}/24"])
+
+    def test_the_hosts_loopback_may_be_denied(self):
+        """--disable-host-loopback is --no-map-gw."""
+        for no_map_gw in (False, True):
+            network = self.start(no_map_gw=no_map_gw)
+            for protocol, kind in BOTH:
+                with self.subTest(protocol=protocol, no_map_gw=no_map_gw):
+                    if no_map_gw:
+                        with self.assertRaises(OSError):
+                            meet(network.place, self.outside, GATEWAY, 7000, kind, server_address="127.0.0.1", timeout=0.5)
+                    else:
+                        self.assertEqual(meet(network.place, self.outside, GATEWAY, 7000, kind, server_address="127.0.0.1")[1], "127.0.0.1")
+
+    def appears(self, client, address, port):
+        """Until a port that the daemon has to find out about accepts."""
+        def accepts():
+            try:
+                client.connected(address, port, timeout=1).close()
+                return True
+            except OSError:
+                return False
+        wait_until(accepts, f"port {port} at {address}", 15)
+
+    def test_implicit_ports_appear_with_their_servers(self):
+        network = self.start(ports="auto")
+        with network.place.bound("", 8085):
+            for client, address in ((self.outside, "127.0.0.1"), (self.outside, HOST4), (self.remote, HOST4), (self.remote, HOST6)):
+                with self.subTest(address=address):
+                    self.appears(client, address, 8085)
+
+    def test_a_server_on_the_namespaces_loopback(self):
+        """`docker run -p 127.0.0.1:8086:80`: docker-proxy listens there, and nowhere else."""
+        network = self.start(ports="auto", host_lo=True)
+        with network.place.bound("127.0.0.1", 8086):
+            self.appears(self.outside, "127.0.0.1", 8086)
+            with self.outside.connected("127.0.0.1", 8086) as c:
+                self.assertEqual(c.getpeername()[0], "127.0.0.1")
+
+    def test_it_ends_with_the_child(self):
+        self.start()
+        daemon = self.daemon()
+        self.assertTrue(runs(daemon))
+        self.child.close()
+        wait_for_end(daemon)
+
+    def test_a_network_namespace_that_is_not_the_childs_own(self):
+        """--detach-netns: the namespaces are named one by one."""
+        def target(child):
+            path = f"{self.host.dir}/detached"
+            self.host.run("touch", path)
+            self.host.run("mount", "--bind", f"/proc/{child.pid}/ns/net", path)
+            return [f"--userns=/proc/{child.pid}/ns/user", f"--netns={path}"]
+        network = self.start(target)
+        self.assertEqual(network.interface("tap0")["addresses"], [f"{OWN}/24", f"{HOST6}/64"])
+        meet(network.place, self.remote, REMOTE4, 7000, BOTH[0][1])
+
+    def test_a_child_that_is_gone(self):
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        status, said = call(self.host, rootlesskit_argv(self.pasta, str(gone.pid)))
+        self.assertEqual(status, 1)
+        self.assertIn(f"/proc/{gone.pid}/ns/", said.splitlines()[-1])
+
+
+if __name__ == "__main__":
+    netns_test.main()

@@ -1,0 +1,122 @@
+"""The world of programs that start pasta or passt themselves: how they call it, and what they look at when it has returned."""
+import itertools
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+import cleanup
+from hosts import USER, wait_until
+from inside import Place
+
+_serial = itertools.count()
+
+
+def call(host, argv, *, uid=USER, within=(), timeout=30, pass_fds=(), stdin=subprocess.DEVNULL):
+    """Runs argv with one pipe for both outputs and reads that to its end, as Go's CombinedOutput does: (exit status, what was said).
+
+    A daemon that keeps an end of the pipe in the background is a TimeoutExpired here, and a caller that hangs there.
+    """
+    argv = host.argv([*within, *argv], uid)
+    done = subprocess.run(argv, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout, pass_fds=pass_fds,
+                          env=host.environment(), cwd=host.dir, check=False)
+    return done.returncode, done.stdout
+
+
+def process_of(pid_file):
+    """What the caller finds in the PID file: digits, and the number of a process that runs."""
+    text = pathlib.Path(pid_file).read_text()
+    if text != f"{int(text)}\n" or not runs(int(text)):
+        raise AssertionError(f"PID file: {text!r}")
+    return int(text)
+
+
+def runs(pid):
+    """Whether the process is there, and no mere entry that waits for its parent."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def wait_for_end(pid, timeout=10):
+    wait_until(lambda: not runs(pid), "end of the daemon", timeout)
+
+
+def end(pid):
+    """Ends a daemon by its PID file's content, as a caller's clean-up does."""
+    os.kill(pid, signal.SIGTERM)
+    wait_for_end(pid)
+
+
+class Network:
+    """A network namespace at a path, as the test sees that path."""
+
+    def __init__(self, host, path):
+        self.host, self.path, self.place = host, path, Place(path)
+
+    def run(self, *argv, **options):
+        return self.host.run("nsenter", f"--net={self.path}", "--", *argv, **options)
+
+    def interface(self, name):
+        """What netlink says of an interface: {"mtu": ..., "flags": [...], "addresses": ["ADDR/LENGTH", ...]}, without link-local addresses."""
+        found = json.loads(self.run("ip", "-j", "addr", "show", "dev", name).stdout)[0]
+        addresses = [f"{a['local']}/{a['prefixlen']}" for a in found["addr_info"] if a["scope"] != "link"]
+        return {"mtu": found["mtu"], "flags": found["flags"], "mac": found["address"], "addresses": sorted(addresses)}
+
+    def interfaces(self):
+        return sorted(link["ifname"] for link in json.loads(self.run("ip", "-j", "link").stdout))
+
+    def gateways(self):
+        """The gateways of the default routes, of both families."""
+        routes = [route for option in ("-4", "-6") for route in json.loads(self.run("ip", "-j", option, "route", "show", "default").stdout or "[]")]
+        return sorted(route["gateway"] for route in routes)
+
+    def settle(self):
+        """An address receives when a worker of the kernel has come by, which may be a while after it was given."""
+        wait_until(lambda: "inet6 fe80::" not in self.run("ip", "-6", "addr", "show", "scope", "link").stdout
+                   or "local fe80::" in self.run("ip", "-6", "route", "show", "table", "local").stdout, "route to the link-local address")
+
+
+class Engine:
+    """An ordinary user's container engine: a user and a mount namespace in which it is root, with network namespaces at paths in there."""
+
+    def __init__(self, host, uid=USER):
+        self.host, self.uid = host, uid
+        self.run_dir = f"{host.dir}/engine{next(_serial)}"
+        os.mkdir(self.run_dir)
+        os.chmod(self.run_dir, 0o777)
+        script = 'mount -t tmpfs tmpfs "$1" && mkdir "$1/netns" && echo ready && exec sleep 3600'
+        self.process = host.popen("unshare", "-Urm", "sh", "-c", script, "sh", self.run_dir, uid=uid, stdout=subprocess.PIPE)
+        if self.process.stdout.readline() != "ready\n":
+            raise RuntimeError("no user and mount namespace")
+        self.within = ("nsenter", f"--user=/proc/{self.process.pid}/ns/user", f"--mount=/proc/{self.process.pid}/ns/mnt", "--preserve-credentials", "--")
+
+    def close(self):
+        cleanup.end_process(self.process)
+
+    def seen(self, path):
+        """A path of the engine's, from outside."""
+        return f"/proc/{self.process.pid}/root{path}"
+
+    def call(self, argv, **options):
+        return call(self.host, argv, uid=self.uid, within=self.within, **options)
+
+    def _do(self, script, *words):
+        status, said = self.call(["sh", "-ec", script, "sh", *words])
+        if status:
+            raise RuntimeError(said)
+
+    def make_network(self):
+        """The path of a new network namespace, as the engine knows it."""
+        path = f"{self.run_dir}/netns/netns-{next(_serial)}"
+        self._do('touch "$1"; unshare -n sh -c \'sysctl -qw net.ipv6.conf.default.accept_dad=0; mount --bind "/proc/$$/ns/net" "$1"\' sh "$1"', path)
+        return path
+
+    def network(self, path):
+        return Network(self.host, self.seen(path))
+
+    def remove_network(self, path):
+        self._do('umount -l "$1"; rm "$1"', path)
