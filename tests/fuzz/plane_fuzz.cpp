@@ -170,7 +170,7 @@ private:
         f.window = static_cast<std::uint16_t>(e.more * 257);
         if (!syn) {
             payload.resize(e.length % (e.more % 4 == 0 ? 60000U : 1460U));
-            c.from_guest().fill(payload, conversation::place_of(f.seq, c.guest_iss));
+            c.fill(payload, f.seq);
         }
         send(ip_frame(c.key, wire::protocol_tcp, tcp_upper(c.key, f, options, payload),
                       {.ttl = e.ack == 7 ? octet{3} : octet{64}}));
