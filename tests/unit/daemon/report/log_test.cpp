@@ -16,12 +16,15 @@ TEST_CASE("a thread's first line may come when the process is sealed")
     const pid_t child = ::fork();
     if (child == 0) {
         ::dup2(::open("/dev/null", O_WRONLY), STDERR_FILENO);
-        std::atomic<bool> sealed = false;
+        std::atomic<bool> started = false, sealed = false;
         std::thread other{[&] {
+            started = true;
             sealed.wait(false);
             log::error("first");
             ::_exit(0);
         }};
+        while (!started) // a thread's own start is not for a sealed process
+            std::this_thread::yield();
         seccomp::install({});
         sealed = true;
         sealed.notify_all();
