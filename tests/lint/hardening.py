@@ -20,7 +20,7 @@ int main(int argc, char** argv) { char text[64]; std::strcpy(text, argv[argc - 1
 WITHOUT = ["-O0", "-no-pie", "-fno-pie", "-fno-stack-protector", "-fcf-protection=none", "-U_FORTIFY_SOURCE",
            "-Wl,-z,norelro,-z,lazy,-z,execstack"]
 ENDBR64 = b"\xf3\x0f\x1e\xfa"     # where indirect jumps may arrive (-fcf-protection)
-BRANCHES = 50                       # fewer than any of our programs has, more than the start-up code brings along
+BRANCHES = 20                       # fewer than any of our programs has, more than the start-up code brings along
 
 
 def readelf(program, *options):
