@@ -9,6 +9,7 @@
 #include <memory>
 #include <seccomp.h>
 #include <set>
+#include <sys/syscall.h>
 #include <system_error>
 #include <unistd.h>
 #include <vector>
@@ -52,14 +53,15 @@ void name_numbers()
     }
 }
 
-/// Names the refused call and ends the process; only what a signal handler may do.
+/// Names the refused call and ends the process; only what a signal handler may do. Past the functions of the C library, where a
+/// sanitizer may be in the middle of a report.
 void on_trap(int, siginfo_t* info, void*)
 {
     const auto number = static_cast<std::size_t>(info->si_syscall);
     const char* line =
         number < trap_lines.size() ? trap_lines[number].data() : "seccomp: a system call without a number refused\n";
-    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line, std::strlen(line));
-    ::_exit(trapped_status);
+    ::syscall(SYS_write, STDERR_FILENO, line, std::strlen(line));
+    ::syscall(SYS_exit_group, trapped_status);
 }
 
 void handle_traps()

@@ -161,7 +161,9 @@ void worker::end_turn(instant now) noexcept
 
 void worker::dispatch(const os::event& e, instant now) noexcept
 {
-    switch (static_cast<source>(e.what.kind)) {
+    const auto from = static_cast<source>(e.what.kind);
+    counters_.event(from);
+    switch (from) {
     case source::tap:
         if (stream_ == nullptr)
             return take_tap(e, now);

@@ -1,8 +1,12 @@
 // Sanitizers symbolize, map shadow memory and print in their own ways; the process is a test then, not a service.
 #include "seccomp/filter.hpp"
 
+#include <asm/ioctls.h>
+
 namespace tapioca::seccomp {
 namespace {
+
+constexpr argument_test terminal_only[] = {{1, TCGETS}};
 
 constexpr allowed_call calls[] = {
     {"access", "sanitizer", "looks for its symbolizer"},
@@ -26,7 +30,7 @@ constexpr allowed_call calls[] = {
     {"gettid", "sanitizer", "reports"},
     {"gettimeofday", "sanitizer", "reports"},
     {"getuid", "sanitizer", "reports"},
-    {"ioctl", "sanitizer", "whether reports may have colours"},
+    {"ioctl", "sanitizer", "asks whether reports go to a terminal", task::every, terminal_only},
     {"kill", "sanitizer", "the end of the process"},
     {"lseek", "sanitizer", "reports"},
     {"madvise", "sanitizer", "shadow memory"},

@@ -212,12 +212,16 @@ class Socket(unittest.TestCase):
 
     def try_client(self, path):
         """A served client, or None while the end of the last one is not noticed."""
-        client = StreamClient(path)
+        try:
+            client = StreamClient(path)
+        except ConnectionError:     # bound, and not listening yet
+            return None
         try:
             if client.receive() is not None:
                 return client
         except (Closed, ConnectionError):
-            client.close()
+            pass
+        client.close()
         return None
 
     def test_standard_streams_closed_by_the_caller_are_tolerated(self):

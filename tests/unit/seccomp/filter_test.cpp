@@ -5,6 +5,7 @@
 #include <linux/futex.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -180,6 +181,49 @@ TEST_CASE("of futexes, waiting and waking")
     CHECK(operate(FUTEX_WAKE) == allowed);
     CHECK(operate(FUTEX_LOCK_PI) == SIGSYS);
     CHECK(operate(FUTEX_CMP_REQUEUE_PI) == SIGSYS);
+}
+#endif
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+TEST_CASE("a sanitizer can tell what it has found when the process is sealed")
+{
+    const auto quietly = [](const std::function<void()>& fault) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            ::dup2(::open("/dev/null", O_WRONLY), STDERR_FILENO);
+            fault();
+            ::_exit(allowed);
+        }
+        int status = 0;
+        ::waitpid(child, &status, 0);
+        return ending(status);
+    };
+#ifdef __SANITIZE_ADDRESS__
+    constexpr int reported = 1;
+    const auto fault = [] {
+        std::vector<char> ten(10);
+        volatile std::size_t behind = 10;
+        seccomp::install(pasta);
+        ten.data()[behind] = 1;
+    };
+#else
+    constexpr int reported = 66;
+    const auto fault = [] {
+        static int shared = 0;
+        std::atomic<bool> sealed = false;
+        const auto count = [&sealed] {
+            while (!sealed.load(std::memory_order_relaxed))
+                ::sched_yield();
+            ++shared;
+        };
+        std::thread one{count}, other{count};
+        seccomp::install(pasta);
+        sealed.store(true, std::memory_order_relaxed);
+        one.join();
+        other.join();
+    };
+#endif
+    CHECK(quietly(fault) == reported);
 }
 #endif
 
