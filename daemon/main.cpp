@@ -186,6 +186,12 @@ control_hooks hooks_of(const options& opts, worker_pool& workers, std::unique_pt
     hooks.events = workers.events();
     if (opts.one_off)
         hooks.finished = [&workers] { return workers.guest_gone(); };
+    if (opts.statistics_delay.count() != 0) {
+        hooks.show_statistics = [&workers, table = report::event_table{}]() mutable {
+            std::fputs(table.next(report::events_of(workers)).c_str(), stderr);
+        };
+        hooks.statistics_delay = opts.statistics_delay;
+    }
     if (follower)
         hooks.scan_ports = [&workers, &follower] { report(follower->scan(workers), {}); };
     return hooks;

@@ -36,7 +36,7 @@ constexpr option_entry table[] = {
     // name, letter, value, who, group, state, meaning, help
     {"debug", 'd', "", everybody, reports, built, values::debug, "Tell what happens on stderr; cancels --quiet"},
     {"trace", 0, "", everybody, reports, built, values::trace, "Like --debug, with a line for each packet"},
-    {"stats", 0, "DELAY", everybody, reports, refused, nullptr, "Show event counters on stderr, at most every DELAY seconds"},
+    {"stats", 0, "DELAY", everybody, reports, built, values::stats, "Show what woke us how often on stderr, at most every DELAY seconds, 0 for never; needs --foreground"},
     {"quiet", 'q', "", everybody, reports, built, values::quiet, "Tell only warnings and errors; cancels --debug and --trace"},
     {"foreground", 'f', "", everybody, reports, built, set<&options::foreground, true>, "Stay in the foreground; implied by a command to run"},
     {"stderr", 'e', "", everybody, reports, built, values::stderr_, "No effect, accepted for old callers"},

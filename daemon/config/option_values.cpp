@@ -13,6 +13,7 @@ namespace {
 constexpr std::uint64_t least_log_size = 40960; ///< below it, cutting the oldest third would leave no room for a page and a line
 constexpr std::uint64_t greatest_mtu = 65521;   ///< a frame of 65535 octets less the Ethernet header
 constexpr unsigned most_workers = 64;
+constexpr std::uint64_t longest_statistics_delay = 86400;
 constexpr std::size_t longest_socket_path = 107; ///< unix(7): 108 octets with the terminator
 
 /// Stores `address` in the field of its family.
@@ -39,6 +40,15 @@ void debug(draft& d, std::string_view)
 }
 
 void trace(draft& d, std::string_view) { d.opts.level = log_level::trace; }
+
+/// What is no number means 0: that is how it has always been taken.
+void stats(draft& d, std::string_view text)
+{
+    const auto delay = parse_number(text, longest_statistics_delay);
+    if (!delay)
+        d.opts.warnings.push_back("--stats " + std::string{text} + " shows nothing, a number of seconds is needed");
+    d.opts.statistics_delay = std::chrono::seconds{delay.value_or(0)};
+}
 
 void quiet(draft& d, std::string_view) { d.opts.level = log_level::quiet; }
 

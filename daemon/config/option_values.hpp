@@ -10,6 +10,7 @@ namespace tapioca::values {
 
 void debug(draft&, std::string_view);
 void trace(draft&, std::string_view);
+void stats(draft&, std::string_view);
 void quiet(draft&, std::string_view);
 void stderr_(draft&, std::string_view);
 void log_size(draft&, std::string_view);

@@ -6,6 +6,7 @@
 #include "proto/base/address.hpp"
 #include "proto/forward/forward_rule.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -39,6 +40,7 @@ struct options {
     std::optional<identity> run_as;
     bool chroot_fallback = false;
     unsigned workers = 1;
+    std::chrono::seconds statistics_delay{}; ///< 0: no statistics
 
     // the guest's network
     bool ipv4 = true, ipv6 = true;

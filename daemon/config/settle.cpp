@@ -137,6 +137,8 @@ void settle(draft& d, std::span<const char* const> operands, const port_facts& f
     settle_stream(d.opts);
     check_circles(d.opts);
     settle_target(d, operands);
+    if (d.opts.statistics_delay.count() != 0 && !d.opts.foreground)
+        refuse("Can't display statistics if not running in foreground");
     settle_addresses(d);
     settle_protocols(d);
 }

@@ -60,6 +60,25 @@ void append_wrapped(std::string& out, std::size_t column, std::string_view words
     out += '\n';
 }
 
+constexpr std::string_view pasta_examples = R"(
+Examples:
+  pasta --config-net -- curl https://example.org
+      a command with the host's addresses and routes in a namespace of its own
+  pasta --config-net -t 8080:80 -- httpd
+      the same, and the host's port 8080 leads to port 80 in there
+  pasta --config-net -t none -u none -T none -U none 4711
+      the namespace of process 4711 gets the network, and no port is forwarded
+)";
+
+constexpr std::string_view passt_examples = R"(
+Examples:
+  passt --socket /tmp/vm.socket --tcp-ports 2222:22
+      a guest connects to that socket; the host's port 2222 leads to its port 22
+  qemu-system-x86_64 ... -device virtio-net-pci,netdev=n
+      -netdev stream,id=n,server=off,addr.type=unix,addr.path=/tmp/vm.socket
+      connects QEMU 7.2 or newer to it
+)";
+
 } // namespace
 
 std::string synopsis(std::string_view program, bool pasta)
@@ -89,7 +108,7 @@ std::string help_text(std::string_view program, bool pasta)
             append_wrapped(out, left.size(), help);
         }
     }
-    return out;
+    return out.append(pasta ? pasta_examples : passt_examples);
 }
 
 std::string version_text(bool pasta)

@@ -26,7 +26,7 @@ using boost::system::error_code;
 struct control::state {
     state(control_hooks h, netns::watch* w, std::optional<pid_t> c)
         : hooks(std::move(h)), watch(w), command(c), io(1), signals(io, SIGTERM, SIGQUIT, SIGUSR1), children(io), names(io),
-          events(io), look(io), advertise(io), scan(io), random(os::random_key().k0)
+          events(io), look(io), advertise(io), scan(io), statistics(io), random(os::random_key().k0)
     {
         if (command)
             children.add(SIGCHLD);
@@ -40,6 +40,7 @@ struct control::state {
         wait_for_events();
         wait_for_advertisement();
         wait_for_scan();
+        wait_for_statistics();
     }
 
     ~state()
@@ -154,6 +155,19 @@ struct control::state {
         });
     }
 
+    void wait_for_statistics()
+    {
+        if (!hooks.show_statistics)
+            return;
+        statistics.expires_after(hooks.statistics_delay);
+        statistics.async_wait([this](error_code error) {
+            if (error)
+                return;
+            hooks.show_statistics();
+            wait_for_statistics();
+        });
+    }
+
     /// Many sockets make a look at them dear: then it comes later, but soon enough that nobody waits two seconds for a port.
     void scan_now()
     {
@@ -172,7 +186,7 @@ struct control::state {
     asio::io_context io;
     asio::signal_set signals, children;
     asio::posix::stream_descriptor names, events;
-    asio::steady_timer look, advertise, scan;
+    asio::steady_timer look, advertise, scan, statistics;
     std::mt19937_64 random;
     duration until_next_scan = std::chrono::seconds{1};
 };

@@ -2,6 +2,8 @@
 // traffic goes to the workers through the hooks. Built before the sandbox closes; afterwards it opens nothing.
 #pragma once
 
+#include "proto/base/time.hpp"
+
 #include <functional>
 #include <memory>
 #include <optional>
@@ -21,7 +23,9 @@ struct control_hooks {
     std::function<void()> router_advertisement; ///< unsolicited, at random intervals of 200 to 600 s (RFC 4861 §6.2.1)
     std::function<bool()> finished;             ///< asked after drain_log; true: there is nothing left to do
     std::function<void()> scan_ports;           ///< each second, and once at the start
-    int events = -1;                            ///< the workers' bell; drain_log silences it
+    std::function<void()> show_statistics;      ///< each `statistics_delay`
+    duration statistics_delay{};
+    int events = -1; ///< the workers' bell; drain_log silences it
 };
 
 class control {

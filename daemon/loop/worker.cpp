@@ -151,7 +151,7 @@ void worker::end_turn(instant now) noexcept
     ctx_.tap.flush();
     if (stream_ != nullptr)
         change_clients(now);
-    common_.flow_counts[self_].store(tcp_.flow_count() + splice_.flow_count(), std::memory_order_relaxed);
+    common_.flow_counts[self_].store(load(), std::memory_order_relaxed);
     for (; bells_ != 0; bells_ &= bells_ - 1)
         common_.mailboxes[static_cast<std::size_t>(std::countr_zero(bells_))].ring();
     if (events_.reader_sleeps())
@@ -161,7 +161,9 @@ void worker::end_turn(instant now) noexcept
 
 void worker::dispatch(const os::event& e, instant now) noexcept
 {
-    switch (static_cast<source>(e.what.kind)) {
+    const auto from = static_cast<source>(e.what.kind);
+    counters_.event(from);
+    switch (from) {
     case source::tap:
         if (stream_ == nullptr)
             return take_tap(e, now);

@@ -87,6 +87,8 @@ private:
     void shed(int listener) noexcept;
     void set_aside() noexcept;
     void take_connection(os::accepted connection, const listener_name& through, instant now) noexcept;
+    /// Connections that weigh on this worker.
+    [[nodiscard]] std::uint32_t load() const noexcept { return tcp_.live_count() + splice_.flow_count(); }
     [[nodiscard]] bool pass_on(os::accepted& connection, const listener_name& through) noexcept;
     void end_turn(instant now) noexcept;
     [[nodiscard]] instant next_deadline(instant now) const noexcept;

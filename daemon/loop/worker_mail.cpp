@@ -86,9 +86,11 @@ bool worker::hand_over(unsigned to, const packet& reassembled) noexcept
     return post(to, octets(letter), reassembled.l4);
 }
 
-/// Gives an accepted connection to the worker with the fewest flows. False if that is us, or its mailbox is full.
+/// Gives an accepted connection to the worker with the fewest flows. False if that is us, or its mailbox is full. Flows that are
+/// about to end do not count: of connections one after another none need change hands.
 bool worker::pass_on(os::accepted& connection, const listener_name& through) noexcept
 {
+    common_.flow_counts[self_].store(load(), std::memory_order_relaxed);
     unsigned fewest = self_;
     for (unsigned i = 0; i < common_.flow_counts.size(); ++i)
         if (common_.flow_counts[i].load(std::memory_order_relaxed) < common_.flow_counts[fewest].load(std::memory_order_relaxed))
@@ -99,6 +101,7 @@ bool worker::pass_on(os::accepted& connection, const listener_name& through) noe
     if (!post(fewest, octets(letter), {}))
         return false;
     (void)connection.fd.release();
+    counters_.add(report::counter::connections_handed_over);
     return true;
 }
 

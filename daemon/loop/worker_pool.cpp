@@ -19,7 +19,8 @@ plane_config with_shares(plane_config config, const plane_resources& resources)
     config.unanswered_flows = shares.unanswered_flows();
     config.connecting_flows = shares.connecting_flows();
     config.datagram_sockets = shares.datagram_sockets();
-    config.limits.reassembly /= resources.tap_queues.size();
+    const auto workers = resources.tap_queues.size();
+    config.limits.reassembly = (config.limits.reassembly + workers - 1) / workers; // rounded up, as 0 means no limit
     return config;
 }
 

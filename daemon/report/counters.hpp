@@ -1,6 +1,7 @@
 // What a worker counts. One writer each, relaxed atomics, summed by whoever reads.
 #pragma once
 
+#include "daemon/report/event_source.hpp"
 #include "proto/base/result.hpp"
 
 #include <array>
@@ -59,6 +60,7 @@ enum class counter : std::uint8_t {
     router_advertisements,
     reassembled,
     frames_handed_over,
+    connections_handed_over,
     frames_taken_over,
     steering_missed,
     flow_quarantined,
@@ -117,6 +119,7 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "router_advertisements",
     "reassembled",
     "frames_handed_over",
+    "connections_handed_over",
     "frames_taken_over",
     "steering_missed",
     "flow_quarantined",
@@ -128,6 +131,7 @@ class counters {
 public:
     void add(counter c, std::uint64_t n = 1) noexcept { bump(values_[static_cast<std::size_t>(c)], n); }
     void drop(drop_reason why, std::uint64_t n = 1) noexcept { bump(drops_[index(why)], n); }
+    void event(source from) noexcept { bump(events_[static_cast<std::size_t>(from)], 1); }
 
     [[nodiscard]] std::uint64_t value(counter c) const noexcept
     {
@@ -136,6 +140,10 @@ public:
     [[nodiscard]] std::uint64_t dropped(drop_reason why) const noexcept
     {
         return drops_[index(why)].load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t events(source from) const noexcept
+    {
+        return events_[static_cast<std::size_t>(from)].load(std::memory_order_relaxed);
     }
 
 private:
@@ -148,6 +156,7 @@ private:
 
     alignas(64) std::array<cell, counter_count> values_{};
     std::array<cell, drop_reason_count> drops_{};
+    std::array<cell, source_count> events_{};
 };
 
 } // namespace tapioca::report

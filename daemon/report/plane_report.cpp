@@ -128,4 +128,13 @@ void log_counters(const worker_pool& workers)
               [&](const counters& from) { return from.dropped(static_cast<drop_reason>(r)); });
 }
 
+event_counts events_of(const worker_pool& workers)
+{
+    event_counts totals{};
+    for (std::size_t i = 0; i < workers.size(); ++i)
+        for (std::size_t s = 0; s < source_count; ++s)
+            totals[s] += workers.counters_of(i).events(static_cast<source>(s));
+    return totals;
+}
+
 } // namespace tapioca::report

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/loop/worker_pool.hpp"
+#include "daemon/report/event_table.hpp"
 
 #include <string>
 
@@ -15,5 +16,8 @@ void log_events(worker_pool& workers);
 
 /// Writes "counter NAME VALUE" for each sum that is not zero, and "worker N NAME VALUE" where there are several workers.
 void log_counters(const worker_pool& workers);
+
+/// How often each kind of descriptor woke the workers, together.
+[[nodiscard]] event_counts events_of(const worker_pool& workers);
 
 } // namespace tapioca::report

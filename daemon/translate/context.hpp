@@ -6,6 +6,7 @@
 #include "daemon/os/poller.hpp"
 #include "daemon/report/counters.hpp"
 #include "daemon/report/event_ring.hpp"
+#include "daemon/report/event_source.hpp"
 #include "daemon/report/rate_limit.hpp"
 #include "daemon/tap/tap_queue.hpp"
 #include "daemon/translate/colleagues.hpp"
@@ -19,22 +20,6 @@
 #include "proto/wire/protocol.hpp"
 
 namespace tapioca {
-
-/// Kinds of epoll tokens.
-enum class source : std::uint8_t {
-    tap,
-    clients,
-    mailbox,
-    tcp_flow,
-    udp_flow,
-    echo_flow,
-    tcp_listener,
-    udp_listener,
-    tcp_splice_host, ///< the host's end of a spliced connection
-    tcp_splice_guest,
-    udp_splice_host, ///< likewise of datagrams
-    udp_splice_guest
-};
 
 struct context {
     const plane_config& config;

@@ -273,7 +273,8 @@ void tcp_translator::on_connect_event(tcp_flow& f, const os::event& e, instant n
     if (!e.writable)
         return;
     f.readable = f.readable || e.readable || e.closed_by_peer;
-    f.peer_closed = f.peer_closed || e.closed_by_peer;
+    if (e.closed_by_peer)
+        note_end(f);
     f.urgent = f.urgent || e.urgent;
     finish_connect(f, now);
 }

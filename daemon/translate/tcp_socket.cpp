@@ -23,7 +23,7 @@ void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) no
     if (e.error && !reads && os::take_error(f->fd) != 0)
         return fail(*f, now);
     if (e.closed_by_peer)
-        f->peer_closed = true;
+        note_end(*f);
     if (e.urgent)
         f->urgent = true;
     if (e.readable || e.closed_by_peer || e.error)

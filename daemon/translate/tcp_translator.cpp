@@ -224,8 +224,16 @@ void tcp_translator::quarantine(tcp_flow& f, instant now) noexcept
     close(f, now);
 }
 
+/// The end of the peer's stream is in the socket.
+void tcp_translator::note_end(tcp_flow& f) noexcept
+{
+    ended_by_peer_ += !f.peer_closed;
+    f.peer_closed = true;
+}
+
 void tcp_translator::close(tcp_flow& f, instant now) noexcept
 {
+    ended_by_peer_ -= f.peer_closed;
     on_answered(f);
     stop_waiting_for_host(f);
     wheel_.cancel(flows_.slot_of(f));

@@ -77,6 +77,8 @@ public:
     void end_turn(instant now) noexcept;
     [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0 && ctx_.tap.has_room(); }
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
+    /// Those whose peer has not ended them.
+    [[nodiscard]] std::uint32_t live_count() const noexcept { return flows_.size() - ended_by_peer_; }
     [[nodiscard]] const tcp::receive_store& store() const noexcept { return store_; }
 
 private:
@@ -118,6 +120,7 @@ private:
     void drain(tcp_flow& f, instant now) noexcept;
     void fail(tcp_flow& f, instant now) noexcept;
     void on_answered(tcp_flow& f) noexcept;
+    void note_end(tcp_flow& f) noexcept;
     void on_connect_event(tcp_flow& f, const os::event& e, instant now) noexcept;
 
     // tcp_translator.cpp
@@ -143,6 +146,7 @@ private:
     tcp::receive_store store_;
     std::span<std::uint32_t> acks_, ready_; ///< slots; each flow stands in each at most once
     std::size_t ack_count_ = 0, ready_count_ = 0;
+    std::uint32_t ended_by_peer_ = 0;
     slot_list connecting_;                                              ///< the guest's, which the host has not answered
     std::array<std::uint32_t, forward_rules::capacity()> unanswered_{}; ///< of each rule, flows that the guest has not answered
     bool peek_offset4_, peek_offset6_;

@@ -40,12 +40,11 @@ void udp_translator::from_guest(std::span<const guest_packet* const> run, instan
         if (const auto why = refused(p))
             return ctx_.counters.drop(*why, run.size());
     while (f == nullptr) { // each datagram that gets no flow is counted, with its reason
-        f = open(key, run.front()->packet, now);
-        if (f != nullptr)
-            break;
-        run = run.subspan(1);
         if (run.empty())
             return;
+        f = open(key, run.front()->packet, now);
+        if (f == nullptr)
+            run = run.subspan(1);
     }
     batch b;
     for (const auto* frame : run.first(std::min(run.size(), b.pieces.size())))

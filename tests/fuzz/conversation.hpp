@@ -28,6 +28,15 @@ struct conversation {
     /// Streams here are shorter than what sequence numbers count.
     static std::uint64_t place_of(seq_number at, seq_number iss) { return std::uint64_t{at.value() - iss.value() - 1}; }
 
+    /// The guest's octets from that sequence number on. Those in front of the stream's first are nobody's: any will do.
+    void fill(bytes_span payload, seq_number at) const
+    {
+        const auto place = place_of(at, guest_iss);
+        const auto ahead =
+            place >> 31 == 0 ? std::size_t{0} : std::min<std::size_t>(payload.size(), (std::uint64_t{1} << 32) - place);
+        from_guest().fill(payload.subspan(ahead), ahead != 0 ? 0 : place);
+    }
+
     /// A connection of that name begins: what was before is not of interest any more.
     void forget()
     {

@@ -4,41 +4,15 @@
 //
 // An event is eight octets: what, flow, flags, offset of the sequence number, of the acknowledgement, more flags, length.
 #include "tests/fuzz/conversation.hpp"
-#include "tests/fuzz/plane_world.hpp"
-
-#include <cerrno>
+#include "tests/fuzz/plane_events.hpp"
 
 using namespace tapioca;
 using namespace tapioca::test;
 
 namespace {
 
-struct event {
-    octet what, flow, flags, seq, ack, more;
-    be16 length;
-};
-static_assert(sizeof(event) == 8 && wire_header<event>);
-
 constexpr int most_events = 300;
 constexpr std::size_t names = 16; ///< of flows; the guest opens the first half, peers the others
-
-plane_setup setup_of(octet o)
-{
-    constexpr std::uint16_t mtus[] = {65520, 1500, 1280, 9000};
-    plane_setup s;
-    s.mtu = mtus[o & 3];
-    s.peek_offset = (o & 4) != 0;
-    s.offered = {.checksum = true, .tso = (o & 8) == 0, .uso = (o & 16) == 0};
-    s.mapped = (o & 32) != 0;
-    s.traced = (o & 64) != 0;
-    return s;
-}
-
-int error_of(octet o)
-{
-    constexpr int errors[] = {ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EMSGSIZE, EACCES, ENOBUFS, EPIPE};
-    return errors[o % std::size(errors)];
-}
 
 class exerciser {
 public:
@@ -139,13 +113,6 @@ private:
         send(std::move(frame));
     }
 
-    static std::int32_t offset(octet o)
-    {
-        if (o < 192)
-            return o % 2 == 0 ? 0 : o / 2 - 40;
-        return (o - 224) * 3000;
-    }
-
     /// Sequence numbers are those expected, or some way off; a SYN's is always the conversation's own.
     void segment(const event& e)
     {
@@ -170,7 +137,7 @@ private:
         f.window = static_cast<std::uint16_t>(e.more * 257);
         if (!syn) {
             payload.resize(e.length % (e.more % 4 == 0 ? 60000U : 1460U));
-            c.from_guest().fill(payload, conversation::place_of(f.seq, c.guest_iss));
+            c.fill(payload, f.seq);
         }
         send(ip_frame(c.key, wire::protocol_tcp, tcp_upper(c.key, f, options, payload),
                       {.ttl = e.ack == 7 ? octet{3} : octet{64}}));
@@ -395,17 +362,6 @@ private:
                 s->send_limit = std::size_t{e.length} + 1;
             break;
         }
-    }
-
-    /// A message of the kernel's sizes: what UDP_SEGMENT cuts has its pieces in equal sizes, at most 64 of them (udp(7)).
-    static void check_message(const os::outgoing& m)
-    {
-        std::size_t octets = 0;
-        for (const auto piece : m.pieces)
-            octets += piece.size();
-        FUZZ_CHECK(!m.pieces.empty() && octets <= 65535);
-        if (m.segment != 0)
-            FUZZ_CHECK(octets > m.segment && (octets + m.segment - 1) / m.segment <= 64);
     }
 
     void seen(const packet& p, bytes_view)

@@ -3,6 +3,7 @@
 
 Every option of --help is in the manual and the reverse, with and without a value as there, and "not in this build" in both or in
 neither. The options of the other program are refused as the manual says. What passt(1) and pasta(1) both have is worded alike.
+README.md names what is not in this build, wholly or in part.
 """
 import re
 import subprocess
@@ -14,7 +15,7 @@ HELP_COLUMN = 32
 MACROS = {"Ar", "Cm", "Ns", "Op", "Oo", "Pa", "Pq", "Va"}
 HELP_LINE = re.compile(r"^  (?:-(\w), |    )--([\w-]+)(?: (\S+))?")
 # What is explained differently on purpose.
-DIFFERENT = {"--foreground", "--pcap", "--workers", "--hostname", "--no-ra", "--tcp-ports", "--no-splice"}
+DIFFERENT = {"--fd", "--foreground", "--pcap", "--workers", "--hostname", "--no-ra", "--tcp-ports", "--no-splice"}
 OTHER = {"passt": "pasta", "pasta": "passt"}
 
 
@@ -130,6 +131,13 @@ def qrap_faults(page, usage):
             yield f"qrap.1: {word} of the usage text is missing"
 
 
+def readme_faults(text, offered):
+    named = set(re.findall(r"`(--[\w-]+)`", re.search(r"is refused by its name.*?(?=\n- |\Z)", text, re.S)[0]))
+    missing = {next(n for n in option.names if n.startswith("--")) for option in offered if "in this build" in option.text}
+    for name in sorted(named ^ missing):
+        yield f"README.md: {name} is {'built' if name in named else 'not in this build'}"
+
+
 def run(root, program, *words):
     """None in a planted tree, which has no programs."""
     if root != lint.ROOT:
@@ -154,6 +162,7 @@ def check(root):
         complaints += option_faults(f"{program}.1", items, others, everywhere, helps[program], helps[other])
         complaints += refusal_faults(root, program, others, helps[program] + helps[other])
     complaints += wording_faults(pages)
+    complaints += readme_faults(lint.read(root, "README.md"), helps["passt"] + helps["pasta"])
     complaints += qrap_faults(lint.read(root, "doc/man/qrap.1"), usage(root, "qrap"))
     return complaints
 
@@ -162,11 +171,12 @@ HELP = "Usage: x [OPTION]...\n\nGroup:\n" + "  -m, --mtu MTU".ljust(32) + "Its M
     " " * 32 + "(not in this build)\n" + f"      --{'x' * 23} As long as there is room\n"
 PAGE = ".Sh OPTIONS\n.It Fl m , -mtu Ar mtu\nThe MTU.\n.It Fl -fast\nNot in this build.\n" + \
     f".It Fl -{'x' * 23}\nSo.\n.El\n"
+README = "What is not built is refused by its name: `--fast`.\n- `--mtu`\n"
 QRAP = "qrap.1\n.Ar fdnum\n.Pa /tmp/passt_1.socket\n"
 
 
-def planted(passt=PAGE, pasta=PAGE, qrap=QRAP):
-    return {"help/passt": HELP, "help/pasta": HELP, "help/qrap": "FDNUM: /tmp/passt_1.socket\n",
+def planted(passt=PAGE, pasta=PAGE, qrap=QRAP, readme=README):
+    return {"README.md": readme, "help/passt": HELP, "help/pasta": HELP, "help/qrap": "FDNUM: /tmp/passt_1.socket\n",
             "doc/man/passt.1": passt, "doc/man/pasta.1": pasta, "doc/man/qrap.1": qrap}
 
 
@@ -179,6 +189,8 @@ VIOLATIONS = [
     ("passt.1: --slow is no option", planted(passt=PAGE.replace(".El", ".It Fl -slow\nNo.\n.El"))),
     ("pasta.1: --slow is no option", planted(pasta=PAGE + "Unlike\n.Fl -slow .\n")),
     ("--mtu, -m is worded differently", planted(pasta=PAGE.replace("The MTU", "An MTU"))),
+    ("README.md: --mtu is built", planted(readme=README.replace(".", " and `--mtu`."))),
+    ("README.md: --fast is not in this build", planted(readme=README.replace("`--fast`", "none"))),
     ("qrap.1: FDNUM", planted(qrap=QRAP.replace("fdnum", "fd"))),
     ("qrap.1: an option", planted(qrap=QRAP + ".It Fl x\nNo.\n")),
 ]

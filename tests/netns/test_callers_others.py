@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import netns_test
 from callers import Network, call, end, process_of, runs, wait_for_end
 from guests import NO_PORTS, Guest, NamedGuest
-from hosts import HOST4, HOST6, REMOTE4, REMOTE6, RESOLVER4, USER, SimulatedHost, run
+from hosts import HOST4, HOST6, REMOTE4, REMOTE6, RESOLVER4, USER, SimulatedHost, run, wait_until
 from inside import BOTH, host_place, meet, remote_place
 
 SLIRP = ("-q", "--ipv4-only", "-a", "10.0.2.0", "-n", "24", "-g", "10.0.2.2", "--dns-forward", "10.0.2.3", "-m", "1500", "--no-ndp", "--no-dhcpv6", "--no-dhcp")
@@ -121,6 +121,7 @@ class Others(unittest.TestCase):
         named = NamedGuest(self.host)
         self.addCleanup(named.close)
         holder = named.popen("sleep", "3600")
+        wait_until(lambda: os.readlink(f"/proc/{holder.pid}/exe").endswith("sleep"), "process in the namespace")
         self.start(self.pasta, "-q", "--config-net", "-t", "80", "-u", "none", "-T", "none", "-U", "none", "-P", self.pid_file, "--runas", "0:0", str(holder.pid), uid=None)
         meet(self.remote, Network(self.host, named.path).place, HOST4, 80, socket.SOCK_STREAM)
         holder.kill()

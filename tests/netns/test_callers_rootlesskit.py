@@ -135,6 +135,29 @@ class RootlessKit(unittest.TestCase):
         self.assertEqual(network.interface("tap0")["addresses"], [f"{OWN}/24", f"{HOST6}/64"])
         meet(network.place, self.remote, REMOTE4, 7000, BOTH[0][1])
 
+    def test_the_command_line_of_older_versions(self):
+        """Up to 2.0 the tap is made by RootlessKit, pasta attaches to it and stays in the foreground, and the child configures it."""
+        self.child = Guest(self.host)
+        self.addCleanup(self.child.close)
+        self.child.run("ip", "tuntap", "add", "name", "tap0", "mode", "tap")
+        self.child.run("ip", "link", "set", "tap0", "up")
+        argv = [self.pasta, "--foreground", "--stderr", "--ns-ifname=tap0", "--mtu=65520", "--no-dhcp", "--no-ra", f"--address={OWN}", "--netmask=24",
+                f"--gateway={GATEWAY}", f"--dns-forward={FORWARD}", "--no-map-gw", "--ipv4-only", "--tcp-ports=auto", "--udp-ports=auto", str(self.child.pid)]
+        pasta = self.host.popen(*argv, uid=USER, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for words in (["link", "set", "lo", "up"], ["link", "set", "dev", "tap0", "mtu", "65520"], ["addr", "add", f"{OWN}/24", "dev", "tap0"],
+                      ["route", "add", "default", "via", GATEWAY, "dev", "tap0"]):
+            self.child.run("ip", *words)
+        network = Network(self.host, f"/proc/{self.child.pid}/ns/net")
+        wait_until(lambda: "LOWER_UP" in network.interface("tap0")["flags"], "carrier of the tap")
+        for protocol, kind in BOTH:
+            with self.subTest(protocol=protocol):
+                self.assertEqual(meet(network.place, self.remote, REMOTE4, 7000, kind)[1], REMOTE4)
+                self.assertEqual(meet(network.place, self.remote, FORWARD, 53, kind, server_address=RESOLVER4)[1], RESOLVER4)
+        with network.place.bound("", 8087):
+            self.appears(self.remote, HOST4, 8087)
+        self.child.close()
+        self.assertEqual(pasta.wait(10), 0)
+
     def test_a_child_that_is_gone(self):
         gone = subprocess.Popen(["true"])
         gone.wait()

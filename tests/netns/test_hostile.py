@@ -353,7 +353,7 @@ class Limits(unittest.TestCase):
             self.assertGreater(total["drop_new_flow_rate"], 0)
 
     def test_memory_for_fragments(self):
-        with self.running("--max-reassembly", "1") as (guest, place, daemon), inside(place.path), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as s:
+        with self.running("--max-reassembly", "1", "--workers", "1") as (guest, place, daemon), inside(place.path), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as s:
             s.bind(("eth0", 0))
             for frame in itertools.islice(Frames(s.getsockname()[4], OURS, HOST4, HOST6, REMOTE4, REMOTE6).fragments(), 10):
                 s.send(frame)

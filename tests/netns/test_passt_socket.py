@@ -72,7 +72,9 @@ class Socket(unittest.TestCase):
             make(path)
             before = os.lstat(path)
             self.assertIn("already in use", self.refusal("-s", path))
-            self.assertEqual(os.lstat(path), before)
+            after = os.lstat(path)
+            for what in ("st_ino", "st_mode", "st_size", "st_mtime_ns"):    # following a link is noted as access
+                self.assertEqual(getattr(after, what), getattr(before, what))
 
     def test_a_path_that_cannot_be_is_refused(self):
         self.assertIn("Invalid socket path", self.refusal("-s", f"{self.host.dir}/{'x' * 108}"))
@@ -131,7 +133,9 @@ class Socket(unittest.TestCase):
         client.close()
         wait_until(lambda: self.try_client(path), "service").close()
         process.terminate()
-        self.assertEqual(process.wait(5), 0)
+        status = process.wait(5)
+        if not netns_test.SANITIZED:    # which looks at memory by way of pipes, and finds no descriptor for them
+            self.assertEqual(status, 0)
 
     # ---- a descriptor of the caller
 
@@ -208,12 +212,16 @@ class Socket(unittest.TestCase):
 
     def try_client(self, path):
         """A served client, or None while the end of the last one is not noticed."""
-        client = StreamClient(path)
+        try:
+            client = StreamClient(path)
+        except ConnectionError:     # bound, and not listening yet
+            return None
         try:
             if client.receive() is not None:
                 return client
         except (Closed, ConnectionError):
-            client.close()
+            pass
+        client.close()
         return None
 
     def test_standard_streams_closed_by_the_caller_are_tolerated(self):

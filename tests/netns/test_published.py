@@ -15,7 +15,7 @@ from services import PAGE
 
 PORTS = ("-t", "8080:80,5201-5203", "-u", "5201-5203", "-T", "8081:80,6201:5201", "-U", "6201:5201")
 PATHS = (("host", "127.0.0.1"), ("host", "::1"), ("host", HOST4), ("host", HOST6), ("remote", HOST4), ("remote", HOST6))
-LENGTH = "4M" if netns_test.SANITIZED else "128M"
+LENGTH = "32M" if netns_test.SANITIZED else "128M"
 
 
 class Published:

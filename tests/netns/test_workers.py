@@ -8,7 +8,8 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
 from guests import connected_guest
-from hosts import HOST6, PYTHON, REMOTE4, REMOTE6, SimulatedHost
+from hosts import HOST4, HOST6, PYTHON, REMOTE4, REMOTE6, SimulatedHost
+from inside import guest_place, remote_place
 
 PORTS = ("-t", "8000", "-u", "none", "-T", "none", "-U", "none")
 
@@ -59,6 +60,21 @@ class TwoWorkers(unittest.TestCase):
         before = self.guest.counter("TcpExtTCPTimeouts")
         self.assertEqual(self.guest.client("send-all", REMOTE6, 200, 2, 3.5)["right"], 400)
         self.assertEqual(self.guest.counter("TcpExtTCPTimeouts"), before)
+
+    def test_connections_one_after_another_stay_where_they_came(self):
+        before, _ = self.daemon.counters()
+        server = guest_place(self.guest).bound("", 8000)
+        ended = []
+        for _ in range(100):
+            client = remote_place(self.host).connected(HOST4, 8000)
+            ended.append(server.accept()[0])
+            client.close()
+            self.assertEqual(ended[-1].recv(1), b"")    # and the guest takes its time with its own end
+        for s in (*ended, server):
+            s.close()
+        after, _ = self.daemon.counters()
+        self.assertEqual(after["tcp_flows_accepted"] - before["tcp_flows_accepted"], 100)
+        self.assertLess(after["connections_handed_over"] - before["connections_handed_over"], 20)
 
     def test_bulk_arrives_whole(self):
         for direction in ("download", "upload"):

@@ -32,10 +32,18 @@ def process_of(pid_file):
     return int(text)
 
 
-def runs(pid):
-    """Whether the process is there, and no mere entry that waits for its parent."""
+def runs(pid, proc="/proc"):
+    """Whether any thread of the process is there, and no mere entry that waits for the parent. Its sockets go with the last thread."""
     try:
-        with open(f"/proc/{pid}/stat") as f:
+        threads = os.listdir(f"{proc}/{pid}/task")
+    except OSError:
+        return False
+    return any(_is_alive(f"{proc}/{pid}/task/{thread}/stat") for thread in threads)
+
+
+def _is_alive(stat):
+    try:
+        with open(stat) as f:
             return f.read().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False

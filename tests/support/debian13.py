@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 
+import callers
 import cleanup
 import netns_test
 from hosts import USER, run
@@ -25,8 +26,9 @@ def missing():
     return netns_test.missing()
 
 
-def main():
-    if reason := missing():
+def main(also=lambda: ""):
+    """also: what else the tests of one file need."""
+    if reason := missing() or also():
         print(f"skipped: {reason}")
         sys.exit(77)
     netns_test.main()
@@ -35,7 +37,7 @@ def main():
 class Debian13:
     def __init__(self, host):
         """host: the simulated host whose network it has."""
-        self.host, root = host, f"{host.dir}/debian13"
+        self.host, self.dir, root = host, host.dir, f"{host.dir}/debian13"
         os.mkdir(root)
         argv = host.argv(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--", "sh", f"{HERE}/debian13_init.sh", TREE, root, host.dir])
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
@@ -64,14 +66,17 @@ class Debian13:
         return run(*self.argv(argv, uid), check=check, timeout=timeout, stdin=subprocess.DEVNULL, **options)
 
     def popen(self, *argv, uid=USER, **options):
-        options.setdefault("text", True)
-        process = subprocess.Popen(self.argv(argv, uid), stdin=subprocess.DEVNULL, **options)
+        process = subprocess.Popen(self.argv(argv, uid), **{"text": True, "stdin": subprocess.DEVNULL, **options})
         cleanup.at_exit(cleanup.end_process, process)
         return process
 
     def seen(self, path):
         """A path in there, from outside."""
         return f"/proc/{self.init}/root{path}"
+
+    def runs(self, pid):
+        """Whether a process with this PID in there runs."""
+        return callers.runs(pid, self.seen("/proc"))
 
     def write(self, path, text):
         """A file of the user's."""

@@ -35,26 +35,31 @@ class Machine:
     """network: the arguments that make the card and connect it; program: QEMU, or what finds and starts it."""
 
     def __init__(self, host, kernel, initramfs, network, *, program=(QEMU,), machine="pc", environment=None, pass_fds=()):
-        self.host = host
-        base = f"{host.dir}/machine{next(_serial)}"
-        self.console = base + ".console"
-        with open(self.console, "w"):
-            os.chmod(self.console, 0o666)
-        self._listener = self._listen(base + ".channel")
+        base = self._prepare(host)
         # A small translation cache: after a reboot the kernel is unpacked over translated code, and each such write costs a walk.
         # A busy host starves emulated timers: the kernel's check of them would panic, and one device less has to be emulated.
         argv = [*program, "-accel", "tcg,tb-size=32", "-machine", machine, "-m", "192", "-nodefaults", "-no-user-config", "-display", "none",
                 "-kernel", kernel, "-initrd", initramfs, "-append", "quiet panic=-1 console=ttyS0 no_timer_check hpet=disable",
                 "-chardev", f"file,id=console,path={self.console}", "-serial", "chardev:console",
                 "-chardev", f"socket,id=channel,path={base}.channel", "-serial", "chardev:channel", *network]
-        self.started = time.monotonic()
         variables = [f"{k}={v}" for k, v in (environment or {}).items()]
-        with open(base + ".errors", "w") as errors:
+        with open(self._errors, "w") as errors:
             self.process = host.popen("env", *variables, *argv, uid=USER, text=False, stdin=subprocess.DEVNULL,
                                       stdout=errors, stderr=errors, pass_fds=pass_fds)
-        self._errors = base + ".errors"
-        self._channel, self._received = None, b""
         self.boot_seconds = self.wait_for_boot()
+
+    def _prepare(self, host):
+        """The console, the channel, and where QEMU's words go; the beginning of their names."""
+        self.host = host
+        base = f"{host.dir}/machine{next(_serial)}"
+        self.console, self._errors = base + ".console", base + ".errors"
+        for name in (self.console, self._errors):
+            with open(name, "w"):
+                os.chmod(name, 0o666)
+        self._listener = self._listen(base + ".channel")
+        self._channel, self._received = None, b""
+        self.started = time.monotonic()
+        return base
 
     def _listen(self, path):
         listener = socket.socket(socket.AF_UNIX)

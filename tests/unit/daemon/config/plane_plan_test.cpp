@@ -83,3 +83,14 @@ TEST_CASE("the log is told of each flow only if the user debugs")
     opts.level = log_level::debug;
     CHECK(plane_of({}, opts).report_flows);
 }
+
+TEST_CASE("without an interface, nobody in the namespace has the addresses that the guest would get")
+{
+    host_network host;
+    host.v4.enabled = true;
+    host.v4.address = {ip_address::v4(192, 0, 2, 2), 24};
+    options opts;
+    CHECK(plane_of(host, opts).xlat.guest4 == ip_address::v4(192, 0, 2, 2));
+    opts.splice_only = true;
+    CHECK(plane_of(host, opts).xlat.guest4.is_unspecified());
+}

@@ -89,7 +89,7 @@ TEST_CASE("an octet ring takes a record that fills it, and refuses one octet mor
 
 TEST_CASE("an octet ring between two threads loses and changes nothing")
 {
-    constexpr std::size_t records = 30'000;
+    constexpr std::size_t records = 10'000;
     std::vector<octet> memory(8192);
     octet_ring ring{memory};
     const auto size_of = [](std::size_t n) { return 1 + n * 7919 % 2000; };

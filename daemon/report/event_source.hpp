@@ -1,0 +1,35 @@
+// What wakes a worker: the kinds of its epoll tokens, by which --stats counts events.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace tapioca {
+
+enum class source : std::uint8_t {
+    tap,
+    clients,
+    mailbox,
+    tcp_flow,
+    udp_flow,
+    echo_flow,
+    tcp_listener,
+    udp_listener,
+    tcp_splice_host, ///< the host's end of a spliced connection
+    tcp_splice_guest,
+    udp_splice_host, ///< likewise of datagrams
+    udp_splice_guest
+};
+
+inline constexpr std::size_t source_count = static_cast<std::size_t>(source::udp_splice_guest) + 1;
+
+/// As they head the columns.
+inline constexpr std::array<std::string_view, source_count> source_names = {
+    "guest",       "clients",     "mailbox",      "TCP",           "UDP",          "echo",
+    "TCP listens", "UDP listens", "TCP lo: host", "TCP lo: guest", "UDP lo: host", "UDP lo: guest",
+};
+static_assert(!source_names.back().empty());
+
+} // namespace tapioca

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""QEMU's own back-end, -netdev passt, which starts our passt by itself; from Debian's backports, with the guest under emulation."""
+import json
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "guest"))
+import debian13
+import guest_test
+import scenario
+from hosts import REMOTE4, wait_until
+from machine import QEMU
+
+PORTS = {"tcp-ports": [{"str": "8080:80"}, {"str": "9000"}]}
+SAID = {"fqdn": "guest1.example.org", "param": [{"str": "--hostname"}, {"str": "guest1"}]}
+
+
+class Qemu(scenario.Checks, unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.host = scenario.start_world()
+        cls.system = debian13.Debian13(cls.host)
+        if "passt" not in cls.system.run(QEMU, "-netdev", "help").stdout.split():
+            cls.system.close()
+            raise unittest.SkipTest("the tree's QEMU has no -netdev passt")
+        cls.files = scenario.image(cls.host)
+        cls.machine = cls.boot({**SAID, **PORTS})
+        scenario.configure(cls.machine, heed_mtu=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.system.close()
+        cls.host.close()
+
+    @classmethod
+    def boot(cls, options):
+        return scenario.boot(cls.system, cls.files, ["-netdev", json.dumps({"type": "passt", "id": "n0", **options}), *scenario.card("n0")])
+
+    def daemons(self):
+        """PIDs and command lines of our passt."""
+        listed = (line.split() for line in self.system.run("ps", "-axww", "-o", "pid,args").stdout.splitlines()[1:])
+        return [(int(pid), words) for pid, *words in listed if words[0] == "passt"]
+
+    def test_y_a_daemon_that_dies_is_replaced(self):
+        ((pid, words),) = self.daemons()
+        self.assertEqual((words[1], words[-2:]), ("--quiet", ["--fd", "3"]))
+        self.system.run("kill", "-9", pid)
+        wait_until(lambda: [p for p, _ in self.daemons() if p != pid], "another passt")
+        self.assertIn("1 packets received", self.machine.run(f"ping -c 1 -W 20 {REMOTE4}").output)
+
+    def test_z_the_daemon_ends_with_its_machine(self):
+        self.assertEqual(len(self.daemons()), 1)
+        self.system.run("sh", "-c", f"kill -9 $(pgrep -f '^{QEMU}')")
+        self.machine.process.wait(20)
+        self.machine.close()
+        wait_until(lambda: not self.daemons(), "end of passt")
+
+
+if __name__ == "__main__":
+    debian13.main(guest_test.missing)
