@@ -17,11 +17,13 @@ listener_table::listener_table(const forward_rules& host, const forward_rules& g
     places_ = memory_.as<place>();
 }
 
-listener_table::~listener_table()
+listener_table::~listener_table() { clear(); }
+
+void listener_table::clear() noexcept
 {
-    for (const auto& p : places_)
+    for (place& p : places_)
         if (p.fd_plus_one != 0)
-            os::unique_fd{p.fd()}.reset();
+            os::unique_fd{std::exchange(p.fd_plus_one, 0) - 1}.reset();
 }
 
 std::uint32_t listener_table::place_of(const listener_name& name) const noexcept

@@ -28,6 +28,8 @@ public:
     std::uint32_t put(listening_socket l) noexcept;
     /// Closes the socket, if there is one: epoll forgets it then.
     void remove(const listener_name& name) noexcept;
+    /// Closes all of them.
+    void clear() noexcept;
     /// Null if nothing listens there.
     [[nodiscard]] const place* find(std::uint32_t at) const noexcept;
     [[nodiscard]] const place* find(const listener_name& name) const noexcept { return find(place_of(name)); }

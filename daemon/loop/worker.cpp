@@ -119,6 +119,7 @@ void worker::run() noexcept
 {
     while (!stopping_.load(std::memory_order_relaxed))
         turn();
+    listeners_.clear(); // whoever starts the next one waits for the ports, and other descriptors take the kernel longer to close
 }
 
 void worker::turn() noexcept

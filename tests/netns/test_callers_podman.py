@@ -3,6 +3,8 @@
 import contextlib
 import os
 import pathlib
+import signal
+import socket
 import sys
 import time
 import unittest
@@ -12,7 +14,7 @@ import netns_test
 from callers import Engine, Network, call, end, process_of, runs, wait_for_end
 from guests import NamedGuest
 from hosts import HOST4, HOST6, REMOTE4, REMOTE6, RESOLVER4, RESOLVER6, ROUTER4, SimulatedHost, run
-from inside import BOTH, Task, host_place, meet, remote_place
+from inside import BOTH, Task, host_place, inside, meet, remote_place
 
 FORWARD, GUEST = "169.254.1.1", "169.254.1.2"
 
@@ -225,6 +227,18 @@ class Podman(unittest.TestCase):
             netns, network = self.start(ports=ports)
             self.served(network, HOST4, 8070, 80)
         end(self.pid)
+
+    def test_ports_are_free_before_the_interface_is_gone(self):
+        """`podman restart` starts the next one while the last one ends, and an interface takes its time to go."""
+        def interface_outlives_port():
+            _, network = self.start(ports=("-t", "8071-8071:80-80"))
+            os.kill(self.pid, signal.SIGTERM)
+            with inside(network.path):
+                while True:
+                    with contextlib.suppress(OSError):
+                        self.outside.bound("", 8071).close()
+                        return "eth0" in [name for _, name in socket.if_nameindex()]
+        self.assertTrue(any(interface_outlives_port() for _ in range(20)))
 
     def test_a_restart_under_the_same_path(self):
         """The path is there again before the first daemon may have looked: that one ends all the same, or goes on with the old namespace only."""
