@@ -13,7 +13,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
 from hosts import HOST4, REMOTE4, ROUTER4, USER, SimulatedHost, wait_until
-from inside import remote_place
+from inside import remote_place, settled
 from passt import Passt, pair, private_tmp
 
 netns_test.needs_module("scapy")
@@ -124,7 +124,7 @@ class Socket(unittest.TestCase):
         client = wait_until(lambda: self.try_client(path), "service")
         for port in range(1000, 1100):
             client.send(bytes(ip(HOST4, REMOTE4) / TCP(sport=port, dport=8099, flags="S", seq=1)))
-        wait_until(lambda: len(os.listdir(f"/proc/{process.pid}/fd")) == 64, "shortage of descriptors")
+        self.assertGreater(settled(lambda: len(os.listdir(f"/proc/{process.pid}/fd")), "connections"), 32, "the guest's share is used up")
         with StreamClient(path) as second:
             before = cpu_seconds(process.pid)
             self.assertTrue(second.wait_for_close(), "it is not turned away")

@@ -59,7 +59,8 @@ def mutated(frame, chance):
 
 def explained(counters):
     """How many frames the counters tell the fate of: answered, translated or dropped. Fragments that are held count as such."""
-    again = ("drop_fragment_no_memory", "drop_fragment_timeout")        # held before
+    again = ("drop_fragment_no_memory", "drop_fragment_timeout",        # held before
+             "drop_rate_limited")                                       # a segment of a connection, that got no answer
     taken = ("arp_answers", "ndp_answers", "dhcp_answers", "dhcpv6_answers", "udp_from_guest", "udp_refused_by_guest", "tcp_flows_opened",
              "tcp_from_guest", "echo_from_guest")
     return sum(count for name, count in counters.items() if name in taken or name.startswith("drop_") and name not in again)
