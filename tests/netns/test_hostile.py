@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import cleanup
 import netns_test
 from flood_frames import OURS, Frames
-from guests import connected_guest
+from guests import OnSimulatedHost, connected_guest
 from hosts import HOST4, HOST6, REMOTE4, REMOTE6, ROUTER4, SimulatedHost, run, wait_until
 from inside import guest_place, host_place, inside, meet, raise_descriptor_limit, remote_place, resident_kib
 
@@ -309,16 +309,8 @@ class HostileWithTwoWorkers(Hostile, unittest.TestCase):
     workers = 2
 
 
-class Limits(unittest.TestCase):
+class Limits(OnSimulatedHost, unittest.TestCase):
     """The options, each with a guest that wants more."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
 
     @contextlib.contextmanager
     def running(self, *options):

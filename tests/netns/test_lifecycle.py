@@ -14,9 +14,9 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from guests import NO_PORTS, Daemon, Guest
-from hosts import HOST4, USER, SimulatedHost, run, wait_until
-from inside import guest_place, host_place
+from guests import NO_PORTS, Daemon, OnSimulatedHost
+from hosts import HOST4, USER, run, wait_until
+from inside import host_place
 from passt import Passt
 
 
@@ -31,16 +31,8 @@ def is_alive(pid):
     return False
 
 
-class Background:
+class Background(OnSimulatedHost):
     """What pasta and passt have in common; a class each says how they are started."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
 
     def start(self, *options, launcher=(), path=None):
         """Returns what the caller got, and the PID from the file. Returning at all means that both pipes were let go."""
@@ -131,8 +123,7 @@ class BackgroundPasta(Background, unittest.TestCase):
     no_ports = NO_PORTS
 
     def target(self):
-        guest = Guest(self.host)
-        self.addCleanup(guest.close)
+        guest = self.guest()
         return ["--config-net", guest.pid]
 
 
@@ -144,20 +135,11 @@ class BackgroundPasst(Background, unittest.TestCase):
         return ["--socket", f"{self.host.dir}/{time.monotonic_ns()}.socket"]
 
 
-class Foreground(unittest.TestCase):
+class Foreground(OnSimulatedHost, unittest.TestCase):
     """What it does to signals when it has not left its caller."""
 
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
     def test_signals(self):
-        guest = Guest(self.host)
-        self.addCleanup(guest.close)
+        guest = self.guest()
         for number, status in ((signal.SIGTERM, 0), (signal.SIGQUIT, 0), (signal.SIGHUP, -signal.SIGHUP), (signal.SIGINT, -signal.SIGINT)):
             for daemon in (Daemon(guest, "-q"), Passt(self.host, "-q")):
                 with self.subTest(signal=number.name, daemon=type(daemon).__name__):
@@ -167,8 +149,7 @@ class Foreground(unittest.TestCase):
 
     def test_who_nobody_reads_any_more_goes_on(self):
         """Its standard error is a pipe that was closed at the other end: the report of the counters meets SIGPIPE."""
-        guest = Guest(self.host)
-        self.addCleanup(guest.close)
+        guest = self.guest()
         path = f"{self.host.dir}/unread.pid"
         process = self.host.popen(self.host.binary(), "-f", "--config-net", "--pid", path, *NO_PORTS, guest.pid, uid=USER, stderr=subprocess.PIPE)
         wait_until(lambda: os.path.exists(path) and os.path.getsize(path), "PID file")
@@ -181,16 +162,8 @@ class Foreground(unittest.TestCase):
         self.assertEqual(process.wait(10), 0)
 
 
-class OfACommand(unittest.TestCase):
+class OfACommand(OnSimulatedHost, unittest.TestCase):
     """What the command has of its caller and of the daemon, and what is left of its namespace."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
 
     def inside(self, script, *options, before=""):
         """The output of a shell script inside; `before` is run by the shell that starts pasta."""

@@ -12,8 +12,8 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from guests import NO_PORTS, Daemon, Guest
-from hosts import REMOTE4, REMOTE6, USER, SimulatedHost, wait_until
+from guests import NO_PORTS, Daemon, Guest, OnSimulatedHost
+from hosts import REMOTE4, REMOTE6, USER, wait_until
 from inside import Task, guest_place, host_place
 from passt import Passt
 
@@ -30,20 +30,7 @@ exec setpriv --reuid=10001 --regid=10001 --clear-groups -- "$@"
 """
 
 
-class Log(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
-    def guest(self):
-        guest = Guest(self.host)
-        self.addCleanup(guest.close)
-        return guest
-
+class Log(OnSimulatedHost, unittest.TestCase):
     def name(self, suffix):
         return f"{self.host.dir}/{time.monotonic_ns()}.{suffix}"
 

@@ -11,30 +11,15 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from guests import NO_PORTS, Daemon, Guest, NamedGuest
-from hosts import HOST4, HOST6, REMOTE4, ROUTER4, USER, SimulatedHost, wait_until
+from guests import NO_PORTS, Daemon, Guest, NamedGuest, OnSimulatedHost
+from hosts import HOST4, HOST6, REMOTE4, USER
 from inside import exactly, guest_place, host_place, pair, remote_place
 from passt import Passt, private_tmp
 
 AT_ONCE, SOME = 20, 8
 
 
-class Lifecycle(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
-    def guest(self):
-        guest = Guest(self.host)
-        self.addCleanup(guest.close)
-        return guest
-
-
-class AtOnce(Lifecycle):
+class AtOnce(OnSimulatedHost, unittest.TestCase):
     def finish(self, processes, timeout=60):
         """(status, standard output, standard error) of each."""
         return [(p.returncode, out, err) for p in processes for out, err in [p.communicate(timeout=timeout)]]
@@ -112,7 +97,7 @@ class AtOnce(Lifecycle):
             machine.connect(path)
 
 
-class Restart(Lifecycle):
+class Restart(OnSimulatedHost, unittest.TestCase):
     def test_on_the_same_ports_with_connections_open_and_closing(self):
         """Those that the daemon closed first are in TIME_WAIT, the others end with it; neither keeps the ports."""
         ports = ("-t", "8000-8003", "-u", "8000-8003", "-T", "9000", "-U", "9000")
@@ -146,7 +131,7 @@ class Restart(Lifecycle):
                 daemon.process.wait(10)
 
 
-class Gone(Lifecycle):
+class Gone(OnSimulatedHost, unittest.TestCase):
     """The end of the namespace is the end of the daemon, with status 0."""
 
     def attached(self, path, *options):

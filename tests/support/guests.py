@@ -9,7 +9,7 @@ import time
 from collections import Counter
 
 import cleanup
-from hosts import PYTHON, USER, make_namespace, wait_until
+from hosts import PYTHON, USER, SimulatedHost, make_namespace, wait_until
 
 _serial = itertools.count()
 NO_PORTS = ("-t", "none", "-u", "none", "-T", "none", "-U", "none")
@@ -19,6 +19,23 @@ def statuses(pid):
     """What the kernel says of each thread of a process."""
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
         yield dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines() if ":\t" in line)
+
+
+class OnSimulatedHost:
+    """For test cases: a simulated host for each class, and guests that end with their test."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.host = SimulatedHost()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.host.close()
+
+    def guest(self):
+        guest = Guest(self.host)
+        self.addCleanup(guest.close)
+        return guest
 
 
 class Guest:
