@@ -9,7 +9,6 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
-#include <spdlog/details/os.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/base_sink.h>
 #include <utility>
@@ -179,7 +178,6 @@ report::rate_limit& limit_of(const std::source_location& where)
 void start(destinations where)
 {
     state& all = the();
-    (void)spdlog::details::os::thread_id(); // asked once, while gettid(2) is allowed: the first line may come after sealing
     all.level = threshold(where.level);
     all.logger.set_level(all.level);
     const bool debugging = all.level <= spdlog_level::debug;
