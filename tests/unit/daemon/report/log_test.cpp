@@ -1,3 +1,4 @@
+#include "daemon/os/process.hpp"
 #include "daemon/report/log.hpp"
 #include "seccomp/filter.hpp"
 #include "tests/support/catch.hpp"
@@ -15,6 +16,7 @@ TEST_CASE("a thread's first line may come when the process is sealed")
 {
     const pid_t child = ::fork();
     if (child == 0) {
+        os::use_one_heap(); // as the program does: another heap for the thread would be mapped
         ::dup2(::open("/dev/null", O_WRONLY), STDERR_FILENO);
         std::atomic<bool> started = false, sealed = false;
         std::thread other{[&] {
