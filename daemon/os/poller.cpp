@@ -23,14 +23,14 @@ poller::poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), alarm_(::timerfd_crea
 }
 
 // syscalls: timerfd_settime
-void poller::set_alarm(instant when) noexcept
+void poller::set_alarm(instant now, instant when) noexcept
 {
-    const auto since_boot = when.time_since_epoch();
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(since_boot);
+    const auto left = when - now;
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
     itimerspec once{};
     once.it_value.tv_sec = static_cast<time_t>(seconds.count());
-    once.it_value.tv_nsec = static_cast<long>((since_boot - seconds).count());
-    if (::timerfd_settime(alarm_.get(), TFD_TIMER_ABSTIME, &once, nullptr) == 0)
+    once.it_value.tv_nsec = static_cast<long>((left - seconds).count());
+    if (::timerfd_settime(alarm_.get(), 0, &once, nullptr) == 0)
         alarm_at_ = when;
 }
 
@@ -70,7 +70,7 @@ std::span<const event> poller::wait(instant now, instant until) noexcept
 {
     const bool sleeps = until > now;
     if (sleeps && until < alarm_at_)
-        set_alarm(until);
+        set_alarm(now, until);
     const int n = ::epoll_wait(epoll_.get(), ready_.data(), static_cast<int>(ready_.size()), sleeps ? -1 : 0);
     std::size_t count = 0;
     for (const auto& [bits, data] : std::span{ready_}.first(static_cast<std::size_t>(std::max(n, 0)))) {

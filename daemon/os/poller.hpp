@@ -58,7 +58,7 @@ public:
 
 private:
     [[nodiscard]] result<void> control(int operation, int fd, token what, trigger t) noexcept;
-    void set_alarm(instant when) noexcept;
+    void set_alarm(instant now, instant when) noexcept;
 
     unique_fd epoll_;
     unique_fd alarm_;                   ///< a timer descriptor
