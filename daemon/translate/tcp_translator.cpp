@@ -13,12 +13,13 @@ tcp_translator::tcp_translator(context& ctx, std::size_t capacity, instant start
     : ctx_(ctx), flow_memory_(flow_table<tcp_flow>::memory_needed(capacity)), timer_memory_(capacity * sizeof(timer_wheel::node)),
       chunk_memory_(pool), chunk_links_(pool / tcp::receive_store::chunk_octets * sizeof(tcp::receive_store::index)),
       range_memory_(limits::out_of_order_flows * sizeof(tcp::receive_store::range_set)),
-      list_memory_(2 * capacity * sizeof(std::uint32_t)), connecting_memory_(capacity * sizeof(slot_list::link)),
+      list_memory_(2 * capacity * sizeof(std::uint32_t)),
+      connecting_memory_(std::min(capacity, slot_list::most) * sizeof(slot_list::entry)),
       flows_(flow_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
       store_(chunk_memory_.as<octet>(), chunk_links_.as<tcp::receive_store::index>(),
              range_memory_.as<tcp::receive_store::range_set>()),
       acks_(list_memory_.as<std::uint32_t>().first(capacity)), ready_(list_memory_.as<std::uint32_t>().subspan(capacity)),
-      connecting_(connecting_memory_.as<slot_list::link>()), peek_offset4_(os::has_tcp_peek_offset(ip_family::ipv4)),
+      connecting_(connecting_memory_.as<slot_list::entry>()), peek_offset4_(os::has_tcp_peek_offset(ip_family::ipv4)),
       peek_offset6_(os::has_tcp_peek_offset(ip_family::ipv6))
 {
 }
