@@ -47,7 +47,7 @@ struct tcp_flow {
     tcp::connection c;
     std::uint32_t moved = 0; ///< seconds of the clock when data last moved
 };
-// With what the index, the timer and pages that begin and end in between take, an idle flow stays below 200.
+// The slot, the index and the timer: all that is resident of an idle flow.
 static_assert(sizeof(tcp_flow) <= 160 && flow_table<tcp_flow>::octets_of_flow + sizeof(timer_wheel::node) <= 188);
 
 class tcp_translator {
