@@ -1,5 +1,6 @@
 #include "daemon/forward/listener_table.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace tapioca {
@@ -21,9 +22,11 @@ listener_table::~listener_table() { clear(); }
 
 void listener_table::clear() noexcept
 {
-    for (place& p : places_)
-        if (p.fd_plus_one != 0)
-            os::unique_fd{std::exchange(p.fd_plus_one, 0) - 1}.reset();
+    constexpr std::size_t share = 64;
+    for (std::size_t first; (first = cleared_.fetch_add(share)) < places_.size();)
+        for (place& p : places_.subspan(first, std::min(share, places_.size() - first)))
+            if (p.fd_plus_one != 0)
+                os::unique_fd{std::exchange(p.fd_plus_one, 0) - 1}.reset();
 }
 
 std::uint32_t listener_table::place_of(const listener_name& name) const noexcept

@@ -7,6 +7,7 @@
 #include "proto/forward/forward_rule.hpp"
 
 #include <array>
+#include <atomic>
 
 namespace tapioca {
 
@@ -28,7 +29,7 @@ public:
     std::uint32_t put(listening_socket l) noexcept;
     /// Closes the socket, if there is one: epoll forgets it then.
     void remove(const listener_name& name) noexcept;
-    /// Closes all of them.
+    /// Closes all of them; from several threads at once each closes a share. The last thing that is done with the table.
     void clear() noexcept;
     /// Null if nothing listens there.
     [[nodiscard]] const place* find(std::uint32_t at) const noexcept;
@@ -41,6 +42,7 @@ private:
     std::array<std::uint32_t, 2 * forward_rules::capacity()> first_{}; ///< of each rule; those of the guest's side behind
     os::arena memory_;
     std::span<place> places_;
+    std::atomic<std::size_t> cleared_ = 0; ///< places whose sockets somebody closes
 };
 
 } // namespace tapioca

@@ -84,7 +84,7 @@ void worker::start(const std::function<void()>& first)
         first();
         running_.release();
         run();
-        finished_.release();
+        closed_.release();
         may_end_.acquire();
     }};
     running_.acquire();
@@ -97,6 +97,8 @@ void worker::finish() noexcept
     stopping_.store(true, std::memory_order_relaxed);
     common_.mailboxes[self_].ring();
     finished_.acquire();
+    listeners_.clear(); // as the thread does: there may be thousands
+    closed_.acquire();
 }
 
 void worker::stop() noexcept
@@ -119,6 +121,7 @@ void worker::run() noexcept
 {
     while (!stopping_.load(std::memory_order_relaxed))
         turn();
+    finished_.release();
     listeners_.clear(); // whoever starts the next one waits for the ports, and other descriptors take the kernel longer to close
 }
 

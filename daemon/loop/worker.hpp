@@ -130,7 +130,7 @@ private:
     std::uint64_t bells_ = 0;       ///< a bit for each worker that has new letters from us
     bool mail_left_ = false;
     instant now_;
-    std::binary_semaphore running_{0}, finished_{0}, may_end_{0};
+    std::binary_semaphore running_{0}, finished_{0}, closed_{0}, may_end_{0};
     std::thread thread_;
 };
 
