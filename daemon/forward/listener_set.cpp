@@ -5,8 +5,8 @@
 #include "proto/wire/protocol.hpp"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
+#include <span>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -30,90 +30,69 @@ std::string title_of(rule_side side, const forward_rule& rule)
     return std::string{side == rule_side::host ? "HOST " : "SPLICE "} + (rule.protocol == wire::protocol_tcp ? "TCP" : "UDP");
 }
 
-/// Fewer are not worth a second thread.
-constexpr std::size_t many_sockets = 512;
+/// A port of a rule, and what became of it.
+struct attempt {
+    listener_name name;
+    os::unique_fd fd;
+    int error = 0; ///< errno
+};
 
-/// The sockets of all rules, opened by two threads if they are many: nearly all the time that a start takes is then the kernel's,
-/// for making and binding them. Whoever is free takes the next block of ports, and opens what all rules ask for there, in the
-/// order of the rules: so of two rules that compete for a port the same one gets it every time.
+std::vector<attempt> all_ports(const forward_rules& rules, rule_side side)
+{
+    std::vector<attempt> ports;
+    for (std::size_t i = 0; i < rules.size(); ++i)
+        for (unsigned port = rules[i].first; !rules[i].scan && port <= rules[i].last; ++port)
+            ports.push_back({{side, static_cast<std::uint8_t>(i), static_cast<std::uint16_t>(port), rules[i].protocol}, {}, 0});
+    return ports;
+}
+
+/// Nearly all the time of a start with many ports is the kernel's, for making and binding sockets: two threads share it then, a
+/// few dozen ports at a time. No two rules can compete for a port (conflicting()), so who is first does not matter.
 class opening {
 public:
-    explicit opening(const listening_side& from) : from_(from)
-    {
-        for (std::size_t i = 0; i < from.rules.size(); ++i) {
-            first_[i] = outcomes_.size();
-            outcomes_.resize(outcomes_.size() + (from.rules[i].scan ? 0 : from.rules[i].port_count()));
-        }
-        necessary_ = outcomes_.size();
-    }
+    opening(const listening_side& from, std::span<attempt> ports) : from_(from), ports_(ports) {}
 
-    void work()
+    void run()
     {
-        if (outcomes_.size() < many_sockets)
-            return take_blocks();
-        const std::jthread other{[this] { take_blocks(); }};
-        take_blocks();
-    }
-
-    /// errno, if the port was refused; 0 otherwise, and then the socket is at `into`'s end.
-    int take(std::size_t rule, unsigned port, std::vector<listening_socket>& into)
-    {
-        auto& what = outcomes_[place_of(rule, port)];
-        if (what.fd)
-            into.push_back({std::move(what.fd), name_of(rule, port)});
-        return what.error;
+        if (ports_.size() < worth_a_thread)
+            return take_shares();
+        const std::jthread other{[this] { take_shares(); }};
+        take_shares();
     }
 
 private:
-    struct outcome {
-        os::unique_fd fd;
-        int error = 0;
-    };
+    static constexpr std::size_t worth_a_thread = 512, share = 64;
 
-    static constexpr unsigned block = 64, ports = 65536;
-
-    [[nodiscard]] std::size_t place_of(std::size_t rule, unsigned port) const noexcept
+    void take_shares() noexcept
     {
-        return first_[rule] + (port - from_.rules[rule].first);
+        for (std::size_t first; (first = next_.fetch_add(share)) < ports_.size();)
+            for (auto at = first; at < std::min(first + share, ports_.size()) && at < end_.load(); ++at)
+                if (!open(ports_[at]))
+                    give_up_behind(at);
     }
 
-    [[nodiscard]] listener_name name_of(std::size_t rule, unsigned port) const noexcept
+    /// False if the port ends the start.
+    bool open(attempt& port) noexcept
     {
-        return {from_.side, static_cast<std::uint8_t>(rule), static_cast<std::uint16_t>(port), from_.rules[rule].protocol};
+        auto fd = open_listener(from_, port.name);
+        if (fd)
+            port.fd = std::move(*fd);
+        else
+            port.error = fd.error().value();
+        return fd || from_.rules[port.name.rule].best_effort;
     }
 
-    void take_blocks() noexcept
+    /// The first failure in the order of the rules is what the user is told, so what is before it must be tried, whoever fails
+    /// first.
+    void give_up_behind(std::size_t at) noexcept
     {
-        for (unsigned begin; (begin = next_.fetch_add(block)) < ports;)
-            for (std::size_t i = 0; i < from_.rules.size(); ++i)
-                if (const auto& rule = from_.rules[i]; !rule.scan)
-                    for (unsigned port = std::max<unsigned>(begin, rule.first);
-                         port <= std::min(begin + block - 1U, unsigned{rule.last}); ++port)
-                        open(i, port);
-    }
-
-    void open(std::size_t rule, unsigned port) noexcept
-    {
-        const auto at = place_of(rule, port);
-        if (at > necessary_.load(std::memory_order_relaxed))
-            return;
-        auto fd = open_listener(from_, name_of(rule, port));
-        if (fd) {
-            outcomes_[at].fd = std::move(*fd);
-            return;
-        }
-        outcomes_[at].error = fd.error().value();
-        if (from_.rules[rule].best_effort)
-            return;
-        for (auto known = necessary_.load(); at < known && !necessary_.compare_exchange_weak(known, at);) {
+        for (auto known = end_.load(); at < known && !end_.compare_exchange_weak(known, at);) {
         }
     }
 
     const listening_side& from_;
-    std::array<std::size_t, forward_rules::capacity()> first_{}; ///< of each rule's outcomes
-    std::vector<outcome> outcomes_;                              ///< in the order of rules and ports
-    std::atomic<std::size_t> necessary_ = 0; ///< the first outcome that ends the start: those behind it do not matter
-    std::atomic<unsigned> next_ = 0;         ///< port that nobody has taken
+    std::span<attempt> ports_;
+    std::atomic<std::size_t> next_ = 0, end_ = ports_.size();
 };
 
 /// What became of the ports of one rule.
@@ -122,18 +101,16 @@ struct rule_outcome {
     std::string first_refusal;
 };
 
-rule_outcome take_rule(const listening_side& from, std::size_t index, opening& opened, std::vector<listening_socket>& sockets)
+rule_outcome take_rule(const forward_rule& rule, std::span<attempt> ports, std::vector<listening_socket>& sockets)
 {
-    const auto& rule = from.rules[index];
     rule_outcome outcome;
-    for (unsigned port = rule.first; port <= rule.last; ++port) {
-        const int error = opened.take(index, port, sockets);
-        if (error == 0)
+    for (auto& port : ports) {
+        if (port.error == 0) {
+            sockets.push_back({std::move(port.fd), port.name});
             continue;
+        }
         if (outcome.refused++ == 0)
-            outcome.first_refusal =
-                listen_failure({from.side, static_cast<std::uint8_t>(index), static_cast<std::uint16_t>(port), rule.protocol},
-                               rule, std::generic_category().message(error));
+            outcome.first_refusal = listen_failure(port.name, rule, std::generic_category().message(port.error));
         if (!rule.best_effort)
             throw std::runtime_error(outcome.first_refusal + "\nCouldn't listen on requested ports");
     }
@@ -187,15 +164,18 @@ os::result<os::unique_fd> open_listener(const listening_side& from, const listen
 opened_listeners open_listeners(const listening_side& from)
 {
     check_descriptor_limit(from);
-    opening all{from};
-    all.work();
+    auto ports = all_ports(from.rules, from.side);
+    opening{from, ports}.run();
     opened_listeners opened;
+    opened.sockets.reserve(ports.size());
+    std::span<attempt> left{ports};
     unsigned asked = 0, refused = 0;
     for (std::size_t i = 0; i < from.rules.size(); ++i) {
         const auto& rule = from.rules[i];
         rule_outcome outcome;
         if (!rule.scan) {
-            outcome = take_rule(from, i, all, opened.sockets);
+            outcome = take_rule(rule, left.first(rule.port_count()), opened.sockets);
+            left = left.subspan(rule.port_count());
             asked += rule.port_count();
             refused += outcome.refused;
         }
