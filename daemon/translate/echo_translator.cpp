@@ -57,6 +57,10 @@ void echo_translator::from_reassembled(const packet& p, instant now) noexcept
     if (!p.source.is_unicast() || !p.destination.is_unicast())
         return ctx_.counters.drop(drop_reason::not_unicast);
     const auto key = key_of(p, request->identifier);
+    if (peer_of(key).is_loopback()) {
+        ctx_.counters.add(counter::echo_from_guest);
+        return answer_for_host(key, p.l4);
+    }
     auto* f = flows_.find(key);
     if (f == nullptr)
         f = open(key, p, now);
@@ -74,6 +78,15 @@ void echo_translator::from_reassembled(const packet& p, instant now) noexcept
         return on_refused(*f, p, sent.error().value(), now);
     if (f->answers_at_once) // hosts that answer inside of the call: this one, and its containers
         f->answers_at_once = relay_replies(*f, now) != 0;
+}
+
+/// The host's loopback answers whoever asks, so nobody needs to be asked: that takes no socket, and no permission for one.
+void echo_translator::answer_for_host(const flow_key& key, bytes_view request) noexcept
+{
+    const auto reply = room(0).first(request.size());
+    std::memcpy(reply.data(), request.data(), request.size());
+    turn_into_reply(key.guest.family(), reply);
+    relay_reply(key, reply);
 }
 
 echo_flow* echo_translator::open(const flow_key& key, const packet& p, instant now) noexcept
@@ -189,12 +202,18 @@ void echo_translator::from_socket(flow_id id, const os::event& e, instant now) n
     (void)relay_replies(*f, now);
 }
 
+/// A message of any length fits, with its headers in front of it.
+bytes_span echo_translator::room(std::size_t i) const noexcept
+{
+    return room_memory_.as<octet>().subspan(i * room_octets + tap_headroom, tap_queue::largest_body);
+}
+
 /// How many there were.
 std::size_t echo_translator::relay_replies(echo_flow& f, instant now) noexcept
 {
     std::array<bytes_span, os::most_received> into;
     for (std::size_t i = 0; i < into.size(); ++i)
-        into[i] = room_memory_.as<octet>().subspan(i * room_octets + tap_headroom, tap_queue::largest_body);
+        into[i] = room(i);
     std::array<os::incoming, os::most_received> got;
     const auto peer = peer_of(f.key);
     for (std::size_t all = 0;;) {
@@ -207,23 +226,23 @@ std::size_t echo_translator::relay_replies(echo_flow& f, instant now) noexcept
             if (got[i].source.address != peer || got[i].truncated)
                 ctx_.counters.drop(drop_reason::no_flow);
             else
-                relay_reply(f, into[i].first(got[i].length));
+                relay_reply(f.key, into[i].first(got[i].length));
         }
         if (*count < os::most_received)
             return all;
     }
 }
 
-void echo_translator::relay_reply(echo_flow& f, bytes_span message) noexcept
+void echo_translator::relay_reply(const flow_key& key, bytes_span message) noexcept
 {
-    if (!readdress_echo_reply(message, f.key.remote, f.key.guest, f.key.guest_port))
+    if (!readdress_echo_reply(message, key.remote, key.guest, key.guest_port))
         return ctx_.counters.drop(drop_reason::bad_type);
-    const std::size_t ip_header = f.key.guest.is_v4() ? 20 : 40;
+    const std::size_t ip_header = key.guest.is_v4() ? 20 : 40;
     if (message.size() + ip_header > guest_mtu(ctx_)) {
         const auto header = message.first(sizeof(wire::icmp_header));
-        return send_fragments(ctx_, f.key, header, message.subspan(header.size()), identification_++);
+        return send_fragments(ctx_, key, header, message.subspan(header.size()), identification_++);
     }
-    const auto headers = emit_ip(message.data(), ctx_.link(), f.key.remote, f.key.guest, f.key.protocol, message.size(), 255, 0);
+    const auto headers = emit_ip(message.data(), ctx_.link(), key.remote, key.guest, key.protocol, message.size(), 255, 0);
     ctx_.tap.send({}, message.data(), headers, message.size());
 }
 

@@ -2,8 +2,9 @@
 // the permission of net.ipv4.ping_group_range (icmp(7)).
 //
 // Each pair of addresses and identifier has a socket, bound to the guest's identifier where that is free; otherwise the kernel's
-// own one is exchanged for the guest's in replies. What the network says about requests is relayed, so that a traceroute with
-// echo requests works. A request beyond the path's MTU goes on in fragments, and the guest learns that MTU.
+// own one is exchanged for the guest's in replies. Requests to the host's loopback are answered without one. What the network
+// says about requests is relayed, so that a traceroute with echo requests works. A request beyond the path's MTU goes on in
+// fragments, and the guest learns that MTU.
 #pragma once
 
 #include "daemon/os/arena.hpp"
@@ -60,7 +61,9 @@ private:
     void send_in_fragments(echo_flow& f, const packet& p) noexcept;
     [[nodiscard]] static guest_error about(const packet& p, const icmp_cause& cause) noexcept;
     std::size_t relay_replies(echo_flow& f, instant now) noexcept;
-    void relay_reply(echo_flow& f, bytes_span message) noexcept;
+    void relay_reply(const flow_key& key, bytes_span message) noexcept;
+    void answer_for_host(const flow_key& key, bytes_view request) noexcept;
+    [[nodiscard]] bytes_span room(std::size_t i) const noexcept;
     [[nodiscard]] ip_address peer_of(const flow_key& key) const noexcept;
     void close(echo_flow& f, instant now) noexcept;
 

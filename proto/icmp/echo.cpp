@@ -13,6 +13,11 @@ parsed<echo_message> parse_echo_request(ip_family family, bytes_view icmp) noexc
     return echo_message{h.identifier, h.sequence};
 }
 
+void turn_into_reply(ip_family family, bytes_span request) noexcept
+{
+    request[0] = family == ip_family::ipv4 ? wire::icmpv4_echo_reply : wire::icmpv6_echo_reply;
+}
+
 bool readdress_echo_reply(bytes_span icmp, const ip_address& source, const ip_address& destination,
                           std::uint16_t identifier) noexcept
 {

@@ -51,7 +51,7 @@ constexpr allowed_call calls[] = {
     {"socket", "translators", "a flow's socket", task::every, udp6},
     {"socket", "echo_translator", "a flow's socket", task::guest, echo4},
     {"socket", "echo_translator", "a flow's socket", task::guest, echo6},
-    {"timerfd_settime", "control", "its timers"},
+    {"timerfd_settime", "poller, control", "the end of a wait, timers"},
     {"write", "tun_queue, mailbox, control, log", "frames, eventfds, stderr, readiness"},
     {"writev", "capture_queue", "a frame in the capture file", task::capture},
 };

@@ -49,6 +49,13 @@ class Icmp(unittest.TestCase):
     def test_the_gateway_is_the_host(self):
         self.assert_answered(self.ping(ROUTER4))
 
+    def test_the_host_itself_answers_in_both_families_and_every_size(self):
+        route6 = self.guest.run("ip", "-6", "route", "show", "default").stdout.split()    # default via ADDRESS dev NAME ...
+        for address in (ROUTER4, f"{route6[2]}%{route6[4]}"):
+            for size in (0, 56, 1473, 65000):
+                with self.subTest(address=address, size=size):
+                    self.assert_answered(self.ping(address, "-s", size))
+
     def test_two_with_the_same_identifier(self):
         # both may see the answers to the other, as raw sockets do; what counts is that each gets all of its own
         pings = {address: self.guest.popen("ping", "-n", "-e", "77", "-c", "6", "-i", "0.2", "-W", "2", address, stdout=-1)
@@ -76,6 +83,8 @@ class Icmp(unittest.TestCase):
         guest, daemon = connected_guest(host)
         guest.run("ping", "-c", "1", "-W", "1", REMOTE4, check=False)
         self.assertIn("ping_group_range", daemon.log())
+        shown = guest.run("ping", "-n", "-c", "1", "-W", "2", ROUTER4, check=False)    # the host's loopback needs no socket
+        self.assertIn(" 0% packet loss", shown.stdout)
         self.assertEqual(daemon.stop(), 0)
 
 

@@ -185,7 +185,7 @@ class Sandbox(unittest.TestCase):
     def check_descriptors(self, mode, pid):
         """The one that says "ready" is closed a moment later."""
         workers = 1 if mode.startswith("passt") else 2
-        expected = dict(Counter(CONTROL_DESCRIPTORS) + Counter({"[eventpoll]": workers, "[eventfd]": workers}) + Counter(OWN_DESCRIPTORS[mode]))
+        expected = dict(Counter(CONTROL_DESCRIPTORS) + Counter({"[eventpoll]": workers, "[timerfd]": workers, "[eventfd]": workers}) + Counter(OWN_DESCRIPTORS[mode]))
         end = time.monotonic() + 10
         while (found := descriptors(pid, self.host.dir)) != expected and time.monotonic() < end:
             time.sleep(0.01)

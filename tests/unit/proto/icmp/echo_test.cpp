@@ -43,6 +43,17 @@ TEST_CASE("only echo requests of the right family are requests")
     CHECK(parse_echo_request(ip_family::ipv4, bytes_view{whole}.first(7)).why() == drop_reason::truncated);
 }
 
+TEST_CASE("a request becomes a reply that its sender accepts")
+{
+    auto request4 = message(8, 77, 3), request6 = message(128, 77, 3);
+    turn_into_reply(ip_family::ipv4, request4);
+    turn_into_reply(ip_family::ipv6, request6);
+    CHECK(readdress_echo_reply(request4, remote4, guest4, 77));
+    CHECK(readdress_echo_reply(request6, remote6, guest6, 77));
+    CHECK(checksum_of(ones_sum(request4)) == 0);
+    CHECK(request4.back() == 2);
+}
+
 TEST_CASE("an IPv4 reply gets the guest's identifier and a right checksum, whatever the length")
 {
     for (const std::size_t payload : {0U, 1U, 56U, 65000U}) {
