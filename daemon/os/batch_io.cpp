@@ -88,11 +88,26 @@ endpoint endpoint_of(const sockaddr_in6& name) noexcept
     return source.to_endpoint();
 }
 
+[[nodiscard]] bool is_plain(const outgoing& out) noexcept
+{
+    return out.pieces.size() == 1 && out.segment == 0 && !out.ttl && !out.tos && out.between == nullptr;
+}
+
+// syscalls: sendto
+result<std::size_t> send_one(int fd, bytes_view datagram) noexcept
+{
+    if (::send(fd, datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        return last_error();
+    return std::size_t{1};
+}
+
 } // namespace
 
 // syscalls: sendmmsg
 result<std::size_t> send_batch(int fd, ip_family family, std::span<const outgoing> messages) noexcept
 {
+    if (messages.size() == 1 && is_plain(messages.front())) // nothing to prepare for the kernel, and for it nothing to read
+        return send_one(fd, messages.front().pieces.front());
     std::array<mmsghdr, most_messages> headers;
     std::array<iovec, most_messages> vectors;
     std::array<control_room, most_messages> controls;

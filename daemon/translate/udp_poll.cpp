@@ -1,6 +1,6 @@
-// Flows whose datagrams come fast are looked at now and then instead of waking us: a wake-up costs the sender more than the datagram
-// itself, and finds a few of them where a look finds a whole super-frame. The first look that finds nothing, and a rate that falls,
-// bring back the wake-ups. Errors wake us always.
+// Flows whose datagrams come fast are looked at now and then instead of waking us: a wake-up costs the sender more than the
+// datagram itself, and finds a few of them where a look finds a whole super-frame. The first look that finds nothing, and a rate
+// that falls, bring back the wake-ups. Errors wake us always.
 
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/udp_translator.hpp"

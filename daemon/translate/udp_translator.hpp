@@ -11,8 +11,8 @@
 // peer's datagrams keep coming there.
 //
 // udp_translator.cpp keeps flows and their time, udp_open.cpp begins those of the guest, udp_listener.cpp those of peers;
-// udp_guest.cpp takes datagrams from the guest, udp_socket.cpp those from sockets, and udp_poll.cpp says when. RFC 768; RFC 4787 for what applications expect
-// of a translator; RFC 1191 and RFC 8201 for sizes.
+// udp_guest.cpp takes datagrams from the guest, udp_socket.cpp those from sockets, and udp_poll.cpp says when. RFC 768; RFC 4787
+// for what applications expect of a translator; RFC 1191 and RFC 8201 for sizes.
 #pragma once
 
 #include "daemon/os/arena.hpp"
@@ -180,7 +180,7 @@ private:
     std::size_t ready_count_ = 0;
     fixed_vector<std::uint32_t, limits::udp_polled_flows> polled_; ///< slots
     instant poll_at_{};                                            ///< when they are looked at
-    std::array<std::uint8_t, rooms> room_order_; ///< the last is not read into
+    std::array<std::uint8_t, rooms> room_order_;                   ///< the last is not read into
     std::array<os::incoming, os::most_received> got_;
     batch batch_;                                     ///< of from_guest
     std::array<os::outgoing, os::most_messages> out_; ///< of send

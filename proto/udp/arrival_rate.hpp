@@ -1,5 +1,6 @@
-// Whether the datagrams of a flow come so fast that it is cheaper to look for them now and then than to be woken for each few: what
-// network devices know as interrupt moderation. A burst alone is no such flow, as it is the rate over a whole period that counts.
+// Whether the datagrams of a flow come so fast that it is cheaper to look for them now and then than to be woken for each few:
+// what network devices know as interrupt moderation. A burst alone is no such flow, as it is the rate over a whole period that
+// counts.
 #pragma once
 
 #include "proto/base/time.hpp"
@@ -13,20 +14,20 @@ namespace tapioca {
 
 class arrival_rate {
 public:
-    static constexpr std::uint32_t period = 1000; ///< microseconds
-    static constexpr std::uint32_t many = 64;     ///< in a period
+    static constexpr std::uint32_t period = 250; ///< microseconds
+    static constexpr std::uint32_t many = 16;    ///< in a period
 
     /// So many datagrams have come. True if those of the last whole period were many.
     constexpr bool add(instant now, std::size_t datagrams) noexcept
     {
         const auto at = static_cast<std::uint32_t>(now.time_since_epoch().count() / 1000); // may wrap: it is a rate
+        constexpr std::uint32_t most = std::numeric_limits<std::uint32_t>::max() >> 1;
+        count_ = static_cast<std::uint32_t>(std::min<std::size_t>(count_ + datagrams, most)) & most;
         if (const std::uint32_t passed = at - since_; passed >= period) {
-            fast_ = count_ >= many && passed / period <= count_ / many;
+            fast_ = count_ >= passed / period * many;
             since_ = at;
             count_ = 0;
         }
-        constexpr std::uint32_t most = std::numeric_limits<std::uint32_t>::max() >> 1;
-        count_ = static_cast<std::uint32_t>(std::min<std::size_t>(count_ + datagrams, most)) & most;
         return fast_;
     }
 
