@@ -44,7 +44,8 @@ struct udp_flow {
     bool through_listener : 1 = false; ///< there is no socket: answers go `between` through the listening one
     listener_name through;             ///< the listening socket where a peer began the flow
     os::fragmentation fragments = os::fragmentation::allowed;
-    octet ttl = 0; ///< what the socket gives packets by itself
+    octet ttl = 0;               ///< what the socket gives packets by itself
+    std::uint8_t lean_looks = 0; ///< that found little, while it is polled
     int fd = -1;
     std::uint16_t largest_segment = 0xffff; ///< above, UDP_SEGMENT has failed
     path_mtu_notices too_big;
@@ -83,7 +84,7 @@ public:
     void expire(instant now) noexcept;
     [[nodiscard]] instant next_deadline() const noexcept
     {
-        return polled_.empty() ? wheel_.next() : std::min(wheel_.next(), poll_at_);
+        return polled_.empty() || !ctx_.tap.has_room() ? wheel_.next() : std::min(wheel_.next(), poll_at_);
     }
     /// Reads the sockets that are ready.
     void end_turn(instant now) noexcept;
@@ -155,6 +156,7 @@ private:
 
     // udp_poll.cpp
     void pace(udp_flow& f, std::size_t datagrams, instant now) noexcept;
+    void begin_polling(udp_flow& f, instant now) noexcept;
     void forget_polled(udp_flow& f) noexcept;
     void poll(instant now) noexcept;
 

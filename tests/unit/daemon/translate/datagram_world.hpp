@@ -23,6 +23,7 @@ class silent_tap final : public tap_queue {
 public:
     [[nodiscard]] offloads offload() const noexcept override { return granted; }
     [[nodiscard]] int descriptor() const noexcept override { return -1; }
+    [[nodiscard]] bool has_room() const noexcept override { return room; }
     [[nodiscard]] std::span<const rx_frame> receive(std::size_t /*most*/) noexcept override { return {}; }
     [[nodiscard]] tx_slot acquire() noexcept override { return tx_slot{slot_}.subspan(tap_headroom, largest_body); }
     bool commit(const wire::virtio_net_header& /*vnet*/, std::size_t /*headers*/, std::size_t /*payload*/) noexcept override
@@ -39,7 +40,7 @@ public:
     void flush() noexcept override {}
 
     offloads granted;
-    bool keeps = false;
+    bool room = true, keeps = false;
     std::vector<std::string> kept; ///< datagrams that came as frames of their own or in super-frames
 
 private:

@@ -77,11 +77,50 @@ TEST_CASE("the datagrams of a fast flow wake nobody, and go to the guest all the
     w.now += interval;
     CHECK(w.turn() == 0);
     CHECK(w.count(counter::udp_to_guest) == 132);
+    CHECK(w.polls());
+    for (int looks = 0; looks < 15; ++looks) {
+        w.now += interval;
+        CHECK(w.turn() == 0);
+    }
     CHECK_FALSE(w.polls());
 
     client.say(w.asked, "alone");
     CHECK(w.turn() == 1);
     CHECK(w.count(counter::udp_to_guest) == 133);
+}
+
+TEST_CASE("a sender that loses its processor for a moment is still looked at, and one that slows down is not for ever")
+{
+    const talker client{{loopback4, 0}};
+    fast_world w;
+    w.begin(client);
+    w.stream(client, 12, 10, std::chrono::microseconds{100});
+    for (int pauses = 0; pauses < 5; ++pauses) {
+        w.stream(client, 10, 0, interval);
+        REQUIRE(w.polls());
+        w.stream(client, 1, 10, interval);
+    }
+    w.stream(client, 20, 3, interval);
+    CHECK_FALSE(w.polls());
+    w.settle();
+    CHECK(w.count(counter::udp_to_guest) == 121 + 50 + 60);
+}
+
+TEST_CASE("while there is no room towards the guest nothing is looked at, and then what has come is there")
+{
+    const talker client{{loopback4, 0}};
+    fast_world w;
+    w.begin(client);
+    w.stream(client, 12, 10, std::chrono::microseconds{100});
+    REQUIRE(w.polls());
+    w.tap.room = false;
+    w.stream(client, 50, 1, interval);
+    CHECK_FALSE(w.polls());
+    CHECK(w.count(counter::udp_to_guest) == 121);
+    w.tap.room = true;
+    CHECK(w.polls());
+    CHECK(w.turn() == 0);
+    CHECK(w.count(counter::udp_to_guest) == 171);
 }
 
 TEST_CASE("questions that wait for their answers are never kept waiting, however fast they are")
