@@ -45,15 +45,15 @@ struct tcp_flow {
     tcp::receive_store::queue store;
     std::uint32_t heard = 0; ///< seconds of the clock when the guest last sent anything
     tcp::connection c;
-    std::uint32_t moved = 0;           ///< seconds of the clock when data last moved
-    std::uint32_t window_reserved = 0; ///< octets of the store's pool promised to the window
+    std::uint32_t moved = 0; ///< seconds of the clock when data last moved
 };
-static_assert(sizeof(tcp_flow) <= 192);
+static_assert(sizeof(tcp_flow) <= 160);
 
 class tcp_translator {
 public:
     static constexpr std::size_t most_flows = std::size_t{1} << flow_id::slot_bits;
     static constexpr std::size_t store_octets = std::size_t{64} << 20;
+    static_assert(store_octets / tcp::receive_store::chunk_octets <= tcp::receive_store::most_chunks);
     static constexpr std::uint32_t largest_window = 1U << 20;
 
     /// Reserves all memory; `capacity` is a power of two, `pool` a multiple of the store's chunks.

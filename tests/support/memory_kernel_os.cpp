@@ -329,6 +329,16 @@ result<void> poller::add(int fd, token what, trigger t) noexcept
     });
 }
 
+result<void> poller::change(int fd, token what, trigger t) noexcept
+{
+    return with(fd, [&](memory_socket& s) {
+        s.token = what;
+        s.edge = t != trigger::level;
+        s.muted = t == trigger::edge_errors;
+        s.news = true;
+    });
+}
+
 std::span<const event> poller::wait(instant, instant) noexcept { return {events_.data(), kernel().collect(*this, events_)}; }
 
 } // namespace tapioca::os
