@@ -237,6 +237,8 @@ void reset_on_close(int fd) noexcept
 {
     (void)with(fd, [](memory_socket& s) { s.resets_on_close = true; });
 }
+void end_handshake_with_data(int) noexcept {}
+
 void keep_alive(int fd) noexcept
 {
     (void)with(fd, [](memory_socket& s) { s.keeps_alive = true; });
