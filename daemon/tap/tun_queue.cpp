@@ -30,10 +30,11 @@ bytes_span tun_queue::buffer(std::size_t i) const noexcept
 // syscalls: read
 std::span<const rx_frame> tun_queue::receive(std::size_t most) noexcept
 {
+    const int from = other_ >= 0 ? other_ : opened_.fd.get();
     std::size_t count = 0;
     for (std::size_t i = 0; i < std::min(most, most_frames); ++i) {
         const auto room = buffer(count);
-        const auto n = ::read(opened_.fd.get(), room.data(), room.size());
+        const auto n = ::read(from, room.data(), room.size());
         if (n <= 0)
             break;
         auto got = room.first(static_cast<std::size_t>(n));
