@@ -15,7 +15,7 @@ namespace tapioca {
 namespace {
 
 constexpr duration patience = std::chrono::milliseconds{100}; ///< without anything to do, before a worker rests
-constexpr duration measured_for = std::chrono::milliseconds{50};
+constexpr duration measured_for = std::chrono::milliseconds{100};
 
 constexpr std::uint64_t bit_of(std::size_t worker) noexcept { return std::uint64_t{1} << worker; }
 
@@ -60,18 +60,19 @@ void worker::share_work(instant now) noexcept
         rest_or_rise(now);
 }
 
-/// Above seven eighths of a processor others must help; below three eighths one of two can do it alone.
+/// Who fills a processor needs help, and there is one to be had: where all processors are busy, nobody gets a whole one. Below
+/// three eighths each, one of two can do it alone.
 void worker::measure_work(instant now) noexcept
 {
     const auto worked = os::thread_time();
-    const auto share = (worked - worked_) * 8 / (now - measured_);
+    const auto share = (worked - worked_) * 16 / (now - measured_);
     worked_ = worked;
     measured_ = now;
     const bool is_set = (common_.crowded.load(std::memory_order_relaxed) & bit_of(self_)) != 0;
-    if (share >= 7 && !is_set) {
+    if (share >= 15 && !is_set) {
         common_.crowded.fetch_or(bit_of(self_), std::memory_order_relaxed);
         bells_ |= bit_of(common_.mailboxes.size()) - 1 - bit_of(self_);
-    } else if (share < 3 && is_set) {
+    } else if (share < 6 && is_set) {
         common_.crowded.fetch_and(~bit_of(self_), std::memory_order_relaxed);
     }
 }
