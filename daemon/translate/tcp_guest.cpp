@@ -35,6 +35,9 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
     f->heard = seconds(now);
     if (all.acked != 0)
         f->moved = f->heard;
+    // Little, or an end, is often answered inside of the call that passes it on: then the answer carries the ACK. One that is
+    // listed already waits no longer.
+    f->ack_may_wait = !f->ack_listed && d.octets < f->c.mss;
     deliver(*f, d, now);
     if (f->broken)
         return fail(*f, now);

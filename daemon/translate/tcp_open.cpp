@@ -109,7 +109,7 @@ os::result<os::connect_progress> tcp_translator::connect(tcp_flow& f, const pack
     if (const auto& from = ctx_.outbound(family); !from.is_unspecified())
         if (const auto bound = os::bind(f.fd, {from, 0}); !bound)
             return bound.error();
-    f.peek_offset = (family == ip_family::ipv4 ? peek_offset4_ : peek_offset6_) && os::set_peek_offset(f.fd, 0).has_value();
+    f.peek_offset = family == ip_family::ipv4 ? peek_offset4_ : peek_offset6_;
     if (p.ttl != usual_ttl) { // a path is being traced: the errors on it matter until the connection stands
         (void)os::set_ttl(f.fd, family, p.ttl);
         f.error_queue = os::set_receive_errors(f.fd, family, true).has_value();
@@ -246,7 +246,7 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
     f->rule = through.rule;
     ++unanswered_[f->rule];
     f->readable = true;
-    f->peek_offset = (family == ip_family::ipv4 ? peek_offset4_ : peek_offset6_) && os::set_peek_offset(f->fd, 0).has_value();
+    f->peek_offset = family == ip_family::ipv4 ? peek_offset4_ : peek_offset6_;
     ctx_.counters.add(counter::tcp_flows_accepted);
     const os::token id{static_cast<std::uint8_t>(source::tcp_flow), flows_.id_of(*f).value};
     if (!ctx_.poller.add(f->fd, id, os::trigger::edge))

@@ -127,9 +127,20 @@ void tcp_translator::on_full_window(tcp_flow& f, instant now) noexcept
         apply(f, {f.c.on_eof(now)}, now);
 }
 
+/// The socket is told to keep the place behind what is in flight when there is such a place for the first time: small answers
+/// never have one. False if it cannot.
+bool tcp_translator::keep_place(tcp_flow& f) noexcept
+{
+    const auto in_flight = static_cast<std::uint32_t>(f.c.snd_nxt - f.c.snd_una);
+    if (f.keeps_place || in_flight == 0)
+        return true;
+    f.keeps_place = f.peek_offset = f.peek_offset && os::set_peek_offset(f.fd, in_flight).has_value();
+    return f.keeps_place;
+}
+
 os::result<std::size_t> tcp_translator::peek(tcp_flow& f, bytes_span into) noexcept
 {
-    if (f.peek_offset)
+    if (keep_place(f))
         return os::peek(f.fd, into);
     const auto in_flight = static_cast<std::size_t>(f.c.snd_nxt - f.c.snd_una);
     const auto got = os::peek_behind(f.fd, in_flight, scratch_, into);

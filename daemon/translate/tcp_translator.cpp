@@ -90,6 +90,7 @@ void tcp_translator::send_control(tcp_flow& f, octet flags, seq_number seq) noex
     wire::virtio_net_header vnet;
     const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);
     ctx_.tap.commit(vnet, headers, 0);
+    f.ack_listed = f.ack_listed && (flags & wire::tcp_ack) == 0; // else this segment carried it
 }
 
 void tcp_translator::send_syn(tcp_flow& f, octet flags) noexcept
@@ -109,7 +110,7 @@ void tcp_translator::send_syn(tcp_flow& f, octet flags) noexcept
 /// Moves the socket's peek offset back to what the connection will send next.
 void tcp_translator::rewind(tcp_flow& f) noexcept
 {
-    if (f.peek_offset)
+    if (f.keeps_place)
         (void)os::set_peek_offset(f.fd, static_cast<std::uint32_t>(f.c.snd_nxt - f.c.snd_una));
     f.readable = true;
 }
@@ -148,15 +149,24 @@ void tcp_translator::end_turn(instant now) noexcept
     std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(done), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
               ready_.begin());
     ready_count_ -= done;
+    send_acks();
+}
 
+void tcp_translator::send_acks() noexcept
+{
+    std::size_t waiting = 0;
     for (std::size_t i = 0; i < ack_count_; ++i) {
         auto* f = flows_.at_slot(acks_[i]);
         if (f == nullptr || !f->ack_listed)
             continue;
-        f->ack_listed = false;
+        if (f->ack_may_wait) {
+            f->ack_may_wait = false;
+            acks_[waiting++] = acks_[i];
+            continue;
+        }
         send_control(*f, wire::tcp_ack, f->c.control_seq());
     }
-    ack_count_ = 0;
+    ack_count_ = waiting;
 }
 
 /// The wheel holds one timer a flow, set to the earliest of what may be due; deadlines that move later are found out when it

@@ -27,13 +27,15 @@ struct tcp_flow {
     flow_key key;
     bool from_peer : 1 = false;    ///< a peer opened it
     bool ack_listed : 1 = false;   ///< in the list of ACKs due at the end of the turn
+    bool ack_may_wait : 1 = false; ///< for a look at what the host says to so little
     bool ready_listed : 1 = false; ///< in the list of sockets that have more for the guest
     bool readable : 1 = false;     ///< the socket may have data or an end that was not peeked yet
     bool peer_closed : 1 = false;  ///< the end of the peer's stream is in the socket
     bool shutdown_due : 1 = false; ///< the guest's FIN waits behind the store
     bool lingering : 1 = false;    ///< the connection is over, the store is not empty
     bool error_queue : 1 = false;  ///< IP_RECVERR is set
-    bool peek_offset : 1 = false;  ///< SO_PEEK_OFF works
+    bool peek_offset : 1 = false;  ///< SO_PEEK_OFF works, as far as is known
+    bool keeps_place : 1 = false;  ///< it is in use: the socket knows what is in flight
     bool broken : 1 = false;       ///< a send has failed for good
     bool unanswered : 1 = false;   ///< a peer's: the guest has not answered our SYN, and the rule counts it
     bool connecting : 1 = false;   ///< in the list of those that the host has not answered
@@ -74,9 +76,10 @@ public:
 
     void expire(instant now) noexcept;
     [[nodiscard]] instant next_deadline() const noexcept { return wheel_.next(); }
-    /// Moves on what the budget left over, then sends the ACKs that are still due.
+    /// Moves on what the budget left over, then sends the ACKs that are still due. Those that may wait stay for the next turn,
+    /// which must not sleep.
     void end_turn(instant now) noexcept;
-    [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0 && ctx_.tap.has_room(); }
+    [[nodiscard]] bool has_ready() const noexcept { return ack_count_ != 0 || (ready_count_ != 0 && ctx_.tap.has_room()); }
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
     /// Those that are likely to carry much.
     [[nodiscard]] std::uint32_t large_count() const noexcept { return flows_.size() - small_count_; }
@@ -119,6 +122,7 @@ private:
     [[nodiscard]] std::size_t sendable(const tcp_flow& f) const noexcept;
     void on_full_window(tcp_flow& f, instant now) noexcept;
     [[nodiscard]] os::result<std::size_t> peek(tcp_flow& f, bytes_span into) noexcept;
+    [[nodiscard]] bool keep_place(tcp_flow& f) noexcept;
     void send_data(tcp_flow& f, std::size_t octets, instant now) noexcept;
     void drain(tcp_flow& f, instant now) noexcept;
     void fail(tcp_flow& f, instant now) noexcept;
@@ -133,6 +137,7 @@ private:
     void rewind(tcp_flow& f) noexcept;
     void list_ack(tcp_flow& f) noexcept;
     void list_ready(tcp_flow& f) noexcept;
+    void send_acks() noexcept;
     void arm(tcp_flow& f, instant now) noexcept;
     void on_timer(tcp_flow& f, instant now) noexcept;
     void quarantine(tcp_flow& f, instant now) noexcept;

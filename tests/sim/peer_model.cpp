@@ -4,10 +4,9 @@
 
 namespace tapioca::test {
 
-bool peer_model::act(instant now)
+/// What is due, and the end behind it.
+bool peer_model::send()
 {
-    if (socket == nullptr)
-        return false;
     auto& kernel = memory_kernel::now_running();
     bool moved = false;
     while (sent < to_send) {
@@ -24,6 +23,15 @@ bool peer_model::act(instant now)
         kernel.peer_finishes(*socket);
         finished = moved = true;
     }
+    return moved;
+}
+
+bool peer_model::act(instant now)
+{
+    if (socket == nullptr)
+        return false;
+    auto& kernel = memory_kernel::now_running();
+    bool moved = send();
     std::size_t most = reads ? SIZE_MAX : 0;
     if (read_rate > 0) {
         allowance = std::min(allowance + read_rate * std::chrono::duration<double>(now - counted).count(), read_rate);
@@ -38,6 +46,11 @@ bool peer_model::act(instant now)
     moved = moved || !octets.empty();
     saw_reset = socket->reset_sent;
     saw_end = socket->end_visible();
+    if (answers) {
+        to_send = received;
+        finish = saw_end;
+        moved = send() || moved;
+    }
     return moved;
 }
 

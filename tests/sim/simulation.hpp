@@ -25,6 +25,7 @@ struct peer_model {
     stream_pattern ours{0}, theirs{0};
     std::uint64_t to_send = 0, sent = 0, received = 0;
     bool finish = false, finished = false, reads = true;
+    bool answers = false; ///< as many octets as come, at once, and the end with an end
     bool saw_end = false, saw_reset = false;
     double read_rate = 0; ///< octets a second; 0: at once
     double allowance = 0;
@@ -34,6 +35,9 @@ struct peer_model {
     /// Moves what can be moved. True if anything was.
     bool act(instant now);
     [[nodiscard]] instant next(instant now) const;
+
+private:
+    bool send();
 };
 
 struct simulation_options {
