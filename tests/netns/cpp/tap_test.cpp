@@ -139,6 +139,56 @@ TEST_CASE("every queue of a tap carries frames, and a flow comes back through th
     CHECK(found["second"] == lines{"0", "1", "2"});
 }
 
+TEST_CASE("a queue can read what came for another one, and goes back to its own")
+{
+    const auto found = in_namespaces([](findings& f) {
+        report::counters counters;
+        auto opened = open_tap("tap0", 2);
+        tun_queue first{std::move(opened[0]), counters}, second{std::move(opened[1]), counters};
+        configure_guest("tap0", 1500);
+        const datagram_client client;
+        const auto arrives_by_second = [&](std::size_t size) { // steered there by an answer of its own
+            client.send(some_octets(100));
+            (void)next_datagram({&first, &second});
+            answer(second, client, some_octets(200));
+            (void)client.receive();
+            client.send(some_octets(size));
+        };
+        arrives_by_second(300);
+        first.read_from(second.descriptor());
+        if (next_datagram({&first}).payload != some_octets(300))
+            f.add("wrong", "the other's");
+        first.read_from(-1);
+        client.send(some_octets(400));
+        if (!first.receive(1).empty())
+            f.add("wrong", "not its own any more");
+        if (next_datagram({&second}).payload != some_octets(400))
+            f.add("wrong", "what is left for the other");
+    });
+    if (no_tun(found))
+        return;
+    CHECK(found["error"] == lines{});
+    CHECK(found["wrong"] == lines{});
+}
+
+TEST_CASE("a tap that was made with a single queue is attached to with one, whatever was asked for")
+{
+    const auto found = in_namespaces([](findings& f) {
+        {
+            const auto made = open_tap("tap0", 1);
+            leave_to_namespace(made[0].fd.get());
+        }
+        const auto opened = open_tap("tap0", 2);
+        f.add("queues", std::to_string(opened.size()));
+        f.add("offloads", opened[0].offload.tso ? "yes" : "no");
+    });
+    if (no_tun(found))
+        return;
+    CHECK(found["error"] == lines{});
+    CHECK(found["queues"] == lines{"1"});
+    CHECK(found["offloads"] == lines{"yes"});
+}
+
 TEST_CASE("a name that is taken is a start that failed")
 {
     const auto found = in_namespaces([](findings&) {
