@@ -7,7 +7,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from guests import connected_guest
+from guests import Daemon, Guest, connected_guest
 from hosts import HOST4, HOST6, PYTHON, REMOTE4, REMOTE6, SimulatedHost
 from inside import guest_place, remote_place
 
@@ -100,6 +100,22 @@ class TwoWorkers(unittest.TestCase):
         server.close()
         print(f"connections handed over: {handed_over}")
         self.assertLess(handed_over[-1] - handed_over[4], 60)   # of 240; it was half of them
+
+
+class SingleQueue(unittest.TestCase):
+    def test_a_tap_that_was_made_with_one_queue_is_served_by_one_worker(self):
+        host = SimulatedHost()
+        self.addCleanup(host.close)
+        host.start_services()
+        guest = Guest(host)
+        self.addCleanup(guest.close)
+        guest.run("ip", "tuntap", "add", "name", "tap0", "mode", "tap")
+        daemon = Daemon(guest, "--workers", "2", "-I", "tap0", ports=PORTS)
+        self.addCleanup(daemon.stop)
+        self.assertEqual([line for line in daemon.log().splitlines() if "queue" in line],
+                         ["The interface tap0 was made with a single queue: --workers has no effect"])
+        self.assertEqual(guest.client("parallel", REMOTE4, 20, 1 << 20, "down")["done"], 20)
+        self.assertEqual(list(daemon.counters()[1]), [])    # there is no list of workers
 
 
 class WorkersAtRest(unittest.TestCase):
