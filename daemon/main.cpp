@@ -292,9 +292,10 @@ int serve(const options& opts, netns::target& target, int tap, waiting who, work
     report({}, opts.warnings);
     os::service_manager manager = connect_service_manager(opts);
     netns::named_namespaces named = netns::open_named(opts);
-    opened_listeners on_host = open_listeners({rule_side::host, opts.host_rules, opts.freebind}); // low ports may be root's
-    assume_identity(opts, box);
     os::make_room_for_descriptors(descriptors_of(opts));
+    opened_listeners on_host = open_listeners({rule_side::host, opts.host_rules, opts.freebind}); // low ports may be root's
+    os::wait_until_alone();
+    assume_identity(opts, box);
     netns::target target = netns::attach(opts, std::move(named), box);
     report({}, box.take_warnings());
     plane_parts parts = set_up(opts, target, std::move(on_host), std::move(client));

@@ -5,8 +5,11 @@
 #include "proto/wire/protocol.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <span>
 #include <stdexcept>
 #include <system_error>
+#include <thread>
 
 namespace tapioca {
 namespace {
@@ -27,25 +30,87 @@ std::string title_of(rule_side side, const forward_rule& rule)
     return std::string{side == rule_side::host ? "HOST " : "SPLICE "} + (rule.protocol == wire::protocol_tcp ? "TCP" : "UDP");
 }
 
+/// A port of a rule, and what became of it.
+struct attempt {
+    listener_name name;
+    os::unique_fd fd;
+    int error = 0; ///< errno
+};
+
+std::vector<attempt> all_ports(const forward_rules& rules, rule_side side)
+{
+    std::vector<attempt> ports;
+    for (std::size_t i = 0; i < rules.size(); ++i)
+        for (unsigned port = rules[i].first; !rules[i].scan && port <= rules[i].last; ++port)
+            ports.push_back({{side, static_cast<std::uint8_t>(i), static_cast<std::uint16_t>(port), rules[i].protocol}, {}, 0});
+    return ports;
+}
+
+/// Nearly all the time of a start with many ports is the kernel's, for making and binding sockets: two threads share it then, a
+/// few dozen ports at a time. No two rules can compete for a port (conflicting()), so who is first does not matter.
+class opening {
+public:
+    opening(const listening_side& from, std::span<attempt> ports) : from_(from), ports_(ports) {}
+
+    void run()
+    {
+        if (ports_.size() < worth_a_thread)
+            return take_shares();
+        const std::jthread other{[this] { take_shares(); }};
+        take_shares();
+    }
+
+private:
+    static constexpr std::size_t worth_a_thread = 512, share = 64;
+
+    void take_shares() noexcept
+    {
+        for (std::size_t first; (first = next_.fetch_add(share)) < ports_.size();)
+            for (auto at = first; at < std::min(first + share, ports_.size()) && at < end_.load(); ++at)
+                if (!open(ports_[at]))
+                    give_up_behind(at);
+    }
+
+    /// False if the port ends the start.
+    bool open(attempt& port) noexcept
+    {
+        auto fd = open_listener(from_, port.name);
+        if (fd)
+            port.fd = std::move(*fd);
+        else
+            port.error = fd.error().value();
+        return fd || from_.rules[port.name.rule].best_effort;
+    }
+
+    /// The first failure in the order of the rules is what the user is told, so what is before it must be tried, whoever fails
+    /// first.
+    void give_up_behind(std::size_t at) noexcept
+    {
+        for (auto known = end_.load(); at < known && !end_.compare_exchange_weak(known, at);) {
+        }
+    }
+
+    const listening_side& from_;
+    std::span<attempt> ports_;
+    std::atomic<std::size_t> next_ = 0, end_ = ports_.size();
+};
+
 /// What became of the ports of one rule.
 struct rule_outcome {
     unsigned refused = 0;
     std::string first_refusal;
 };
 
-rule_outcome open_rule(const listening_side& from, std::size_t index, std::vector<listening_socket>& sockets)
+rule_outcome take_rule(const forward_rule& rule, std::span<attempt> ports, std::vector<listening_socket>& sockets)
 {
-    const auto& rule = from.rules[index];
     rule_outcome outcome;
-    for (unsigned port = rule.first; port <= rule.last; ++port) {
-        const listener_name name{from.side, static_cast<std::uint8_t>(index), static_cast<std::uint16_t>(port), rule.protocol};
-        auto fd = open_listener(from, name);
-        if (fd) {
-            sockets.push_back({std::move(*fd), name});
+    for (auto& port : ports) {
+        if (port.error == 0) {
+            sockets.push_back({std::move(port.fd), port.name});
             continue;
         }
         if (outcome.refused++ == 0)
-            outcome.first_refusal = listen_failure(name, rule, fd.error().message());
+            outcome.first_refusal = listen_failure(port.name, rule, std::generic_category().message(port.error));
         if (!rule.best_effort)
             throw std::runtime_error(outcome.first_refusal + "\nCouldn't listen on requested ports");
     }
@@ -99,13 +164,18 @@ os::result<os::unique_fd> open_listener(const listening_side& from, const listen
 opened_listeners open_listeners(const listening_side& from)
 {
     check_descriptor_limit(from);
+    auto ports = all_ports(from.rules, from.side);
+    opening{from, ports}.run();
     opened_listeners opened;
+    opened.sockets.reserve(ports.size());
+    std::span<attempt> left{ports};
     unsigned asked = 0, refused = 0;
     for (std::size_t i = 0; i < from.rules.size(); ++i) {
         const auto& rule = from.rules[i];
         rule_outcome outcome;
         if (!rule.scan) {
-            outcome = open_rule(from, i, opened.sockets);
+            outcome = take_rule(rule, left.first(rule.port_count()), opened.sockets);
+            left = left.subspan(rule.port_count());
             asked += rule.port_count();
             refused += outcome.refused;
         }

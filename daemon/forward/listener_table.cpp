@@ -1,5 +1,6 @@
 #include "daemon/forward/listener_table.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace tapioca {
@@ -21,9 +22,14 @@ listener_table::~listener_table() { clear(); }
 
 void listener_table::clear() noexcept
 {
-    for (place& p : places_)
-        if (p.fd_plus_one != 0)
-            os::unique_fd{std::exchange(p.fd_plus_one, 0) - 1}.reset();
+    if (first_used_ >= end_of_used_)
+        return;
+    constexpr std::uint32_t share = 64;
+    const auto used = places_.subspan(first_used_, end_of_used_ - first_used_);
+    for (std::size_t first; (first = cleared_.fetch_add(share)) < used.size();)
+        for (place& p : used.subspan(first, std::min<std::size_t>(share, used.size() - first)))
+            if (p.fd_plus_one != 0)
+                os::unique_fd{std::exchange(p.fd_plus_one, 0) - 1}.reset();
 }
 
 std::uint32_t listener_table::place_of(const listener_name& name) const noexcept
@@ -38,6 +44,8 @@ std::uint32_t listener_table::put(listening_socket l) noexcept
     remove(l.name);
     const auto at = place_of(l.name);
     places_[at] = {l.fd.release() + 1, l.name};
+    first_used_ = std::min(first_used_, at);
+    end_of_used_ = std::max(end_of_used_, at + 1);
     return at;
 }
 

@@ -7,6 +7,7 @@
 #include "proto/forward/forward_rule.hpp"
 
 #include <array>
+#include <atomic>
 
 namespace tapioca {
 
@@ -28,8 +29,12 @@ public:
     std::uint32_t put(listening_socket l) noexcept;
     /// Closes the socket, if there is one: epoll forgets it then.
     void remove(const listener_name& name) noexcept;
-    /// Closes all of them.
+    /// Closes all of them; from several threads at once each closes a share. The last thing that is done with the table.
     void clear() noexcept;
+    /// What was ever put into the table is at the places from the first to before the end: a glance at the others would cost
+    /// memory.
+    [[nodiscard]] std::uint32_t first_used() const noexcept { return first_used_; }
+    [[nodiscard]] std::uint32_t end_of_used() const noexcept { return end_of_used_; }
     /// Null if nothing listens there.
     [[nodiscard]] const place* find(std::uint32_t at) const noexcept;
     [[nodiscard]] const place* find(const listener_name& name) const noexcept { return find(place_of(name)); }
@@ -41,6 +46,8 @@ private:
     std::array<std::uint32_t, 2 * forward_rules::capacity()> first_{}; ///< of each rule; those of the guest's side behind
     os::arena memory_;
     std::span<place> places_;
+    std::uint32_t first_used_ = ~0U, end_of_used_ = 0;
+    std::atomic<std::uint32_t> cleared_ = 0; ///< of the used places: somebody closes their sockets
 };
 
 } // namespace tapioca

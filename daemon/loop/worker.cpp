@@ -90,7 +90,7 @@ void worker::start(const std::function<void()>& first)
         first();
         running_.release();
         run();
-        finished_.release();
+        closed_.release();
         may_end_.acquire();
     }};
     running_.acquire();
@@ -103,6 +103,8 @@ void worker::finish() noexcept
     stopping_.store(true, std::memory_order_relaxed);
     common_.mailboxes[self_].ring();
     finished_.acquire();
+    listeners_.clear(); // as the thread does: there may be thousands
+    closed_.acquire();
 }
 
 void worker::stop() noexcept
@@ -124,8 +126,12 @@ void worker::advertise_router() noexcept
 void worker::run() noexcept
 {
     read_for_resting();
+    // Only now, so that nobody waits for it: there may be thousands, and who comes meanwhile waits in the socket.
+    for (auto i = listeners_.first_used(); i < listeners_.end_of_used() && !stopping_.load(std::memory_order_relaxed); ++i)
+        watch(i);
     while (!stopping_.load(std::memory_order_relaxed))
         turn();
+    finished_.release();
     listeners_.clear(); // whoever starts the next one waits for the ports, and other descriptors take the kernel longer to close
 }
 
@@ -244,14 +250,23 @@ void worker::take_requests(instant now) noexcept
     ctx_.tap.commit({}, 0, size);
 }
 
-os::result<void> worker::watch(listening_socket l) noexcept
-{
-    const int fd = l.fd.get();
-    const auto kind = l.name.protocol == wire::protocol_tcp ? source::tcp_listener : source::udp_listener;
-    return poller_.add(fd, token_of(kind, listeners_.put(std::move(l))), os::trigger::level);
-}
+void worker::listen(listening_socket l) noexcept { (void)listeners_.put(std::move(l)); }
 
-void worker::listen(listening_socket l) { os::require(watch(std::move(l)), "Couldn't watch a listening socket"); }
+void worker::watch(std::uint32_t listener) noexcept
+{
+    const auto* l = listeners_.find(listener);
+    if (l == nullptr)
+        return;
+    const auto name = l->name;
+    const auto kind = name.protocol == wire::protocol_tcp ? source::tcp_listener : source::udp_listener;
+    const auto watched = poller_.add(l->fd(), token_of(kind, listener), os::trigger::level);
+    if (watched)
+        return;
+    listeners_.remove(name); // peers are refused, in the place of waiting for ever
+    ctx_.report(report::event_kind::listener_failed, now_, {}, watched.error().value());
+    if (events_.reader_sleeps())
+        os::signal(common_.events_bell.get());
+}
 
 /// Like the tap: who comes alone costs one call, and a crowd is taken in growing numbers.
 void worker::accept_from(const os::event& e, instant now) noexcept

@@ -53,8 +53,8 @@ public:
     worker(const worker&) = delete;
     worker& operator=(const worker&) = delete;
 
-    /// Before start(). Throws std::system_error.
-    void listen(listening_socket l);
+    /// Before start().
+    void listen(listening_socket l) noexcept;
 
     /// Returns when the thread runs and has done `first`, and whatever else it may not do when it is sealed.
     void start(const std::function<void()>& first);
@@ -97,7 +97,7 @@ private:
     void take_mail(instant now) noexcept;
     void take_letter(bytes_view letter, instant now) noexcept;
     void take_requests(instant now) noexcept;
-    [[nodiscard]] os::result<void> watch(listening_socket l) noexcept;
+    void watch(std::uint32_t listener) noexcept;
     void accept_from(const os::event& e, instant now) noexcept;
     void shed(int listener) noexcept;
     void set_aside() noexcept;
@@ -163,7 +163,7 @@ private:
     std::uint64_t bells_ = 0;       ///< a bit for each worker that has new letters from us
     bool mail_left_ = false;
     instant now_;
-    std::binary_semaphore running_{0}, finished_{0}, may_end_{0};
+    std::binary_semaphore running_{0}, finished_{0}, closed_{0}, may_end_{0};
     std::thread thread_;
 };
 

@@ -151,9 +151,7 @@ void worker::take_letter(bytes_view letter, instant now) noexcept
     }
     case letter_kind::listener: {
         const auto head = open<listener_letter>(letter);
-        if (!watch({os::unique_fd{head.fd}, head.name}))
-            listeners_.remove(head.name);
-        return;
+        return watch(listeners_.put({os::unique_fd{head.fd}, head.name}));
     }
     case letter_kind::no_listener:
         return listeners_.remove(open<listener_letter>(letter).name);

@@ -86,7 +86,7 @@ void worker::let_client_go(instant now) noexcept
     common_.guest_gone.store(true, std::memory_order_relaxed);
 }
 
-/// A batch is at most 16 frames: a few of them a turn, so that flows whose sockets are ready get their turn as well.
+/// A few batches a turn, so that flows whose sockets are ready get their turn as well.
 void worker::take_stream(instant now) noexcept
 {
     for (int batches = 0; batches < stream_batches; ++batches) {

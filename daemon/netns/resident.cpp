@@ -54,7 +54,7 @@ bool socket_store::is_scarce(kind k) noexcept
 {
     const auto& r = rings_[static_cast<std::size_t>(k)];
     const auto left = r.made.load(std::memory_order_acquire) - r.taken.load(std::memory_order_relaxed);
-    if (left >= std::min<std::uint32_t>(2 * os::most_received, depth_))
+    if (left >= std::min<std::uint32_t>(2 * os::few_received, depth_))
         return false;
     os::signal(bell_);
     return (refused_.load(std::memory_order_relaxed) & bit(k)) == 0;

@@ -80,15 +80,38 @@ void take_controls(msghdr& message, incoming& in) noexcept
     }
 }
 
+/// Where a message came from; `name` holds an address of either family.
+endpoint endpoint_of(const sockaddr_in6& name) noexcept
+{
+    socket_address source;
+    source.v6 = name;
+    return source.to_endpoint();
+}
+
+[[nodiscard]] bool is_plain(const outgoing& out) noexcept
+{
+    return out.pieces.size() == 1 && out.segment == 0 && !out.ttl && !out.tos && out.between == nullptr;
+}
+
+// syscalls: sendto
+result<std::size_t> send_one(int fd, bytes_view datagram) noexcept
+{
+    if (::send(fd, datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        return last_error();
+    return std::size_t{1};
+}
+
 } // namespace
 
 // syscalls: sendmmsg
 result<std::size_t> send_batch(int fd, ip_family family, std::span<const outgoing> messages) noexcept
 {
+    if (messages.size() == 1 && is_plain(messages.front())) // nothing to prepare for the kernel, and for it nothing to read
+        return send_one(fd, messages.front().pieces.front());
     std::array<mmsghdr, most_messages> headers;
     std::array<iovec, most_messages> vectors;
     std::array<control_room, most_messages> controls;
-    std::array<socket_address, most_messages> names;
+    std::array<sockaddr_in6, most_messages> names;
     std::size_t used = 0, count = 0;
     for (const auto& out : messages.first(std::min(messages.size(), headers.size()))) {
         if (used + out.pieces.size() > vectors.size())
@@ -100,9 +123,10 @@ result<std::size_t> send_batch(int fd, ip_family family, std::span<const outgoin
         for (const auto piece : out.pieces)
             vectors[used++] = {const_cast<octet*>(piece.data()), piece.size()};
         if (out.between != nullptr) {
-            names[count] = socket_address{out.between->to, out.between->scope};
-            message.msg_name = &names[count].any;
-            message.msg_namelen = names[count].length;
+            const socket_address name{out.between->to, out.between->scope};
+            std::memcpy(&names[count], &name.any, name.length);
+            message.msg_name = &names[count];
+            message.msg_namelen = name.length;
         }
         put_controls(message, controls[count], family, out);
         ++count;
@@ -120,7 +144,7 @@ result<std::size_t> receive_batch(int fd, std::span<const bytes_span> buffers, s
     std::array<mmsghdr, most_received> headers;
     std::array<iovec, most_received> vectors;
     std::array<control_room, most_received> controls;
-    std::array<socket_address, most_received> names;
+    std::array<sockaddr_in6, most_received> names;
     const auto count = std::min({buffers.size(), into.size(), headers.size()});
     for (std::size_t i = 0; i < count; ++i) {
         vectors[i] = {buffers[i].data(), buffers[i].size()};
@@ -131,8 +155,8 @@ result<std::size_t> receive_batch(int fd, std::span<const bytes_span> buffers, s
         message.msg_control = controls[i].octets.data();
         message.msg_controllen = controls[i].octets.size();
         if (addresses == want_addresses::yes) {
-            message.msg_name = &names[i].any;
-            message.msg_namelen = names[i].length;
+            message.msg_name = &names[i];
+            message.msg_namelen = sizeof names[i];
         }
     }
     const int n = ::recvmmsg(fd, headers.data(), static_cast<unsigned>(count), MSG_DONTWAIT, nullptr);
@@ -143,7 +167,7 @@ result<std::size_t> receive_batch(int fd, std::span<const bytes_span> buffers, s
         into[i].length = headers[i].msg_len;
         into[i].truncated = (headers[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
         if (addresses == want_addresses::yes)
-            into[i].source = names[i].to_endpoint();
+            into[i].source = endpoint_of(names[i]);
         take_controls(headers[i].msg_hdr, into[i]);
     }
     return static_cast<std::size_t>(n);

@@ -10,8 +10,9 @@
 
 namespace tapioca::os {
 
-inline constexpr std::size_t most_messages = 16; ///< in one call of send_batch
-inline constexpr std::size_t most_received = 8;  ///< in one call of receive_batch
+inline constexpr std::size_t most_messages = 64; ///< in one call of send_batch
+inline constexpr std::size_t most_received = 32; ///< in one call of receive_batch
+inline constexpr std::size_t few_received = 8;   ///< so many buffers of 64 KiB stay in the cache
 
 /// Where a message through a socket without a peer goes, and the address of ours that it comes from (IP_PKTINFO, IPV6_PKTINFO).
 struct addressing {

@@ -51,6 +51,9 @@ result<void> poller::control(int operation, int fd, token what, trigger t) noexc
     case trigger::edge_stream_input:
         e.events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
         break;
+    case trigger::edge_errors:
+        e.events = EPOLLET;
+        break;
     }
     e.data.u64 = what.packed();
     if (::epoll_ctl(epoll_.get(), operation, fd, &e) < 0)

@@ -17,8 +17,9 @@
 namespace tapioca::os {
 
 /// `edge_input`: without readiness to send, which for datagram sockets would be news each time a datagram has left.
-/// `edge_stream_input`: the same for streams, with their ends and urgent data.
-enum class trigger : std::uint8_t { level, edge, edge_input, edge_stream_input };
+/// `edge_stream_input`: the same for streams, with their ends and urgent data. `edge_errors`: nothing but errors, which always
+/// are.
+enum class trigger : std::uint8_t { level, edge, edge_input, edge_stream_input, edge_errors };
 
 /// What an event is about: a kind that the worker dispatches on, and an id whose meaning depends on the kind.
 struct token {

@@ -1,12 +1,14 @@
 #include "daemon/os/process.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
 #include <csignal>
 #include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <span>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -51,6 +53,13 @@ void make_room_for_descriptors(std::size_t count) noexcept
     const std::size_t most = std::min(count, descriptor_limit());
     if (const int last = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, static_cast<int>(most) - 1); last >= 0)
         ::close(last);
+}
+
+void wait_until_alone() noexcept
+{
+    // unshare(2): without effect for a single thread, EINVAL among several. A second and more, for a busy machine.
+    for (int i = 0; i < 20'000 && ::unshare(CLONE_THREAD) != 0 && errno == EINVAL; ++i)
+        ::usleep(20);
 }
 
 void use_one_heap() noexcept

@@ -21,6 +21,10 @@ void give_back_descriptor_limit() noexcept;
 /// tens of milliseconds, each time that the table doubles. A fork(2) does not inherit the room.
 void make_room_for_descriptors(std::size_t count) noexcept;
 
+/// Waits until the threads that were joined are gone. Their joiner hears of it a moment before, and as long as the kernel counts
+/// another thread it refuses what asks for a process of one thread, such as a user namespace.
+void wait_until_alone() noexcept;
+
 /// All threads allocate from one heap, or each would map 132 KiB for the little it needs at start-up. It grows by brk(2) whatever
 /// the size of a request, because once the process is sealed nothing can be mapped.
 void use_one_heap() noexcept;

@@ -248,6 +248,9 @@ void reset_on_close(int fd) noexcept
     ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
+// What delays a listener's connections until data comes (tcp(7), TCP_DEFER_ACCEPT) delays that segment on the other side.
+void end_handshake_with_data(int fd) noexcept { (void)set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 1); }
+
 void keep_alive(int fd) noexcept { (void)set(fd, SOL_SOCKET, SO_KEEPALIVE, 1); }
 
 // syscalls: close

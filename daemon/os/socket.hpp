@@ -55,6 +55,9 @@ void shutdown_write(int fd) noexcept;
 /// SO_LINGER with a time of 0: closing resets the connection.
 void reset_on_close(int fd) noexcept;
 void keep_alive(int fd) noexcept;
+/// Before a connect: the handshake's last segment waits for the first octets that are sent, and goes with them. They must follow
+/// at once, or the peer hears of its connection 200 ms late.
+void end_handshake_with_data(int fd) noexcept;
 void close(int fd) noexcept;
 
 /// IP_TTL or IPV6_UNICAST_HOPS of everything the socket sends: before a connect, so that a SYN carries the guest's.

@@ -23,6 +23,7 @@ enum class event_kind : std::uint8_t {
     guest_mac_learned,
     flow_table_full,
     tap_failed,
+    listener_failed,
     client_accepted, ///< `error` is the process id
     client_refused,  ///< likewise
     client_misunderstood,

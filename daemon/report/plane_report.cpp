@@ -63,6 +63,8 @@ const char* words_of(event_kind kind)
         return "No room for another flow: ";
     case event_kind::tap_failed:
         return "Couldn't use the tap device";
+    case event_kind::listener_failed:
+        return "Couldn't watch a listening socket, whose port is closed again";
     case event_kind::client_accepted:
         return "accepted connection from PID ";
     case event_kind::client_refused:

@@ -27,7 +27,8 @@ using tx_slot = bytes_span;
 class tap_queue {
 public:
     static constexpr std::size_t largest_body = 65536;
-    static constexpr std::size_t most_frames = 16; ///< 16 buffers of 64 KiB stay inside a 2 MiB cache
+    static constexpr std::size_t most_frames = 64;  ///< in one batch; as many as UDP_SEGMENT takes
+    static constexpr std::size_t large_frames = 16; ///< of 64 KiB: 1 MiB stays inside a 2 MiB cache
 
     virtual ~tap_queue() = default;
 

@@ -15,30 +15,28 @@ constexpr std::size_t buffer_octets = 66 * 1024;
 static_assert(buffer_octets > sizeof(vnet_header) + 14 + 65535);
 static_assert(tap_headroom >= sizeof(vnet_header) + most_header_octets);
 
+/// Where the next frame may begin.
+constexpr std::size_t rounded_up(std::size_t octets) noexcept { return (octets + 63) / 64 * 64; }
+
 } // namespace
 
 tun_queue::tun_queue(tun_descriptor opened, report::counters& counters)
-    : opened_(std::move(opened)), counters_(counters), memory_((most_frames + 1) * buffer_octets)
+    : opened_(std::move(opened)), counters_(counters), memory_(large_frames * buffer_octets + tap_headroom + largest_body)
 {
-}
-
-bytes_span tun_queue::buffer(std::size_t i) const noexcept
-{
-    return memory_.as<octet>().subspan(i * buffer_octets, buffer_octets);
 }
 
 // syscalls: read
 std::span<const rx_frame> tun_queue::receive(std::size_t most) noexcept
 {
     const int from = other_ >= 0 ? other_ : opened_.fd.get();
+    auto room = memory_.as<octet>().first(large_frames * buffer_octets);
     std::size_t count = 0;
-    for (std::size_t i = 0; i < std::min(most, most_frames); ++i) {
-        const auto room = buffer(count);
-        const auto n = ::read(from, room.data(), room.size());
+    for (std::size_t reads = std::min(most, most_frames); reads != 0 && room.size() >= buffer_octets; --reads) {
+        const auto n = ::read(from, room.data(), buffer_octets);
         if (n <= 0)
             break;
         auto got = room.first(static_cast<std::size_t>(n));
-        if (got.size() == room.size()) {
+        if (got.size() == buffer_octets) {
             counters_.drop(drop_reason::tap_truncated);
             continue;
         }
@@ -53,12 +51,16 @@ std::span<const rx_frame> tun_queue::receive(std::size_t most) noexcept
         frame.octets = got;
         counters_.add(report::counter::octets_from_guest, got.size());
         ++count;
+        room = room.subspan(rounded_up(static_cast<std::size_t>(n)));
     }
     counters_.add(report::counter::frames_from_guest, count);
     return {frames_.data(), count};
 }
 
-tx_slot tun_queue::acquire() noexcept { return buffer(most_frames).subspan(tap_headroom, largest_body); }
+tx_slot tun_queue::acquire() noexcept
+{
+    return memory_.as<octet>().subspan(large_frames * buffer_octets + tap_headroom, largest_body);
+}
 
 bool tun_queue::commit(const vnet_header& vnet, std::size_t headers, std::size_t payload) noexcept
 {

@@ -1,7 +1,8 @@
 // A queue of a tap device, with virtio-net headers and offloads where the kernel gave them (Documentation/networking/tuntap.rst).
 //
-// A read or write moves one frame, up to 64 KiB whatever the MTU. Reading goes into a few buffers that stay in the cache; there
-// is one buffer for writing, as a write is done when it returns.
+// A read or write moves one frame, up to 64 KiB whatever the MTU. The frames of a batch are read one behind the other, so that
+// many small ones, or a few large ones, lie in the same part of the cache; there is one buffer for writing, as a write is done
+// when it returns.
 #pragma once
 
 #include "daemon/os/arena.hpp"
@@ -34,8 +35,6 @@ public:
     void flush() noexcept override {}
 
 private:
-    [[nodiscard]] bytes_span buffer(std::size_t i) const noexcept;
-
     tun_descriptor opened_;
     int other_ = -1; ///< to be read from in the place of ours
     report::counters& counters_;

@@ -23,7 +23,7 @@ octet protocol_of(ip_family family) noexcept { return family == ip_family::ipv4 
 
 echo_translator::echo_translator(context& ctx, std::size_t capacity, instant start)
     : ctx_(ctx), flow_memory_(flow_table<echo_flow>::memory_needed(capacity)),
-      timer_memory_(capacity * sizeof(timer_wheel::node)), room_memory_(os::most_received * room_octets),
+      timer_memory_(capacity * sizeof(timer_wheel::node)), room_memory_(os::few_received * room_octets),
       flows_(flow_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
       identification_(static_cast<std::uint32_t>(os::random_key().k0))
 {
@@ -211,10 +211,10 @@ bytes_span echo_translator::room(std::size_t i) const noexcept
 /// How many there were.
 std::size_t echo_translator::relay_replies(echo_flow& f, instant now) noexcept
 {
-    std::array<bytes_span, os::most_received> into;
+    std::array<bytes_span, os::few_received> into;
     for (std::size_t i = 0; i < into.size(); ++i)
         into[i] = room(i);
-    std::array<os::incoming, os::most_received> got;
+    std::array<os::incoming, os::few_received> got;
     const auto peer = peer_of(f.key);
     for (std::size_t all = 0;;) {
         const auto count = os::receive_batch(f.fd, into, got, os::want_addresses::yes);
@@ -228,7 +228,7 @@ std::size_t echo_translator::relay_replies(echo_flow& f, instant now) noexcept
             else
                 relay_reply(f.key, into[i].first(got[i].length));
         }
-        if (*count < os::most_received)
+        if (*count < os::few_received)
             return all;
     }
 }

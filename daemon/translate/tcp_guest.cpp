@@ -163,14 +163,9 @@ void tcp_translator::store(tcp_flow& f, bytes_view octets, std::size_t& lost) no
 /// A socket that takes all it is given, of a guest that fills the window, deserves a larger one.
 void tcp_translator::grow_window(tcp_flow& f, std::size_t octets) noexcept
 {
-    if (octets < f.c.rcv_limit / 2 || f.c.rcv_limit >= largest_window)
+    if (octets < f.c.rcv_limit() / 2 || f.c.rcv_limit() >= largest_window || !store_.reserve(f.c.rcv_limit()))
         return;
-    const auto larger = std::min(2 * f.c.rcv_limit, largest_window);
-    const auto more = larger - f.c.rcv_limit;
-    if (!store_.reserve(more))
-        return;
-    f.window_reserved += more;
-    f.c.rcv_limit = larger;
+    ++f.c.rcv_limit_bits;
 }
 
 } // namespace tapioca

@@ -76,22 +76,21 @@ void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant n
 /// guest hears nothing, and its next SYN begins a new attempt.
 void tcp_translator::wait_for_host(tcp_flow& f, instant now) noexcept
 {
-    if (connecting_.size() >= ctx_.config.connecting_flows)
+    if (connecting_.size() >= ctx_.config.connecting_flows || connecting_.full())
         if (auto* oldest = flows_.at_slot(connecting_.oldest())) {
             ctx_.counters.add(counter::tcp_connects_displaced);
             close(*oldest, now);
         }
-    f.connecting = true;
-    connecting_.add(flows_.slot_of(f));
+    f.connecting = connecting_.add(flows_.slot_of(f));
     arm(f, now);
 }
 
 void tcp_translator::stop_waiting_for_host(tcp_flow& f) noexcept
 {
-    if (!f.connecting)
+    if (f.connecting == 0)
         return;
-    f.connecting = false;
-    connecting_.remove(flows_.slot_of(f));
+    connecting_.remove(f.connecting);
+    f.connecting = 0;
 }
 
 /// A socket on its way to where the guest wants to go.

@@ -159,14 +159,20 @@ void tcp_splice::connect(splice_flow& f, os::unique_fd socket, instant now) noex
 {
     const unsigned side = f.from_host ? guest_end : host_end;
     const auto to = f.from_host ? endpoint{f.key.guest, f.key.guest_port} : endpoint{f.key.remote, f.key.remote_port};
-    auto& end = f.ends[side];
+    auto &end = f.ends[side], &client = f.ends[1 - side];
+    const auto said = read_ahead(client);
+    if (!said) // it has gone already
+        return reset(f, now);
+    if (*said != 0) // else the server may be the one who speaks first
+        os::end_handshake_with_data(socket.get());
     end.fd = socket.release();
     const auto outcome = os::connect(end.fd, to);
     const auto watched = outcome ? watch(f, side) : os::result<void>{outcome.error()};
     if (!watched)
         return fail_to_connect(f, watched.error().value(), now);
     end.connected = *outcome == os::connect_progress::connected;
-    list(f);
+    read_ahead_ = *said;
+    move(f, now);
 }
 
 void tcp_splice::fail_to_connect(splice_flow& f, int error, instant now) noexcept

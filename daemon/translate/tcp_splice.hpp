@@ -11,7 +11,8 @@
 // hear of it. The two directions do not know of each other, so neither waits for the other.
 //
 // On loopback a connection stands when connect(2) returns, though that says otherwise: what the client has sent is passed on at
-// once, and if that was too early after all, it waits as for any other room.
+// once, and if that was too early after all, it waits as for any other room. It is read before the connection is made, because
+// then it can carry the end of the handshake: a segment less, and a server that is woken once.
 //
 // An end of a stream is passed on behind its data. A reset, or any error, resets the other side once what came before has been
 // offered to it. There is no idle timeout, the kernels' own rules apply. Octets that wait for a socket without any event for a
@@ -122,6 +123,7 @@ private:
     [[nodiscard]] bool drain(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
     [[nodiscard]] bool read(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
     [[nodiscard]] bool splice_in(splice_end& from) noexcept;
+    [[nodiscard]] os::result<std::size_t> read_ahead(splice_end& from) noexcept;
     [[nodiscard]] bool copy(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
     [[nodiscard]] bool copy_in_place(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
     [[nodiscard]] bool keep(splice_end& from, bytes_view octets) noexcept;
@@ -142,7 +144,8 @@ private:
     std::span<waiting_flow> waiting_; ///< a ring, oldest first
     std::size_t ready_count_ = 0, waiting_first_ = 0, waiting_count_ = 0;
     pipe_pool pipes_;
-    int failure_ = 0; ///< errno of the call that failed last
+    int failure_ = 0;            ///< errno of the call that failed last
+    std::size_t read_ahead_ = 0; ///< octets in the buffer that were received before there was a connection to send them on
     std::array<octet, 65536> buffer_;
 };
 

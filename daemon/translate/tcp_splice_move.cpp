@@ -4,6 +4,7 @@
 #include "daemon/translate/tcp_splice.hpp"
 
 #include <cerrno>
+#include <utility>
 
 namespace tapioca {
 
@@ -138,9 +139,21 @@ bool tcp_splice::splice_in(splice_end& from) noexcept
     return true;
 }
 
+/// Into the buffer, for the copy() that is next.
+os::result<std::size_t> tcp_splice::read_ahead(splice_end& from) noexcept
+{
+    if (!pipes_.can_hold(small_read))
+        return std::size_t{0};
+    auto got = os::receive(from.fd, bytes_span{buffer_}.first(small_read));
+    from.ended = got && *got == 0;
+    from.readable = got && *got != 0;
+    return got || !would_block(got.error()) ? got : std::size_t{0};
+}
+
 bool tcp_splice::copy(splice_end& from, splice_end& to, std::size_t& moved) noexcept
 {
-    const auto got = os::receive(from.fd, bytes_span{buffer_}.first(small_read));
+    const auto ahead = std::exchange(read_ahead_, 0);
+    const auto got = ahead != 0 ? os::result<std::size_t>{ahead} : os::receive(from.fd, bytes_span{buffer_}.first(small_read));
     if (!got) {
         from.readable = false;
         return would_block(got.error());

@@ -11,13 +11,15 @@ using tcp::effect;
 
 tcp_translator::tcp_translator(context& ctx, std::size_t capacity, instant start, std::size_t pool)
     : ctx_(ctx), flow_memory_(flow_table<tcp_flow>::memory_needed(capacity)), timer_memory_(capacity * sizeof(timer_wheel::node)),
-      chunk_memory_(pool), chunk_links_(pool / tcp::receive_store::chunk_octets * sizeof(std::uint32_t)),
+      chunk_memory_(pool), chunk_links_(pool / tcp::receive_store::chunk_octets * sizeof(tcp::receive_store::index)),
       range_memory_(limits::out_of_order_flows * sizeof(tcp::receive_store::range_set)),
-      list_memory_(2 * capacity * sizeof(std::uint32_t)), connecting_memory_(capacity * sizeof(slot_list::link)),
+      list_memory_(2 * capacity * sizeof(std::uint32_t)),
+      connecting_memory_(std::min(capacity, slot_list::most) * sizeof(slot_list::entry)),
       flows_(flow_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
-      store_(chunk_memory_.as<octet>(), chunk_links_.as<std::uint32_t>(), range_memory_.as<tcp::receive_store::range_set>()),
+      store_(chunk_memory_.as<octet>(), chunk_links_.as<tcp::receive_store::index>(),
+             range_memory_.as<tcp::receive_store::range_set>()),
       acks_(list_memory_.as<std::uint32_t>().first(capacity)), ready_(list_memory_.as<std::uint32_t>().subspan(capacity)),
-      connecting_(connecting_memory_.as<slot_list::link>()), peek_offset4_(os::has_tcp_peek_offset(ip_family::ipv4)),
+      connecting_(connecting_memory_.as<slot_list::entry>()), peek_offset4_(os::has_tcp_peek_offset(ip_family::ipv4)),
       peek_offset6_(os::has_tcp_peek_offset(ip_family::ipv6))
 {
 }
@@ -176,7 +178,7 @@ void tcp_translator::arm(tcp_flow& f, instant now) noexcept
     auto due = now + limits::tcp_keepalive;
     if (f.store.length != 0 || f.readable)
         due = now + limits::tcp_watchdog;
-    wheel_.arm_no_later(flows_.slot_of(f), std::min(due, f.c.next_timeout()));
+    wheel_.arm_no_later(flows_.slot_of(f), std::min(due, f.c.next_timeout(now)));
 }
 
 void tcp_translator::expire(instant now) noexcept
@@ -189,7 +191,7 @@ void tcp_translator::expire(instant now) noexcept
 
 void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
 {
-    if (now >= f.c.next_timeout()) {
+    if (now >= f.c.next_timeout(now)) {
         const auto before = f.c.retries;
         tcp::outcome out{f.c.on_timeout(now, ctx_.config.retries)};
         if (f.c.retries != before)
@@ -253,7 +255,7 @@ void tcp_translator::close(tcp_flow& f, instant now) noexcept
     stop_waiting_for_host(f);
     wheel_.cancel(flows_.slot_of(f));
     store_.release(f.store);
-    store_.unreserve(f.window_reserved);
+    store_.unreserve(f.c.rcv_limit() - tcp::initial_limit);
     if (f.fd >= 0)
         os::close(f.fd);
     ctx_.counters.add(counter::tcp_flows_closed);

@@ -38,23 +38,24 @@ struct tcp_flow {
     bool keeps_place : 1 = false;  ///< it is in use: the socket knows what is in flight
     bool broken : 1 = false;       ///< a send has failed for good
     bool unanswered : 1 = false;   ///< a peer's: the guest has not answered our SYN, and the rule counts it
-    bool connecting : 1 = false;   ///< in the list of those that the host has not answered
     bool small : 1 = false;        ///< it is not likely to carry much
     bool urgent : 1 = false;       ///< the peer sends urgent data: a short read does not mean that there is no more
     std::uint8_t rule = 0;         ///< that a peer came through
     int fd = -1;
     tcp::receive_store::queue store;
-    std::uint32_t heard = 0; ///< seconds of the clock when the guest last sent anything
+    slot_list::place connecting = 0; ///< in the list of those that the host has not answered; 0: not
+    std::uint32_t heard = 0;         ///< seconds of the clock when the guest last sent anything
     tcp::connection c;
-    std::uint32_t moved = 0;           ///< seconds of the clock when data last moved
-    std::uint32_t window_reserved = 0; ///< octets of the store's pool promised to the window
+    std::uint32_t moved = 0; ///< seconds of the clock when data last moved
 };
-static_assert(sizeof(tcp_flow) <= 192);
+// The slot, the index and the timer: all that is resident of an idle flow.
+static_assert(sizeof(tcp_flow) <= 160 && flow_table<tcp_flow>::octets_of_flow + sizeof(timer_wheel::node) <= 188);
 
 class tcp_translator {
 public:
     static constexpr std::size_t most_flows = std::size_t{1} << flow_id::slot_bits;
     static constexpr std::size_t store_octets = std::size_t{64} << 20;
+    static_assert(store_octets / tcp::receive_store::chunk_octets <= tcp::receive_store::most_chunks);
     static constexpr std::uint32_t largest_window = 1U << 20;
 
     /// Reserves all memory; `capacity` is a power of two, `pool` a multiple of the store's chunks.

@@ -46,7 +46,8 @@ void udp_translator::from_guest(std::span<const guest_packet* const> run, instan
         if (f == nullptr)
             run = run.subspan(1);
     }
-    batch b;
+    auto& b = batch_;
+    b.piece_count = b.message_count = 0;
     for (const auto* frame : run.first(std::min(run.size(), b.pieces.size())))
         gather(*f, *frame, b);
     for (std::size_t i = 0; i < b.message_count; ++i)
@@ -114,7 +115,7 @@ int udp_translator::socket_of(const udp_flow& f) const noexcept
 void udp_translator::send(udp_flow& f, const batch& b, instant now) noexcept
 {
     const auto family = f.key.guest.family();
-    std::array<os::outgoing, os::most_messages> out;
+    auto& out = out_;
     for (std::size_t next = 0; next < b.message_count;) {
         const auto& m = b.messages[next];
         if (m.run.segments() > 1 && m.run.segment() > f.largest_segment) {

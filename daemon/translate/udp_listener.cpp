@@ -77,10 +77,10 @@ void udp_translator::from_listener(int fd, const listener_name& name, instant no
     for (int batches = 0; batches < limits::listener_batches; ++batches) {
         if (splice_ != nullptr && splice_->lacks_sockets())
             return; // what came waits in the listening socket
-        std::array<bytes_span, os::most_received> into;
+        std::array<bytes_span, os::few_received> into;
         for (std::size_t i = 0; i < into.size(); ++i)
             into[i] = room(i);
-        std::array<os::incoming, os::most_received> got;
+        std::array<os::incoming, os::few_received> got;
         const auto count = os::receive_batch(fd, into, got, os::want_addresses::yes);
         if (!count)
             return relay_listener_errors(fd, name);
@@ -92,7 +92,7 @@ void udp_translator::from_listener(int fd, const listener_name& name, instant no
             else
                 take_from_peer(name, got[i], into[i].data(), now);
         }
-        if (*count < os::most_received)
+        if (*count < os::few_received)
             return;
     }
 }

@@ -95,8 +95,7 @@ os::result<void> udp_translator::connect(udp_flow& f, const endpoint& local, con
         f.ttl = ttl;
     if (const auto connected = os::connect(f.fd, to, scope_of(to.address)); !connected)
         return connected.error();
-    const os::token id{static_cast<std::uint8_t>(source::udp_flow), flows_.id_of(f).value};
-    return ctx_.poller.add(f.fd, id, os::trigger::edge_input);
+    return ctx_.poller.add(f.fd, token_of(f), os::trigger::edge_input);
 }
 
 /// A peer gets its answers from the interface that its rule names.

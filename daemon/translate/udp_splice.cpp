@@ -28,7 +28,7 @@ std::size_t datagrams_in(std::size_t octets, std::size_t segment) noexcept
 udp_splice::udp_splice(context& ctx, std::size_t capacity, instant start)
     : ctx_(ctx), flow_memory_(flow_table<udp_splice_flow>::memory_needed(capacity)),
       timer_memory_(capacity * sizeof(timer_wheel::node)), list_memory_(capacity * sizeof(std::uint32_t)),
-      room_memory_(os::most_received * room_octets), flows_(flow_memory_.bytes(), capacity, ctx.config.secret),
+      room_memory_(os::few_received * room_octets), flows_(flow_memory_.bytes(), capacity, ctx.config.secret),
       wheel_(timer_memory_.as<timer_wheel::node>(), start),
       ready_(list_memory_.as<std::uint32_t>()), timeouts_{ctx.config.udp_timeout, ctx.config.udp_stream_timeout,
                                                           limits::dns_timeout}
@@ -90,10 +90,10 @@ bytes_span udp_splice::room(std::size_t i) const noexcept
 void udp_splice::pump(udp_splice_flow& f, rule_side from, instant now) noexcept
 {
     auto& end = f.end(from);
-    std::array<bytes_span, os::most_received> into;
+    std::array<bytes_span, os::few_received> into;
     for (std::size_t i = 0; i < into.size(); ++i)
         into[i] = room(i);
-    std::array<os::incoming, os::most_received> got;
+    std::array<os::incoming, os::few_received> got;
     std::size_t moved = 0;
     for (int errors = 0;;) {
         // Before it is connected a socket takes datagrams of strangers too, which open flows of their own.
@@ -108,7 +108,7 @@ void udp_splice::pump(udp_splice_flow& f, rule_side from, instant now) noexcept
             continue;
         }
         moved += forward(f, from, {got.data(), *count}, now);
-        if (*count < os::most_received) {
+        if (*count < os::few_received) {
             end.settled = true;
             break;
         }
@@ -138,8 +138,8 @@ std::size_t udp_splice::forward(udp_splice_flow& f, rule_side from, std::span<co
 {
     const bool from_client = from == f.through.side;
     const auto& sender = from_client ? f.between.to : f.server;
-    std::array<bytes_view, os::most_received> octets;
-    std::array<os::outgoing, os::most_received> messages;
+    std::array<bytes_view, os::few_received> octets;
+    std::array<os::outgoing, os::few_received> messages;
     std::size_t count = 0, moved = 0, datagrams = 0;
     for (std::size_t i = 0; i < got.size(); ++i) {
         const auto& in = got[i];
@@ -170,7 +170,7 @@ void udp_splice::send(udp_splice_flow& f, rule_side to, std::span<const os::outg
 {
     const bool listener = to == f.through.side && f.through_listener;
     const int fd = listener ? ctx_.descriptor_of(f.through) : f.end(to).fd;
-    std::array<os::outgoing, os::most_received> out;
+    std::array<os::outgoing, os::few_received> out;
     std::copy(messages.begin(), messages.end(), out.begin());
     for (std::size_t i = 0; listener && i < messages.size(); ++i)
         out[i].between = &f.between;

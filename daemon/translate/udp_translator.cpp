@@ -63,6 +63,7 @@ void udp_translator::end_turn(instant now) noexcept
     std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(done), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
               ready_.begin());
     ready_count_ -= done;
+    poll(now);
 }
 
 instant udp_translator::expiry(const udp_flow& f) const noexcept
@@ -89,6 +90,7 @@ void udp_translator::expire(instant now) noexcept
 void udp_translator::close(udp_flow& f, instant now) noexcept
 {
     wheel_.cancel(flows_.slot_of(f));
+    forget_polled(f);
     if (f.fd >= 0)
         os::close(f.fd);
     ctx_.counters.add(counter::udp_flows_closed);

@@ -3,24 +3,28 @@
 // Each flow has a connected socket, bound to the guest's own port where that is possible, so that both ends see what they would
 // see without a translator between them. Datagrams of equal size that follow each other travel as one in both directions: as a
 // message with UDP_SEGMENT to the socket, with UDP_GRO from it, as a USO super-frame over the tap. The sockets are
-// edge-triggered: one is read until it is empty, or put on a list when the turn's budget is spent.
+// edge-triggered: one is read until it is empty, or put on a list when the turn's budget is spent. One whose datagrams come fast
+// is looked at now and then instead.
 //
 // A flow that a peer began has a socket bound to the address and port that the peer sent to. Where the host refuses that (a
 // privileged port, now that there are no privileges), the flow has none: answers leave through the listening socket, and the
 // peer's datagrams keep coming there.
 //
 // udp_translator.cpp keeps flows and their time, udp_open.cpp begins those of the guest, udp_listener.cpp those of peers;
-// udp_guest.cpp takes datagrams from the guest, udp_socket.cpp those from sockets. RFC 768; RFC 4787 for what applications expect
-// of a translator; RFC 1191 and RFC 8201 for sizes.
+// udp_guest.cpp takes datagrams from the guest, udp_socket.cpp those from sockets, and udp_poll.cpp says when. RFC 768; RFC 4787
+// for what applications expect of a translator; RFC 1191 and RFC 8201 for sizes.
 #pragma once
 
 #include "daemon/os/arena.hpp"
 #include "daemon/os/batch_io.hpp"
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/context.hpp"
+#include "daemon/translate/limits.hpp"
 #include "daemon/translate/to_guest.hpp"
+#include "proto/base/fixed_vector.hpp"
 #include "proto/flow/table.hpp"
 #include "proto/flow/timer_wheel.hpp"
+#include "proto/udp/arrival_rate.hpp"
 #include "proto/udp/pseudo_connection.hpp"
 #include "proto/udp/segment_run.hpp"
 
@@ -36,15 +40,18 @@ struct udp_flow {
     bool settled : 1 = false;         ///< nothing from before the connect can be in the socket's queue any more
     bool fragments_known : 1 = false; ///< `fragments` is the socket's setting
     bool from_peer : 1 = false;
+    bool polled : 1 = false;           ///< its datagrams do not wake us
     bool through_listener : 1 = false; ///< there is no socket: answers go `between` through the listening one
     listener_name through;             ///< the listening socket where a peer began the flow
     os::fragmentation fragments = os::fragmentation::allowed;
-    octet ttl = 0; ///< what the socket gives packets by itself
+    octet ttl = 0;               ///< what the socket gives packets by itself
+    std::uint8_t lean_looks = 0; ///< that found little, while it is polled
     int fd = -1;
     std::uint16_t largest_segment = 0xffff; ///< above, UDP_SEGMENT has failed
     path_mtu_notices too_big;
     os::addressing between;
     pseudo_connection life;
+    arrival_rate rate; ///< of what comes for the guest
 };
 static_assert(sizeof(udp_flow) <= 128);
 
@@ -75,7 +82,10 @@ public:
     void on_refused_by_guest(const flow_key& key, instant now) noexcept;
 
     void expire(instant now) noexcept;
-    [[nodiscard]] instant next_deadline() const noexcept { return wheel_.next(); }
+    [[nodiscard]] instant next_deadline() const noexcept
+    {
+        return polled_.empty() || !ctx_.tap.has_room() ? wheel_.next() : std::min(wheel_.next(), poll_at_);
+    }
     /// Reads the sockets that are ready.
     void end_turn(instant now) noexcept;
     [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0 && ctx_.tap.has_room(); }
@@ -138,12 +148,23 @@ private:
 
     // udp_socket.cpp
     void pump(udp_flow& f, instant now) noexcept;
-    void take(udp_flow& f, std::size_t room, const os::incoming& in, guest_run& run, instant now) noexcept;
+    [[nodiscard]] os::result<std::size_t> receive(const udp_flow& f, std::size_t buffers) noexcept;
+    std::size_t take(udp_flow& f, std::size_t at, const os::incoming& in, guest_run& run, instant now) noexcept;
     void flush(const udp_flow& f, guest_run& run) noexcept;
     void send_to_guest(const flow_key& key, octet* payload, std::size_t length) noexcept;
     [[nodiscard]] bytes_span room(std::size_t i) const noexcept;
 
+    // udp_poll.cpp
+    void pace(udp_flow& f, std::size_t datagrams, instant now) noexcept;
+    void begin_polling(udp_flow& f, instant now) noexcept;
+    void forget_polled(udp_flow& f) noexcept;
+    void poll(instant now) noexcept;
+
     // udp_translator.cpp
+    [[nodiscard]] os::token token_of(const udp_flow& f) const noexcept
+    {
+        return {static_cast<std::uint8_t>(source::udp_flow), flows_.id_of(f).value};
+    }
     void list_ready(udp_flow& f) noexcept;
     void arm(const udp_flow& f) noexcept;
     [[nodiscard]] instant expiry(const udp_flow& f) const noexcept;
@@ -159,7 +180,12 @@ private:
     timer_wheel wheel_;
     std::span<std::uint32_t> ready_; ///< slots; each flow stands in it at most once
     std::size_t ready_count_ = 0;
-    std::array<std::uint8_t, rooms> room_order_; ///< the last is not read into
+    fixed_vector<std::uint32_t, limits::udp_polled_flows> polled_; ///< slots
+    instant poll_at_{};                                            ///< when they are looked at
+    std::array<std::uint8_t, rooms> room_order_;                   ///< the last is not read into
+    std::array<os::incoming, os::most_received> got_;
+    batch batch_;                                     ///< of from_guest
+    std::array<os::outgoing, os::most_messages> out_; ///< of send
     udp_timeouts timeouts_;
     std::uint32_t identification_; ///< of the next datagram that is fragmented
     octet default_ttl_;

@@ -2,7 +2,7 @@
 //
 // A tick is 2^20 ns, about a millisecond. Four levels of 64 buckets cover 64 ticks, 4096 ticks (4.3 s), 4.6 minutes and 4.9
 // hours; what lies further away waits in the last bucket and is put back until it is due. A timer never fires early, and at most
-// a tick late.
+// a tick late; only one that is set for more than 26 days fires after those, as a node has 32 bits for its tick.
 #pragma once
 
 #include "proto/base/time.hpp"
@@ -19,22 +19,21 @@ class timer_wheel {
 public:
     /// One for each flow slot, zeroed.
     struct node {
-        std::uint32_t next_plus_one, previous_plus_one; ///< neighbours in the bucket
-        std::uint32_t bucket_plus_one;                  ///< 0: not armed
-        std::uint32_t reserved;
-        std::int64_t due; ///< in ticks
+        std::uint32_t next_plus_one;
+        std::uint32_t before; ///< the one before it plus one; of a bucket's first, `first_of` that; 0: not armed
+        std::uint32_t due;    ///< the lower half of the tick
     };
 
     timer_wheel(std::span<node> nodes, instant start) noexcept : nodes_(nodes), now_(floor_tick(start)) {}
 
-    [[nodiscard]] bool armed(std::uint32_t slot) const noexcept { return nodes_[slot].bucket_plus_one != 0; }
+    [[nodiscard]] bool armed(std::uint32_t slot) const noexcept { return nodes_[slot].before != 0; }
 
     /// Arms the slot's timer for `when`, replacing an earlier setting.
     void arm(std::uint32_t slot, instant when) noexcept
     {
         auto& n = nodes_[slot];
-        const auto due = std::max(ceil_tick(when), now_ + 1);
-        if (n.bucket_plus_one != 0) {
+        const auto due = static_cast<std::uint32_t>(std::clamp(ceil_tick(when), now_ + 1, now_ + INT32_MAX));
+        if (armed(slot)) {
             if (n.due == due)
                 return;
             unlink(slot);
@@ -46,7 +45,7 @@ public:
     /// Arms the timer unless it is already due no later: for deadlines that are examined again when it fires.
     void arm_no_later(std::uint32_t slot, instant when) noexcept
     {
-        if (!armed(slot) || nodes_[slot].due > ceil_tick(when))
+        if (!armed(slot) || due(slot) > ceil_tick(when))
             arm(slot, when);
     }
 
@@ -73,7 +72,7 @@ public:
             while (head != 0) {
                 const auto slot = head - 1;
                 unlink(slot);
-                if (nodes_[slot].due > now_)
+                if (due(slot) > now_)
                     link(slot);
                 else
                     fire(slot);
@@ -101,6 +100,14 @@ private:
             return never;
         return (t.time_since_epoch().count() + (std::int64_t{1} << tick_bits) - 1) >> tick_bits;
     }
+    /// Timers are less than 2^31 ticks from now.
+    [[nodiscard]] std::int64_t due(std::uint32_t slot) const noexcept
+    {
+        return now_ + static_cast<std::int32_t>(nodes_[slot].due - static_cast<std::uint32_t>(now_));
+    }
+    static constexpr std::uint32_t first_of(std::uint32_t bucket) noexcept { return ~bucket; }
+    static constexpr bool is_first(const node& n) noexcept { return n.before > INT32_MAX; }
+
     static std::uint32_t bucket(int level, std::int64_t tick) noexcept
     {
         return static_cast<std::uint32_t>(level << level_bits) + static_cast<std::uint32_t>((tick >> (level * level_bits)) & 63);
@@ -110,16 +117,15 @@ private:
     {
         auto& n = nodes_[slot];
         constexpr std::int64_t furthest = std::int64_t{62} << ((levels - 1) * level_bits); // inside the span of the last level
-        const auto due = std::min(n.due, now_ + furthest);
+        const auto tick = std::min(due(slot), now_ + furthest);
         int level = 0;
-        while (level + 1 < levels && (due >> (level * level_bits)) - (now_ >> (level * level_bits)) > 63)
+        while (level + 1 < levels && (tick >> (level * level_bits)) - (now_ >> (level * level_bits)) > 63)
             ++level;
-        const auto b = bucket(level, due);
-        n.bucket_plus_one = b + 1;
-        n.previous_plus_one = 0;
+        const auto b = bucket(level, tick);
+        n.before = first_of(b);
         n.next_plus_one = heads_[b];
         if (heads_[b] != 0)
-            nodes_[heads_[b] - 1].previous_plus_one = slot + 1;
+            nodes_[heads_[b] - 1].before = slot + 1;
         heads_[b] = slot + 1;
         occupied_[b >> level_bits] |= std::uint64_t{1} << (b & 63);
     }
@@ -127,16 +133,17 @@ private:
     void unlink(std::uint32_t slot) noexcept
     {
         auto& n = nodes_[slot];
-        const auto b = n.bucket_plus_one - 1;
-        if (n.previous_plus_one != 0)
-            nodes_[n.previous_plus_one - 1].next_plus_one = n.next_plus_one;
-        else
-            heads_[b] = n.next_plus_one;
         if (n.next_plus_one != 0)
-            nodes_[n.next_plus_one - 1].previous_plus_one = n.previous_plus_one;
-        if (heads_[b] == 0)
-            occupied_[b >> level_bits] &= ~(std::uint64_t{1} << (b & 63));
-        n.bucket_plus_one = 0;
+            nodes_[n.next_plus_one - 1].before = n.before;
+        if (!is_first(n)) {
+            nodes_[n.before - 1].next_plus_one = n.next_plus_one;
+        } else {
+            const auto b = first_of(n.before);
+            heads_[b] = n.next_plus_one;
+            if (heads_[b] == 0)
+                occupied_[b >> level_bits] &= ~(std::uint64_t{1} << (b & 63));
+        }
+        n.before = 0;
     }
 
     /// The first tick after now_ at which a bucket of any level comes up.

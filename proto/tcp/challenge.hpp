@@ -18,20 +18,19 @@ public:
 
     [[nodiscard]] bool allow(instant now) noexcept
     {
-        const auto current = static_cast<std::uint16_t>(now.time_since_epoch() / period);
-        if (current != period_) {
-            period_ = current;
-            sent_ = 0;
-        }
-        if (sent_ == most)
+        const auto current = static_cast<std::uint16_t>(now.time_since_epoch() / period << sent_bits);
+        if (period_and_sent_ >> sent_bits != current >> sent_bits)
+            period_and_sent_ = current;
+        if (period_and_sent_ - current == most)
             return false;
-        ++sent_;
+        ++period_and_sent_;
         return true;
     }
 
 private:
-    std::uint16_t period_ = 0;
-    std::uint8_t sent_ = 0;
+    static constexpr int sent_bits = 4;
+    static_assert(most < 1U << sent_bits);
+    std::uint16_t period_and_sent_ = 0; ///< one of 4096 periods, which take five hours
 };
 
 } // namespace tapioca::tcp

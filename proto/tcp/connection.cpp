@@ -112,7 +112,7 @@ outcome connection::in_syn_sent(const segment& s, instant now) noexcept
     snd_una = snd_wl2 = s.ack;
     state = established;
     retries = 0;
-    retransmit_at = instant::max();
+    retransmit_at = {};
     rto.set(syn_repeated ? retransmit_timeout::after_lost_syn : retransmit_timeout::initial);
     return {effect::send_ack | effect::read_socket | effect::connected};
 }
@@ -138,7 +138,7 @@ outcome connection::in_syn_received(const segment& s, instant now) noexcept
     take_window(s.syn ? s.window : std::uint32_t{s.window} << snd_scale);
     state = established;
     retries = 0;
-    retransmit_at = instant::max();
+    retransmit_at = {};
     rto.set(syn_repeated ? retransmit_timeout::after_lost_syn : retransmit_timeout::initial);
     outcome out;
     if (s.syn) // the second half of a simultaneous open
@@ -260,8 +260,8 @@ void connection::on_new_ack(const segment& s, instant now, outcome& out) noexcep
     snd_una = s.ack;
     if (snd_nxt < snd_una)
         snd_nxt = snd_una;
-    if (rtt_start != instant{} && rtt_seq <= s.ack) {
-        rto.sample(now - rtt_start);
+    if (rtt_start.is_set() && rtt_seq <= s.ack) {
+        rto.sample(now - rtt_start.at(now));
         rtt_start = {};
     }
     if (recovering && snd_una >= recover)
@@ -272,7 +272,7 @@ void connection::on_new_ack(const segment& s, instant now, outcome& out) noexcep
     retries = 0;
     probing = false;
     if (snd_una == snd_max)
-        retransmit_at = instant::max();
+        retransmit_at = {};
     else
         restart_timer(now);
     if (fin_acked)
@@ -427,19 +427,19 @@ void connection::on_sent(std::uint32_t octets, instant now) noexcept
     snd_nxt += octets;
     if (snd_nxt > snd_max) {
         snd_max = snd_nxt;
-        if (rtt_start == instant{}) {
+        if (!rtt_start.is_set()) {
             rtt_seq = snd_nxt;
             rtt_start = now;
         }
     }
-    if (first || retransmit_at == instant::max())
+    if (first || !retransmit_at.is_set())
         restart_timer(now);
 }
 
 void connection::on_blocked(instant now) noexcept
 {
     blocked = true;
-    if (snd_una == snd_max && retransmit_at == instant::max())
+    if (snd_una == snd_max && !retransmit_at.is_set())
         restart_timer(now);
 }
 
@@ -453,7 +453,7 @@ effects connection::on_eof(instant now) noexcept
         snd_max = snd_nxt + 1;
     }
     snd_nxt = snd_max;
-    if (retransmit_at == instant::max())
+    if (!retransmit_at.is_set())
         restart_timer(now);
     return effect::send_fin;
 }
@@ -486,7 +486,7 @@ effects connection::on_syn_timeout(instant now, const retry_policy& policy) noex
 effects connection::on_timeout(instant now, const retry_policy& policy) noexcept
 {
     effects what;
-    if (now >= ack_delay.due()) {
+    if (now >= ack_delay.due(now)) {
         ack_delay.on_timeout();
         what = effect::send_ack;
     }
@@ -495,12 +495,12 @@ effects connection::on_timeout(instant now, const retry_policy& policy) noexcept
 
 effects connection::on_retransmit_timeout(instant now, const retry_policy& policy) noexcept
 {
-    if (now < retransmit_at || state == closed || state == connecting)
+    if (now < retransmit_at.at(now) || state == closed || state == connecting)
         return {};
     if (state == syn_sent || state == syn_received)
         return on_syn_timeout(now, policy);
     if (snd_una == snd_max && !(blocked && snd_wnd == 0)) {
-        retransmit_at = instant::max();
+        retransmit_at = {};
         return {};
     }
     if (++retries > most_retransmissions) {
@@ -525,8 +525,8 @@ effects connection::on_retransmit_timeout(instant now, const retry_policy& polic
 std::uint16_t connection::advertise(std::uint32_t stored) noexcept
 {
     const auto offered = static_cast<std::uint32_t>(std::max(rcv_adv - rcv_nxt, 0)); // a FIN may stand just behind the edge
-    auto window = std::max(rcv_limit > stored ? rcv_limit - stored : 0, offered);
-    if (stored != 0 && window - offered < std::min<std::uint32_t>(rcv_limit / 2, 4U * mss))
+    auto window = std::max(rcv_limit() > stored ? rcv_limit() - stored : 0, offered);
+    if (stored != 0 && window - offered < std::min<std::uint32_t>(rcv_limit() / 2, 4U * mss))
         window = offered; // RFC 9293 section 3.8.6.2.2: no small steps
     ack_delay.on_acknowledged();
     const auto field = std::min<std::uint32_t>(window >> rcv_scale, 0xffff);
@@ -538,8 +538,8 @@ std::uint16_t connection::advertise(std::uint32_t stored) noexcept
 bool connection::window_update_due(std::uint32_t stored) const noexcept
 {
     const auto offered = static_cast<std::uint32_t>(std::max(rcv_adv - rcv_nxt, 0));
-    const auto possible = rcv_limit > stored ? rcv_limit - stored : 0;
-    return possible > offered && possible - offered >= rcv_limit / 2;
+    const auto possible = rcv_limit() > stored ? rcv_limit() - stored : 0;
+    return possible > offered && possible - offered >= rcv_limit() / 2;
 }
 
 } // namespace tapioca::tcp

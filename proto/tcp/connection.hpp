@@ -18,6 +18,7 @@
 #include "proto/tcp/retransmit.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 
 namespace tapioca::tcp {
@@ -57,7 +58,7 @@ struct outcome {
 inline constexpr std::uint16_t default_mss = 536; ///< RFC 9293 section 3.7.1
 inline constexpr std::uint8_t our_window_scale = 8;
 inline constexpr std::uint32_t initial_window = 65535; ///< in a SYN
-inline constexpr std::uint32_t initial_limit = 65536;  ///< a whole number of window units
+inline constexpr std::uint32_t initial_limit = 65536;  ///< a power of two, and a whole number of window units
 inline constexpr int most_retransmissions = 7;
 
 struct connection {
@@ -67,19 +68,19 @@ struct connection {
     std::uint32_t snd_wnd = 0;
     std::uint32_t max_snd_wnd = 0; ///< RFC 5961 section 5.2: the largest that the guest ever offered
     // receive sequence space: from the guest
-    seq_number irs, rcv_nxt, rcv_adv;        ///< rcv_adv: the right edge that was advertised; it never moves back
-    std::uint32_t rcv_limit = initial_limit; ///< how much may wait in the receive store
+    seq_number irs, rcv_nxt, rcv_adv; ///< rcv_adv: the right edge that was advertised; it never moves back
 
-    seq_number recover;  ///< snd_max when the last retransmission began (RFC 6582)
-    seq_number rtt_seq;  ///< acknowledging this ends the running measurement
-    instant rtt_start{}; ///< instant{}: none is running
-    instant retransmit_at = instant::max();
+    seq_number recover;                                 ///< snd_max when the last retransmission began (RFC 6582)
+    seq_number rtt_seq;                                 ///< acknowledging this ends the running measurement
+    short_instant<std::chrono::microseconds> rtt_start; ///< none: no measurement is running
+    short_instant<std::chrono::milliseconds> retransmit_at;
     retransmit_timeout rto;
     delayed_ack ack_delay;
 
     std::uint16_t mss = default_mss; ///< largest payload towards the guest
-    std::uint8_t snd_scale = 0;      ///< shift of the guest's window field
-    std::uint8_t rcv_scale = 0;      ///< shift of ours: 0 unless the guest offered scaling
+    std::uint8_t rcv_limit_bits = std::countr_zero(initial_limit);
+    std::uint8_t snd_scale = 0; ///< shift of the guest's window field
+    std::uint8_t rcv_scale = 0; ///< shift of ours: 0 unless the guest offered scaling
     tcp_state state = tcp_state::closed;
     std::uint8_t retries = 0;
     std::uint8_t duplicates = 0; ///< duplicate ACKs seen in a row
@@ -90,6 +91,9 @@ struct connection {
     bool probing : 1 = false; ///< the next octet is a zero-window probe
     bool blocked : 1 = false; ///< the socket has data, the window has no room
     bool syn_repeated : 1 = false;
+
+    /// How much may wait in the receive store.
+    [[nodiscard]] std::uint32_t rcv_limit() const noexcept { return 1U << rcv_limit_bits; }
 
     // ── opening ──
     /// A guest's SYN; `largest_mss` bounds what is sent back. The socket connects meanwhile.
@@ -128,7 +132,7 @@ struct connection {
 
     // ── time ──
     /// When on_timeout has something to do.
-    [[nodiscard]] instant next_timeout() const noexcept { return std::min(retransmit_at, ack_delay.due()); }
+    [[nodiscard]] instant next_timeout(instant now) const noexcept { return std::min(retransmit_at.at(now), ack_delay.due(now)); }
     [[nodiscard]] effects on_timeout(instant now, const retry_policy& policy = {}) noexcept;
 
     /// The window field of the next segment, which acknowledges rcv_nxt, with `stored` octets in the receive store; moves

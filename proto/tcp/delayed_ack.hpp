@@ -22,7 +22,7 @@ public:
     /// Octets came in order, less than a full segment of them. Whether their ACK waits.
     [[nodiscard]] bool on_payload(instant now) noexcept
     {
-        const bool second = payload_at_ != instant{}; // RFC 5681 section 4.2: at least every other segment
+        const bool second = payload_at_.is_set(); // RFC 5681 section 4.2: at least every other segment
         payload_at_ = now;
         return waits_ = !second && answered_ == needed_;
     }
@@ -37,16 +37,16 @@ public:
     /// Data goes to the guest.
     void on_answer(instant now) noexcept
     {
-        if (payload_at_ == instant{})
+        if (!payload_at_.is_set())
             return;
-        if (now - payload_at_ >= patience)
+        if (now >= payload_at_.at(now) + patience)
             answered_ = 0;
         else if (answered_ < needed_)
             ++answered_;
         payload_at_ = {};
     }
     /// When the ACK goes out alone.
-    [[nodiscard]] instant due() const noexcept { return waits_ ? payload_at_ + patience : instant::max(); }
+    [[nodiscard]] instant due(instant now) const noexcept { return waits_ ? payload_at_.at(now) + patience : instant::max(); }
     void on_timeout() noexcept
     {
         on_other();
@@ -57,7 +57,7 @@ public:
 private:
     static constexpr int most_needed = 192;
 
-    instant payload_at_{}; ///< when the octets came that nothing has answered yet
+    short_instant<std::chrono::microseconds> payload_at_; ///< when the octets came that nothing has answered yet
     std::uint8_t answered_ = 0, needed_ = 3;
     bool waits_ = false;
 };

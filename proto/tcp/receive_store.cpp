@@ -5,26 +5,24 @@
 
 namespace tapioca::tcp {
 
-std::uint32_t receive_store::take_chunk() noexcept
+receive_store::index receive_store::take_chunk() noexcept
 {
-    std::uint32_t chunk = 0;
-    if (free_plus_one_ != 0) {
-        chunk = free_plus_one_ - 1;
-        free_plus_one_ = next_[chunk];
-    } else if (high_water_ < next_.size()) {
-        chunk = high_water_++;
-    } else {
+    auto chunk = free_plus_one_;
+    if (chunk != 0)
+        free_plus_one_ = next_[chunk - 1U];
+    else if (high_water_ < next_.size())
+        chunk = ++high_water_;
+    else
         return 0;
-    }
-    next_[chunk] = 0;
+    next_[chunk - 1U] = 0;
     ++used_;
-    return chunk + 1;
+    return chunk;
 }
 
 void receive_store::free_chunk(std::uint32_t chunk) noexcept
 {
     next_[chunk] = free_plus_one_;
-    free_plus_one_ = chunk + 1;
+    free_plus_one_ = static_cast<index>(chunk + 1);
     --used_;
 }
 
@@ -38,7 +36,7 @@ std::uint32_t receive_store::write(queue& q, std::uint32_t position, bytes_view 
         q.offset = 0;
     }
     std::uint32_t at = q.offset + position;
-    std::uint32_t chunk = q.head_plus_one - 1;
+    std::uint32_t chunk = q.head_plus_one - 1U;
     std::uint32_t written = 0;
     while (written < data.size()) {
         if (at >= chunk_octets) {
@@ -46,7 +44,7 @@ std::uint32_t receive_store::write(queue& q, std::uint32_t position, bytes_view 
                 next_[chunk] = take_chunk();
             if (next_[chunk] == 0)
                 break;
-            chunk = next_[chunk] - 1;
+            chunk = next_[chunk] - 1U;
             at -= chunk_octets;
             continue;
         }
@@ -86,15 +84,15 @@ bool receive_store::remember(queue& q, range r) noexcept
     if (q.ranges_plus_one == 0) {
         if (free_set_plus_one_ != 0) {
             q.ranges_plus_one = free_set_plus_one_;
-            free_set_plus_one_ = sets_[q.ranges_plus_one - 1].next_free_plus_one;
+            free_set_plus_one_ = sets_[q.ranges_plus_one - 1U].next_free_plus_one;
         } else if (set_high_water_ < sets_.size()) {
             q.ranges_plus_one = ++set_high_water_;
         } else {
             return false;
         }
-        std::construct_at(&sets_[q.ranges_plus_one - 1]);
+        std::construct_at(&sets_[q.ranges_plus_one - 1U]);
     }
-    auto& ranges = sets_[q.ranges_plus_one - 1].ranges;
+    auto& ranges = sets_[q.ranges_plus_one - 1U].ranges;
     for (std::size_t i = 0; i < ranges.size();) {
         if (ranges[i].from <= r.to && r.from <= ranges[i].to) {
             r = {std::min(r.from, ranges[i].from), std::max(r.to, ranges[i].to)};
@@ -109,7 +107,7 @@ bool receive_store::remember(queue& q, range r) noexcept
 /// Takes into `length` what has come into order.
 void receive_store::absorb(queue& q) noexcept
 {
-    auto& ranges = sets_[q.ranges_plus_one - 1].ranges;
+    auto& ranges = sets_[q.ranges_plus_one - 1U].ranges;
     for (std::size_t i = 0; i < ranges.size();) {
         if (ranges[i].from > q.length) {
             ++i;
@@ -125,7 +123,7 @@ void receive_store::absorb(queue& q) noexcept
 
 void receive_store::free_ranges(queue& q) noexcept
 {
-    sets_[q.ranges_plus_one - 1].next_free_plus_one = free_set_plus_one_;
+    sets_[q.ranges_plus_one - 1U].next_free_plus_one = free_set_plus_one_;
     free_set_plus_one_ = q.ranges_plus_one;
     q.ranges_plus_one = 0;
 }
@@ -134,8 +132,8 @@ std::size_t receive_store::gather(const queue& q, std::span<bytes_view> pieces) 
 {
     std::size_t count = 0;
     auto left = q.length;
-    auto at = q.offset;
-    for (auto chunk = q.head_plus_one; left != 0 && count < pieces.size(); chunk = next_[chunk - 1], at = 0) {
+    std::uint32_t at = q.offset;
+    for (std::uint32_t chunk = q.head_plus_one; left != 0 && count < pieces.size(); chunk = next_[chunk - 1], at = 0) {
         const auto size = std::min(left, chunk_octets - at);
         pieces[count++] = {data_of(chunk - 1) + at, size};
         left -= size;
@@ -146,20 +144,20 @@ std::size_t receive_store::gather(const queue& q, std::span<bytes_view> pieces) 
 void receive_store::consume(queue& q, std::uint32_t count) noexcept
 {
     q.length -= count;
-    q.offset += count;
     if (q.ranges_plus_one != 0) {
-        for (auto& r : sets_[q.ranges_plus_one - 1].ranges)
+        for (auto& r : sets_[q.ranges_plus_one - 1U].ranges)
             r = {r.from - count, r.to - count};
     } else if (q.length == 0) {
         release(q);
         return;
     }
-    while (q.offset >= chunk_octets) {
-        const auto chunk = q.head_plus_one - 1;
+    auto offset = q.offset + count;
+    for (; offset >= chunk_octets; offset -= chunk_octets) {
+        const auto chunk = q.head_plus_one - 1U;
         q.head_plus_one = next_[chunk];
-        q.offset -= chunk_octets;
         free_chunk(chunk);
     }
+    q.offset = static_cast<std::uint16_t>(offset);
 }
 
 void receive_store::forget_behind_gaps(queue& q) noexcept
@@ -172,7 +170,7 @@ void receive_store::forget_behind_gaps(queue& q) noexcept
 
 void receive_store::release(queue& q) noexcept
 {
-    for (auto chunk = q.head_plus_one; chunk != 0;) {
+    for (std::uint32_t chunk = q.head_plus_one; chunk != 0;) {
         const auto next = next_[chunk - 1];
         free_chunk(chunk - 1);
         chunk = next;

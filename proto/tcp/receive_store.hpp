@@ -8,7 +8,9 @@
 #include "proto/base/bytes.hpp"
 #include "proto/base/fixed_vector.hpp"
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 namespace tapioca::tcp {
@@ -16,12 +18,14 @@ namespace tapioca::tcp {
 class receive_store {
 public:
     static constexpr std::uint32_t chunk_octets = 16384;
+    using index = std::uint16_t; ///< of a chunk or a set, plus one; 0: none
+    static constexpr std::size_t most_chunks = std::numeric_limits<index>::max();
 
     struct queue {
-        std::uint32_t head_plus_one = 0; ///< 0: nothing is stored
-        std::uint32_t offset = 0;        ///< of the first octet in the head chunk
-        std::uint32_t length = 0;        ///< octets in order
-        std::uint32_t ranges_plus_one = 0;
+        index head_plus_one = 0;  ///< 0: nothing is stored
+        std::uint16_t offset = 0; ///< of the first octet in the head chunk
+        index ranges_plus_one = 0;
+        std::uint32_t length = 0; ///< octets in order
 
         [[nodiscard]] bool empty() const noexcept { return head_plus_one == 0; }
         [[nodiscard]] bool waits_behind_gap() const noexcept { return ranges_plus_one != 0; }
@@ -33,12 +37,14 @@ public:
     /// The ranges behind gaps of one flow, ascending, not touching; or a link of the free list.
     struct range_set {
         fixed_vector<range, 8> ranges;
-        std::uint32_t next_free_plus_one = 0;
+        index next_free_plus_one = 0;
     };
 
-    /// All three zeroed, untouched until needed: `memory` is a multiple of chunk_octets, `next` has an entry a chunk.
-    receive_store(std::span<octet> memory, std::span<std::uint32_t> next, std::span<range_set> sets) noexcept
-        : memory_(memory), next_(next), sets_(sets)
+    /// All three zeroed, untouched until needed: `memory` is a multiple of chunk_octets, `next` has an entry a chunk. What
+    /// lies beyond most_chunks, or as many sets, is not used.
+    receive_store(std::span<octet> memory, std::span<index> next, std::span<range_set> sets) noexcept
+        : memory_(memory), next_(next.first(std::min(next.size(), most_chunks))),
+          sets_(sets.first(std::min(sets.size(), most_chunks)))
     {
     }
 
@@ -74,7 +80,7 @@ public:
     [[nodiscard]] std::size_t reserved() const noexcept { return reserved_; }
 
 private:
-    [[nodiscard]] std::uint32_t take_chunk() noexcept; ///< plus one; 0 if there is none
+    [[nodiscard]] index take_chunk() noexcept; ///< plus one; 0 if there is none
     void free_chunk(std::uint32_t chunk) noexcept;
     [[nodiscard]] std::uint32_t write(queue& q, std::uint32_t position, bytes_view data) noexcept;
     [[nodiscard]] bool remember(queue& q, range r) noexcept;
@@ -86,10 +92,11 @@ private:
     }
 
     std::span<octet> memory_;
-    std::span<std::uint32_t> next_;
+    std::span<index> next_;
     std::span<range_set> sets_;
-    std::uint32_t free_plus_one_ = 0, high_water_ = 0, used_ = 0;
-    std::uint32_t free_set_plus_one_ = 0, set_high_water_ = 0;
+    index free_plus_one_ = 0, high_water_ = 0;
+    index free_set_plus_one_ = 0, set_high_water_ = 0;
+    std::uint32_t used_ = 0;
     std::size_t reserved_ = 0;
 };
 

@@ -16,7 +16,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 NO_PORTS = ["-t", "none", "-u", "none", "-T", "none", "-U", "none"]
-FORMS = {"no ports": NO_PORTS, "automatic": [], "8192 ports": ["-t", "20000-28191", *NO_PORTS[2:]]}
+FORMS = {"no ports": NO_PORTS, "automatic": [], "8192 ports": ["-t", "20000-24095", "-u", "20000-24095", *NO_PORTS[4:]]}
 
 
 def start(program, options):

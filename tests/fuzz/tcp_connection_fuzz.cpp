@@ -226,11 +226,11 @@ private:
     {
         if (c.flags % 2 == 0)
             now_ += std::chrono::microseconds{c.length};
-        else if (c_.retransmit_at != instant::max())
-            now_ = std::max(now_, c_.retransmit_at);
+        else if (c_.retransmit_at.is_set())
+            now_ = std::max(now_, c_.retransmit_at.at(now_));
         else
             now_ += 1s;
-        if (now_ >= c_.retransmit_at)
+        if (now_ >= c_.retransmit_at.at(now_))
             carry_out({c_.on_timeout(now_)});
     }
 
@@ -294,8 +294,8 @@ private:
             FUZZ_CHECK(in_order == consumed_ + queue_.length);
             FUZZ_CHECK(c_.room() <= std::max(c_.snd_wnd, 1U));
             // Whatever waits for the guest has a timer behind it.
-            FUZZ_CHECK(c_.snd_una == c_.snd_max || c_.retransmit_at != instant::max());
-            FUZZ_CHECK(available_ == peeked() || c_.room() != 0 || c_.retransmit_at != instant::max());
+            FUZZ_CHECK(c_.snd_una == c_.snd_max || c_.retransmit_at.is_set());
+            FUZZ_CHECK(available_ == peeked() || c_.room() != 0 || c_.retransmit_at.is_set());
         }
         FUZZ_CHECK(c_.retries <= tcp::most_retransmissions);
         FUZZ_CHECK(c_.mss >= 48);
@@ -304,7 +304,7 @@ private:
 
     tcp::connection c_;
     static inline std::vector<octet> memory_ = std::vector<octet>(chunks * tcp::receive_store::chunk_octets);
-    std::array<std::uint32_t, chunks> next_{};
+    std::array<tcp::receive_store::index, chunks> next_{};
     std::array<tcp::receive_store::range_set, 2> sets_{};
     tcp::receive_store store_{memory_, next_, sets_};
     tcp::receive_store::queue queue_;

@@ -213,6 +213,13 @@ class Start(Ports, unittest.TestCase):
         first.stop()
         self.daemon("-t", "8000", "-u", "8001", guest=other)      # the port is free at once
 
+    def test_of_many_conflicts_the_first_is_named(self):
+        ports, host = "20000-21199", self.clients[HOST]
+        with host.bound("", 20900), host.bound("", 20130), host.bound(HOST4, 20131), host.bound("", 21199):
+            for _ in range(5):
+                said = self.fails("-t", ports, "-u", ports, *NOTHING_BACK).splitlines()
+                self.assertEqual(said[-2:], ["Listen failed for HOST TCP port */20130: Address already in use", "Couldn't listen on requested ports"])
+
     def test_what_cannot_be_bound_is_named(self):
         for option, protocol in (("-t", "TCP"), ("-u", "UDP")):
             for spec, shown, reason in (("80", "*/80", "Permission denied"), (f"{LATER4}/8000", f"{LATER4}/8000", "Cannot assign requested address"),

@@ -4,6 +4,7 @@
 Both ends of each connection are in this process, which has the same limit of open files as the daemon.
 """
 import contextlib
+import itertools
 import os
 import select
 import selectors
@@ -15,8 +16,8 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
 from guests import connected_guest
-from hosts import HOST4, SimulatedHost, wait_until
-from inside import (descriptors, exactly, guest_place, host_place, inside, raise_descriptor_limit, remote_place, resident_kib, settled)
+from hosts import HOST4, REMOTE4, SimulatedHost, wait_until
+from inside import (anonymous_octets, descriptors, exactly, guest_place, host_place, inside, raise_descriptor_limit, remote_place, resident_kib, settled)
 
 PORTS = ("-t", "8000", "-u", "8000", "-T", "9000", "-U", "9000")
 LIMIT = raise_descriptor_limit()
@@ -238,6 +239,34 @@ class Many:
                             s.recv(1)
                         s.close()
                 self.gives_back(form)
+
+
+@unittest.skipIf(netns_test.SANITIZED, "sanitizers keep memory of their own")
+class IdleFlows(unittest.TestCase):
+    """What a connection over the tap costs while nothing happens, beyond what the first ones cost."""
+    FIRST, FLOWS = 500, min(4000, (LIMIT - 1000) // 2 - 500)
+
+    def grows(self, client, address, server):
+        with contextlib.closing(SimulatedHost()) as host:
+            guest, daemon = connected_guest(host, "--workers", 1, ports=PORTS)
+            places = {"guest": guest_place(guest), "remote": remote_place(host)}
+            with Rounds(places[client], places[server], address, 8000, "") as rounds, contextlib.ExitStack() as opened:
+                for s in itertools.chain(*rounds.open_all(self.FIRST)):
+                    opened.enter_context(s)
+                memory, sockets = anonymous_octets(daemon.pid), descriptors(daemon.pid)["socket"]
+                for s in itertools.chain(*rounds.open_all(self.FLOWS)):
+                    opened.enter_context(s)
+                each = (anonymous_octets(daemon.pid) - memory) / self.FLOWS
+                print(f"from the {client}: {each:.0f} octets a flow")
+                self.assertLessEqual(each, 256)
+                self.assertEqual(descriptors(daemon.pid)["socket"] - sockets, self.FLOWS)
+            self.assertEqual(daemon.stop(), 0)
+
+    def test_one_from_outside_takes_a_descriptor_and_at_most_256_octets(self):
+        self.grows("remote", HOST4, "guest")
+
+    def test_one_of_the_guest_takes_a_descriptor_and_at_most_256_octets(self):
+        self.grows("guest", REMOTE4, "remote")
 
 
 class ManyWithOneWorker(Many, unittest.TestCase):

@@ -123,7 +123,7 @@ std::size_t memory_kernel::collect(const os::poller& watcher, std::span<os::even
         s->news = false;
         const auto e = s->readiness();
         const bool writable = e.writable && s->edge; // what is level-triggered waits for input
-        if (e.readable || writable || e.closed_by_peer || e.error)
+        if (s->muted ? e.error : e.readable || writable || e.closed_by_peer || e.error)
             into[count++] = e;
     }
     return count;

@@ -76,6 +76,7 @@ struct memory_socket {
     os::token token;
     bool edge = false;
     bool news = false;
+    bool muted = false; ///< only errors are told
 
     [[nodiscard]] std::size_t send_room() const { return send_limit > sending.size() ? send_limit - sending.size() : 0; }
     [[nodiscard]] os::event readiness() const;

@@ -237,6 +237,8 @@ void reset_on_close(int fd) noexcept
 {
     (void)with(fd, [](memory_socket& s) { s.resets_on_close = true; });
 }
+void end_handshake_with_data(int) noexcept {}
+
 void keep_alive(int fd) noexcept
 {
     (void)with(fd, [](memory_socket& s) { s.keeps_alive = true; });
@@ -323,6 +325,16 @@ result<void> poller::add(int fd, token what, trigger t) noexcept
         s.watcher = this;
         s.token = what;
         s.edge = t != trigger::level;
+        s.news = true;
+    });
+}
+
+result<void> poller::change(int fd, token what, trigger t) noexcept
+{
+    return with(fd, [&](memory_socket& s) {
+        s.token = what;
+        s.edge = t != trigger::level;
+        s.muted = t == trigger::edge_errors;
         s.news = true;
     });
 }

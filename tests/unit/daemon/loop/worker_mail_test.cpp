@@ -6,6 +6,7 @@
 #include "proto/wire/protocol.hpp"
 #include "tests/support/catch.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -65,5 +66,29 @@ TEST_CASE("sockets that come while a worker looks for some are seen")
 
     pollfd news{back->get(), POLLIN, 0};
     CHECK(::poll(&news, 1, 5000) == 1);
+    alone->stop();
+}
+
+TEST_CASE("a listening socket that cannot be watched is closed, and the control plane hears of it")
+{
+    plane_config config;
+    forward_rule rule{.protocol = wire::protocol_tcp};
+    rule.first = rule.last = 7;
+    config.host_rules.push_back(rule);
+    common_ground common{config, {}, 1};
+    const auto alone = std::make_unique<worker>(common, 0, no_tap{}, -1, nullptr);
+    os::unique_fd file{::open("/proc/self/exe", O_RDONLY | O_CLOEXEC)}; // epoll_ctl(2): EPERM
+    const int number = file.get();
+    REQUIRE(number >= 0);
+    alone->listen({std::move(file), {rule_side::host, 0, 7, wire::protocol_tcp}});
+    alone->start([] {});
+
+    pollfd bell{common.events_bell.get(), POLLIN, 0};
+    REQUIRE(::poll(&bell, 1, 5000) == 1);
+    int error = 0;
+    alone->events().drain(
+        [&](const report::worker_event& e) { error = e.kind == report::event_kind::listener_failed ? e.error : -1; });
+    CHECK(error == EPERM);
+    CHECK(::fcntl(number, F_GETFD) < 0);
     alone->stop();
 }

@@ -2,6 +2,8 @@
 #include "proto/wire/protocol.hpp"
 #include "tests/support/catch.hpp"
 
+#include <cerrno>
+
 using namespace tapioca;
 using report::event_kind;
 
@@ -18,4 +20,10 @@ TEST_CASE("the line of a flow that a peer opened says where it was accepted")
           "Flow opened: TCP [192.0.2.10]:80 -> [198.51.100.7]:40000, accepted at [2001:db8::2]:8080");
     CHECK(report::to_text({{}, event_kind::flow_opened, 0, key, {}}) ==
           "Flow opened: TCP [192.0.2.10]:80 -> [198.51.100.7]:40000");
+}
+
+TEST_CASE("the line of a listening socket that cannot be watched says what became of it, and why")
+{
+    CHECK(report::to_text({{}, event_kind::listener_failed, ENOSPC, {}, {}}) ==
+          "Couldn't watch a listening socket, whose port is closed again: No space left on device");
 }

@@ -1,4 +1,5 @@
-// The UDP translators over real sockets of the loopback, without a tap: what they would tell the guest is counted and forgotten.
+// The UDP translators over real sockets of the loopback, without a tap: what they would tell the guest is counted, and kept where
+// a test asks for it.
 #pragma once
 
 #include "daemon/os/clock.hpp"
@@ -9,6 +10,7 @@
 #include "proto/wire/protocol.hpp"
 #include "tests/support/catch.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -19,20 +21,27 @@ namespace tapioca::test {
 
 class silent_tap final : public tap_queue {
 public:
-    [[nodiscard]] offloads offload() const noexcept override { return {}; }
+    [[nodiscard]] offloads offload() const noexcept override { return granted; }
     [[nodiscard]] int descriptor() const noexcept override { return -1; }
+    [[nodiscard]] bool has_room() const noexcept override { return room; }
     [[nodiscard]] std::span<const rx_frame> receive(std::size_t /*most*/) noexcept override { return {}; }
     [[nodiscard]] tx_slot acquire() noexcept override { return tx_slot{slot_}.subspan(tap_headroom, largest_body); }
     bool commit(const wire::virtio_net_header& /*vnet*/, std::size_t /*headers*/, std::size_t /*payload*/) noexcept override
     {
         return true;
     }
-    bool send(const wire::virtio_net_header& /*vnet*/, octet* /*payload*/, std::size_t /*headers*/,
-              std::size_t /*length*/) noexcept override
+    bool send(const wire::virtio_net_header& vnet, octet* payload, std::size_t /*headers*/, std::size_t length) noexcept override
     {
+        const std::size_t each = vnet.gso_type == wire::vnet_gso_none ? length : vnet.gso_size;
+        for (std::size_t at = 0; keeps && at < length; at += each)
+            kept.emplace_back(reinterpret_cast<const char*>(payload) + at, std::min(each, length - at));
         return true;
     }
     void flush() noexcept override {}
+
+    offloads granted;
+    bool room = true, keeps = false;
+    std::vector<std::string> kept; ///< datagrams that came as frames of their own or in super-frames
 
 private:
     std::vector<octet> slot_ = std::vector<octet>(tap_headroom + largest_body);
@@ -125,15 +134,19 @@ struct datagram_world {
     /// Until nothing happens any more.
     void settle()
     {
-        for (;;) {
-            const auto ready = poller.wait(now, now + std::chrono::milliseconds{20});
-            if (ready.empty())
-                return;
-            for (const auto& e : ready)
-                dispatch(e);
-            udp.end_turn(now);
-            splice.end_turn(now);
+        while (turn(std::chrono::milliseconds{20}) != 0) {
         }
+    }
+
+    /// How many events there were.
+    std::size_t turn(duration patience = {})
+    {
+        const auto ready = poller.wait(now, now + patience);
+        for (const auto& e : ready)
+            dispatch(e);
+        udp.end_turn(now);
+        splice.end_turn(now);
+        return ready.size();
     }
 
     void pass(duration time)

@@ -62,6 +62,7 @@ class plain_sockets final : public namespace_sockets {
 public:
     int left = INT_MAX;
     int buffers = 0;
+    int last = -1; ///< that was taken
 
     [[nodiscard]] os::unique_fd take(kind k) noexcept override
     {
@@ -73,6 +74,7 @@ public:
             return {};
         if (buffers != 0)
             set_buffers(made->get(), buffers);
+        last = made->get();
         return std::move(*made);
     }
 };
@@ -187,12 +189,13 @@ public:
 
     [[nodiscard]] stream_end client(const ip_address& to, int buffers = 0) const { return {dial(to, port(front_), buffers)}; }
     [[nodiscard]] stream_end client() const { return client(loopback(family_)); }
-    /// What the translator has connected to.
+    /// What the translator has connected to, if it has.
+    [[nodiscard]] os::unique_fd accept() const { return os::unique_fd{::accept4(back_.get(), nullptr, nullptr, SOCK_CLOEXEC)}; }
     [[nodiscard]] stream_end server()
     {
         os::unique_fd fd;
         REQUIRE(turns_until([&] {
-            fd.reset(::accept4(back_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+            fd = accept();
             return static_cast<bool>(fd);
         }));
         return {std::move(fd)};

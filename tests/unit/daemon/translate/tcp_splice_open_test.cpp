@@ -2,9 +2,35 @@
 
 #include "tests/unit/daemon/translate/splice_rig.hpp"
 
+#include <linux/tcp.h> // its tcp_info counts segments, that of netinet/tcp.h does not
+#include <netinet/in.h>
+
 using namespace tapioca;
 using namespace tapioca::test;
 using report::counter;
+
+namespace {
+
+/// How many segments the server has received.
+std::uint32_t segments_at(const stream_end& server)
+{
+    tcp_info info{};
+    socklen_t length = sizeof info;
+    REQUIRE(::getsockopt(server.fd.get(), IPPROTO_TCP, TCP_INFO, &info, &length) == 0);
+    return info.tcpi_segs_in;
+}
+
+/// What a client has done may reach the translator a little later on a busy machine.
+template <class Condition>
+bool in_one_of_many_tries(Condition condition)
+{
+    for (int i = 0; i < 50; ++i)
+        if (condition())
+            return true;
+    return false;
+}
+
+} // namespace
 
 TEST_CASE("who connects to a port where nobody listens is reset")
 {
@@ -78,6 +104,57 @@ TEST_CASE("a client who ends at once, or says nothing, has a connection like oth
     }));
     CHECK(client.received == 10);
     CHECK(client.error == 0);
+}
+
+TEST_CASE("what a client has said already goes with the end of the handshake, without a segment of its own")
+{
+    const descriptor_balance balance;
+    splice_rig rig;
+    CHECK(in_one_of_many_tries([&] {
+        auto client = rig.client();
+        client.send(1);
+        return segments_at(rig.server()) == 2; // the opening one, and the octet
+    }));
+}
+
+TEST_CASE("what a client has said already comes with its connection")
+{
+    const descriptor_balance balance;
+    const std::size_t octets = GENERATE(1U, 16384U, 200000U);
+    splice_rig rig{GENERATE(ip_family::ipv4, ip_family::ipv6), GENERATE(rule_side::host, rule_side::guest)};
+    auto client = rig.client();
+    REQUIRE(client.send(octets) == octets);
+    auto server = rig.server();
+    REQUIRE(rig.turns_until([&] {
+        server.receive_all();
+        return server.received == octets;
+    }));
+    CHECK(server.equal);
+    CHECK(rig.count(counter::spliced_octets_to_guest) + rig.count(counter::spliced_octets_to_host) == octets);
+}
+
+TEST_CASE("a client who is silent is not waited for: the handshake ends by itself")
+{
+    const descriptor_balance balance;
+    splice_rig rig;
+    const auto client = rig.client();
+    const auto server = rig.server();
+    int waits = -1;
+    socklen_t length = sizeof waits;
+    REQUIRE(::getsockopt(rig.sockets.last, IPPROTO_TCP, TCP_DEFER_ACCEPT, &waits, &length) == 0);
+    CHECK(waits == 0);
+}
+
+TEST_CASE("for a client who is gone before it was served no server is asked")
+{
+    const descriptor_balance balance;
+    splice_rig rig;
+    CHECK(in_one_of_many_tries([&] {
+        const auto closed = rig.count(counter::spliced_flows_closed);
+        rig.client().reset();
+        REQUIRE(rig.turns_until([&] { return rig.count(counter::spliced_flows_closed) > closed; }));
+        return !rig.accept();
+    }));
 }
 
 TEST_CASE("a connection waits for a socket of the namespace, but not for long")

@@ -1,6 +1,7 @@
 #include "proto/flow/table.hpp"
 #include "tests/support/catch.hpp"
 
+#include <algorithm>
 #include <random>
 #include <unordered_map>
 #include <vector>
@@ -114,4 +115,69 @@ TEST_CASE("a full table refuses, and takes a flow again when one has gone")
     CHECK(flows.insert(key_of(1000)) != nullptr);
     CHECK(flows.find(key_of(17)) == nullptr);
     CHECK(flows.size() == capacity);
+}
+
+TEST_CASE("few flows touch few octets of a large table, and all are found while its index grows")
+{
+    constexpr std::size_t capacity = std::size_t{1} << 15;
+    constexpr std::size_t page = 4096;
+    room memory{capacity};
+    table flows{memory.bytes(), capacity, {7, 8}};
+    std::uint32_t n = 0;
+    for (const std::uint32_t upto : {1U, 2U, 3U, 5U, 1000U, 4095U, 4096U, 4097U, 8000U}) {
+        while (n < upto)
+            REQUIRE(flows.insert(key_of(n++)) != nullptr);
+        for (std::uint32_t each = 0; each < n; ++each)
+            REQUIRE((flows.find(key_of(each)) != nullptr && flows.find(key_of(each))->key == key_of(each)));
+        CHECK(flows.find(key_of(n)) == nullptr);
+        std::size_t touched = 0;
+        const auto octets = memory.bytes();
+        for (std::size_t at = 0; at < octets.size(); at += page) {
+            const auto rest = octets.subspan(at, std::min(page, octets.size() - at));
+            touched += std::any_of(rest.begin(), rest.end(), [](std::byte b) { return b != std::byte{0}; });
+        }
+        CHECK(touched * page <= n * table::octets_of_flow + 4 * page);
+    }
+}
+
+TEST_CASE("the flows of a bucket that several share are each found and erased, in whatever order")
+{
+    constexpr std::uint32_t capacity = 512;
+    for (std::uint32_t seed = 0; seed < 8; ++seed) {
+        room memory{capacity};
+        table flows{memory.bytes(), capacity, {seed, 1}};
+        std::vector<std::uint32_t> order;
+        for (std::uint32_t n = 0; n < capacity; ++n) {
+            REQUIRE(flows.insert(key_of(n)) != nullptr);
+            order.push_back(n);
+        }
+        std::shuffle(order.begin(), order.end(), std::mt19937{seed});
+        for (std::uint32_t gone = 0; gone < capacity; ++gone) {
+            flows.erase(*flows.find(key_of(order[gone])));
+            CHECK(flows.find(key_of(order[gone])) == nullptr);
+            for (std::uint32_t left = gone + 1; left < capacity; left += 37)
+                REQUIRE(flows.find(key_of(order[left])) != nullptr);
+        }
+        CHECK(flows.size() == 0);
+    }
+}
+
+TEST_CASE("a slot's generations wrap, and stay apart from those of a free slot")
+{
+    room memory{2};
+    table flows{memory.bytes(), 2, {}};
+    std::vector<flow_id> ids;
+    for (int times = 0; times < 40'000; ++times) {
+        auto* f = flows.insert(key_of(1));
+        REQUIRE(f != nullptr);
+        const auto id = flows.id_of(*f);
+        REQUIRE(flows.find(id) == f);
+        REQUIRE(flows.at_slot(id.slot()) == f);
+        if (!ids.empty())
+            REQUIRE(flows.find(ids.back()) == nullptr);
+        ids.push_back(id);
+        flows.erase(*f);
+        REQUIRE(flows.find(id) == nullptr);
+        REQUIRE(flows.at_slot(id.slot()) == nullptr);
+    }
 }

@@ -113,6 +113,38 @@ TEST_CASE("a deadline beyond the span of the wheel is kept until it is due")
     CHECK(m.due.empty());
 }
 
+TEST_CASE("ticks are told apart where their lower halves wrap")
+{
+    const instant wrap{tick * (std::int64_t{1} << 32)}; // 52 days of uptime
+    wheel_and_model m{3, wrap - 1s};
+    m.arm(0, wrap - 500ms);
+    m.arm(1, wrap + 500ms);
+    m.arm(2, wrap + 600h);
+    m.wheel.arm_no_later(1, wrap + 700ms);
+    m.expire_at(wrap - 400ms);
+    CHECK(m.due.size() == 2);
+    m.expire_at(wrap + 400ms);
+    CHECK(m.due.size() == 2);
+    m.expire_at(wrap + 501ms + tick);
+    CHECK(m.due.size() == 1);
+    m.expire_at(wrap + 600h + tick);
+    CHECK(m.due.empty());
+}
+
+TEST_CASE("a timer beyond what a node can tell fires after 26 days, and not before")
+{
+    std::vector<timer_wheel::node> nodes(2);
+    const instant now{1h};
+    timer_wheel wheel{nodes, now};
+    wheel.arm(0, instant::max());
+    wheel.arm(1, now + 24h * 400);
+    int fired = 0;
+    wheel.expire(now + 26 * 24h, [&](std::uint32_t) { ++fired; });
+    CHECK(fired == 0);
+    wheel.expire(now + 27 * 24h, [&](std::uint32_t) { ++fired; });
+    CHECK(fired == 2);
+}
+
 TEST_CASE("a timer may be armed again by the call that it fires")
 {
     std::vector<timer_wheel::node> nodes(2);

@@ -19,7 +19,7 @@ struct pool {
     {
     }
     std::vector<octet> memory;
-    std::vector<std::uint32_t> next;
+    std::vector<receive_store::index> next;
     std::vector<receive_store::range_set> ranges;
     receive_store store;
 };
