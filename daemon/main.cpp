@@ -146,14 +146,14 @@ std::size_t descriptors_of(const options& opts)
 }
 
 /// Sockets of the namespace are needed while the program runs if loopback traffic goes past the tap.
-std::unique_ptr<netns::resident> make_resident(const options& opts, netns::target& target)
+std::unique_ptr<netns::resident> make_resident(const options& opts, std::size_t workers, netns::target& target)
 {
     using ports = netns::resident::privileged_ports;
     std::unique_ptr<netns::resident> resident;
     const bool scans = std::ranges::any_of(opts.guest_rules, &forward_rule::scan);
     if ((opts.splice && !opts.host_rules.empty()) || !opts.guest_rules.empty())
         resident =
-            std::make_unique<netns::resident>(std::move(target.network), opts.workers, scans ? ports::at_any_time : ports::never);
+            std::make_unique<netns::resident>(std::move(target.network), workers, scans ? ports::at_any_time : ports::never);
     target.network.reset(); // or it would live as long as we do
     return resident;
 }
@@ -163,7 +163,8 @@ std::unique_ptr<auto_forward> follow_ports(const options& opts, plane_parts& par
     std::unique_ptr<auto_forward> follower;
     if (!parts.guest_ports)
         return follower;
-    const limits::descriptor_shares shares{os::descriptor_limit(), parts.resources.listeners.size(), opts.workers};
+    const limits::descriptor_shares shares{os::descriptor_limit(), parts.resources.listeners.size(),
+                                           parts.resources.tap_queues.size()};
     std::vector<listener_name> fixed;
     for (const auto& l : parts.resources.listeners)
         fixed.push_back(l.name);
@@ -303,7 +304,7 @@ int serve(const options& opts, netns::target& target, int tap, waiting who, work
     const int tap = tap_of(parts);
 
     os::readiness ready = leave_the_caller(opts, box, files);
-    std::unique_ptr<netns::resident> resident = make_resident(opts, target);
+    std::unique_ptr<netns::resident> resident = make_resident(opts, parts.resources.tap_queues.size(), target);
     std::unique_ptr<auto_forward> follower = follow_ports(opts, parts, resident.get());
     worker_pool workers{std::move(parts.config), std::move(parts.resources), resident.get()};
     control ctl{hooks_of(opts, workers, follower), target.watch ? &*target.watch : nullptr,

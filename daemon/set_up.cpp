@@ -83,6 +83,8 @@ configured_interface furnish(const options& opts, const interface_plan& plan, os
     }
     for (auto& queue : open_tap(plan.name, opts.workers))
         parts.resources.tap_queues.emplace_back(std::move(queue));
+    if (parts.resources.tap_queues.size() < opts.workers)
+        report.warnings.push_back("The interface " + plan.name + " was made with a single queue: --workers has no effect");
     return configure_tap(plan, plan.name);
 }
 

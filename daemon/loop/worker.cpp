@@ -43,6 +43,8 @@ common_ground::common_ground(plane_config c, const flow_budget::shares& shares, 
     for (std::size_t i = 0; i < workers; ++i) {
         mailboxes.emplace_back(workers + 1); // the last sender is the control plane
         flow_counts.emplace_back(0U);
+        tap_queues.push_back(-1);
+        resting.emplace_back(false);
     }
 }
 
@@ -60,15 +62,19 @@ worker::worker(common_ground& common, unsigned self, tap_source tap, int capture
       udp_splice_(ctx_, udp_splice::most_flows, os::now()), echo_(ctx_, echo_translator::most_flows, os::now()),
       ingress_(ctx_, tcp_, udp_, echo_),
       splice_(ctx_, tcp_splice::most_flows, large_pipes_of(self, common.mailboxes.size()), os::now()),
-      listeners_(common.config.host_rules, common.config.guest_rules), now_(os::now())
+      listeners_(common.config.host_rules, common.config.guest_rules), visits_(common.mailboxes.size()), now_(os::now())
 {
     ctx_.listeners = &listeners_;
     ctx_.budget = &common.budget;
     udp_.splice_through(udp_splice_);
     if (auto* clients = std::get_if<stream_descriptor>(&tap))
         serve_clients(std::move(*clients));
-    else if (const int tap_fd = tap_->descriptor(); tap_fd >= 0)
-        os::require(poller_.add(tap_fd, token_of(source::tap), os::trigger::level), "Couldn't watch the tap device");
+    else if (const int tap_fd = tap_->descriptor(); tap_fd >= 0) {
+        common_.tap_queues[self_] = tap_fd;
+        common_.resting[self_] = self_ != 0;
+        if (self_ == 0)
+            os::require(poller_.add(tap_fd, token_of(source::tap, self_), os::trigger::level), "Couldn't watch the tap device");
+    }
     os::require(poller_.add(common_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
                 "Couldn't watch a mailbox");
     if (clients_ || !common.config.host_rules.empty() || !common.config.guest_rules.empty())
@@ -119,6 +125,7 @@ void worker::advertise_router() noexcept
 
 void worker::run() noexcept
 {
+    read_for_resting();
     // Only now, so that nobody waits for it: there may be thousands, and who comes meanwhile waits in the socket.
     for (auto i = listeners_.first_used(); i < listeners_.end_of_used() && !stopping_.load(std::memory_order_relaxed); ++i)
         watch(i);
@@ -159,6 +166,8 @@ void worker::end_turn(instant now) noexcept
     if (stream_ != nullptr)
         change_clients(now);
     common_.flow_counts[self_].store(load(), std::memory_order_relaxed);
+    if (ctx_.others != nullptr)
+        share_work(now);
     for (; bells_ != 0; bells_ &= bells_ - 1)
         common_.mailboxes[static_cast<std::size_t>(std::countr_zero(bells_))].ring();
     if (events_.reader_sleeps())
@@ -170,6 +179,8 @@ void worker::dispatch(const os::event& e, instant now) noexcept
 {
     const auto from = static_cast<source>(e.what.kind);
     counters_.event(from);
+    if (from != source::tap && from != source::mailbox)
+        did_something_ = true;
     switch (from) {
     case source::tap:
         if (stream_ == nullptr)
@@ -208,15 +219,22 @@ void worker::dispatch(const os::event& e, instant now) noexcept
 /// A lone frame costs one read and no EAGAIN; while the tap has frames turn after turn, the batch doubles.
 void worker::take_tap(const os::event& e, instant now) noexcept
 {
+    const auto whose = e.what.id;
     if (e.error) { // the guest has removed the device, which does not come back
-        poller_.remove(tap_->descriptor());
+        poller_.remove(common_.tap_queues[whose]);
         return ctx_.report(report::event_kind::tap_failed, now, {}, ENODEV);
     }
-    const auto reads = turn_ == tap_turn_ + 1 ? reads_ : 1;
+    auto& visits = visits_[whose];
+    const auto reads = turn_ == visits.turn + 1 ? visits.reads : 1;
+    if (whose != self_)
+        ctx_.tap.read_from(common_.tap_queues[whose]);
     const auto frames = ctx_.tap.receive(reads);
-    reads_ = frames.size() < reads ? std::max<std::size_t>(frames.size(), 1) : std::min(2 * reads, tap_queue::most_frames);
-    tap_turn_ = turn_;
-    ingress_.process(frames, now);
+    if (whose != self_)
+        ctx_.tap.read_from(-1);
+    visits.reads = frames.size() < reads ? std::max<std::size_t>(frames.size(), 1) : std::min(2 * reads, tap_queue::most_frames);
+    visits.turn = turn_;
+    if (ingress_.process(frames, now) != 0)
+        did_something_ = true;
 }
 
 void worker::take_requests(instant now) noexcept
@@ -305,7 +323,7 @@ instant worker::next_deadline(instant now) const noexcept
         ctx_.tap.has_more())
         return now;
     return std::min({tcp_.next_deadline(), udp_.next_deadline(), echo_.next_deadline(), ingress_.next_deadline(),
-                     splice_.next_deadline(), udp_splice_.next_deadline()});
+                     splice_.next_deadline(), udp_splice_.next_deadline(), look_again_});
 }
 
 } // namespace tapioca

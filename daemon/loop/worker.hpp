@@ -2,10 +2,12 @@
 // waits but in poller::wait. A turn takes what is ready, lets each flow do its work, then flushes once.
 //
 // Workers meet in three places: the table of owners, the mailboxes, and what is known of the guest's link. A frame of a flow that
-// another worker owns goes to its mailbox; a connection that was accepted here goes to the worker with the fewest flows.
+// another worker owns goes to its mailbox; a new connection goes to the worker with the fewest flows, unless it is likely to be
+// small. Workers that have nothing to do rest, and the first one reads their queues of the tap (worker_share.cpp).
 #pragma once
 
 #include "daemon/forward/listener_table.hpp"
+#include "daemon/loop/flow_habits.hpp"
 #include "daemon/loop/mailbox.hpp"
 #include "daemon/loop/owner_table.hpp"
 #include "daemon/tap/capture_queue.hpp"
@@ -34,8 +36,12 @@ struct common_ground {
     owner_table owners;
     std::deque<mailbox> mailboxes;
     std::deque<std::atomic<std::uint32_t>> flow_counts;
-    os::unique_fd events_bell;            ///< wakes who drains the workers' events
-    std::atomic<bool> guest_gone = false; ///< a guest on a stream socket has left
+    flow_habits habits;
+    std::vector<int> tap_queues;            ///< of each worker; -1: it has none that another could read
+    std::deque<std::atomic<bool>> resting;  ///< workers whose queue the first one reads
+    std::atomic<std::uint64_t> crowded = 0; ///< a bit for each worker that has nearly more to do than it can
+    os::unique_fd events_bell;              ///< wakes who drains the workers' events
+    std::atomic<bool> guest_gone = false;   ///< a guest on a stream socket has left
 };
 
 class worker final : private colleagues {
@@ -70,6 +76,15 @@ private:
     void turn() noexcept;
     void dispatch(const os::event& e, instant now) noexcept;
     void take_tap(const os::event& e, instant now) noexcept;
+
+    // worker_share.cpp
+    void share_work(instant now) noexcept;
+    void read_for_resting() noexcept;
+    void measure_work(instant now) noexcept;
+    void rest_or_rise(instant now) noexcept;
+    [[nodiscard]] bool has_reason_to_stay_up() const noexcept;
+    [[nodiscard]] bool is_crowded() const noexcept { return common_.crowded.load(std::memory_order_relaxed) != 0; }
+
     // worker_stream.cpp
     void serve_clients(stream_descriptor&& clients);
     [[nodiscard]] os::result<void> attach(os::unique_fd client) noexcept;
@@ -96,11 +111,25 @@ private:
     [[nodiscard]] bool claim(std::uint64_t flow_hash) noexcept override;
     void disclaim(std::uint64_t flow_hash) noexcept override;
     [[nodiscard]] std::optional<unsigned> owner(std::uint64_t flow_hash) const noexcept override;
+    [[nodiscard]] std::optional<unsigned> better_place(flow_origin origin, std::uint16_t port) noexcept override;
+    [[nodiscard]] bool are_small(flow_origin origin, std::uint16_t port) const noexcept override
+    {
+        return common_.habits.are_small(origin, port);
+    }
+    void note_end(flow_origin origin, std::uint16_t port, std::uint64_t octets) noexcept override
+    {
+        common_.habits.note(origin, port, octets);
+    }
     bool hand_over(unsigned to, const wire::virtio_net_header& vnet, bytes_view frame) noexcept override;
     bool hand_over(unsigned to, const packet& reassembled) noexcept override;
     bool post(unsigned to, bytes_view head, bytes_view body) noexcept;
 
     static constexpr int stream_batches = 8;
+
+    struct tap_visits {
+        std::size_t reads = 1;  ///< frames that the next visit tries to read, if it comes in the next turn
+        std::uint64_t turn = 0; ///< the last one that paid a visit
+    };
 
     common_ground& common_;
     const unsigned self_;
@@ -122,11 +151,15 @@ private:
     listener_table listeners_;
     os::unique_fd spare_; ///< given up for a moment when there are no descriptors left
     std::atomic<bool> stopping_ = false, advertise_ = false;
-    std::size_t reads_ = 1;   ///< frames that the next visit to the tap tries to read, if it comes in the next turn
+    std::vector<tap_visits> visits_;                 ///< to the queue of each worker
+    std::uint64_t reads_for_ = 0;                    ///< a bit for each worker whose queue we read because it rests
+    bool did_something_ = false;                     ///< in this turn, for flows of ours
+    instant useful_{}, look_again_ = instant::max(); ///< when we last had a reason to stay up; when we may rest
+    instant measured_{};
+    duration worked_{};       ///< our time on a processor until then
     std::size_t accepts_ = 1; ///< connections that the next visit to a listener tries to accept, if it comes in the next turn
     std::uint64_t accept_turn_ = 0; ///< the last one that visited a listener
     std::uint64_t turn_ = 0;        ///< counts turns
-    std::uint64_t tap_turn_ = 0;    ///< the last one that visited the tap
     std::uint64_t bells_ = 0;       ///< a bit for each worker that has new letters from us
     bool mail_left_ = false;
     instant now_;

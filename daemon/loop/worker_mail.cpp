@@ -86,22 +86,20 @@ bool worker::hand_over(unsigned to, const packet& reassembled) noexcept
     return post(to, octets(letter), reassembled.l4);
 }
 
-/// Gives an accepted connection to the worker with the fewest flows. False if that is us, or its mailbox is full. Flows that are
-/// about to end do not count: of connections one after another none need change hands.
+/// Gives an accepted connection to a worker that is a better place for it. False if there is none, or its mailbox is full.
 bool worker::pass_on(os::accepted& connection, const listener_name& through) noexcept
 {
+    if (is_spliced(ctx_.config, ctx_.rule_of(through), through, connection.peer) && !is_crowded())
+        return false; // it costs little: one worker keeps many peers busy
     common_.flow_counts[self_].store(load(), std::memory_order_relaxed);
-    unsigned fewest = self_;
-    for (unsigned i = 0; i < common_.flow_counts.size(); ++i)
-        if (common_.flow_counts[i].load(std::memory_order_relaxed) < common_.flow_counts[fewest].load(std::memory_order_relaxed))
-            fewest = i;
-    if (fewest == self_)
+    const auto to = better_place(flow_origin::peer, ctx_.rule_of(through).target_port(through.port));
+    if (!to)
         return false;
     const connection_letter letter{.fd = connection.fd.get(), .peer = connection.peer, .through = through};
-    if (!post(fewest, octets(letter), {}))
+    if (!post(*to, octets(letter), {}))
         return false;
     (void)connection.fd.release();
-    counters_.add(report::counter::connections_handed_over);
+    counters_.add(counter::connections_handed_over);
     return true;
 }
 
@@ -134,6 +132,7 @@ void worker::take_mail(instant now) noexcept
 
 void worker::take_letter(bytes_view letter, instant now) noexcept
 {
+    did_something_ = true;
     switch (static_cast<letter_kind>(letter[0])) {
     case letter_kind::frame: {
         const auto head = open<frame_letter>(letter);

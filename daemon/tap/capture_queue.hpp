@@ -14,6 +14,7 @@ public:
     [[nodiscard]] offloads offload() const noexcept override { return inner_.offload(); }
     [[nodiscard]] int descriptor() const noexcept override { return inner_.descriptor(); }
     [[nodiscard]] std::span<const rx_frame> receive(std::size_t most) noexcept override;
+    void read_from(int queue) noexcept override { inner_.read_from(queue); }
     [[nodiscard]] bool has_more() const noexcept override { return inner_.has_more(); }
     [[nodiscard]] bool has_room() const noexcept override { return inner_.has_room(); }
     [[nodiscard]] tx_slot acquire() noexcept override { return inner_.acquire(); }

@@ -60,18 +60,25 @@ offloads negotiate(int fd)
 
 std::vector<tun_descriptor> open_tap(const std::string& name, unsigned queues)
 {
-    unsigned flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (queues > 1 ? IFF_MULTI_QUEUE : 0U);
+    constexpr unsigned plain = IFF_TAP | IFF_NO_PI;
+    const unsigned several = queues > 1 ? IFF_MULTI_QUEUE : 0;
     std::vector<tun_descriptor> tap;
     tap.push_back({open_device(), true, {}});
-    if (attach(tap.front().fd.get(), name, flags)) {
-        tap.front().offload = negotiate(tap.front().fd.get());
-    } else {
-        flags &= ~static_cast<unsigned>(IFF_VNET_HDR);
-        if (errno != EINVAL || !attach(tap.front().fd.get(), name, flags))
-            fail("TUNSETIFF ioctl on /dev/net/tun failed");
-        tap.front().vnet_header = false;
+    const int first = tap.front().fd.get();
+    unsigned flags = 0;
+    bool attached = false;
+    for (const unsigned tried : {plain | IFF_VNET_HDR | several, plain | IFF_VNET_HDR, plain | several, plain}) {
+        flags = tried;
+        attached = attach(first, name, flags);
+        if (attached || errno != EINVAL) // it has no such headers, or was made with another number of queues
+            break;
     }
-    while (tap.size() < queues) {
+    if (!attached)
+        fail("TUNSETIFF ioctl on /dev/net/tun failed");
+    tap.front().vnet_header = (flags & IFF_VNET_HDR) != 0;
+    if (tap.front().vnet_header)
+        tap.front().offload = negotiate(first);
+    while ((flags & IFF_MULTI_QUEUE) != 0 && tap.size() < queues) {
         tap.push_back({open_device(), tap.front().vnet_header, tap.front().offload});
         if (!attach(tap.back().fd.get(), name, flags))
             fail("TUNSETIFF ioctl on /dev/net/tun failed");

@@ -9,7 +9,8 @@
 
 namespace tapioca {
 
-/// Creates the device with `queues` queues; the caller is inside the namespace. Throws std::system_error.
+/// Creates the device with `queues` queues, or attaches to one that is there: with a single queue, if it was made so. The caller
+/// is inside the namespace. Throws std::system_error.
 [[nodiscard]] std::vector<tun_descriptor> open_tap(const std::string& name, unsigned queues);
 
 /// Leaves the removal of the device to its namespace, which is about to go: it does that when nobody waits for it, while the one

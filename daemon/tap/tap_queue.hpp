@@ -44,6 +44,9 @@ public:
     /// Up to `most` frames; fewer if there are no more now.
     [[nodiscard]] virtual std::span<const rx_frame> receive(std::size_t most) noexcept = 0;
 
+    /// From now on receive() reads that other queue of the same device; -1: its own again.
+    virtual void read_from(int) noexcept {}
+
     /// Whether receive() may have more without a new event on the descriptor.
     [[nodiscard]] virtual bool has_more() const noexcept { return false; }
 

@@ -28,6 +28,7 @@ public:
     [[nodiscard]] offloads offload() const noexcept override { return opened_.offload; }
     [[nodiscard]] int descriptor() const noexcept override { return opened_.fd.get(); }
     [[nodiscard]] std::span<const rx_frame> receive(std::size_t most) noexcept override;
+    void read_from(int queue) noexcept override { other_ = queue; }
     [[nodiscard]] tx_slot acquire() noexcept override;
     bool commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept override;
     bool send(const wire::virtio_net_header& vnet, octet* payload, std::size_t headers, std::size_t length) noexcept override;
@@ -35,6 +36,7 @@ public:
 
 private:
     tun_descriptor opened_;
+    int other_ = -1; ///< to be read from in the place of ours
     report::counters& counters_;
     os::arena memory_;
     std::array<rx_frame, most_frames> frames_{};

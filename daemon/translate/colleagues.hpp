@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/os/socket.hpp"
+#include "daemon/translate/flow_budget.hpp"
 #include "proto/frame/classify.hpp"
 #include "proto/wire/virtio_net.hpp"
 
@@ -18,6 +19,13 @@ public:
     virtual void disclaim(std::uint64_t flow_hash) noexcept = 0;
     /// The other worker that owns the flow; nothing if nobody does, or we do.
     [[nodiscard]] virtual std::optional<unsigned> owner(std::uint64_t flow_hash) const noexcept = 0;
+
+    /// The other worker that a new connection to that port of the guest, or of its peer, is better served by; nothing if none is.
+    [[nodiscard]] virtual std::optional<unsigned> better_place(flow_origin origin, std::uint16_t port) noexcept = 0;
+    /// Whether connections there are so small that they give a worker no reason to stay up.
+    [[nodiscard]] virtual bool are_small(flow_origin origin, std::uint16_t port) const noexcept = 0;
+    /// A connection of ours has ended, having carried so much.
+    virtual void note_end(flow_origin origin, std::uint16_t port, std::uint64_t octets) noexcept = 0;
 
     /// Gives a frame, or a datagram put together from fragments, to its owner. False: no room, the packet is lost.
     virtual bool hand_over(unsigned to, const wire::virtio_net_header& vnet, bytes_view frame) noexcept = 0;

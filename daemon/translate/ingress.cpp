@@ -6,6 +6,7 @@
 #include "proto/responder/dhcpv6.hpp"
 #include "proto/responder/ndp.hpp"
 #include "proto/wire/icmp.hpp"
+#include "proto/wire/tcp.hpp"
 #include "proto/wire/udp.hpp"
 
 #include <algorithm>
@@ -48,6 +49,14 @@ std::size_t fragment_octets_of(const flow_limits& limits) noexcept
     return limits.reassembly == 0 ? most : std::clamp(limits.reassembly, reassembler::slot_size, most);
 }
 
+bool begins_connection(const packet& p) noexcept
+{
+    if (p.kind != packet_kind::tcp)
+        return false;
+    const auto s = wire::parse_tcp(p.l4);
+    return s && s->has(wire::tcp_syn) && !s->has(wire::tcp_ack) && !s->has(wire::tcp_rst);
+}
+
 bool same_flow(const packet& a, const packet& b) noexcept
 {
     return a.kind == b.kind && a.source_port == b.source_port && a.destination_port == b.destination_port &&
@@ -62,7 +71,7 @@ ingress::ingress(context& ctx, tcp_translator& tcp, udp_translator& udp, echo_tr
 {
 }
 
-void ingress::process(std::span<const rx_frame> frames, instant now) noexcept
+std::size_t ingress::process(std::span<const rx_frame> frames, instant now) noexcept
 {
     count_ = 0;
     for (const auto& frame : frames.first(std::min(frames.size(), most_frames)))
@@ -70,7 +79,10 @@ void ingress::process(std::span<const rx_frame> frames, instant now) noexcept
     if (ctx_.others != nullptr)
         for (std::size_t i = 0; i < count_; ++i)
             batch_[i].done = hand_over(batch_[i].frame.packet, &batch_[i]);
+    const auto ours = std::count_if(batch_.begin(), batch_.begin() + static_cast<std::ptrdiff_t>(count_),
+                                    [](const pending& each) { return !each.done; });
     dispatch_all(now);
+    return static_cast<std::size_t>(ours);
 }
 
 void ingress::take_over(const rx_frame& frame, instant now) noexcept
@@ -99,18 +111,21 @@ void ingress::dispatch_all(instant now) noexcept
             dispatch(i, now);
 }
 
-/// Frames of flows that another worker owns go there. True if this one did, or was lost on the way.
+/// Frames of flows that another worker owns go there, as do new connections for which another one is the better place. True if
+/// this one did, or was lost on the way.
 bool ingress::hand_over(const packet& p, const pending* frame) noexcept
 {
     const auto key = flow_key_of(p);
     if (!key || owns(*key))
         return false;
     const auto owner = ctx_.others->owner(hash_of(*key, ctx_.config.secret));
-    if (!owner)
+    const auto to = owner || !begins_connection(p) ? owner : ctx_.others->better_place(flow_origin::guest, key->remote_port);
+    if (!to)
         return false;
-    ctx_.counters.add(counter::steering_missed);
-    if (frame != nullptr ? ctx_.others->hand_over(*owner, frame->frame.vnet, frame->octets) : ctx_.others->hand_over(*owner, p))
-        ctx_.counters.add(counter::frames_handed_over);
+    if (owner)
+        ctx_.counters.add(counter::steering_missed);
+    if (frame != nullptr ? ctx_.others->hand_over(*to, frame->frame.vnet, frame->octets) : ctx_.others->hand_over(*to, p))
+        ctx_.counters.add(owner ? counter::frames_handed_over : counter::connections_handed_over);
     else
         ctx_.counters.drop(drop_reason::mailbox_full);
     return true;

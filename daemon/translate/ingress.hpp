@@ -13,8 +13,8 @@ class ingress {
 public:
     ingress(context& ctx, tcp_translator& tcp, udp_translator& udp, echo_translator& echo);
 
-    /// One batch of at most tap_queue::most_frames frames.
-    void process(std::span<const rx_frame> frames, instant now) noexcept;
+    /// One batch of at most tap_queue::most_frames frames. How many of them were for us, and for no other worker.
+    std::size_t process(std::span<const rx_frame> frames, instant now) noexcept;
 
     /// A frame, or a datagram put together from fragments, that another worker received for a flow of ours.
     void take_over(const rx_frame& frame, instant now) noexcept;

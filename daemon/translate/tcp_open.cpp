@@ -41,8 +41,11 @@ std::uint16_t tcp_translator::largest_mss(ip_family family) const noexcept
 tcp_flow* tcp_translator::insert(const flow_key& key, instant now, flow_origin origin, const endpoint& accepted_at) noexcept
 {
     auto* f = ctx_.open_flow(flows_, key, now, origin, accepted_at);
-    if (f != nullptr)
-        f->heard = f->moved = seconds(now);
+    if (f == nullptr)
+        return nullptr;
+    f->heard = f->moved = seconds(now);
+    f->small = ctx_.others != nullptr && ctx_.others->are_small(origin, service_port(*f));
+    small_count_ += f->small;
     return f;
 }
 

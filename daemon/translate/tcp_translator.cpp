@@ -246,6 +246,11 @@ void tcp_translator::note_end(tcp_flow& f) noexcept
 void tcp_translator::close(tcp_flow& f, instant now) noexcept
 {
     ended_by_peer_ -= f.peer_closed;
+    small_count_ -= f.small;
+    if (ctx_.others != nullptr)
+        ctx_.others->note_end(ctx_.origin_of(f), service_port(f),
+                              std::uint64_t{static_cast<std::uint32_t>(f.c.snd_max - f.c.iss)} +
+                                  static_cast<std::uint32_t>(f.c.rcv_nxt - f.c.irs));
     on_answered(f);
     stop_waiting_for_host(f);
     wheel_.cancel(flows_.slot_of(f));

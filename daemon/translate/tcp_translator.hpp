@@ -38,6 +38,7 @@ struct tcp_flow {
     bool keeps_place : 1 = false;  ///< it is in use: the socket knows what is in flight
     bool broken : 1 = false;       ///< a send has failed for good
     bool unanswered : 1 = false;   ///< a peer's: the guest has not answered our SYN, and the rule counts it
+    bool small : 1 = false;        ///< it is not likely to carry much
     bool urgent : 1 = false;       ///< the peer sends urgent data: a short read does not mean that there is no more
     std::uint8_t rule = 0;         ///< that a peer came through
     int fd = -1;
@@ -81,6 +82,8 @@ public:
     void end_turn(instant now) noexcept;
     [[nodiscard]] bool has_ready() const noexcept { return ack_count_ != 0 || (ready_count_ != 0 && ctx_.tap.has_room()); }
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
+    /// Those that are likely to carry much.
+    [[nodiscard]] std::uint32_t large_count() const noexcept { return flows_.size() - small_count_; }
     /// Those whose peer has not ended them.
     [[nodiscard]] std::uint32_t live_count() const noexcept { return flows_.size() - ended_by_peer_; }
     [[nodiscard]] const tcp::receive_store& store() const noexcept { return store_; }
@@ -140,6 +143,11 @@ private:
     void on_timer(tcp_flow& f, instant now) noexcept;
     void quarantine(tcp_flow& f, instant now) noexcept;
     void close(tcp_flow& f, instant now) noexcept;
+    /// Of whoever was called.
+    [[nodiscard]] static std::uint16_t service_port(const tcp_flow& f) noexcept
+    {
+        return f.from_peer ? f.key.guest_port : f.key.remote_port;
+    }
     [[nodiscard]] static std::uint32_t seconds(instant t) noexcept
     {
         return static_cast<std::uint32_t>(std::chrono::floor<std::chrono::seconds>(t.time_since_epoch()).count());
@@ -152,7 +160,7 @@ private:
     tcp::receive_store store_;
     std::span<std::uint32_t> acks_, ready_; ///< slots; each flow stands in each at most once
     std::size_t ack_count_ = 0, ready_count_ = 0;
-    std::uint32_t ended_by_peer_ = 0;
+    std::uint32_t ended_by_peer_ = 0, small_count_ = 0;
     slot_list connecting_;                                              ///< the guest's, which the host has not answered
     std::array<std::uint32_t, forward_rules::capacity()> unanswered_{}; ///< of each rule, flows that the guest has not answered
     bool peek_offset4_, peek_offset6_;

@@ -5,11 +5,13 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/skip.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <system_error>
 
@@ -137,6 +139,57 @@ TEST_CASE("every queue of a tap carries frames, and a flow comes back through th
     CHECK(found["error"] == lines{});
     CHECK(found["wrong"] == lines{});
     CHECK(found["second"] == lines{"0", "1", "2"});
+}
+
+TEST_CASE("a queue can read what came for another one, and goes back to its own")
+{
+    const auto found = in_namespaces([](findings& f) {
+        report::counters counters;
+        auto opened = open_tap("tap0", 2);
+        tun_queue first{std::move(opened[0]), counters}, second{std::move(opened[1]), counters};
+        configure_guest("tap0", 1500);
+        const datagram_client client;
+        client.send(some_octets(100));
+        (void)next_datagram({&first, &second});
+        answer(second, client, some_octets(200)); // which steers what follows to the second queue
+        (void)client.receive();
+        const auto arrives = [&](tap_queue& reader, std::size_t size) {
+            const auto wanted = some_octets(size);
+            client.send(wanted);
+            pollfd news{second.descriptor(), POLLIN, 0};
+            for (int i = 0; i < 100 && ::poll(&news, 1, 5000) == 1; ++i)
+                for (const auto& frame : reader.receive(1))
+                    if (frame.octets.size() > size && std::ranges::equal(frame.octets.last(size), wanted))
+                        return true;
+            return false;
+        };
+        first.read_from(second.descriptor());
+        f.add("read", arrives(first, 300) ? "by the first" : "by nobody");
+        first.read_from(-1);
+        f.add("read", arrives(second, 400) ? "by the second" : "by nobody");
+    });
+    if (no_tun(found))
+        return;
+    CHECK(found["error"] == lines{});
+    CHECK(found["read"] == lines{"by the first", "by the second"});
+}
+
+TEST_CASE("a tap that was made with a single queue is attached to with one, whatever was asked for")
+{
+    const auto found = in_namespaces([](findings& f) {
+        {
+            const auto made = open_tap("tap0", 1);
+            leave_to_namespace(made[0].fd.get());
+        }
+        const auto opened = open_tap("tap0", 2);
+        f.add("queues", std::to_string(opened.size()));
+        f.add("offloads", opened[0].offload.tso ? "yes" : "no");
+    });
+    if (no_tun(found))
+        return;
+    CHECK(found["error"] == lines{});
+    CHECK(found["queues"] == lines{"1"});
+    CHECK(found["offloads"] == lines{"yes"});
 }
 
 TEST_CASE("a name that is taken is a start that failed")

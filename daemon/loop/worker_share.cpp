@@ -1,0 +1,119 @@
+// How the work is shared. While there is little of it, one thread does it best: a frame or a connection that changes hands costs
+// two switches between threads, and threads that sleep less do less at a time. So a worker without anything to do for its own
+// flows rests, and the first one reads its queue of the tap, too: the kernel goes on spreading what it cannot place (it remembers
+// 4096 flows for three seconds; a thousand short connections a second fill that).
+//
+// A worker rises when it is given something: a new connection, because another one has more of those that are not small, or a
+// frame of a flow of its own. All rise when one has nearly more to do than a processor can, and then everything is shared.
+
+#include "daemon/loop/worker.hpp"
+#include "daemon/os/clock.hpp"
+
+#include <utility>
+
+namespace tapioca {
+namespace {
+
+constexpr duration patience = std::chrono::milliseconds{100}; ///< without anything to do, before a worker rests
+constexpr duration measured_for = std::chrono::milliseconds{100};
+
+constexpr std::uint64_t bit_of(std::size_t worker) noexcept { return std::uint64_t{1} << worker; }
+
+} // namespace
+
+/// The other worker that a new connection goes to, so that all have as many. Flows that are about to end do not count, nor do
+/// small ones change hands as long as we can do without help.
+std::optional<unsigned> worker::better_place(flow_origin origin, std::uint16_t port) noexcept
+{
+    if (!is_crowded() && common_.habits.are_small(origin, port))
+        return std::nullopt;
+    unsigned fewest = self_;
+    auto least = load();
+    for (unsigned i = 0; i < common_.flow_counts.size(); ++i)
+        if (const auto has = common_.flow_counts[i].load(std::memory_order_relaxed); i != self_ && has < least) {
+            fewest = i;
+            least = has;
+        }
+    if (fewest == self_)
+        return std::nullopt;
+    common_.flow_counts[fewest].fetch_add(1, std::memory_order_relaxed); // until it has counted for itself
+    return fewest;
+}
+
+/// Small connections do not need us, even if they are many: the first worker says when they are too many.
+bool worker::has_reason_to_stay_up() const noexcept
+{
+    return tcp_.large_count() + udp_.flow_count() + echo_.flow_count() + splice_.flow_count() + udp_splice_.flow_count() != 0;
+}
+
+void worker::share_work(instant now) noexcept
+{
+    if (std::exchange(did_something_, false) && has_reason_to_stay_up())
+        useful_ = now;
+    if (now - measured_ >= measured_for)
+        measure_work(now);
+    if (common_.tap_queues[self_] < 0)
+        return;
+    if (self_ == 0)
+        read_for_resting();
+    else
+        rest_or_rise(now);
+}
+
+/// Who fills a processor needs help, and there is one to be had: where all processors are busy, nobody gets a whole one. Below
+/// three eighths each, one of two can do it alone.
+void worker::measure_work(instant now) noexcept
+{
+    const auto worked = os::thread_time();
+    const auto share = (worked - worked_) * 16 / (now - measured_);
+    worked_ = worked;
+    measured_ = now;
+    const bool is_set = (common_.crowded.load(std::memory_order_relaxed) & bit_of(self_)) != 0;
+    if (share >= 15 && !is_set) {
+        common_.crowded.fetch_or(bit_of(self_), std::memory_order_relaxed);
+        bells_ |= bit_of(common_.mailboxes.size()) - 1 - bit_of(self_);
+    } else if (share < 6 && is_set) {
+        common_.crowded.fetch_and(~bit_of(self_), std::memory_order_relaxed);
+    }
+}
+
+/// The first worker: takes over the queues of those that rest, and leaves them to those that have risen.
+void worker::read_for_resting() noexcept
+{
+    if (self_ != 0)
+        return;
+    for (std::uint32_t i = 1; i < common_.resting.size(); ++i) {
+        const bool rests = common_.resting[i].load(std::memory_order_acquire);
+        if (rests == ((reads_for_ & bit_of(i)) != 0))
+            continue;
+        if (!rests)
+            poller_.remove(common_.tap_queues[i]);
+        else if (!poller_.add(common_.tap_queues[i], {static_cast<std::uint8_t>(source::tap), i}, os::trigger::level))
+            continue; // tried again in the next turn
+        reads_for_ ^= bit_of(i);
+    }
+}
+
+/// Any other worker.
+void worker::rest_or_rise(instant now) noexcept
+{
+    auto& rests = common_.resting[self_];
+    const int queue = common_.tap_queues[self_];
+    const bool needed = now - useful_ < patience || is_crowded();
+    if (rests.load(std::memory_order_relaxed)) {
+        if (!needed || !poller_.add(queue, {static_cast<std::uint8_t>(source::tap), self_}, os::trigger::level))
+            return;
+        rests.store(false, std::memory_order_release);
+        look_again_ = now + patience;
+    } else if (now >= look_again_) {
+        look_again_ = now + patience;
+        if (needed)
+            return;
+        poller_.remove(queue);
+        rests.store(true, std::memory_order_release);
+        look_again_ = instant::max();
+        bells_ |= bit_of(0);
+    }
+}
+
+} // namespace tapioca
