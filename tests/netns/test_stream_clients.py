@@ -9,7 +9,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from hosts import HOST4, HOST6, PYTHON, REMOTE4, REMOTE6, SimulatedHost
+from hosts import HOST4, HOST6, PYTHON, REMOTE4, REMOTE6, SimulatedHost, wait_until
 from passt import Passt, RelayedGuest
 
 MIB = 1 << 20
@@ -121,7 +121,7 @@ class Reconnected(unittest.TestCase):
         host.start_services()
         daemon = Passt(host)
         guest = RelayedGuest(host, daemon, mtu=1500)
-        volume = 150 * MIB
+        volume = 400 * MIB
         for direction in ("download", "upload"):
             transfer = guest.popen(PYTHON, f"{host.dir}/client.py", direction, REMOTE4, volume, stdout=subprocess.PIPE)
             for _ in range(3):
@@ -129,7 +129,7 @@ class Reconnected(unittest.TestCase):
                 guest.reconnect()
             done = json.loads(transfer.stdout.read())
             self.assertTrue(done["equal"], f"{direction}: {done}")
-        self.assertGreaterEqual(daemon.log().count("accepted connection from PID"), 7)
+        wait_until(lambda: daemon.log().count("accepted connection from PID") >= 7, "word of the seventh client")
         guest.close()
         self.assertEqual(daemon.stop(), 0)
 
