@@ -204,6 +204,18 @@ class Limited(unittest.TestCase):
         daemon.stop()
 
 
+def reading_seconds(pid):
+    """Processor time that this machine takes to list the sockets of a namespace as text: how fast it is."""
+    best = 1
+    for _ in range(5):
+        begin = time.thread_time()
+        for table in ("tcp", "tcp6", "udp", "udp6"):
+            with open(f"/proc/{pid}/net/{table}", "rb") as file:
+                file.read()
+        best = min(best, time.thread_time() - begin)
+    return best
+
+
 class Idle(unittest.TestCase):
     """10 000 sockets in the namespace, none of which does anything: 4000 connections' ends, 3000 TCP and 3000 UDP servers."""
     def test_the_processor_is_left_alone(self):
@@ -225,12 +237,13 @@ class Idle(unittest.TestCase):
         before = running_seconds(daemon.pid)
         time.sleep(10)
         used = (running_seconds(daemon.pid) - before) / 10
-        print(f"idle: {100 * used:.2f} % of a processor")
+        tables = reading_seconds(guest.pid)
+        print(f"idle: {100 * used:.2f} % of a processor; to read the kernel's tables in text takes {1000 * tables:.1f} ms")
         for s in kept:
             s.close()
         self.assertEqual(daemon.stop(), 0)
         if not netns_test.SANITIZED:
-            self.assertLess(used, 0.005)
+            self.assertLess(used, max(0.005, tables / 6))    # a second of it; on a slow machine both take longer
 
 
 if __name__ == "__main__":
