@@ -11,8 +11,6 @@
 namespace tapioca {
 namespace {
 
-constexpr os::token token_of(source kind, std::uint32_t id = 0) noexcept { return {static_cast<std::uint8_t>(kind), id}; }
-
 constexpr std::size_t most_accepts = 16; ///< in a turn
 
 /// Each worker has its share of the pipes that may be large.
@@ -170,9 +168,15 @@ void worker::end_turn(instant now) noexcept
         share_work(now);
     for (; bells_ != 0; bells_ &= bells_ - 1)
         common_.mailboxes[static_cast<std::size_t>(std::countr_zero(bells_))].ring();
+    wake_reader();
+    counters_.add(report::counter::turns);
+}
+
+/// Of our events, if there are any for one who sleeps.
+void worker::wake_reader() noexcept
+{
     if (events_.reader_sleeps())
         os::signal(common_.events_bell.get());
-    counters_.add(report::counter::turns);
 }
 
 void worker::dispatch(const os::event& e, instant now) noexcept
@@ -264,8 +268,7 @@ void worker::watch(std::uint32_t listener) noexcept
         return;
     listeners_.remove(name); // peers are refused, in the place of waiting for ever
     ctx_.report(report::event_kind::listener_failed, now_, {}, watched.error().value());
-    if (events_.reader_sleeps())
-        os::signal(common_.events_bell.get());
+    wake_reader();
 }
 
 /// Like the tap: who comes alone costs one call, and a crowd is taken in growing numbers.

@@ -106,6 +106,7 @@ private:
     [[nodiscard]] std::uint32_t load() const noexcept { return tcp_.live_count() + splice_.flow_count(); }
     [[nodiscard]] bool pass_on(os::accepted& connection, const listener_name& through) noexcept;
     void end_turn(instant now) noexcept;
+    void wake_reader() noexcept;
     [[nodiscard]] instant next_deadline(instant now) const noexcept;
 
     [[nodiscard]] bool claim(std::uint64_t flow_hash) noexcept override;

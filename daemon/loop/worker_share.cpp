@@ -88,7 +88,7 @@ void worker::read_for_resting() noexcept
             continue;
         if (!rests)
             poller_.remove(common_.tap_queues[i]);
-        else if (!poller_.add(common_.tap_queues[i], {static_cast<std::uint8_t>(source::tap), i}, os::trigger::level))
+        else if (!poller_.add(common_.tap_queues[i], token_of(source::tap, i), os::trigger::level))
             continue; // tried again in the next turn
         reads_for_ ^= bit_of(i);
     }
@@ -101,7 +101,7 @@ void worker::rest_or_rise(instant now) noexcept
     const int queue = common_.tap_queues[self_];
     const bool needed = now - useful_ < patience || is_crowded();
     if (rests.load(std::memory_order_relaxed)) {
-        if (!needed || !poller_.add(queue, {static_cast<std::uint8_t>(source::tap), self_}, os::trigger::level))
+        if (!needed || !poller_.add(queue, token_of(source::tap, self_), os::trigger::level))
             return;
         rests.store(false, std::memory_order_release);
         look_again_ = now + patience;

@@ -17,7 +17,7 @@ void worker::serve_clients(stream_descriptor&& clients)
     stream_ = static_cast<stream_queue*>(tap_.get());
     clients_ = std::move(clients.listener);
     if (clients_)
-        os::require(poller_.add(clients_.get(), {static_cast<std::uint8_t>(source::clients), 0}, os::trigger::level),
+        os::require(poller_.add(clients_.get(), token_of(source::clients), os::trigger::level),
                     "Couldn't watch the guest's socket");
     else
         os::require(attach(std::move(clients.client)), "Couldn't watch the guest");
@@ -27,7 +27,7 @@ os::result<void> worker::attach(os::unique_fd client) noexcept
 {
     const int fd = client.get();
     stream_->attach(std::move(client));
-    const auto watched = poller_.add(fd, {static_cast<std::uint8_t>(source::tap), 0}, os::trigger::edge);
+    const auto watched = poller_.add(fd, token_of(source::tap), os::trigger::edge);
     if (watched)
         greet();
     return watched;

@@ -140,8 +140,7 @@ os::result<void> echo_translator::connect(echo_flow& f, octet ttl) noexcept
         f.ttl = ttl;
     if (const auto connected = os::connect(f.fd, {to, 0}, ctx_.scope_of(to)); !connected)
         return connected.error();
-    const os::token id{static_cast<std::uint8_t>(source::echo_flow), flows_.id_of(f).value};
-    return ctx_.poller.add(f.fd, id, os::trigger::edge_input);
+    return ctx_.poller.add(f.fd, token_of(source::echo_flow, flows_.id_of(f).value), os::trigger::edge_input);
 }
 
 /// Requests are few, so what they ask for is set on the socket when it changes.

@@ -54,7 +54,7 @@ bool begins_connection(const packet& p) noexcept
     if (p.kind != packet_kind::tcp)
         return false;
     const auto s = wire::parse_tcp(p.l4);
-    return s && s->has(wire::tcp_syn) && !s->has(wire::tcp_ack) && !s->has(wire::tcp_rst);
+    return s && s->begins_connection();
 }
 
 bool same_flow(const packet& a, const packet& b) noexcept

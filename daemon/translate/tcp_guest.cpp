@@ -23,7 +23,7 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
         if (f != nullptr) {
             ctx_.counters.add(counter::tcp_from_guest);
             take_segment(*f, *s, d, all, now);
-        } else if (s->has(wire::tcp_syn) && !s->has(wire::tcp_ack) && !s->has(wire::tcp_rst)) {
+        } else if (s->begins_connection()) {
             open(each->packet, *s, now);
             f = flows_.find(key_of(each->packet, wire::protocol_tcp));
         } else {

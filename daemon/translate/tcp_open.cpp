@@ -116,8 +116,7 @@ os::result<os::connect_progress> tcp_translator::connect(tcp_flow& f, const pack
     const auto progress = os::connect(f.fd, to, ctx_.scope_of(to.address));
     if (!progress)
         return progress.error();
-    const os::token id{static_cast<std::uint8_t>(source::tcp_flow), flows_.id_of(f).value};
-    if (const auto added = ctx_.poller.add(f.fd, id, os::trigger::edge); !added)
+    if (const auto added = ctx_.poller.add(f.fd, token_of(source::tcp_flow, flows_.id_of(f).value), os::trigger::edge); !added)
         return added.error();
     return *progress;
 }
@@ -247,8 +246,7 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
     f->readable = true;
     f->peek_offset = family == ip_family::ipv4 ? peek_offset4_ : peek_offset6_;
     ctx_.counters.add(counter::tcp_flows_accepted);
-    const os::token id{static_cast<std::uint8_t>(source::tcp_flow), flows_.id_of(*f).value};
-    if (!ctx_.poller.add(f->fd, id, os::trigger::edge))
+    if (!ctx_.poller.add(f->fd, token_of(source::tcp_flow, flows_.id_of(*f).value), os::trigger::edge))
         return close(*f, now);
     apply(*f, {f->c.open_to_guest(initial_sequence(key, now), largest_mss(family), now)}, now);
 }

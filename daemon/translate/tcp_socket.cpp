@@ -110,7 +110,7 @@ std::size_t tcp_translator::sendable(const tcp_flow& f) const noexcept
 {
     std::size_t room = f.c.room();
     if (!f.peek_offset) // what is in flight is read again each time, as far as scratch_ goes
-        room = std::min(room, os::most_behind * sizeof scratch_ - static_cast<std::size_t>(f.c.snd_nxt - f.c.snd_una));
+        room = std::min(room, os::most_behind * sizeof scratch_ - f.c.in_flight());
     if (room > f.c.mss)
         return room / f.c.mss * f.c.mss;
     return room == f.c.mss || f.c.snd_nxt == f.c.snd_una || f.c.fin_sent ? room : 0;
@@ -131,10 +131,9 @@ void tcp_translator::on_full_window(tcp_flow& f, instant now) noexcept
 /// never have one. False if it cannot.
 bool tcp_translator::keep_place(tcp_flow& f) noexcept
 {
-    const auto in_flight = static_cast<std::uint32_t>(f.c.snd_nxt - f.c.snd_una);
-    if (f.keeps_place || in_flight == 0)
+    if (f.keeps_place || f.c.in_flight() == 0)
         return true;
-    f.keeps_place = f.peek_offset = f.peek_offset && os::set_peek_offset(f.fd, in_flight).has_value();
+    f.keeps_place = f.peek_offset = f.peek_offset && os::set_peek_offset(f.fd, f.c.in_flight()).has_value();
     return f.keeps_place;
 }
 
@@ -142,8 +141,7 @@ os::result<std::size_t> tcp_translator::peek(tcp_flow& f, bytes_span into) noexc
 {
     if (keep_place(f))
         return os::peek(f.fd, into);
-    const auto in_flight = static_cast<std::size_t>(f.c.snd_nxt - f.c.snd_una);
-    const auto got = os::peek_behind(f.fd, in_flight, scratch_, into);
+    const auto got = os::peek_behind(f.fd, f.c.in_flight(), scratch_, into);
     if (got || got.error().value() != EAGAIN || !f.peer_closed || f.urgent)
         return got;
     // All that came before the end was peeked; a read that begins in front of it does not say which kind of end.

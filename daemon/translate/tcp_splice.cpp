@@ -108,7 +108,7 @@ splice_flow* tcp_splice::open(os::accepted& connection, unsigned side, const end
 
 os::token tcp_splice::token_of(const splice_flow& f, unsigned side) const noexcept
 {
-    return {static_cast<std::uint8_t>(sources[side]), flows_.id_of(f).value};
+    return tapioca::token_of(sources[side], flows_.id_of(f).value);
 }
 
 os::result<void> tcp_splice::watch(splice_flow& f, unsigned side) noexcept

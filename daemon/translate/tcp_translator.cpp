@@ -113,7 +113,7 @@ void tcp_translator::send_syn(tcp_flow& f, octet flags) noexcept
 void tcp_translator::rewind(tcp_flow& f) noexcept
 {
     if (f.keeps_place)
-        (void)os::set_peek_offset(f.fd, static_cast<std::uint32_t>(f.c.snd_nxt - f.c.snd_una));
+        (void)os::set_peek_offset(f.fd, f.c.in_flight());
     f.readable = true;
 }
 

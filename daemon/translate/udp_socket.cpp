@@ -93,7 +93,7 @@ std::size_t udp_translator::take(udp_flow& f, std::size_t at, const os::incoming
     }
     octet* const payload = room(at).data();
     const auto segment = in.segment == 0 ? in.length : in.segment;
-    const auto datagrams = segment == 0 ? 1 : (in.length + segment - 1) / segment;
+    const auto datagrams = datagrams_in(in.length, segment);
     f.life.on_peer(now, datagrams);
     const bool joins = ctx_.tap.offload().uso && segment != 0 && segment + headers_of(f.key) <= guest_mtu(ctx_);
     if (!joins) {

@@ -2,6 +2,7 @@
 
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/limits.hpp"
+#include "proto/udp/segment_run.hpp"
 #include "proto/wire/protocol.hpp"
 
 #include <algorithm>
@@ -17,11 +18,6 @@ constexpr std::size_t room_octets = 65536; ///< more than any datagram or run of
 constexpr int most_read_errors = 4; ///< each read that fails takes an error off the socket, so that the next one may succeed
 
 bool is_name_service(std::uint16_t port) noexcept { return port == 53 || port == 853; }
-
-std::size_t datagrams_in(std::size_t octets, std::size_t segment) noexcept
-{
-    return segment == 0 || octets == 0 ? 1 : (octets + segment - 1) / segment;
-}
 
 } // namespace
 

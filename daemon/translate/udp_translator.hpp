@@ -163,7 +163,7 @@ private:
     // udp_translator.cpp
     [[nodiscard]] os::token token_of(const udp_flow& f) const noexcept
     {
-        return {static_cast<std::uint8_t>(source::udp_flow), flows_.id_of(f).value};
+        return tapioca::token_of(source::udp_flow, flows_.id_of(f).value);
     }
     void list_ready(udp_flow& f) noexcept;
     void arm(const udp_flow& f) noexcept;

@@ -141,6 +141,8 @@ struct connection {
     /// Whether the window that could be offered has grown enough over the one last offered to be worth an ACK of its own.
     [[nodiscard]] bool window_update_due(std::uint32_t stored) const noexcept;
 
+    /// Octets that were sent and are not acknowledged, as far as they are not to be sent again; with the FIN.
+    [[nodiscard]] std::uint32_t in_flight() const noexcept { return static_cast<std::uint32_t>(snd_nxt - snd_una); }
     [[nodiscard]] bool synchronized() const noexcept { return state >= tcp_state::established; }
     [[nodiscard]] bool guest_finished() const noexcept
     {

@@ -10,6 +10,12 @@
 
 namespace tapioca {
 
+/// How many datagrams `octets` are, of `segment` each but the last; 0: whatever it is, one.
+[[nodiscard]] constexpr std::size_t datagrams_in(std::size_t octets, std::size_t segment) noexcept
+{
+    return segment == 0 || octets == 0 ? 1 : (octets + segment - 1) / segment;
+}
+
 class segment_run {
 public:
     static constexpr std::size_t most_segments = 64; ///< UDP_MAX_SEGMENTS before Linux 6.9
@@ -18,7 +24,7 @@ public:
     /// as `segment`. False, and nothing is changed, if they cannot follow what is there; an empty run takes anything.
     constexpr bool add(std::size_t octets, std::size_t segment, std::size_t most_octets) noexcept
     {
-        const std::size_t more = segment == 0 ? 1 : (octets + segment - 1) / segment;
+        const std::size_t more = datagrams_in(octets, segment);
         if (segments_ == 0) {
             segment_ = segment;
         } else {

@@ -42,6 +42,7 @@ struct tcp_segment {
     bytes_view payload;
 
     [[nodiscard]] constexpr bool has(octet flag) const noexcept { return (flags & flag) != 0; }
+    [[nodiscard]] constexpr bool begins_connection() const noexcept { return has(tcp_syn) && !has(tcp_ack) && !has(tcp_rst); }
     /// What the segment occupies in sequence space: its payload, and one each for SYN and FIN.
     [[nodiscard]] constexpr std::uint32_t length() const noexcept
     {

@@ -42,7 +42,7 @@ public:
         in = std::make_unique<ingress>(ctx, *tcp, *udp, *echo);
         udp_listener = kernel.make_datagram_socket();
         const auto place = listeners.put({os::unique_fd{udp_listener->fd}, udp_name});
-        FUZZ_CHECK(poller.add(udp_listener->fd, {static_cast<std::uint8_t>(source::udp_listener), place}, os::trigger::level));
+        FUZZ_CHECK(poller.add(udp_listener->fd, token_of(source::udp_listener, place), os::trigger::level));
     }
 
     /// One turn of a worker. True if there may be more to do.

@@ -10,20 +10,11 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from guests import NO_PORTS, Daemon, Guest, NamedGuest
-from hosts import HOST4, PYTHON, REMOTE4, REMOTE6, USER, SimulatedHost, wait_until
+from guests import NO_PORTS, Daemon, Guest, NamedGuest, OnServingHost
+from hosts import HOST4, PYTHON, REMOTE4, REMOTE6, USER, wait_until
 
 
-class Attach(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-        cls.host.start_services()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
+class Attach(OnServingHost, unittest.TestCase):
     def guest(self, uid=USER):
         guest = Guest(self.host, uid)
         self.addCleanup(guest.close)

@@ -7,19 +7,11 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from hosts import HOST4, HOST6, REMOTE4, REMOTE6, USER, SimulatedHost, wait_until
+from guests import OnServingHost
+from hosts import HOST4, HOST6, REMOTE4, REMOTE6, USER, wait_until
 
 
-class Command(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-        cls.host.start_services()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
+class Command(OnServingHost, unittest.TestCase):
     def pasta(self, *argv, check=False, uid=USER, **options):
         return self.host.run(self.host.binary(), *argv, uid=uid, check=check, **options)
 

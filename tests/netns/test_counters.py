@@ -6,20 +6,11 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from guests import Daemon, Guest, connected_guest
-from hosts import REMOTE4, REMOTE6, SimulatedHost, run
+from guests import Daemon, Guest, OnServingHost, connected_guest
+from hosts import REMOTE4, REMOTE6, run
 
 
-class Counters(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-        cls.host.start_services()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
+class Counters(OnServingHost, unittest.TestCase):
     def test_counters_count_what_happened(self):
         guest, daemon = connected_guest(self.host)
         before, _ = daemon.counters()

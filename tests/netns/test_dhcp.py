@@ -12,8 +12,8 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import cleanup
 import netns_test
-from guests import connected_guest
-from hosts import HOST4, HOST6, PYTHON, REMOTE4, REMOTE6, SimulatedHost, wait_until
+from guests import OnServingHost, connected_guest
+from hosts import HOST4, HOST6, PYTHON, REMOTE4, REMOTE6, wait_until
 
 # dhcpcd keeps state in fixed places; it gets empty ones of its own
 DHCPCD = """mount -t tmpfs tmpfs /var/lib/dhcpcd && mkdir -p "$HOME/run" && cp -a /run/. "$HOME/run" 2>/dev/null
@@ -21,16 +21,7 @@ mount -t tmpfs tmpfs /run && mkdir -p /run/dhcpcd && exec dhcpcd -B -d -f "$HOME
 DHCPCD_CONF = "duid\nnoarp\noption domain_name_servers, interface_mtu\nnohook resolv.conf, hostname, timesyncd\nrequire dhcp_server_identifier\n"
 
 
-class Dhcp(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-        cls.host.start_services()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
+class Dhcp(OnServingHost, unittest.TestCase):
     def setUp(self):
         self.guest, self.daemon = connected_guest(self.host, config_net=False)
         self.guest.run("sysctl", "-qw", "net.ipv6.conf.eth0.accept_dad=0")

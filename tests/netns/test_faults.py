@@ -10,8 +10,8 @@ import unittest.mock
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import cleanup
 import netns_test
-from guests import connected_guest
-from hosts import HOST4, PYTHON, SimulatedHost
+from guests import OnSimulatedHost, connected_guest
+from hosts import HOST4, PYTHON
 
 
 def busy(pid, seconds=1.0):
@@ -25,15 +25,7 @@ def busy(pid, seconds=1.0):
     return (used() - before) / seconds
 
 
-class Faults(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
+class Faults(OnSimulatedHost, unittest.TestCase):
     def test_the_guest_removes_the_tap(self):
         for workers in (1, 2):
             with self.subTest(workers=workers):

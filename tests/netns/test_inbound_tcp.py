@@ -10,7 +10,7 @@ import unittest.mock
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import cleanup
 import netns_test
-from guests import connected_guest
+from guests import OnSimulatedHost, connected_guest
 from hosts import HOST4, HOST6, PYTHON, SimulatedHost
 
 PORTS = ("-t", "8000", "-u", "none", "-T", "none", "-U", "none")
@@ -117,15 +117,7 @@ class Refusals(unittest.TestCase):
         self.assertLess(seconds, 10)
 
 
-class Crowds(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
+class Crowds(OnSimulatedHost, unittest.TestCase):
     def from_remote(self, script, count):
         return json.loads(self.host.run_remote(PYTHON, "-c", script, HOST4, count, timeout=120).stdout)
 

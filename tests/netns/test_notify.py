@@ -10,22 +10,14 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from guests import NO_PORTS, Guest
-from hosts import USER, SimulatedHost, wait_until
+from guests import NO_PORTS, Guest, OnSimulatedHost
+from hosts import USER, wait_until
 from inside import inside
 
 _serial = itertools.count()
 
 
-class Notify(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
+class Notify(OnSimulatedHost, unittest.TestCase):
     def setUp(self):
         self.number = next(_serial)
 

@@ -14,8 +14,8 @@ import netns_test
 netns_test.needs_module("scapy")
 import cleanup
 from dhcp_exchange import message4, options4
-from guests import NO_PORTS, Guest, connected_guest
-from hosts import HOST4, HOST6, PYTHON, REMOTE4, REMOTE6, ROUTER4, USER, SimulatedHost, wait_until
+from guests import NO_PORTS, Guest, OnSimulatedHost, connected_guest
+from hosts import HOST4, HOST6, PYTHON, REMOTE4, REMOTE6, ROUTER4, USER, wait_until
 from inside import BOTH, guest_place, host_place, meet, remote_place
 from passt import Passt, launcher
 from scapy.layers.dhcp6 import DHCP6_Solicit, DHCP6OptClientId, DHCP6OptIA_NA, DUID_LL
@@ -38,15 +38,7 @@ def is_arp_reply(frame):
     return frame[12:14] == b"\x08\x06" and frame[20:22] == b"\x00\x02"
 
 
-class Options(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
+class Options(OnSimulatedHost, unittest.TestCase):
     def pasta(self, *argv, uid=USER, check=True):
         return self.host.run(self.host.binary(), *NO_PORTS, *argv, uid=uid, check=check)
 

@@ -12,6 +12,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
+from guests import OnSimulatedHost
 from hosts import HOST4, REMOTE4, ROUTER4, USER, SimulatedHost, wait_until
 from inside import remote_place, settled
 from passt import Passt, pair, private_tmp
@@ -26,15 +27,7 @@ def cpu_seconds(pid):
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-class Socket(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
+class Socket(OnSimulatedHost, unittest.TestCase):
     def assert_serves(self, connection):
         client = StreamClient(connection)
         self.addCleanup(client.close)

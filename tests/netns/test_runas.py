@@ -8,8 +8,8 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from guests import Daemon, NamedGuest, statuses
-from hosts import USER, SimulatedHost, wait_until
+from guests import Daemon, NamedGuest, OnSimulatedHost, statuses
+from hosts import USER, wait_until
 from passt import Passt
 
 NOBODY = pwd.getpwnam("nobody")
@@ -24,15 +24,7 @@ def only(uid, gid):
     return {("\t".join([str(uid)] * 4), "\t".join([str(gid)] * 4), "")}
 
 
-class Identity(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
+class Identity(OnSimulatedHost, unittest.TestCase):
     def refused(self, *words, uid, start=()):
         done = self.host.run(*start, self.host.binary("passt"), "-f", "-q", *words, "-s", f"{self.host.dir}/refused.socket", uid=uid, check=False)
         self.assertEqual(done.returncode, 1, done.stderr)

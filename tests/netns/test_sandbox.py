@@ -13,8 +13,8 @@ from collections import Counter
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from guests import NO_PORTS, Daemon, Guest, NamedGuest, connected_guest, statuses
-from hosts import PYTHON, REMOTE4, USER, SimulatedHost, wait_until
+from guests import NO_PORTS, Daemon, Guest, NamedGuest, OnServingHost, connected_guest, statuses
+from hosts import PYTHON, REMOTE4, USER, wait_until
 from passt import Passt, pair
 
 WORKERS = ("--workers", "2")
@@ -66,17 +66,8 @@ def descriptors(pid, directory):
     return dict(Counter(descriptor_kind(link, directory) for link in links))
 
 
-class Sandbox(unittest.TestCase):
+class Sandbox(OnServingHost, unittest.TestCase):
     maxDiff = None
-
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-        cls.host.start_services()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
 
     def each_daemon(self):
         """Daemons of both kinds that have carried something."""

@@ -11,8 +11,8 @@ import unittest.mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from guests import connected_guest, statuses
-from hosts import REMOTE4, REMOTE6, SimulatedHost
+from guests import OnServingHost, connected_guest, statuses
+from hosts import REMOTE4, REMOTE6
 
 MIB = 1 << 20
 
@@ -32,16 +32,7 @@ def wake_ups(pid):
     return {status["Pid"]: int(status["voluntary_ctxt_switches"]) for status in statuses(pid)}
 
 
-class Sealed(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-        cls.host.start_services()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
+class Sealed(OnServingHost, unittest.TestCase):
     def connected(self, *options):
         guest, daemon = connected_guest(self.host, *options)
         self.addCleanup(guest.close)

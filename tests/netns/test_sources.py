@@ -7,8 +7,8 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from guests import connected_guest
-from hosts import HOST4, HOST6, PYTHON, REMOTE4, REMOTE6, ROUTER4, SimulatedHost
+from guests import OnSimulatedHost, connected_guest
+from hosts import HOST4, HOST6, PYTHON, REMOTE4, REMOTE6, ROUTER4
 
 PORT = 8001
 PORTS = ("-t", PORT, "-u", PORT, "-T", "none", "-U", "none")
@@ -16,15 +16,7 @@ GATEWAY6, FREE4, FREE6 = "fe80::1", "192.0.2.200", "2001:db8::200"
 LINK_LOCAL = "the guest's link-local address"
 
 
-class Sources(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
+class Sources(OnSimulatedHost, unittest.TestCase):
     def start(self, *options):
         guest, daemon = connected_guest(self.host, "--no-splice", "--debug", *options, ports=PORTS)
         self.addCleanup(guest.close)

@@ -12,7 +12,8 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from hosts import HOST4, HOST6, PYTHON, REMOTE4, REMOTE6, ROUTER4, SimulatedHost
+from guests import OnServingHost
+from hosts import HOST4, HOST6, PYTHON, REMOTE4, REMOTE6, ROUTER4
 from passt import Passt
 from services import PATTERN
 
@@ -33,16 +34,7 @@ def echo_request(address, number):
     return bytes(stream_client.ip(HOST4, address) / ICMP(id=77, seq=number) / b"hello")
 
 
-class Stream(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-        cls.host.start_services()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
+class Stream(OnServingHost, unittest.TestCase):
     def setUp(self):
         self.daemon = Passt(self.host, "-t", "8000", "-u", "8001")
         self.clients = []

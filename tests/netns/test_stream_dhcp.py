@@ -8,7 +8,8 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from hosts import HOST4, HOST6, RESOLVER4, RESOLVER6, ROUTER4, SimulatedHost
+from guests import OnSimulatedHost
+from hosts import HOST4, HOST6, RESOLVER4, RESOLVER6, ROUTER4
 from passt import Passt
 
 netns_test.needs_module("scapy")
@@ -26,15 +27,7 @@ def names(*labels):
     return b"".join(b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\0" for name in labels)
 
 
-class Told(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
+class Told(OnSimulatedHost, unittest.TestCase):
     def start(self, *options):
         daemon = Passt(self.host, *options)
         client = StreamClient(daemon.path)

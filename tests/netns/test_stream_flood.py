@@ -9,7 +9,8 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from hosts import HOST4, HOST6, REMOTE4, REMOTE6, ROUTER4, SimulatedHost
+from guests import OnServingHost
+from hosts import HOST4, HOST6, REMOTE4, REMOTE6, ROUTER4
 from passt import Passt
 
 netns_test.needs_module("scapy")
@@ -77,16 +78,7 @@ def reader(client, stop):
             pass
 
 
-class Flood(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-        cls.host.start_services()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
-
+class Flood(OnServingHost, unittest.TestCase):
     def test_a_million_mutated_frames(self):
         daemon = Passt(self.host)
         before, _ = daemon.counters()

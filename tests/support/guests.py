@@ -38,6 +38,15 @@ class OnSimulatedHost:
         return guest
 
 
+class OnServingHost(OnSimulatedHost):
+    """The same, with the services that run there."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host.start_services()
+
+
 class Guest:
     """A user and network namespace as a rootless container engine makes it; with uid None only a network namespace, made by root."""
 

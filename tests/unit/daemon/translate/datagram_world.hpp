@@ -191,7 +191,7 @@ private:
         REQUIRE(fd.has_value());
         const int number = fd->get();
         const auto at = listeners.put({std::move(*fd), {side, 0, rule.first, wire::protocol_udp}});
-        REQUIRE(poller.add(number, {static_cast<std::uint8_t>(source::udp_listener), at}, os::trigger::level).has_value());
+        REQUIRE(poller.add(number, token_of(source::udp_listener, at), os::trigger::level).has_value());
     }
 
     void dispatch(const os::event& e)

@@ -156,7 +156,7 @@ public:
           splice(context_, 1024, 16, os::now())
     {
         std::signal(SIGPIPE, SIG_IGN); // as the workers do
-        REQUIRE(poller_.add(front_.get(), {static_cast<std::uint8_t>(source::tcp_listener), 0}, os::trigger::level).has_value());
+        REQUIRE(poller_.add(front_.get(), token_of(source::tcp_listener), os::trigger::level).has_value());
     }
 
     static ip_address loopback(ip_family f)
