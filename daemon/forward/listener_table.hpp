@@ -38,10 +38,9 @@ public:
     /// Null if nothing listens there.
     [[nodiscard]] const place* find(std::uint32_t at) const noexcept;
     [[nodiscard]] const place* find(const listener_name& name) const noexcept { return find(place_of(name)); }
-
-private:
     [[nodiscard]] std::uint32_t place_of(const listener_name& name) const noexcept;
 
+private:
     const forward_rules &host_, &guest_;
     std::array<std::uint32_t, 2 * forward_rules::capacity()> first_{}; ///< of each rule; those of the guest's side behind
     os::arena memory_;

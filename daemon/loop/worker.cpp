@@ -201,17 +201,15 @@ void worker::dispatch(const os::event& e, instant now) noexcept
         return tcp_.from_socket({e.what.id}, e, now);
     case source::tcp_listener:
         return accept_from(e, now);
-    case source::udp_flow:
+    case source::udp_port:
         return udp_.from_socket({e.what.id}, e, now);
     case source::echo_flow:
         return echo_.from_socket({e.what.id}, e, now);
-    case source::udp_splice_host:
-        return udp_splice_.from_socket({e.what.id}, rule_side::host, e);
-    case source::udp_splice_guest:
-        return udp_splice_.from_socket({e.what.id}, rule_side::guest, e);
+    case source::udp_splice:
+        return udp_splice_.from_socket({e.what.id}, e);
     case source::udp_listener:
         if (const auto* l = listeners_.find(e.what.id))
-            udp_.from_listener(l->fd(), l->name, now);
+            udp_.from_listener(l->name, e, now);
         return;
     case source::tcp_splice_host:
         return splice_.from_socket(0, {e.what.id}, e, now);
@@ -262,8 +260,9 @@ void worker::watch(std::uint32_t listener) noexcept
     if (l == nullptr)
         return;
     const auto name = l->name;
-    const auto kind = name.protocol == wire::protocol_tcp ? source::tcp_listener : source::udp_listener;
-    const auto watched = poller_.add(l->fd(), token_of(kind, listener), os::trigger::level);
+    const auto watched = name.protocol == wire::protocol_tcp
+                             ? poller_.add(l->fd(), token_of(source::tcp_listener, listener), os::trigger::level)
+                             : poller_.add(l->fd(), token_of(source::udp_listener, listener), os::trigger::edge_input);
     if (watched)
         return;
     listeners_.remove(name); // peers are refused, in the place of waiting for ever

@@ -109,6 +109,7 @@ private:
     void wake_reader() noexcept;
     [[nodiscard]] instant next_deadline(instant now) const noexcept;
 
+    [[nodiscard]] std::optional<unsigned> who_listens() const noexcept override;
     [[nodiscard]] bool claim(std::uint64_t flow_hash) noexcept override;
     void disclaim(std::uint64_t flow_hash) noexcept override;
     [[nodiscard]] std::optional<unsigned> owner(std::uint64_t flow_hash) const noexcept override;

@@ -65,6 +65,8 @@ std::optional<unsigned> worker::owner(std::uint64_t flow_hash) const noexcept
     return found && *found != self_ ? found : std::nullopt;
 }
 
+std::optional<unsigned> worker::who_listens() const noexcept { return self_ == 0 ? std::nullopt : std::optional{0U}; }
+
 bool worker::post(unsigned to, bytes_view head, bytes_view body) noexcept
 {
     if (!common_.mailboxes[to].post(self_, head, body))

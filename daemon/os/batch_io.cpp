@@ -90,13 +90,16 @@ endpoint endpoint_of(const sockaddr_in6& name) noexcept
 
 [[nodiscard]] bool is_plain(const outgoing& out) noexcept
 {
-    return out.pieces.size() == 1 && out.segment == 0 && !out.ttl && !out.tos && out.between == nullptr;
+    return out.pieces.size() == 1 && out.segment == 0 && !out.ttl && !out.tos &&
+           (out.between == nullptr || out.between->from.is_unspecified());
 }
 
 // syscalls: sendto
-result<std::size_t> send_one(int fd, bytes_view datagram) noexcept
+result<std::size_t> send_one(int fd, bytes_view datagram, const addressing* between) noexcept
 {
-    if (::send(fd, datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+    const socket_address to = between != nullptr ? socket_address{between->to, between->scope} : socket_address{};
+    const auto* name = between != nullptr ? &to.any : nullptr;
+    if (::sendto(fd, datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_NOSIGNAL, name, name != nullptr ? to.length : 0) < 0)
         return last_error();
     return std::size_t{1};
 }
@@ -107,7 +110,7 @@ result<std::size_t> send_one(int fd, bytes_view datagram) noexcept
 result<std::size_t> send_batch(int fd, ip_family family, std::span<const outgoing> messages) noexcept
 {
     if (messages.size() == 1 && is_plain(messages.front())) // nothing to prepare for the kernel, and for it nothing to read
-        return send_one(fd, messages.front().pieces.front());
+        return send_one(fd, messages.front().pieces.front(), messages.front().between);
     std::array<mmsghdr, most_messages> headers;
     std::array<iovec, most_messages> vectors;
     std::array<control_room, most_messages> controls;

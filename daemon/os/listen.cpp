@@ -3,11 +3,13 @@
 #include "daemon/os/sockaddr.hpp"
 
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 
 namespace tapioca::os {
 namespace {
 
-constexpr int backlog = 4096; ///< the kernel cuts it to net.core.somaxconn
+constexpr int backlog = 4096;           ///< the kernel cuts it to net.core.somaxconn
+constexpr int receive_buffer = 1 << 20; ///< for bursts of new peers; likewise net.core.rmem_max
 
 // syscalls: setsockopt
 result<void> set(int fd, int level, int name, int value = 1)
@@ -76,10 +78,10 @@ result<unique_fd> listen_udp(const listen_at& where) noexcept
     auto fd = open(at.stack, SOCK_DGRAM);
     if (!fd)
         return fd;
-    // Bound without SO_REUSEADDR, so that a conflict is seen; set afterwards, so that a flow's own sockets can share the port.
     if (const auto bound = bind(fd->get(), at); !bound)
         return bound.error();
-    (void)set(fd->get(), SOL_SOCKET, SO_REUSEADDR);
+    (void)set(fd->get(), SOL_SOCKET, SO_RCVBUF, receive_buffer);
+    (void)set(fd->get(), IPPROTO_UDP, UDP_GRO);
     if (at.stack != listen_stack::ipv6) {
         (void)set(fd->get(), IPPROTO_IP, IP_PKTINFO);
         (void)set(fd->get(), IPPROTO_IP, IP_RECVERR);

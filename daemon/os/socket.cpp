@@ -280,7 +280,7 @@ result<octet> default_ttl() noexcept
     return ttl ? result<octet>{static_cast<octet>(*ttl)} : result<octet>{ttl.error()};
 }
 
-result<void> share_port(int fd) noexcept { return set(fd, SOL_SOCKET, SO_REUSEADDR, 1); }
+result<void> allow_broadcast(int fd) noexcept { return set(fd, SOL_SOCKET, SO_BROADCAST, 1); }
 
 result<void> set_freebind(int fd, ip_family family) noexcept
 {

@@ -69,8 +69,8 @@ void close(int fd) noexcept;
 [[nodiscard]] result<void> set_tos(int fd, ip_family family, octet tos) noexcept;
 /// What the kernel gives IPv4 packets of a fresh socket (net.ipv4.ip_default_ttl).
 [[nodiscard]] result<octet> default_ttl() noexcept;
-/// SO_REUSEADDR: for UDP, several sockets may share a local port, and the one that is connected to the sender receives.
-[[nodiscard]] result<void> share_port(int fd) noexcept;
+/// SO_BROADCAST: datagrams may go to broadcast addresses.
+[[nodiscard]] result<void> allow_broadcast(int fd) noexcept;
 /// IP_FREEBIND or IPV6_FREEBIND: the address that is bound need not exist.
 [[nodiscard]] result<void> set_freebind(int fd, ip_family family) noexcept;
 /// IP_MULTICAST_ALL or IPV6_MULTICAST_ALL off: what other programs' groups receive is not ours.

@@ -13,22 +13,20 @@ enum class source : std::uint8_t {
     clients,
     mailbox,
     tcp_flow,
-    udp_flow,
+    udp_port,
     echo_flow,
     tcp_listener,
     udp_listener,
     tcp_splice_host, ///< the host's end of a spliced connection
     tcp_splice_guest,
-    udp_splice_host, ///< likewise of datagrams
-    udp_splice_guest
+    udp_splice,
 };
 
-inline constexpr std::size_t source_count = static_cast<std::size_t>(source::udp_splice_guest) + 1;
+inline constexpr std::size_t source_count = static_cast<std::size_t>(source::udp_splice) + 1;
 
 /// As they head the columns.
 inline constexpr std::array<std::string_view, source_count> source_names = {
-    "guest",       "clients",     "mailbox",      "TCP",           "UDP",          "echo",
-    "TCP listens", "UDP listens", "TCP lo: host", "TCP lo: guest", "UDP lo: host", "UDP lo: guest",
+    "guest", "clients", "mailbox", "TCP", "UDP", "echo", "TCP listens", "UDP listens", "TCP lo: host", "TCP lo: guest", "UDP lo",
 };
 static_assert(!source_names.back().empty());
 

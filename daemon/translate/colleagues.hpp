@@ -20,6 +20,9 @@ public:
     /// The other worker that owns the flow; nothing if nobody does, or we do.
     [[nodiscard]] virtual std::optional<unsigned> owner(std::uint64_t flow_hash) const noexcept = 0;
 
+    /// The other worker that has the listening sockets; nothing if we have them.
+    [[nodiscard]] virtual std::optional<unsigned> who_listens() const noexcept = 0;
+
     /// The other worker that a new connection to that port of the guest, or of its peer, is better served by; nothing if none is.
     [[nodiscard]] virtual std::optional<unsigned> better_place(flow_origin origin, std::uint16_t port) noexcept = 0;
     /// Whether connections there are so small that they give a worker no reason to stay up.

@@ -79,7 +79,7 @@ struct context {
     void release_datagram_sockets(std::size_t count) noexcept { datagram_sockets -= count; }
     [[nodiscard]] static std::size_t datagram_sockets_of(const flow_key& key) noexcept
     {
-        return key.protocol == wire::protocol_tcp ? 0 : 1;
+        return kind_of(key) == flow_kind::echo ? 1 : 0; // those of UDP are shared by flows
     }
 
     [[nodiscard]] static flow_kind kind_of(const flow_key& key) noexcept

@@ -118,7 +118,9 @@ bool ingress::hand_over(const packet& p, const pending* frame) noexcept
     const auto key = flow_key_of(p);
     if (!key || owns(*key))
         return false;
-    const auto owner = ctx_.others->owner(hash_of(*key, ctx_.config.secret));
+    auto owner = ctx_.others->owner(hash_of(*key, ctx_.config.secret));
+    if (!owner && key->protocol == wire::protocol_udp)
+        owner = udp_.place_of(*key);
     const auto to = owner || !begins_connection(p) ? owner : ctx_.others->better_place(flow_origin::guest, key->remote_port);
     if (!to)
         return false;

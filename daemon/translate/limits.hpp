@@ -31,9 +31,9 @@ inline constexpr std::size_t spliced_octets_per_turn = std::size_t{1} << 20;
 inline constexpr std::size_t udp_octets_per_turn = 512 * 1024;
 inline constexpr duration udp_poll_interval = std::chrono::microseconds{80}; ///< of flows whose datagrams come fast
 inline constexpr std::size_t udp_polled_flows = 32;                          ///< at most
+inline constexpr std::size_t most_udp_flows = std::size_t{1} << 17;          ///< they share sockets, so only memory bounds them
 inline constexpr int udp_receive_buffer = 1 << 20; ///< asked for; bursts wait here while others have their turn
 inline constexpr int errors_per_turn = 64;         ///< entries of a socket's error queue that are relayed at once
-inline constexpr int listener_batches = 8;         ///< reads of a listening UDP socket at once
 
 /// What one of `workers` may have of the descriptors that are not taken already.
 class descriptor_shares {
@@ -57,7 +57,7 @@ public:
         };
         flow_budget::shares s;
         s.all = asked.flows == 0 ? flow_budget::unlimited : asked.flows;
-        s.of = {least(asked.tcp, available_ / 4 * 3), least(asked.udp, available_ / 2), least(asked.echo, available_ / 8),
+        s.of = {least(asked.tcp, available_ / 4 * 3), least(asked.udp, most_udp_flows), least(asked.echo, available_ / 8),
                 least(asked.spliced, available_ / 8 * 3)}; // two descriptors each
         for (std::size_t k = 0; k < flow_budget::kinds; ++k)
             s.of_peers[k] = std::max(s.of[k] - s.of[k] / 4, 1U);

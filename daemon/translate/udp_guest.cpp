@@ -17,6 +17,8 @@ using report::counter;
 
 namespace {
 
+constexpr octet multicast_ttl = 1; ///< what sockets give multicast by default: ip(7), RFC 3493 section 5.2
+
 /// Why a datagram of the guest starts no flow; nothing if it may.
 std::optional<drop_reason> refused(const packet& p) noexcept
 {
@@ -24,7 +26,7 @@ std::optional<drop_reason> refused(const packet& p) noexcept
         return drop_reason::zero_port;
     if (p.source.is_unspecified() || p.destination.is_unspecified())
         return drop_reason::unspecified_address;
-    if (!p.source.is_unicast() || p.destination.is_limited_broadcast())
+    if (!p.source.is_unicast())
         return drop_reason::not_unicast;
     return std::nullopt;
 }
@@ -92,23 +94,17 @@ void udp_translator::gather(const udp_flow& f, const guest_packet& frame, batch&
     b.messages[b.message_count++] = m;
 }
 
-os::outgoing udp_translator::outgoing_of(const udp_flow& f, std::span<const bytes_view> pieces, const message& m) const noexcept
+os::outgoing udp_translator::outgoing_of(const udp_flow& f, std::span<const bytes_view> pieces, const message& m) noexcept
 {
-    os::outgoing out{.pieces = pieces, .segment = 0, .ttl = {}, .tos = {}};
+    os::outgoing out{.pieces = pieces, .segment = 0, .ttl = {}, .tos = {}, .between = &f.between};
     if (m.run.segments() > 1)
         out.segment = static_cast<std::uint16_t>(m.run.segment());
-    if (m.ttl != f.ttl)
+    const auto usual = f.between.to.address.is_multicast() ? multicast_ttl : port_of(f).ttl;
+    if (m.ttl != usual)
         out.ttl = m.ttl;
     if (m.tos != 0)
         out.tos = m.tos;
-    if (f.through_listener)
-        out.between = &f.between;
     return out;
-}
-
-int udp_translator::socket_of(const udp_flow& f) const noexcept
-{
-    return f.through_listener ? ctx_.descriptor_of(f.through) : f.fd;
 }
 
 /// Consecutive messages that are fragmented alike go out with one call.
@@ -129,8 +125,9 @@ void udp_translator::send(udp_flow& f, const batch& b, instant now) noexcept
                 break;
             out[count++] = outgoing_of(f, b.of(b.messages[i]), b.messages[i]);
         }
-        allow_fragments(f, m.fragments);
-        const auto sent = os::send_batch(socket_of(f), family, {out.data(), count});
+        auto& port = port_of(f);
+        allow_fragments(port, family, m.fragments);
+        const auto sent = os::send_batch(descriptor_of(port), family, {out.data(), count});
         if (sent) {
             for (std::size_t i = 0; i < *sent; ++i)
                 ctx_.counters.add(counter::udp_from_guest, b.messages[next + i].run.segments());
@@ -147,8 +144,12 @@ void udp_translator::on_refused(udp_flow& f, std::span<const bytes_view> pieces,
 {
     if (error == EAGAIN || error == ENOBUFS)
         return ctx_.counters.drop(drop_reason::send_failed, m.run.segments());
+    auto& port = port_of(f);
+    const bool lost = error == ENODEV || error == EBADF; // its interface, and then the socket, if that could not be made anew
+    if (lost && !replace_socket(port, f.between.to.address))
+        return ctx_.counters.drop(drop_reason::send_failed, m.run.segments());
     const auto out = outgoing_of(f, pieces, m);
-    const auto again = os::send_batch(socket_of(f), f.key.guest.family(), {&out, 1});
+    const auto again = os::send_batch(descriptor_of(port), f.key.guest.family(), {&out, 1});
     if (again)
         return ctx_.counters.add(counter::udp_from_guest, m.run.segments());
 
@@ -171,7 +172,9 @@ void udp_translator::on_refused(udp_flow& f, std::span<const bytes_view> pieces,
 /// The datagrams of a run, one message each.
 void udp_translator::send_singly(udp_flow& f, std::span<const bytes_view> pieces, const message& m, instant now) noexcept
 {
-    allow_fragments(f, m.fragments);
+    const auto family = f.key.guest.family();
+    auto& port = port_of(f);
+    allow_fragments(port, family, m.fragments);
     message single = m;
     single.count = 1;
     std::array<bytes_view, os::most_messages> cut;
@@ -179,7 +182,7 @@ void udp_translator::send_singly(udp_flow& f, std::span<const bytes_view> pieces
     std::size_t count = 0;
     const auto send_cut = [&] {
         for (std::size_t next = 0; next < count;) {
-            const auto sent = os::send_batch(socket_of(f), f.key.guest.family(), {out.data() + next, count - next});
+            const auto sent = os::send_batch(descriptor_of(port), family, {out.data() + next, count - next});
             if (sent) {
                 ctx_.counters.add(counter::udp_from_guest, *sent);
                 next += *sent;
@@ -208,25 +211,35 @@ void udp_translator::send_singly(udp_flow& f, std::span<const bytes_view> pieces
 void udp_translator::on_too_big(udp_flow& f, bytes_view payload, const message& m, instant now) noexcept
 {
     const auto family = f.key.guest.family();
-    if (const auto mtu = os::path_mtu(socket_of(f), family)) {
+    auto& port = port_of(f);
+    if (const auto mtu = relay_errors(port)) {
         const guest_error about{.ttl = m.ttl, .tos = m.tos, .payload = payload, .payload_length = payload.size()};
         send_too_big(ctx_, f.key, f.too_big.next(now), *mtu, about);
     }
-    allow_fragments(f, os::fragmentation::allowed);
+    allow_fragments(port, family, os::fragmentation::allowed);
     const auto out = outgoing_of(f, {&payload, 1}, m);
-    if (os::send_batch(socket_of(f), family, {&out, 1}))
+    if (os::send_batch(descriptor_of(port), family, {&out, 1}))
         ctx_.counters.add(counter::udp_from_guest);
     else
         ctx_.counters.drop(drop_reason::message_too_big);
-    allow_fragments(f, m.fragments);
+    allow_fragments(port, family, m.fragments);
 }
 
-void udp_translator::allow_fragments(udp_flow& f, os::fragmentation fragments) noexcept
+void udp_translator::allow_fragments(udp_port& p, ip_family family, os::fragmentation fragments) noexcept
 {
-    if (f.through_listener || (f.fragments_known && f.fragments == fragments)) // a listening socket serves others, too
+    auto& set = p.fragments[static_cast<std::size_t>(family)];
+    if (set == fragments)
         return;
-    f.fragments = fragments;
-    f.fragments_known = os::set_fragmentation(f.fd, f.key.guest.family(), fragments).has_value();
+    set = fragments;
+    if (!os::set_fragmentation(descriptor_of(p), family, fragments))
+        set.reset();
+}
+
+void udp_translator::on_refused_by_guest(const flow_key& key, instant now) noexcept
+{
+    ctx_.counters.add(counter::udp_refused_by_guest);
+    if (auto* f = flows_.find(key); f != nullptr && f->from_peer)
+        close(*f, now);
 }
 
 } // namespace tapioca

@@ -1,12 +1,10 @@
-// How UDP flows begin with a datagram of the guest, and the sockets of all of them.
+// How UDP flows begin with a datagram of the guest.
 
-#include "daemon/translate/limits.hpp"
 #include "daemon/translate/to_guest.hpp"
 #include "daemon/translate/udp_translator.hpp"
 #include "proto/forward/rules.hpp"
+#include "proto/wire/protocol.hpp"
 #include "proto/wire/udp.hpp"
-
-#include <cerrno>
 
 namespace tapioca {
 
@@ -14,7 +12,17 @@ using report::counter;
 
 namespace {
 
-constexpr octet multicast_ttl = 1; ///< what sockets give multicast by default: ip(7), RFC 3493 section 5.2
+constexpr unsigned most_numbers = 4; ///< of ports of one address and port of the guest
+
+/// Whether a socket of the rule may send for the guest from that port, to any address of the network.
+bool sends_for(const forward_rule& rule, const flow_key& key) noexcept
+{
+    const unsigned offset = key.guest_port - unsigned{rule.target_first};
+    const bool v4 = key.guest.is_v4();
+    return rule.protocol == wire::protocol_udp && key.guest_port >= rule.target_first && offset < rule.port_count() &&
+           rule.stack != (v4 ? listen_stack::ipv6 : listen_stack::ipv4) && !rule.address.is_loopback() &&
+           (rule.target.is_unspecified() || rule.target == key.guest);
+}
 
 } // namespace
 
@@ -31,29 +39,87 @@ udp_flow* udp_translator::open(const flow_key& key, const packet& p, instant now
     auto* f = insert(key, now, flow_origin::guest);
     if (f == nullptr)
         return nullptr;
-    auto from = ctx_.outbound(key.guest.family());
-    if (from.is_unspecified() && key.guest.is_v4())
-        from = ip_address::v4(0);
-    if (const auto done = connect(*f, {from, p.source_port}, peer_of(key), p.ttl); !done) {
-        const int error = done.error().value();
-        if (const auto cause = cause_of(error, key.guest.family())) {
-            guest_error e{.cause = *cause, .ttl = p.ttl, .tos = p.tos};
-            if (const auto datagram = wire::parse_udp(p.l4))
-                e.payload = datagram->payload;
-            e.payload_length = e.payload.size();
-            send_error(ctx_, key, e);
-        }
-        fail(*f, error, now);
-        return nullptr;
+    const auto to = peer_of(key);
+    int error = 0;
+    auto* port = port_for(key, to, p.ttl, error);
+    if (port != nullptr) {
+        join(*f, *port, {to, {}, scope_of(to.address)});
+        return f;
     }
-    return f;
+    tell_of_failure(key, p, error);
+    ctx_.report(report::event_kind::socket_failed, now, key, error);
+    close(*f, now);
+    return nullptr;
 }
 
-void udp_translator::fail(udp_flow& f, int error, instant now) noexcept
+/// The socket that the flow leaves from: a listening one, if the guest is called there; its own; or one that is made for it.
+udp_port* udp_translator::port_for(const flow_key& key, const endpoint& to, octet ttl, int& error) noexcept
 {
-    ctx_.counters.drop(drop_reason::socket_failed);
-    ctx_.report(report::event_kind::socket_failed, now, f.key, error);
-    close(f, now);
+    if (auto* listening = listening_port_for(key, to))
+        return listening;
+    for (unsigned number = 0; number < most_numbers; ++number) {
+        const auto name = key_of_port(key, to.address, number);
+        auto* p = ports_.find(name);
+        if (p == nullptr)
+            return make_port(name, to.address, ttl, error);
+        if (!is_ambiguous(*p, key, to))
+            return p;
+    }
+    ctx_.counters.drop(drop_reason::no_translation);
+    return nullptr;
+}
+
+/// Whether another flow of the port leads to the same peer, which the guest knows by two addresses.
+bool udp_translator::is_ambiguous(const udp_port& p, const flow_key& key, const endpoint& to) noexcept
+{
+    const auto* other = find_answered(p, to);
+    return other != nullptr && !(other->key == key);
+}
+
+/// The listening socket that is forwarded to the guest's port; nothing if it could not send there.
+std::optional<listener_name> udp_translator::forwarded_to(const flow_key& key, const endpoint& to) const noexcept
+{
+    const auto wanted = ctx_.outbound_interface(to.address);
+    const auto& chosen = ctx_.outbound(key.guest.family());
+    for (std::size_t i = 0; i < ctx_.config.host_rules.size(); ++i) {
+        const auto& rule = ctx_.config.host_rules[i];
+        const bool leads_there = rule.interface.view() == wanted && (chosen.is_unspecified() || chosen == rule.address);
+        if (sends_for(rule, key) && leads_there)
+            return listener_name{rule_side::host, static_cast<std::uint8_t>(i),
+                                 static_cast<std::uint16_t>(key.guest_port - rule.target_first + rule.first), wire::protocol_udp};
+    }
+    return std::nullopt;
+}
+
+udp_port* udp_translator::listening_port_for(const flow_key& key, const endpoint& to) noexcept
+{
+    const auto name = forwarded_to(key, to);
+    return name && ctx_.descriptor_of(*name) >= 0 ? listening_port(*name) : nullptr;
+}
+
+std::optional<unsigned> udp_translator::place_of(const flow_key& key) noexcept
+{
+    const auto to = peer_of(key);
+    if (ctx_.others == nullptr || !key.guest.is_unicast())
+        return std::nullopt;
+    const auto name = key_of_port(key, to.address);
+    if (ports_.find(name) != nullptr)
+        return std::nullopt;
+    const auto owner = ctx_.others->owner(hash_of(name, ctx_.config.secret));
+    return owner || !forwarded_to(key, to) ? owner : ctx_.others->who_listens();
+}
+
+/// The guest hears what it would have heard of its own system.
+void udp_translator::tell_of_failure(const flow_key& key, const packet& p, int error) noexcept
+{
+    const auto cause = cause_of(error, key.guest.family());
+    if (!cause)
+        return;
+    guest_error e{.cause = *cause, .ttl = p.ttl, .tos = p.tos};
+    if (const auto datagram = wire::parse_udp(p.l4))
+        e.payload = datagram->payload;
+    e.payload_length = e.payload.size();
+    send_error(ctx_, key, e);
 }
 
 endpoint udp_translator::peer_of(const flow_key& key) const noexcept
@@ -65,54 +131,6 @@ endpoint udp_translator::peer_of(const flow_key& key) const noexcept
 unsigned udp_translator::scope_of(const ip_address& a) const noexcept
 {
     return !a.is_v4() && a.is_multicast() ? ctx_.config.scope6 : ctx_.scope_of(a);
-}
-
-os::result<void> udp_translator::connect(udp_flow& f, const endpoint& local, const endpoint& to, octet ttl) noexcept
-{
-    const auto family = f.key.guest.family();
-    auto fd = os::udp_socket(family);
-    if (!fd)
-        return fd.error();
-    f.fd = fd->release();
-    (void)os::share_port(f.fd);
-    if (family == ip_family::ipv6)
-        (void)os::set_v6_only(f.fd);
-    (void)os::set_receive_errors(f.fd, family, true);
-    (void)os::set_udp_gro(f.fd);
-    (void)os::set_receive_buffer(f.fd, limits::udp_receive_buffer);
-    if (ctx_.config.freebind)
-        (void)os::set_freebind(f.fd, family);
-    if (f.from_peer && local.address.is_unspecified())
-        (void)os::ignore_groups_of_others(f.fd, family);
-    if (const auto bound = bind_to_interface(f, to.address); !bound)
-        return bound;
-    if (const auto bound = bind(f, local); !bound)
-        return bound;
-    // The route's own hop limit may differ from what a fresh socket says, so an IPv6 socket is always told.
-    if (to.address.is_multicast())
-        f.ttl = multicast_ttl;
-    else if ((family == ip_family::ipv4 && ttl == default_ttl_) || os::set_ttl(f.fd, family, ttl))
-        f.ttl = ttl;
-    if (const auto connected = os::connect(f.fd, to, scope_of(to.address)); !connected)
-        return connected.error();
-    return ctx_.poller.add(f.fd, token_of(f), os::trigger::edge_input);
-}
-
-/// A peer gets its answers from the interface that its rule names.
-os::result<void> udp_translator::bind_to_interface(const udp_flow& f, const ip_address& to) noexcept
-{
-    const auto name = f.from_peer ? ctx_.rule_of(f.through).interface.view() : ctx_.outbound_interface(to);
-    return name.empty() ? os::result<void>{} : os::bind_to_device(f.fd, name);
-}
-
-/// The guest's own port if the host lets us have it; a privileged or busy one becomes another. Peers would not know another.
-os::result<void> udp_translator::bind(const udp_flow& f, const endpoint& local) noexcept
-{
-    const auto scope = scope_of(local.address);
-    auto bound = os::bind(f.fd, local, scope);
-    if (!bound && !f.from_peer && (bound.error().value() == EACCES || bound.error().value() == EADDRINUSE))
-        bound = os::bind(f.fd, {local.address, 0}, scope);
-    return bound;
 }
 
 } // namespace tapioca

@@ -17,8 +17,6 @@ namespace {
 constexpr std::size_t room_octets = 65536; ///< more than any datagram or run of them
 constexpr int most_read_errors = 4; ///< each read that fails takes an error off the socket, so that the next one may succeed
 
-bool is_name_service(std::uint16_t port) noexcept { return port == 53 || port == 853; }
-
 } // namespace
 
 udp_splice::udp_splice(context& ctx, std::size_t capacity, instant start)
@@ -34,25 +32,23 @@ udp_splice::udp_splice(context& ctx, std::size_t capacity, instant start)
 udp_splice::~udp_splice()
 {
     flows_.for_each([](udp_splice_flow& f) {
-        for (const auto& end : f.ends)
-            if (end.fd >= 0)
-                os::close(end.fd);
+        if (f.fd >= 0)
+            os::close(f.fd);
     });
 }
 
-void udp_splice::from_socket(flow_id id, rule_side side, const os::event& e) noexcept
+void udp_splice::from_socket(flow_id id, const os::event& e) noexcept
 {
     auto* f = flows_.find(id);
     if (f == nullptr)
         return;
     if (e.error)
-        (void)os::take_error(f->end(side).fd);
-    list_ready(*f, side);
+        (void)os::take_error(f->fd);
+    list_ready(*f);
 }
 
-void udp_splice::list_ready(udp_splice_flow& f, rule_side side) noexcept
+void udp_splice::list_ready(udp_splice_flow& f) noexcept
 {
-    f.end(side).ready = true;
     if (f.listed || ready_count_ == ready_.size())
         return;
     f.listed = true;
@@ -68,9 +64,7 @@ void udp_splice::end_turn(instant now) noexcept
         if (f == nullptr || !f->listed)
             continue;
         f->listed = false;
-        for (const auto side : {rule_side::host, rule_side::guest})
-            if (std::exchange(f->end(side).ready, false))
-                pump(*f, side, now);
+        pump(*f, now);
     }
     std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(ready), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
               ready_.begin());
@@ -82,58 +76,37 @@ bytes_span udp_splice::room(std::size_t i) const noexcept
     return room_memory_.as<octet>().subspan(i * room_octets, room_octets);
 }
 
-/// Reads one end until it is empty or the budget is spent.
-void udp_splice::pump(udp_splice_flow& f, rule_side from, instant now) noexcept
+/// Reads the server's socket until it is empty or the budget is spent.
+void udp_splice::pump(udp_splice_flow& f, instant now) noexcept
 {
-    auto& end = f.end(from);
     std::array<bytes_span, os::few_received> into;
     for (std::size_t i = 0; i < into.size(); ++i)
         into[i] = room(i);
     std::array<os::incoming, os::few_received> got;
     std::size_t moved = 0;
     for (int errors = 0;;) {
-        // Before it is connected a socket takes datagrams of strangers too, which open flows of their own.
-        if (moved >= limits::udp_octets_per_turn || (!end.settled && lacks_sockets())) {
-            list_ready(f, from);
+        if (moved >= limits::udp_octets_per_turn) {
+            list_ready(f);
             break;
         }
-        const auto count = os::receive_batch(end.fd, into, got, end.settled ? os::want_addresses::no : os::want_addresses::yes);
+        const auto count = os::receive_batch(f.fd, into, got, f.settled ? os::want_addresses::no : os::want_addresses::yes);
         if (!count) {
             if (count.error().value() == EAGAIN || ++errors > most_read_errors)
                 break;
             continue;
         }
-        moved += forward(f, from, {got.data(), *count}, now);
+        moved += answer(f, {got.data(), *count}, now);
         if (*count < os::few_received) {
-            end.settled = true;
+            f.settled = true;
             break;
         }
     }
     arm(f);
 }
 
-/// Datagrams of another client that were meant for the listening socket; to the far end nobody but the server has a reason to
-/// write.
-void udp_splice::take_stranger(const udp_splice_flow& f, rule_side at, const os::incoming& in, bytes_view octets,
-                               instant now) noexcept
+/// What arrived in the buffers goes to the client. How many octets those were.
+std::size_t udp_splice::answer(udp_splice_flow& f, std::span<const os::incoming> got, instant now) noexcept
 {
-    auto stranger = in;
-    stranger.local = stranger.destination = f.between.from;
-    if (at != f.through.side || !takes(f.through, in.source))
-        return ctx_.counters.drop(drop_reason::no_flow);
-    const auto size = in.segment != 0 ? in.segment : octets.size();
-    while (!octets.empty()) {
-        const auto one = octets.first(std::min(size, octets.size()));
-        from_listener(f.through, stranger, one, now);
-        octets = octets.subspan(one.size());
-    }
-}
-
-/// What arrived in the buffers goes to the other end. How many octets those were.
-std::size_t udp_splice::forward(udp_splice_flow& f, rule_side from, std::span<const os::incoming> got, instant now) noexcept
-{
-    const bool from_client = from == f.through.side;
-    const auto& sender = from_client ? f.between.to : f.server;
     std::array<bytes_view, os::few_received> octets;
     std::array<os::outgoing, os::few_received> messages;
     std::size_t count = 0, moved = 0, datagrams = 0;
@@ -142,43 +115,40 @@ std::size_t udp_splice::forward(udp_splice_flow& f, rule_side from, std::span<co
         moved += in.length;
         if (in.truncated) {
             ctx_.counters.drop(drop_reason::truncated);
-        } else if (!f.end(from).settled && in.source != sender) { // it came between bind and connect
-            take_stranger(f, from, in, room(i).first(in.length), now);
+        } else if (!f.settled && in.source != f.server) { // it came between bind and connect
+            ctx_.counters.drop(drop_reason::no_flow);
         } else {
             octets[count] = room(i).first(in.length);
-            messages[count] = {.pieces = {&octets[count], 1}, .ttl = {}, .tos = {}};
-            if (in.segment < in.length)
-                messages[count].segment = static_cast<std::uint16_t>(in.segment);
+            messages[count] = message_of(octets[count], in);
+            messages[count].between = &f.between;
             datagrams += datagrams_in(in.length, in.segment);
             ++count;
         }
     }
-    if (from_client)
-        f.life.on_guest(now, datagrams);
-    else
-        f.life.on_peer(now, datagrams);
-    send(f, from_client ? f.far_side() : f.through.side, {messages.data(), count});
+    f.life.on_peer(now, datagrams);
+    send(ctx_.descriptor_of(f.through), f.family(), {messages.data(), count});
     return moved;
 }
 
-/// A message that the kernel refuses is offered once more, as what it reported may have been an earlier datagram's fate.
-void udp_splice::send(udp_splice_flow& f, rule_side to, std::span<const os::outgoing> messages) noexcept
+/// What arrived, to be sent on: one datagram, or a run.
+os::outgoing udp_splice::message_of(const bytes_view& octets, const os::incoming& in) noexcept
 {
-    const bool listener = to == f.through.side && f.through_listener;
-    const int fd = listener ? ctx_.descriptor_of(f.through) : f.end(to).fd;
-    std::array<os::outgoing, os::few_received> out;
-    std::copy(messages.begin(), messages.end(), out.begin());
-    for (std::size_t i = 0; listener && i < messages.size(); ++i)
-        out[i].between = &f.between;
+    const auto segment = in.segment < in.length ? static_cast<std::uint16_t>(in.segment) : std::uint16_t{0};
+    return {.pieces = {&octets, 1}, .segment = segment, .ttl = {}, .tos = {}};
+}
+
+/// A message that the kernel refuses is offered once more, as what it reported may have been an earlier datagram's fate.
+void udp_splice::send(int fd, ip_family family, std::span<const os::outgoing> messages) noexcept
+{
     for (std::size_t next = 0; next < messages.size();) {
-        const auto left = std::span<const os::outgoing>{out}.subspan(next, messages.size() - next);
-        auto sent = os::send_batch(fd, f.family(), left);
+        const auto left = messages.subspan(next);
+        auto sent = os::send_batch(fd, family, left);
         if (!sent && sent.error().value() != EAGAIN)
-            sent = os::send_batch(fd, f.family(), left.first(1));
+            sent = os::send_batch(fd, family, left.first(1));
         for (std::size_t i = 0; sent && i < *sent; ++i)
             ctx_.counters.add(counter::udp_spliced, datagrams_in(left[i].pieces.front().size(), left[i].segment));
         if (!sent && left.front().segment != 0)
-            send_singly(fd, f.family(), left.front());
+            send_singly(fd, family, left.front());
         else if (!sent)
             ctx_.counters.drop(drop_reason::send_failed);
         next += sent ? *sent : 1;
@@ -201,10 +171,7 @@ void udp_splice::send_singly(int fd, ip_family family, const os::outgoing& run) 
     }
 }
 
-instant udp_splice::expiry(const udp_splice_flow& f) const noexcept
-{
-    return f.life.expiry(timeouts_, is_name_service(f.server.port));
-}
+instant udp_splice::expiry(const udp_splice_flow& f) const noexcept { return f.life.expiry(timeouts_, f.server.port); }
 
 /// A timer that is due too early finds out when it fires.
 void udp_splice::arm(const udp_splice_flow& f) noexcept { wheel_.arm_no_later(flows_.slot_of(f), expiry(f)); }
@@ -225,10 +192,9 @@ void udp_splice::expire(instant now) noexcept
 void udp_splice::close(udp_splice_flow& f, instant now) noexcept
 {
     wheel_.cancel(flows_.slot_of(f));
-    for (const auto& end : f.ends)
-        if (end.fd >= 0)
-            os::close(end.fd);
-    ctx_.release_datagram_sockets(sockets_of_flow);
+    if (f.fd >= 0)
+        os::close(f.fd);
+    ctx_.release_datagram_sockets(1);
     ctx_.release(flow_kind::spliced, flow_origin::guest);
     ctx_.counters.add(counter::udp_splices_closed);
     report(report::event_kind::flow_closed, f, now);

@@ -1,8 +1,7 @@
 // UDP past the tap: between the loopback of the host and the guest's namespace, from socket to socket.
 //
-// A flow has two ends. The near one faces who began it and is bound to the address and port that were asked; the far one leads to
-// the server and has the client's source port where that is free. Both are connected. Where the near one may not be bound (a
-// privileged port), answers leave through the listening socket and the client's datagrams keep coming there. Runs of datagrams
+// A client's datagrams come through the listening socket that it asked, and its answers leave there. Each client has a socket on
+// the server's side, which is connected to the server and has the client's source port where that is free. Runs of datagrams
 // travel as one message (UDP_GRO, UDP_SEGMENT). What a server refuses cannot be told to the client: nobody sends ICMP errors
 // without privilege.
 //
@@ -17,35 +16,27 @@
 
 namespace tapioca {
 
-struct udp_splice_end {
-    int fd = -1;
-    bool ready = false;   ///< it has datagrams, and the flow is listed
-    bool settled = false; ///< nothing from before the connect can be in the queue any more
-};
-
 struct udp_splice_flow {
     flow_key key; ///< where the client asked, and the client; see udp_splice::key_of
     listener_name through;
-    bool listed = false;
-    bool through_listener = false; ///< the near end has no socket: answers go `between` through the listening one
-    os::addressing between;        ///< the client, and the address that it asked
+    bool listed = false;    ///< the server's answers wait
+    bool settled = false;   ///< nothing from before the connect can be in the socket's queue any more
+    os::addressing between; ///< the client, and the address that it asked
     endpoint server;
-    std::array<udp_splice_end, 2> ends; ///< by rule_side
-    pseudo_connection life;             ///< the client in the guest's role
+    int fd = -1;            ///< to the server
+    pseudo_connection life; ///< the client in the guest's role
 
     [[nodiscard]] rule_side far_side() const noexcept
     {
         return through.side == rule_side::host ? rule_side::guest : rule_side::host;
     }
-    [[nodiscard]] udp_splice_end& end(rule_side s) noexcept { return ends[static_cast<std::size_t>(s)]; }
     [[nodiscard]] ip_family family() const noexcept { return server.address.family(); }
 };
-static_assert(sizeof(udp_splice_flow) <= 168);
+static_assert(sizeof(udp_splice_flow) <= 152);
 
 class udp_splice {
 public:
     static constexpr std::size_t most_flows = std::size_t{1} << 16;
-    static constexpr std::size_t sockets_of_flow = 2; ///< at most
 
     /// Reserves all memory; `capacity` is a power of two.
     udp_splice(context& ctx, std::size_t capacity, instant start);
@@ -57,10 +48,11 @@ public:
     [[nodiscard]] bool takes(const listener_name& through, const endpoint& peer) const noexcept;
     /// Whether new flows would find no sockets in the namespace, but soon will: their datagrams had better wait where they are.
     [[nodiscard]] bool lacks_sockets() const noexcept;
-    /// A datagram at a listening socket, if takes().
-    void from_listener(const listener_name& through, const os::incoming& in, bytes_view payload, instant now) noexcept;
-    /// Readiness or an error of a flow's socket on that side.
-    void from_socket(flow_id id, rule_side side, const os::event& e) noexcept;
+    /// Datagrams of one client to one address at a listening socket, if takes(); their octets stand beside them.
+    void from_listener(const listener_name& through, std::span<const os::incoming> got, std::span<const bytes_view> octets,
+                       instant now) noexcept;
+    /// Readiness or an error of a flow's socket.
+    void from_socket(flow_id id, const os::event& e) noexcept;
 
     void expire(instant now) noexcept;
     [[nodiscard]] instant next_deadline() const noexcept { return wheel_.next(); }
@@ -76,17 +68,14 @@ private:
     [[nodiscard]] udp_splice_flow* open(const flow_key& key, const listener_name& through, const os::incoming& in,
                                         instant now) noexcept;
     [[nodiscard]] os::result<os::unique_fd> make_socket(rule_side side, ip_family family) noexcept;
-    [[nodiscard]] os::result<void> open_far(udp_splice_flow& f) noexcept;
-    [[nodiscard]] os::result<void> open_near(udp_splice_flow& f) noexcept;
-    [[nodiscard]] os::result<void> connect(udp_splice_flow& f, rule_side side, os::unique_fd fd, const endpoint& to) noexcept;
+    [[nodiscard]] os::result<void> connect(udp_splice_flow& f) noexcept;
 
     // udp_splice.cpp
-    void list_ready(udp_splice_flow& f, rule_side side) noexcept;
-    void pump(udp_splice_flow& f, rule_side from, instant now) noexcept;
-    void take_stranger(const udp_splice_flow& f, rule_side at, const os::incoming& in, bytes_view octets, instant now) noexcept;
-    [[nodiscard]] std::size_t forward(udp_splice_flow& f, rule_side from, std::span<const os::incoming> got,
-                                      instant now) noexcept;
-    void send(udp_splice_flow& f, rule_side to, std::span<const os::outgoing> messages) noexcept;
+    [[nodiscard]] static os::outgoing message_of(const bytes_view& octets, const os::incoming& in) noexcept;
+    void list_ready(udp_splice_flow& f) noexcept;
+    void pump(udp_splice_flow& f, instant now) noexcept;
+    [[nodiscard]] std::size_t answer(udp_splice_flow& f, std::span<const os::incoming> got, instant now) noexcept;
+    void send(int fd, ip_family family, std::span<const os::outgoing> messages) noexcept;
     void send_singly(int fd, ip_family family, const os::outgoing& run) noexcept;
     [[nodiscard]] bytes_span room(std::size_t i) const noexcept;
     [[nodiscard]] instant expiry(const udp_splice_flow& f) const noexcept;

@@ -5,6 +5,7 @@
 #include "daemon/translate/tcp_splice.hpp"
 #include "daemon/translate/udp_splice.hpp"
 #include "proto/forward/bypass.hpp"
+#include "proto/udp/segment_run.hpp"
 #include "proto/wire/protocol.hpp"
 
 #include <algorithm>
@@ -45,22 +46,31 @@ std::optional<endpoint> udp_splice::server_of(const listener_name& through, cons
     return to ? std::optional{endpoint{*to, request.server_port}} : std::nullopt;
 }
 
-void udp_splice::from_listener(const listener_name& through, const os::incoming& in, bytes_view payload, instant now) noexcept
+void udp_splice::from_listener(const listener_name& through, std::span<const os::incoming> got,
+                               std::span<const bytes_view> octets, instant now) noexcept
 {
-    if (in.truncated)
-        return ctx_.counters.drop(drop_reason::truncated);
-    if (in.source.port == 0)
-        return ctx_.counters.drop(drop_reason::no_translation);
-    const auto key = key_of(through, in);
+    const auto& first = got.front();
+    if (first.source.port == 0)
+        return ctx_.counters.drop(drop_reason::no_translation, got.size());
+    const auto key = key_of(through, first);
     auto* f = flows_.find(key);
     if (f == nullptr)
-        f = open(key, through, in, now);
+        f = open(key, through, first, now);
     if (f == nullptr)
         return;
-    f->life.on_guest(now, 1);
+    std::array<os::outgoing, os::most_received> messages;
+    std::size_t count = 0, datagrams = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+        if (got[i].truncated) {
+            ctx_.counters.drop(drop_reason::truncated);
+            continue;
+        }
+        messages[count++] = message_of(octets[i], got[i]);
+        datagrams += datagrams_in(got[i].length, got[i].segment);
+    }
+    f->life.on_guest(now, datagrams);
     arm(*f);
-    const os::outgoing message{.pieces = {&payload, 1}, .ttl = {}, .tos = {}};
-    send(*f, f->far_side(), {&message, 1});
+    send(f->fd, f->family(), {messages.data(), count});
 }
 
 udp_splice_flow* udp_splice::open(const flow_key& key, const listener_name& through, const os::incoming& in, instant now) noexcept
@@ -70,12 +80,12 @@ udp_splice_flow* udp_splice::open(const flow_key& key, const listener_name& thro
         ctx_.counters.drop(drop_reason::no_translation);
         return nullptr;
     }
-    if (!ctx_.reserve_datagram_sockets(sockets_of_flow))
+    if (!ctx_.reserve_datagram_sockets(1))
         return nullptr;
     const flow_key shown{server->address, in.source.address, server->port, in.source.port, wire::protocol_udp};
     auto* f = ctx_.open_splice(shown, now, [&] { return flows_.insert(key); });
     if (f == nullptr) {
-        ctx_.release_datagram_sockets(sockets_of_flow);
+        ctx_.release_datagram_sockets(1);
         return nullptr;
     }
     f->through = through;
@@ -83,9 +93,7 @@ udp_splice_flow* udp_splice::open(const flow_key& key, const listener_name& thro
     f->server = *server;
     ctx_.counters.add(counter::udp_splices_opened);
     report(report::event_kind::flow_opened, *f, now);
-    auto done = open_far(*f);
-    if (done)
-        done = open_near(*f);
+    const auto done = connect(*f);
     if (done)
         return f;
     ctx_.counters.drop(drop_reason::socket_failed);
@@ -112,43 +120,23 @@ os::result<os::unique_fd> udp_splice::make_socket(rule_side side, ip_family fami
     return fd ? os::result<os::unique_fd>{std::move(fd)} : os::result<os::unique_fd>{os::last_error()};
 }
 
-/// With the client's source port, unless that is privileged or taken on this side.
-os::result<void> udp_splice::open_far(udp_splice_flow& f) noexcept
+/// With the client's source port, unless that is privileged or taken on the server's side.
+os::result<void> udp_splice::connect(udp_splice_flow& f) noexcept
 {
     auto fd = make_socket(f.far_side(), f.family());
     if (!fd)
         return fd.error();
     if (f.family() == ip_family::ipv6)
         (void)os::set_v6_only(fd->get());
+    (void)os::set_udp_gro(fd->get());
+    (void)os::set_receive_buffer(fd->get(), limits::udp_receive_buffer);
     (void)os::bind(fd->get(), {any(f.family()), f.between.to.port});
-    return connect(f, f.far_side(), std::move(*fd), f.server);
-}
-
-os::result<void> udp_splice::open_near(udp_splice_flow& f) noexcept
-{
-    auto fd = make_socket(f.through.side, f.family());
-    if (!fd)
-        return fd.error();
-    (void)os::share_port(fd->get());
-    if (f.family() == ip_family::ipv6)
-        (void)os::set_v6_only(fd->get());
-    if (!f.between.from.is_unspecified() && os::bind(fd->get(), {f.between.from, f.through.port}))
-        return connect(f, f.through.side, std::move(*fd), f.between.to);
-    f.through_listener = true;
-    return {};
-}
-
-os::result<void> udp_splice::connect(udp_splice_flow& f, rule_side side, os::unique_fd fd, const endpoint& to) noexcept
-{
-    (void)os::set_udp_gro(fd.get());
-    (void)os::set_receive_buffer(fd.get(), limits::udp_receive_buffer);
-    if (const auto connected = os::connect(fd.get(), to, ctx_.scope_of(to.address)); !connected)
+    if (const auto connected = os::connect(fd->get(), f.server, ctx_.scope_of(f.server.address)); !connected)
         return connected.error();
-    const auto kind = side == rule_side::host ? source::udp_splice_host : source::udp_splice_guest;
-    const os::token id{static_cast<std::uint8_t>(kind), flows_.id_of(f).value};
-    if (const auto added = ctx_.poller.add(fd.get(), id, os::trigger::edge_input); !added)
+    const auto id = token_of(source::udp_splice, flows_.id_of(f).value);
+    if (const auto added = ctx_.poller.add(fd->get(), id, os::trigger::edge_input); !added)
         return added;
-    f.end(side).fd = fd.release();
+    f.fd = fd->release();
     return {};
 }
 

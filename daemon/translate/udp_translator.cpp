@@ -13,14 +13,16 @@ namespace {
 
 constexpr octet usual_ttl = 64;
 
-bool is_name_service(std::uint16_t port) noexcept { return port == 53 || port == 853; }
-
 } // namespace
 
 udp_translator::udp_translator(context& ctx, std::size_t capacity, instant start)
-    : ctx_(ctx), flow_memory_(flow_table<udp_flow>::memory_needed(capacity)), timer_memory_(capacity * sizeof(timer_wheel::node)),
-      list_memory_(capacity * sizeof(std::uint32_t)), room_memory_(rooms * (tap_headroom + tap_queue::largest_body)),
-      flows_(flow_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
+    : ctx_(ctx), flow_memory_(flow_table<udp_flow>::memory_needed(capacity)),
+      port_memory_(flow_table<udp_port>::memory_needed(capacity)),
+      permission_memory_(flow_table<udp_permission>::memory_needed(capacity)),
+      timer_memory_(capacity * sizeof(timer_wheel::node)), list_memory_(capacity * sizeof(std::uint32_t)),
+      room_memory_(rooms * (tap_headroom + tap_queue::largest_body)), flows_(flow_memory_.bytes(), capacity, ctx.config.secret),
+      ports_(port_memory_.bytes(), capacity, ctx.config.secret),
+      permissions_(permission_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
       ready_(list_memory_.as<std::uint32_t>()), timeouts_{ctx.config.udp_timeout, ctx.config.udp_stream_timeout,
                                                           limits::dns_timeout},
       identification_(static_cast<std::uint32_t>(os::random_key().k0)), default_ttl_(usual_ttl)
@@ -33,18 +35,18 @@ udp_translator::udp_translator(context& ctx, std::size_t capacity, instant start
 
 udp_translator::~udp_translator()
 {
-    flows_.for_each([](udp_flow& f) {
-        if (f.fd >= 0)
-            os::close(f.fd);
+    ports_.for_each([](udp_port& p) {
+        if (p.fd >= 0)
+            os::close(p.fd);
     });
 }
 
-void udp_translator::list_ready(udp_flow& f) noexcept
+void udp_translator::list_ready(udp_port& p) noexcept
 {
-    if (f.ready_listed || ready_count_ == ready_.size())
+    if (p.ready_listed || ready_count_ == ready_.size())
         return;
-    f.ready_listed = true;
-    ready_[ready_count_++] = flows_.slot_of(f);
+    p.ready_listed = true;
+    ready_[ready_count_++] = ports_.slot_of(p);
 }
 
 void udp_translator::end_turn(instant now) noexcept
@@ -54,11 +56,11 @@ void udp_translator::end_turn(instant now) noexcept
     const auto ready = ready_count_;
     std::size_t done = 0;
     for (; done < ready && ctx_.tap.has_room(); ++done) {
-        auto* f = flows_.at_slot(ready_[done]);
-        if (f == nullptr || !f->ready_listed)
+        auto* p = ports_.at_slot(ready_[done]);
+        if (p == nullptr || !p->ready_listed)
             continue;
-        f->ready_listed = false;
-        pump(*f, now);
+        p->ready_listed = false;
+        pump(*p, now);
     }
     std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(done), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
               ready_.begin());
@@ -66,10 +68,7 @@ void udp_translator::end_turn(instant now) noexcept
     poll(now);
 }
 
-instant udp_translator::expiry(const udp_flow& f) const noexcept
-{
-    return f.life.expiry(timeouts_, is_name_service(f.key.remote_port));
-}
+instant udp_translator::expiry(const udp_flow& f) const noexcept { return f.life.expiry(timeouts_, f.key.remote_port); }
 
 /// A timer that is due too early finds out when it fires.
 void udp_translator::arm(const udp_flow& f) noexcept { wheel_.arm_no_later(flows_.slot_of(f), expiry(f)); }
@@ -90,9 +89,8 @@ void udp_translator::expire(instant now) noexcept
 void udp_translator::close(udp_flow& f, instant now) noexcept
 {
     wheel_.cancel(flows_.slot_of(f));
-    forget_polled(f);
-    if (f.fd >= 0)
-        os::close(f.fd);
+    renamed_ -= f.renamed;
+    leave(f);
     ctx_.counters.add(counter::udp_flows_closed);
     ctx_.close_flow(flows_, f, now);
 }

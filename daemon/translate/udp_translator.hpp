@@ -1,18 +1,22 @@
 // UDP between the guest and sockets of the host.
 //
-// Each flow has a connected socket, bound to the guest's own port where that is possible, so that both ends see what they would
-// see without a translator between them. Datagrams of equal size that follow each other travel as one in both directions: as a
-// message with UDP_SEGMENT to the socket, with UDP_GRO from it, as a USO super-frame over the tap. The sockets are
-// edge-triggered: one is read until it is empty, or put on a list when the turn's budget is spent. One whose datagrams come fast
-// is looked at now and then instead.
+// Each address and port of the guest has one socket, a udp_port, whoever it talks to (RFC 4787 section 4.1: endpoint-independent
+// mapping). It is bound to the guest's own port where that is free, and shares it with nobody, so that no other program can take
+// what is meant for the guest. It is not connected: the kernel chooses the source address anew for each datagram, and we find the
+// flow of an answer by its sender. Answers are taken from addresses that the guest has sent to (section 5), whatever their port;
+// after a datagram to a group, from anybody.
 //
-// A flow that a peer began has a socket bound to the address and port that the peer sent to. Where the host refuses that (a
-// privileged port, now that there are no privileges), the flow has none: answers leave through the listening socket, and the
-// peer's datagrams keep coming there.
+// What peers begin comes through a listening socket, and its answers leave through it. A guest that calls others from a port that
+// is forwarded to it does so through the listening socket, too, so they see the port that they may call.
 //
-// udp_translator.cpp keeps flows and their time, udp_open.cpp begins those of the guest, udp_listener.cpp those of peers;
-// udp_guest.cpp takes datagrams from the guest, udp_socket.cpp those from sockets, and udp_poll.cpp says when. RFC 768; RFC 4787
-// for what applications expect of a translator; RFC 1191 and RFC 8201 for sizes.
+// Datagrams of equal size that follow each other travel as one in both directions: as a message with UDP_SEGMENT to the socket,
+// with UDP_GRO from it, as a USO super-frame over the tap. The sockets are edge-triggered: one is read until it is empty, or put
+// on a list when the turn's budget is spent. One whose datagrams come fast is looked at now and then instead.
+//
+// udp_translator.cpp keeps flows and their time, udp_open.cpp begins those of the guest, udp_port.cpp makes sockets and keeps
+// count of who uses them, udp_arrival.cpp finds the flow of what arrives, or begins one; udp_guest.cpp takes datagrams from the
+// guest, udp_socket.cpp those from sockets, udp_errors.cpp what the network says about them, and udp_poll.cpp says when. RFC 768;
+// RFC 4787 for what applications expect of a translator; RFC 1191 and RFC 8201 for sizes.
 #pragma once
 
 #include "daemon/os/arena.hpp"
@@ -34,26 +38,43 @@ namespace tapioca {
 
 class udp_splice;
 
+/// A socket of the host on which flows meet: of one address and port of the guest, or a listening one.
+struct udp_port {
+    flow_key key; ///< see udp_translator::key_of_port
+    bool listens : 1 = false;
+    bool ready_listed : 1 = false;
+    bool polled : 1 = false;                                     ///< its datagrams do not wake us
+    listener_name through;                                       ///< if it listens
+    std::array<std::optional<os::fragmentation>, 2> fragments{}; ///< what is set, by ip_family
+    octet ttl = 0;                                               ///< what the socket gives unicast packets by itself
+    std::uint8_t lean_looks = 0;                                 ///< that found little, while it is polled
+    int fd = -1;                                                 ///< -1: it listens, and the table of listeners owns it
+    std::uint32_t flows = 0;                                     ///< that use it
+    std::uint32_t groups = 0;                                    ///< of them, those to groups, whose members may answer
+    flow_id last;                                                ///< the flow of what came last
+    arrival_rate rate;                                           ///< of what comes for the guest
+};
+static_assert(sizeof(udp_port) <= 96);
+
 struct udp_flow {
     flow_key key;
-    bool ready_listed : 1 = false;
-    bool settled : 1 = false;         ///< nothing from before the connect can be in the socket's queue any more
-    bool fragments_known : 1 = false; ///< `fragments` is the socket's setting
     bool from_peer : 1 = false;
-    bool polled : 1 = false;           ///< its datagrams do not wake us
-    bool through_listener : 1 = false; ///< there is no socket: answers go `between` through the listening one
-    listener_name through;             ///< the listening socket where a peer began the flow
-    os::fragmentation fragments = os::fragmentation::allowed;
-    octet ttl = 0;               ///< what the socket gives packets by itself
-    std::uint8_t lean_looks = 0; ///< that found little, while it is polled
-    int fd = -1;
+    bool renamed : 1 = false;               ///< the guest knows the peer's port by another number
+    std::uint32_t port = no_port;           ///< slot of its udp_port
     std::uint16_t largest_segment = 0xffff; ///< above, UDP_SEGMENT has failed
     path_mtu_notices too_big;
-    os::addressing between;
+    os::addressing between; ///< the peer, and the address of ours that it called, if it called
     pseudo_connection life;
-    arrival_rate rate; ///< of what comes for the guest
+
+    static constexpr std::uint32_t no_port = 0xffffffff;
 };
 static_assert(sizeof(udp_flow) <= 128);
+
+/// How many flows lead from a port to an address, under a key whose remote port is 0.
+struct udp_permission {
+    flow_key key;
+    std::uint32_t flows = 0;
+};
 
 class udp_translator {
 public:
@@ -70,15 +91,18 @@ public:
 
     [[nodiscard]] bool owns(const flow_key& key) noexcept { return flows_.find(key) != nullptr; }
 
+    /// The other worker that has the socket from which a new flow must leave; nothing if there is none, or it is ours.
+    [[nodiscard]] std::optional<unsigned> place_of(const flow_key& key) noexcept;
+
     /// Datagrams and USO super-frames of one flow, in order; at most os::most_messages.
     void from_guest(std::span<const guest_packet* const> run, instant now) noexcept;
     /// A datagram that came in fragments: its `l4` is whole.
     void from_reassembled(const packet& p, instant now) noexcept;
-    /// Readiness or errors of a flow's socket.
-    void from_socket(flow_id id, const os::event& e, instant now) noexcept;
-    /// Datagrams for the guest that belong to no flow yet, or to one without a socket, at a listening socket.
-    void from_listener(int fd, const listener_name& name, instant now) noexcept;
-    /// The guest has no port for a datagram that it was sent: a peer's flow ends, and with it the socket.
+    /// Readiness or errors of a port's socket.
+    void from_socket(flow_id port, const os::event& e, instant now) noexcept;
+    /// Likewise of a listening socket.
+    void from_listener(const listener_name& name, const os::event& e, instant now) noexcept;
+    /// The guest has no port for a datagram that it was sent: a peer's flow ends.
     void on_refused_by_guest(const flow_key& key, instant now) noexcept;
 
     void expire(instant now) noexcept;
@@ -90,6 +114,7 @@ public:
     void end_turn(instant now) noexcept;
     [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0 && ctx_.tap.has_room(); }
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
+    [[nodiscard]] std::uint32_t port_count() const noexcept { return ports_.size(); }
 
 private:
     /// A message on its way to a socket: datagrams of equal treatment, of which more than one goes with UDP_SEGMENT.
@@ -112,6 +137,7 @@ private:
     };
     /// Datagrams on their way to the guest that may become one super-frame: their octets are contiguous.
     struct guest_run {
+        flow_key key; ///< as the guest shall see it
         segment_run run;
         octet* payload = nullptr;
     };
@@ -120,20 +146,37 @@ private:
     [[nodiscard]] udp_flow* open(const flow_key& key, const packet& p, instant now) noexcept;
     [[nodiscard]] udp_flow* insert(const flow_key& key, instant now, flow_origin origin,
                                    const endpoint& accepted_at = {}) noexcept;
-    [[nodiscard]] os::result<void> connect(udp_flow& f, const endpoint& local, const endpoint& to, octet ttl) noexcept;
-    [[nodiscard]] os::result<void> bind(const udp_flow& f, const endpoint& local) noexcept;
+    [[nodiscard]] udp_port* port_for(const flow_key& key, const endpoint& to, octet ttl, int& error) noexcept;
+    [[nodiscard]] udp_port* listening_port_for(const flow_key& key, const endpoint& to) noexcept;
+    [[nodiscard]] std::optional<listener_name> forwarded_to(const flow_key& key, const endpoint& to) const noexcept;
+    [[nodiscard]] bool is_ambiguous(const udp_port& p, const flow_key& key, const endpoint& to) noexcept;
+    void tell_of_failure(const flow_key& key, const packet& p, int error) noexcept;
     [[nodiscard]] endpoint peer_of(const flow_key& key) const noexcept;
     [[nodiscard]] unsigned scope_of(const ip_address& a) const noexcept;
-    [[nodiscard]] os::result<void> bind_to_interface(const udp_flow& f, const ip_address& to) noexcept;
-    void fail(udp_flow& f, int error, instant now) noexcept;
 
-    // udp_listener.cpp
+    // udp_port.cpp
+    [[nodiscard]] flow_key key_of_port(const flow_key& key, const ip_address& to, unsigned number = 0) const noexcept;
+    [[nodiscard]] udp_port* make_port(const flow_key& key, const ip_address& to, octet ttl, int& error) noexcept;
+    [[nodiscard]] os::result<void> make_socket(udp_port& p, const ip_address& to, octet ttl) noexcept;
+    [[nodiscard]] bool replace_socket(udp_port& p, const ip_address& to) noexcept;
+    [[nodiscard]] udp_port* listening_port(const listener_name& name) noexcept;
+    [[nodiscard]] flow_key permission_of(const udp_port& p, const ip_address& to) const noexcept;
+    [[nodiscard]] bool is_group(const ip_address& a) const noexcept;
+    void join(udp_flow& f, udp_port& p, const os::addressing& between) noexcept;
+    void leave(udp_flow& f) noexcept;
+    void release_if_idle(udp_port& p) noexcept;
+    [[nodiscard]] int descriptor_of(const udp_port& p) const noexcept;
+    [[nodiscard]] os::token token_of(const udp_port& p) const noexcept;
+    [[nodiscard]] udp_port& port_of(const udp_flow& f) noexcept { return *ports_.at_slot(f.port); }
+
+    // udp_arrival.cpp
+    [[nodiscard]] udp_flow* flow_of(udp_port& p, const os::incoming& in, instant now) noexcept;
+    [[nodiscard]] bool is_between(const udp_flow& f, const udp_port& p, const os::incoming& in) const noexcept;
+    [[nodiscard]] udp_flow* find_answered(const udp_port& p, const endpoint& peer) noexcept;
+    [[nodiscard]] udp_flow* open_answer(udp_port& p, const os::incoming& in, instant now) noexcept;
+    [[nodiscard]] udp_flow* find_or_open_inbound(udp_port& p, const os::incoming& in, instant now) noexcept;
     [[nodiscard]] std::optional<inbound> as_seen_by_guest(const listener_name& through, const endpoint& peer,
                                                           const ip_address& to) const noexcept;
-    [[nodiscard]] udp_flow* open_from_peer(const flow_key& key, const listener_name& through, const os::incoming& in,
-                                           instant now) noexcept;
-    void take_from_peer(const listener_name& through, const os::incoming& in, octet* payload, instant now) noexcept;
-    void relay_listener_errors(int fd, const listener_name& through) noexcept;
 
     // udp_guest.cpp
     void gather(const udp_flow& f, const guest_packet& frame, batch& b) noexcept;
@@ -141,31 +184,30 @@ private:
     void on_refused(udp_flow& f, std::span<const bytes_view> pieces, const message& m, int error, instant now) noexcept;
     void send_singly(udp_flow& f, std::span<const bytes_view> pieces, const message& m, instant now) noexcept;
     void on_too_big(udp_flow& f, bytes_view payload, const message& m, instant now) noexcept;
-    void allow_fragments(udp_flow& f, os::fragmentation fragments) noexcept;
-    [[nodiscard]] int socket_of(const udp_flow& f) const noexcept;
-    [[nodiscard]] os::outgoing outgoing_of(const udp_flow& f, std::span<const bytes_view> pieces,
-                                           const message& m) const noexcept;
+    void allow_fragments(udp_port& p, ip_family family, os::fragmentation fragments) noexcept;
+    [[nodiscard]] os::outgoing outgoing_of(const udp_flow& f, std::span<const bytes_view> pieces, const message& m) noexcept;
 
     // udp_socket.cpp
-    void pump(udp_flow& f, instant now) noexcept;
-    [[nodiscard]] os::result<std::size_t> receive(const udp_flow& f, std::size_t buffers) noexcept;
-    std::size_t take(udp_flow& f, std::size_t at, const os::incoming& in, guest_run& run, instant now) noexcept;
-    void flush(const udp_flow& f, guest_run& run) noexcept;
+    void pump(udp_port& p, instant now) noexcept;
+    [[nodiscard]] os::result<std::size_t> receive(const udp_port& p, std::size_t buffers) noexcept;
+    std::size_t take_all(udp_port& p, std::size_t count, guest_run& run, instant now) noexcept;
+    std::size_t take(udp_port& p, std::size_t at, guest_run& run, instant now) noexcept;
+    void flush(guest_run& run) noexcept;
     void send_to_guest(const flow_key& key, octet* payload, std::size_t length) noexcept;
     [[nodiscard]] bytes_span room(std::size_t i) const noexcept;
 
+    // udp_errors.cpp
+    std::optional<std::uint32_t> relay_errors(udp_port& p) noexcept;
+    [[nodiscard]] udp_flow* flow_to(udp_port& p, const endpoint& peer) noexcept;
+
     // udp_poll.cpp
-    void pace(udp_flow& f, std::size_t datagrams, instant now) noexcept;
-    void begin_polling(udp_flow& f, instant now) noexcept;
-    void forget_polled(udp_flow& f) noexcept;
+    void pace(udp_port& p, std::size_t datagrams, instant now) noexcept;
+    void begin_polling(udp_port& p, instant now) noexcept;
+    void forget_polled(udp_port& p) noexcept;
     void poll(instant now) noexcept;
 
     // udp_translator.cpp
-    [[nodiscard]] os::token token_of(const udp_flow& f) const noexcept
-    {
-        return tapioca::token_of(source::udp_flow, flows_.id_of(f).value);
-    }
-    void list_ready(udp_flow& f) noexcept;
+    void list_ready(udp_port& p) noexcept;
     void arm(const udp_flow& f) noexcept;
     [[nodiscard]] instant expiry(const udp_flow& f) const noexcept;
     void close(udp_flow& f, instant now) noexcept;
@@ -175,12 +217,15 @@ private:
 
     context& ctx_;
     udp_splice* splice_ = nullptr; ///< null: nothing is spliced
-    os::arena flow_memory_, timer_memory_, list_memory_, room_memory_;
+    os::arena flow_memory_, port_memory_, permission_memory_, timer_memory_, list_memory_, room_memory_;
     flow_table<udp_flow> flows_;
+    flow_table<udp_port> ports_;
+    flow_table<udp_permission> permissions_;
     timer_wheel wheel_;
-    std::span<std::uint32_t> ready_; ///< slots; each flow stands in it at most once
+    std::span<std::uint32_t> ready_; ///< slots of ports; each stands in it at most once
     std::size_t ready_count_ = 0;
-    fixed_vector<std::uint32_t, limits::udp_polled_flows> polled_; ///< slots
+    std::uint32_t renamed_ = 0;                                    ///< flows
+    fixed_vector<std::uint32_t, limits::udp_polled_flows> polled_; ///< slots of ports
     instant poll_at_{};                                            ///< when they are looked at
     std::array<std::uint8_t, rooms> room_order_;                   ///< the last is not read into
     std::array<os::incoming, os::most_received> got_;

@@ -2,6 +2,8 @@
 
 #include "proto/wire/protocol.hpp"
 
+#include <algorithm>
+
 namespace tapioca {
 namespace {
 
@@ -28,6 +30,18 @@ endpoint outbound_destination(const translation& t, octet protocol, const endpoi
     if (is_set(map_guest) && is_set(guest) && remote.address == map_guest)
         return {guest, remote.port};
     return remote;
+}
+
+fixed_vector<ip_address, 4> called_addresses(const translation& t, octet protocol, const endpoint& peer) noexcept
+{
+    const bool v4 = peer.address.is_v4();
+    fixed_vector<ip_address, 4> called;
+    for (const auto& a : {v4 ? t.map_host_loopback4 : t.map_host_loopback6, v4 ? t.map_guest_addr4 : t.map_guest_addr6,
+                          v4 ? t.dns_forward4 : t.dns_forward6, peer.address})
+        if (is_set(a) && outbound_destination(t, protocol, {a, peer.port}) == peer &&
+            std::find(called.begin(), called.end(), a) == called.end())
+            called.push_back(a);
+    return called;
 }
 
 bool stays_on_host(const translation& t, const ip_address& destination) noexcept

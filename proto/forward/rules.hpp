@@ -15,6 +15,7 @@
 // address of the guest's own, which is on the link.
 #pragma once
 
+#include "proto/base/fixed_vector.hpp"
 #include "proto/forward/forward_rule.hpp"
 #include "proto/forward/translation.hpp"
 
@@ -25,6 +26,10 @@ namespace tapioca {
 /// Where a packet of the guest to `remote` really goes. First match: queries to the forwarded resolver (TCP and UDP, ports 53 and
 /// 853), the host's loopback, the host's own use of the guest's address, unchanged.
 [[nodiscard]] endpoint outbound_destination(const translation& t, octet protocol, const endpoint& remote) noexcept;
+
+/// The addresses at which the guest may have called `peer`: outbound_destination leads from each of them to it. First those that
+/// stand for something else.
+[[nodiscard]] fixed_vector<ip_address, 4> called_addresses(const translation& t, octet protocol, const endpoint& peer) noexcept;
 
 /// Whether a packet to that destination stays on the host: its own interfaces do not lead there.
 [[nodiscard]] bool stays_on_host(const translation& t, const ip_address& destination) noexcept;

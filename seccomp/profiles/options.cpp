@@ -19,12 +19,13 @@ struct socket_option {
 
 constexpr socket_option set_options[] = {
     {SOL_SOCKET, SO_BINDTODEVICE, "the outbound interface"},
+    {SOL_SOCKET, SO_BROADCAST, "the guest's datagrams to all of a network"},
     {SOL_SOCKET, SO_KEEPALIVE, "peers that vanish"},
     {SOL_SOCKET, SO_LINGER, "the end is a reset"},
     {SOL_SOCKET, SO_OOBINLINE, "urgent data stays in the stream"},
     {SOL_SOCKET, SO_PEEK_OFF, "what was peeked is not peeked again"},
     {SOL_SOCKET, SO_RCVBUF, "room for datagrams and frames"},
-    {SOL_SOCKET, SO_REUSEADDR, "a flow shares the port of its listener; echo identifiers are not shared"},
+    {SOL_SOCKET, SO_REUSEADDR, "a listening TCP socket waits for no TIME-WAIT; echo identifiers are not shared"},
     {SOL_SOCKET, SO_SNDBUF, "room for frames"},
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, "a connection and its first octets come together"},
     {IPPROTO_TCP, TCP_NODELAY, "the guest decides when to send"},

@@ -316,8 +316,10 @@ private:
         if ((e.more & 4) != 0)
             return arrive_at_listener(e, std::move(d));
         for (auto& s : world_.kernel.sockets())
-            if (s.datagrams && !s.closed && s.remote.address == key.remote && (e.more & 8) == (s.fd % 2 == 0 ? 8 : 0)) {
-                d.source = s.remote;
+            if (s.datagrams && !s.closed && (s.remote == endpoint{} || s.remote.address == key.remote) &&
+                (e.more & 8) == (s.fd % 2 == 0 ? 8 : 0)) {
+                if (s.remote != endpoint{})
+                    d.source = s.remote;
                 if ((e.more & 0x10) != 0)
                     return network_complains(e, s);
                 return world_.kernel.datagram_arrives(s, std::move(d));
@@ -330,7 +332,6 @@ private:
             return network_complains(e, *world_.udp_listener);
         d.destination =
             d.source.address.is_v4() ? ip_address::v4(192, 0, 2, 1) : ip_address::v6({0x2001, 0xdb8, 0, 0, 0, 0, 0, 7});
-        d.segment = 0; // a listening socket gets each by itself
         world_.kernel.datagram_arrives(*world_.udp_listener, std::move(d));
     }
 

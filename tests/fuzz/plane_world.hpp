@@ -42,7 +42,7 @@ public:
         in = std::make_unique<ingress>(ctx, *tcp, *udp, *echo);
         udp_listener = kernel.make_datagram_socket();
         const auto place = listeners.put({os::unique_fd{udp_listener->fd}, udp_name});
-        FUZZ_CHECK(poller.add(udp_listener->fd, token_of(source::udp_listener, place), os::trigger::level));
+        FUZZ_CHECK(poller.add(udp_listener->fd, token_of(source::udp_listener, place), os::trigger::edge_input));
     }
 
     /// One turn of a worker. True if there may be more to do.
@@ -156,12 +156,12 @@ private:
         switch (static_cast<source>(e.what.kind)) {
         case source::tcp_flow:
             return tcp->from_socket({e.what.id}, e, now);
-        case source::udp_flow:
+        case source::udp_port:
             return udp->from_socket({e.what.id}, e, now);
         case source::echo_flow:
             return echo->from_socket({e.what.id}, e, now);
         case source::udp_listener:
-            return udp->from_listener(udp_listener->fd, udp_name, now);
+            return udp->from_listener(udp_name, e, now);
         default:
             FUZZ_CHECK(false);
         }

@@ -258,13 +258,13 @@ result<void> set_tos(int fd, ip_family, octet) noexcept
     return with(fd, [](memory_socket&) {});
 }
 result<octet> default_ttl() noexcept { return octet{64}; }
-result<void> share_port(int fd) noexcept
+result<void> allow_broadcast(int fd) noexcept
 {
     return with(fd, [](memory_socket&) {});
 }
-result<void> set_v6_only(int fd) noexcept { return share_port(fd); }
-result<void> set_udp_gro(int fd) noexcept { return share_port(fd); }
-result<void> set_fragmentation(int fd, ip_family, fragmentation) noexcept { return share_port(fd); }
+result<void> set_v6_only(int fd) noexcept { return allow_broadcast(fd); }
+result<void> set_udp_gro(int fd) noexcept { return allow_broadcast(fd); }
+result<void> set_fragmentation(int fd, ip_family, fragmentation) noexcept { return allow_broadcast(fd); }
 result<std::uint32_t> path_mtu(int, ip_family) noexcept { return 65535U; }
 /// As on Linux, the socket's error goes with the last entry.
 result<queued_error> take_queued_error(int fd, bytes_span payload) noexcept

@@ -18,7 +18,7 @@ TEST_CASE("a row comes only if something has happened since the last one, and a 
     report::event_counts counts{};
     CHECK(table.next(counts).empty());
     for (int row = 0; row < 45; ++row) {
-        counts[static_cast<std::size_t>(source::udp_flow)] += 7;
+        counts[static_cast<std::size_t>(source::udp_port)] += 7;
         CHECK(lines_of(table.next(counts)) == (row % 20 == 0 ? 2 : 1));
         CHECK(table.next(counts).empty());
     }

@@ -191,22 +191,18 @@ private:
         REQUIRE(fd.has_value());
         const int number = fd->get();
         const auto at = listeners.put({std::move(*fd), {side, 0, rule.first, wire::protocol_udp}});
-        REQUIRE(poller.add(number, token_of(source::udp_listener, at), os::trigger::level).has_value());
+        REQUIRE(poller.add(number, token_of(source::udp_listener, at), os::trigger::edge_input).has_value());
     }
 
     void dispatch(const os::event& e)
     {
         switch (static_cast<source>(e.what.kind)) {
-        case source::udp_listener: {
-            const auto* l = listeners.find(e.what.id);
-            return udp.from_listener(l->fd(), l->name, now);
-        }
-        case source::udp_flow:
+        case source::udp_listener:
+            return udp.from_listener(listeners.find(e.what.id)->name, e, now);
+        case source::udp_port:
             return udp.from_socket({e.what.id}, e, now);
-        case source::udp_splice_host:
-            return splice.from_socket({e.what.id}, rule_side::host, e);
-        case source::udp_splice_guest:
-            return splice.from_socket({e.what.id}, rule_side::guest, e);
+        case source::udp_splice:
+            return splice.from_socket({e.what.id}, e);
         default:
             FAIL("an event of nobody");
         }

@@ -102,19 +102,19 @@ TEST_CASE("descriptors are shared out so that no kind can take all, whatever the
     const limits::descriptor_shares shares{1024, 24, 2};
     const auto usual = shares.narrowed({});
     CHECK(usual.of[tcp] == 750);
-    CHECK(usual.of[udp] == 500);
+    CHECK(usual.of[udp] == limits::most_udp_flows); // they share sockets
     CHECK(usual.of_peers[tcp] == 750 - 187);
     CHECK(usual.all == flow_budget::unlimited);
     CHECK(usual.new_in_a_second == flow_budget::unlimited);
     flow_limits asked;
     asked.tcp = 10;
-    asked.udp = 100'000;
+    asked.udp = 600;
     asked.flows = 20;
     asked.new_flows = 30;
     const auto narrow = shares.narrowed(asked);
     CHECK(narrow.of[tcp] == 10);
     CHECK(narrow.of_peers[tcp] == 8);
-    CHECK(narrow.of[udp] == 500);
+    CHECK(narrow.of[udp] == 600);
     CHECK(narrow.all == 20);
     CHECK(narrow.new_in_a_second == 30);
     asked.tcp = 1;

@@ -2,6 +2,8 @@
 #include "proto/wire/protocol.hpp"
 #include "tests/support/catch.hpp"
 
+#include <vector>
+
 using namespace tapioca;
 
 namespace {
@@ -310,4 +312,22 @@ TEST_CASE("a node that reports an error is itself, or we are")
     CHECK(reporting_node(t, other_loopback4, a4(10)) == a4(1));
     CHECK(reporting_node(t, far6, a4(10)) == std::nullopt);
     CHECK(reporting_node(translation{}, loopback4, a4(10)) == std::nullopt);
+}
+
+TEST_CASE("the addresses at which the guest may have called a peer lead to it, and there is no other")
+{
+    const auto t = everything();
+    const auto called = [&](const endpoint& peer) {
+        const auto found = called_addresses(t, wire::protocol_udp, peer);
+        for (const auto& a : found)
+            CHECK(outbound_destination(t, wire::protocol_udp, {a, peer.port}) == peer);
+        return std::vector<ip_address>{found.begin(), found.end()};
+    };
+    CHECK(called({a4(77), 5}) == std::vector{a4(77)});
+    CHECK(called({a4(1), 5}).empty()); // what goes there goes to the loopback
+    CHECK(called({loopback4, 5}) == std::vector{a4(1), loopback4});
+    CHECK(called({a4(10), 5}) == std::vector{a4(2), a4(10)});
+    CHECK(called({loopback6, 53}) == std::vector{a6(1), a6(3), loopback6});
+    CHECK(called({loopback6, 54}) == std::vector{a6(1), loopback6});
+    CHECK(called({t.dns_host4, 853}) == std::vector{a4(3), t.dns_host4});
 }

@@ -3,7 +3,6 @@
 #include "proto/wire/udp.hpp"
 
 #include <cstring>
-#include <sys/socket.h>
 
 using namespace tapioca;
 using namespace tapioca::test;
@@ -46,40 +45,64 @@ struct tap_world : datagram_world {
         settle();
     }
 
-    /// Somebody has the address and port, but talks to another: datagrams of others come to the listening socket.
-    [[nodiscard]] os::unique_fd occupy() const
-    {
-        auto fd = std::move(os::udp_socket(ip_family::ipv4).value());
-        REQUIRE(os::share_port(fd.get()).has_value());
-        REQUIRE(os::bind(fd.get(), asked).has_value());
-        REQUIRE(os::connect(fd.get(), {loopback4, 9}).has_value());
-        const int off = 0;
-        REQUIRE(::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &off, sizeof off) == 0);
-        return fd;
-    }
-
     static constexpr std::uint16_t port = 7777;
     endpoint asked;
 };
 
 } // namespace
 
-TEST_CASE("a peer's flow answers from the address and port that were asked, with a socket or without")
+TEST_CASE("a peer's flow answers from the address and port that were asked, and takes no socket")
 {
-    for (const bool occupied : {false, true}) {
-        const talker client{{loopback4, 0}};
-        tap_world w{datagram_world::rule(listen_stack::dual, tap_world::port)};
-        const auto occupant = occupied ? w.occupy() : os::unique_fd{};
-        for (int i = 0; i < 3; ++i) {
-            client.say(w.asked, "question");
-            w.settle();
-            w.guest_says(client, "answer");
-            CHECK(client.hear() == heard{"answer", w.asked});
-        }
-        CHECK(w.udp.flow_count() == 1);
-        CHECK(w.count(counter::udp_to_guest) == 3);
-        CHECK(w.count(counter::udp_from_guest) == 3);
+    const talker client{{loopback4, 0}};
+    tap_world w{datagram_world::rule(listen_stack::dual, tap_world::port)};
+    for (int i = 0; i < 3; ++i) {
+        client.say(w.asked, "question");
+        w.settle();
+        w.guest_says(client, "answer");
+        CHECK(client.hear() == heard{"answer", w.asked});
     }
+    CHECK(w.udp.flow_count() == 1);
+    CHECK(w.ctx.datagram_sockets == 0);
+    CHECK(w.count(counter::udp_to_guest) == 3);
+    CHECK(w.count(counter::udp_from_guest) == 3);
+    w.pass(std::chrono::hours{1});
+    CHECK(w.udp.flow_count() == 0);
+    CHECK(w.udp.port_count() == 0);
+}
+
+TEST_CASE("peers that are alike to the guest have other ports there, and each hears its own answers")
+{
+    const talker one{{loopback4, 0}};
+    tap_world w{datagram_world::rule(listen_stack::dual, tap_world::port)};
+    w.config.xlat.our_tap4 = gateway4;
+    const talker other{{ip_address::v4(127, 0, 0, 9), one.here().port}};
+    for (int i = 0; i < 2; ++i) {
+        one.say(w.asked, "question");
+        other.say(w.asked, "question");
+        w.settle();
+    }
+    CHECK(w.udp.flow_count() == 2);
+    w.guest_says(one, "answer");
+    CHECK(one.hear() == heard{"answer", w.asked});
+    CHECK_FALSE(other.hear());
+    one.say({ip_address::v4(127, 0, 0, 3), w.asked.port}, "question"); // the answer must come from there
+    w.settle();
+    CHECK(w.udp.flow_count() == 3);
+}
+
+TEST_CASE("a guest that calls others from its server's port does so through the listening socket")
+{
+    const talker called{{loopback4, 0}};
+    tap_world w{datagram_world::rule(listen_stack::dual, tap_world::port)};
+    w.guest_says(called, "hello");
+    const auto got = called.hear();
+    REQUIRE(got);
+    CHECK(got->from == w.asked);
+    CHECK(w.ctx.datagram_sockets == 0);
+    called.say(w.asked, "answer");
+    w.settle();
+    CHECK(w.udp.flow_count() == 1);
+    CHECK(w.count(counter::udp_to_guest) == 1);
 }
 
 TEST_CASE("the report of a flow says where the peer was accepted")
@@ -93,11 +116,10 @@ TEST_CASE("the report of a flow says where the peer was accepted")
     CHECK(at == std::vector<endpoint>{w.asked});
 }
 
-TEST_CASE("when its listening socket is gone, a flow without a socket loses datagrams, and nothing else")
+TEST_CASE("when its listening socket is gone, a flow loses datagrams, and nothing else")
 {
     const talker client{{loopback4, 0}};
     tap_world w{datagram_world::rule(listen_stack::dual, tap_world::port)};
-    const auto occupant = w.occupy();
     client.say(w.asked, "question");
     w.settle();
     w.listeners.remove({rule_side::host, 0, w.asked.port, wire::protocol_udp});
@@ -110,7 +132,6 @@ TEST_CASE("when its listening socket is gone, a flow without a socket loses data
 TEST_CASE("errors about answers through a listening socket reach the guest, and the socket goes on")
 {
     tap_world w{datagram_world::rule(listen_stack::dual, tap_world::port)};
-    const auto occupant = w.occupy();
     talker hasty{{loopback4, 0}};
     hasty.say(w.asked, "question");
     w.settle();
