@@ -281,6 +281,7 @@ int serve(const options& opts, netns::target& target, int tap, waiting who, work
 
 [[noreturn]] void run(std::span<const char* const> argv)
 {
+    os::ignore_broken_pipes();
     os::use_one_heap();
     const options opts = parse_command_line(argv, discover_port_facts());
     os::unique_fd client = inherited_client(opts);
@@ -314,7 +315,7 @@ int serve(const options& opts, netns::target& target, int tap, waiting who, work
     box.drop();
     report({}, box.take_warnings());
     workers.start([] { landlock::confine(landlock::bind_to::port_of_the_kernels_choice, landlock::connect_to::anybody); });
-    os::unblock_signals_ignore_pipe();
+    os::unblock_signals();
     os::forget_start_up_code();
     box.seal(what_is_left(opts, target, resident != nullptr));
     // Threads cannot end any more, nor memory be given back.

@@ -70,7 +70,11 @@ void mount_proc()
     for (std::string& word : words)
         arguments.push_back(word.data());
     arguments.push_back(nullptr);
+    std::signal(SIGPIPE, SIG_DFL);
     ::execvp(file.c_str(), arguments.data());
+    const int refused = errno;
+    os::ignore_broken_pipes();
+    errno = refused;
     warn("Failed to start command or shell");
     ::_exit(EXIT_FAILURE);
 }
@@ -91,7 +95,6 @@ void mount_proc()
     if (n != 1)
         ::_exit(EXIT_FAILURE);
     ::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0); // exec would keep it, and the command may outlive us
-    std::signal(SIGPIPE, SIG_DFL);
     os::give_back_descriptor_limit();
     execute(opts);
 }
