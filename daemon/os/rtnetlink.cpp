@@ -240,6 +240,18 @@ std::optional<route_entry> parse_route(const nlmsghdr& message)
     return route;
 }
 
+std::optional<ip_address> parse_local_route(const nlmsghdr& message)
+{
+    std::optional<ip_address> address;
+    const auto* const header = for_attributes<rtmsg>(message, [&](unsigned type, const nlattr* a) {
+        if (type == RTA_DST)
+            address = address_of(a);
+    });
+    if (header == nullptr || message.nlmsg_type != RTM_NEWROUTE || header->rtm_type != RTN_LOCAL)
+        return std::nullopt;
+    return address;
+}
+
 result<std::vector<link_entry>> read_links(netlink_socket& socket)
 {
     return read_all<link_entry, ifinfomsg>(socket, RTM_GETLINK, AF_UNSPEC, parse_link);

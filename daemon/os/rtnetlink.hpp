@@ -54,6 +54,9 @@ struct route_entry {
 /// Nothing for what is not a unicast route of the main table with an output interface.
 [[nodiscard]] std::optional<route_entry> parse_route(const nlmsghdr& message);
 
+/// The address whose packets a route of the table `local` delivers; nothing for other routes.
+[[nodiscard]] std::optional<ip_address> parse_local_route(const nlmsghdr& message);
+
 [[nodiscard]] result<std::vector<link_entry>> read_links(netlink_socket& socket);
 [[nodiscard]] result<std::vector<address_entry>> read_addresses(netlink_socket& socket, ip_family family);
 

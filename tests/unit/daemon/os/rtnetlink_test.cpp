@@ -78,6 +78,26 @@ TEST_CASE("routes of other tables and kinds are not for us")
     CHECK_FALSE(os::parse_route(blackhole.raw()).has_value());
 }
 
+TEST_CASE("a route of the table local names the address whose packets it delivers")
+{
+    os::netlink_message message{RTM_NEWROUTE, 0};
+    message.header<rtmsg>().rtm_type = RTN_LOCAL;
+    CHECK_FALSE(os::parse_local_route(message.raw()).has_value());
+    message.attribute(RTA_DST, router);
+    CHECK(os::parse_local_route(message.raw()) == router);
+    CHECK_FALSE(os::parse_local_route(route_message().raw()).has_value());
+    message.raw().nlmsg_type = RTM_DELROUTE;
+    CHECK_FALSE(os::parse_local_route(message.raw()).has_value());
+}
+
+TEST_CASE("who listens for what does not happen is back when the time is over")
+{
+    auto socket = os::netlink_socket::open();
+    REQUIRE(socket.has_value());
+    REQUIRE(socket->join(RTNLGRP_IPV6_ROUTE).has_value());
+    CHECK_FALSE(socket->listen(std::chrono::milliseconds{20}, [](const nlmsghdr&) { return false; }));
+}
+
 TEST_CASE("an address message: the flags attribute outdoes the header, the other end is kept apart")
 {
     os::netlink_message message{RTM_NEWADDR, 0};
