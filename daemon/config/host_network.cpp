@@ -14,8 +14,8 @@ namespace {
 
 int index_of(const std::vector<os::link_entry>& links, const std::string& name)
 {
-    const auto found = std::find_if(links.begin(), links.end(), [&](const os::link_entry& l) { return l.name == name; });
-    if (found == links.end())
+    const auto* const found = os::find_link(links, name);
+    if (found == nullptr)
         throw std::runtime_error("Invalid interface name " + name + ": No such device");
     return found->index;
 }
@@ -49,9 +49,10 @@ host_family discover_family(const options& opts, ip_family family, os::netlink_s
     const template_request request{.family = family,
                                    .interface_index = opts.interface ? index_of(links, *opts.interface) : outbound_index,
                                    .address_given = (v4 ? opts.address4 : opts.address6).has_value()};
-    const auto tables = read_tables(socket, family, loopback_of(links), host.warnings);
+    const int loopback = loopback_of(links);
+    const auto tables = read_tables(socket, family, loopback, host.warnings);
     auto chosen = choose_template(request, links, tables, host.notes);
-    if (chosen.local_mode && outbound && !opts.interface)
+    if (chosen.local_mode && outbound && !opts.interface && outbound_index != loopback)
         throw std::runtime_error("External interface not usable");
     return chosen;
 }

@@ -22,10 +22,12 @@ void by_family(std::optional<ip_address>& v4, std::optional<ip_address>& v6, con
     (address.is_v4() ? v4 : v6) = address;
 }
 
-std::string interface_name(std::string_view text)
+constexpr std::size_t longest_name = 15, longest_alternative_name = 127; // IFNAMSIZ and ALTIFNAMSIZ, without the terminator
+
+std::string interface_name(std::string_view text, std::size_t longest)
 {
-    // The kernel's own rule (dev_valid_name): 1 to 15 octets, not "." or "..", no slash, colon or blank.
-    if (text.empty() || text.size() > 15 || text == "." || text == ".." ||
+    // The kernel's own rule (dev_valid_name): at least one octet, not "." or "..", no slash, colon or blank.
+    if (text.empty() || text.size() > longest || text == "." || text == ".." ||
         text.find_first_of("/: \t\n\v\f\r") != std::string_view::npos)
         refuse("Invalid interface name: ", text);
     return std::string{text};
@@ -148,9 +150,9 @@ void outbound(draft& d, std::string_view text)
     by_family(d.opts.outbound4, d.opts.outbound6, *value);
 }
 
-void outbound_if4(draft& d, std::string_view text) { d.opts.outbound_if4 = interface_name(text); }
+void outbound_if4(draft& d, std::string_view text) { d.opts.outbound_if4 = interface_name(text, longest_alternative_name); }
 
-void outbound_if6(draft& d, std::string_view text) { d.opts.outbound_if6 = interface_name(text); }
+void outbound_if6(draft& d, std::string_view text) { d.opts.outbound_if6 = interface_name(text, longest_alternative_name); }
 
 void ipv4_only(draft& d, std::string_view)
 {
@@ -197,7 +199,7 @@ void map_guest_addr(draft& d, std::string_view text)
     by_family(d.opts.map_guest_addr4, d.opts.map_guest_addr6, *value);
 }
 
-void ns_ifname(draft& d, std::string_view text) { d.opts.ns_ifname = interface_name(text); }
+void ns_ifname(draft& d, std::string_view text) { d.opts.ns_ifname = interface_name(text, longest_name); }
 
 void ns_mac_addr(draft& d, std::string_view text)
 {

@@ -124,6 +124,14 @@ void check_support(const draft& d)
         refuse(d.refused.front(), " is not supported in this build");
 }
 
+/// Interfaces may be named by an alternative name; sockets are bound to their own, and the namespace's gets that.
+void settle_interfaces(options& o, const port_facts& facts)
+{
+    for (auto* name : {&o.interface, &o.outbound_if4, &o.outbound_if6})
+        if (*name && facts.interface_of)
+            *name = facts.interface_of(**name).value_or(**name);
+}
+
 } // namespace
 
 void settle(draft& d, std::span<const char* const> operands, const port_facts& facts)
@@ -131,6 +139,7 @@ void settle(draft& d, std::span<const char* const> operands, const port_facts& f
     if (d.opts.mode == mode::passt && !operands.empty())
         refuse("Extra non-option argument: ", operands[0]);
     check_conflicts(d);
+    settle_interfaces(d.opts, facts);
     settle_ports(d, facts);
     check_support(d);
     settle_splice_only(d.opts);

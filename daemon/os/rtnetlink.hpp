@@ -14,6 +14,7 @@ namespace tapioca::os {
 struct link_entry {
     int index = 0;
     std::string name;
+    std::vector<std::string> alternative_names; ///< up to 127 octets each, since Linux 5.5
     mac_address mac;
     std::uint32_t mtu = 0;
     bool up = false;
@@ -48,6 +49,9 @@ struct route_entry {
     bool by_kernel = false;        ///< made by the kernel, for an address
     std::vector<nexthop> nexthops; ///< one or more
 };
+
+/// The interface of that name, or alternative name; null if there is none.
+[[nodiscard]] const link_entry* find_link(const std::vector<link_entry>& links, std::string_view name);
 
 [[nodiscard]] std::optional<link_entry> parse_link(const nlmsghdr& message);
 [[nodiscard]] std::optional<address_entry> parse_address(const nlmsghdr& message);

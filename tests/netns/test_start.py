@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Starts in surroundings that are not as they should be: nobody reads what is said."""
+"""Starts in surroundings that are not the usual ones: nobody reads what is said, interfaces have other names."""
 import contextlib
 import os
 import pathlib
@@ -12,8 +12,8 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
 import qrap_world
-from guests import NO_PORTS, OnSimulatedHost
-from hosts import USER, wait_until
+from guests import NO_PORTS, OnServingHost, OnSimulatedHost
+from hosts import HOST4, HOST6, PYTHON, REMOTE4, REMOTE6, USER, wait_until
 from passt import Passt
 
 SIGNALS = "grep -E '^Sig(Blk|Ign):' /proc/self/status"
@@ -76,6 +76,66 @@ class NobodyReads(OnSimulatedHost, unittest.TestCase):
             done = subprocess.run([world.tmp / "qrap", "-nic", "none"], stdout=subprocess.PIPE, stderr=pipe, timeout=60,
                                   env={"PATH": "/nonexistent", "PASST_SOCKET": "/nonexistent"})
             self.assertEqual(done.returncode, 1)
+
+
+class Interfaces(OnServingHost, unittest.TestCase):
+    """Interfaces by other names than their own, and the loopback in the place of one."""
+    SHORT, LONG = "enp0s31f6", "enx-a-name-that-no-interface-has-as-its-own"
+    GIVEN = "-a", "10.0.2.15", "-n", "24", "-g", "10.0.2.2", "-a", "fd00::15", "-g", "fe80::1", "--no-map-gw"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for name in (cls.SHORT, cls.LONG):
+            cls.host.ip("link", "property", "add", "dev", "eth0", "altname", name)
+
+    def inside(self, *options, script):
+        done = self.host.run(self.host.binary(), "--config-net", *options, "--", "sh", "-c", script, uid=USER, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def reach(self, address, port=19):
+        """A script that loads some octets from the remote."""
+        return f"{PYTHON} {self.host.dir}/client.py download {address} 1000 {port}"
+
+    def test_the_template_may_be_named_by_an_alternative_name(self):
+        for name in (self.SHORT, self.LONG):
+            with self.subTest(name=name):
+                shown = self.inside("-i", name, *NO_PORTS, script="ip addr show dev eth0; ip route; ip -6 route")
+                for expected in (f"inet {HOST4}/24", f"inet6 {HOST6}/64", "default via 192.0.2.1 dev eth0", "default via fe80::1 dev eth0"):
+                    self.assertIn(expected, shown)
+
+    def test_outbound_interfaces_may_be_named_by_an_alternative_name(self):
+        for name in (self.SHORT, self.LONG):
+            with self.subTest(name=name):
+                self.inside("--outbound-if4", name, "--outbound-if6", name, *NO_PORTS, script=f"{self.reach(REMOTE4)} && {self.reach(REMOTE6)}")
+
+    def test_ports_may_be_bound_to_an_alternative_name(self):
+        for name in (self.SHORT, self.LONG):
+            for spec, shown in ((f"%{name}/8080", "[*]%eth0"), (f"{HOST4}%{name}/8080:80,8090", f"[{HOST4}]%eth0"), (f"[{HOST6}]%{name}/8080", f"[{HOST6}]%eth0")):
+                with self.subTest(spec=spec):
+                    done = self.host.run(self.host.binary(), "-d", "-t", spec, "-u", spec, *NO_PORTS[4:], "--", "true", uid=USER, check=False)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    self.assertIn(shown, done.stderr)
+
+    def test_passt_knows_them_too(self):
+        for name in (self.SHORT, self.LONG):
+            with self.subTest(name=name):
+                daemon = Passt(self.host, "-i", name, "--outbound-if4", name, "-t", f"%{name}/8081")
+                self.assertIn("Template interface: eth0 (IPv4), eth0 (IPv6)", daemon.log())
+                self.assertEqual(daemon.stop(), 0)
+
+    def test_a_template_that_is_the_loopback_does_not_name_the_interface(self):
+        """With all addresses given some callers name lo, to be independent of the host's network."""
+        for options, own in ((("-i", "lo", *self.GIVEN), "tap0"), (("-i", "lo", "-I", "eth7", *self.GIVEN), "eth7"), (("-i", "lo"), "tap0"),
+                             (("--outbound-if4", "lo"), "eth0"), (("--outbound-if4", "lo", "--outbound-if6", "lo"), "tap0")):
+            with self.subTest(options=options):
+                self.assertIn(f"{own}: ", self.inside(*options, *NO_PORTS, script="ip -o link show up"))
+        for address in (REMOTE4, REMOTE6):
+            self.inside("-i", "lo", *self.GIVEN, *NO_PORTS, script=self.reach(address))
+
+    def test_connections_that_leave_by_the_loopback_reach_the_host_alone(self):
+        self.assertIn("error", self.inside("--outbound-if4", "lo", *self.GIVEN, *NO_PORTS, script=f"{PYTHON} {self.host.dir}/client.py connect {REMOTE4} 80 3"))
 
 
 if __name__ == "__main__":
