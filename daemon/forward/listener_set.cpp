@@ -56,8 +56,14 @@ public:
     {
         if (ports_.size() < worth_a_thread)
             return take_shares();
-        const std::jthread other{[this] { take_shares(); }};
+        std::thread other;
+        try {
+            other = std::thread{[this] { take_shares(); }};
+        } catch (const std::system_error&) { // one has to do
+        }
         take_shares();
+        if (other.joinable())
+            other.join();
     }
 
 private:

@@ -2,6 +2,7 @@
 
 #include "daemon/netns/enter.hpp"
 #include "daemon/os/namespaces.hpp"
+#include "seccomp/clone_answer.hpp"
 
 #include <utility>
 
@@ -36,6 +37,7 @@ target attach(const options& opts, named_namespaces named, sandbox& box)
     target found;
     if (opts.mode == mode::passt) { // of namespaces it needs only the right to hide the filesystem
         box.create_user_namespace();
+        seccomp::let_threads_start();
         return found;
     }
     if (named.user)
@@ -51,6 +53,7 @@ target attach(const options& opts, named_namespaces named, sandbox& box)
         if (opts.netns_quit)
             found.watch.emplace(named.network_path);
     }
+    seccomp::let_threads_start();      // not before there is the command, which would inherit it
     enter(found.network.get(), [] {}); // whatever is refused, is refused here and not in the middle
     return found;
 }

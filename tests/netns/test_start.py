@@ -78,6 +78,55 @@ class NobodyReads(OnSimulatedHost, unittest.TestCase):
             self.assertEqual(done.returncode, 1)
 
 
+# Runs a program below a filter that answers with EPERM: clone3(2), as container engines that know nothing of it do; with "threads" also
+# clone(2) for a thread.
+WITHOUT_CLONE3 = """
+import ctypes, errno, os, platform, struct, sys
+clone = {"x86_64": 56, "aarch64": 220}[platform.machine()]
+LOAD, IF_EQUAL, IF_SET, RETURN, ALLOW, ERRNO = 0x20, 0x15, 0x45, 0x06, 0x7fff0000, 0x00050000
+program = [(LOAD, 0, 0, 0), (IF_EQUAL, 0, 1, 435), (RETURN, 0, 0, ERRNO | errno.EPERM)]
+if sys.argv[1] == "threads":
+    program += [(IF_EQUAL, 0, 3, clone), (LOAD, 0, 0, 16), (IF_SET, 0, 1, 0x10000), (RETURN, 0, 0, ERRNO | errno.EPERM)]
+program += [(RETURN, 0, 0, ALLOW)]
+octets = b"".join(struct.pack("HBBI", *step) for step in program)
+steps = ctypes.create_string_buffer(octets, len(octets))
+whole = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program), ctypes.addressof(steps)))
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, whole):      # no new privileges; the filter
+    sys.exit(os.strerror(ctypes.get_errno()))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Threads(OnSimulatedHost, unittest.TestCase):
+    def start(self, *argv, refused="clone3", program="pasta", check=True):
+        return self.host.run(PYTHON, "-c", WITHOUT_CLONE3, refused, self.host.binary(program), *argv, uid=USER, check=check)
+
+    def test_they_start_below_a_filter_that_does_not_permit_clone3(self):
+        """glibc falls back to clone only if the call does not exist."""
+        ways = ("--config-net", *NO_PORTS), ("--config-net",), ("--workers", "2", "-t", "20000-20999", "-u", "none")
+        for options in ways:
+            with self.subTest(options=options):
+                self.assertEqual(self.start(*options, "--", "echo", "started").stdout, "started\n")
+        guest = self.guest()
+        for program, options in (("pasta", ("--config-net", *NO_PORTS, guest.pid)), ("passt", ("-t", "20000-20999", "-s", f"{self.host.dir}/threads.socket"))):
+            with self.subTest(program=program):
+                path = f"{self.host.dir}/threads-{program}.pid"
+                self.start("-q", "--pid", path, *options, program=program)
+                pid = int(pathlib.Path(path).read_text())
+                os.kill(pid, signal.SIGTERM)
+                wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "end of the daemon")
+
+    def test_the_command_has_the_callers_filter_and_no_other(self):
+        ask = "grep ^Seccomp_filters: /proc/self/status"
+        self.assertEqual(self.start("--", "sh", "-c", ask).stdout.split(), ["Seccomp_filters:", "1"])
+
+    def test_without_any_thread_the_reason_is_given(self):
+        done = self.start("--config-net", *NO_PORTS, "--", "true", refused="threads", check=False)
+        self.assertEqual((done.returncode, done.stderr), (1, "Couldn't start a thread: Operation not permitted; a filter of system calls, perhaps a container's, must allow "
+                                                             "clone(2) with CLONE_THREAD\n"))
+
+
 class Interfaces(OnServingHost, unittest.TestCase):
     """Interfaces by other names than their own, and the loopback in the place of one."""
     SHORT, LONG = "enp0s31f6", "enx-a-name-that-no-interface-has-as-its-own"
