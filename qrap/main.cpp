@@ -28,6 +28,7 @@ constexpr std::array<const char*, 4> qemu_names{"kvm", "qemu-kvm", "qemu-system-
 
 constexpr const char* usage =
     "Usage: qrap [FDNUM QEMU_CMD] [QEMU_ARG]...\n"
+    "       qrap --help\n"
     "\n"
     "With FDNUM and QEMU_CMD: connects to passt, and runs QEMU_CMD with the socket as descriptor FDNUM (3 or more).\n"
     "Else: replaces the network device of the arguments by one on that socket, and runs the first of\n"
@@ -129,6 +130,10 @@ int main(int argc, char** argv)
 {
     std::signal(SIGPIPE, SIG_IGN); // whether anybody reads our messages must not matter
     try {
+        if (argc == 2 && argv[1] == std::string_view{"--help"}) {
+            std::fputs(usage, stdout);
+            return EXIT_SUCCESS;
+        }
         if (argc >= 3)
             if (const auto fd = descriptor_number(argv[1])) {
                 if (is_command(argv[2]))

@@ -1,5 +1,7 @@
 #include "daemon/netns/interface.hpp"
 
+#include "daemon/os/start_failure.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -251,7 +253,10 @@ configured_interface configure_tap(const interface_plan& plan, const std::string
     if (plan.mac) {
         auto request = link_request(state.index, 0, 0);
         request.attribute(IFLA_ADDRESS, plan.mac->octets.data(), plan.mac->octets.size());
-        demand(socket, std::move(request), "Couldn't set MAC address in namespace");
+        if (const auto done = socket.request(request); !done)
+            throw os::start_failure("Couldn't set MAC address in namespace", done.error().value(),
+                                    done.error().value() == EADDRNOTAVAIL ? "the kernel takes no address of a group, and not zero"
+                                                                          : "");
     }
     state.mac = find_link(socket, name).mac;
     auto queue = link_request(state.index, 0, 0);

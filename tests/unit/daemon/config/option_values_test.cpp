@@ -149,9 +149,9 @@ TEST_CASE("an MTU below the family's least is accepted with a warning, 0 without
 {
     CHECK(parse("pasta -m 0").warnings.empty());
     CHECK(parse("pasta -m 65521").mtu == 65521);
-    CHECK(parse("pasta -m 1279").warnings.size() == 1);
-    CHECK(parse("pasta -4 -m 1279").warnings.empty());
-    CHECK(parse("pasta -m 67").warnings.size() == 2);
+    CHECK(parse("pasta --config-net -m 1279").warnings.size() == 1);
+    CHECK(parse("pasta --config-net -4 -m 1279").warnings.empty());
+    CHECK(parse("pasta --config-net -m 67").warnings.size() == 2);
 }
 
 TEST_CASE("resolvers and search domains accumulate until none")
