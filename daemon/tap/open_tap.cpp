@@ -35,9 +35,12 @@ os::unique_fd open_device()
 [[noreturn]] void refuse_name(const std::string& name)
 {
     const int error = errno;
-    const bool taken = error == EINVAL || error == EBUSY || error == EEXIST;
-    throw os::start_failure("TUNSETIFF ioctl on /dev/net/tun failed", error,
-                            taken ? "the namespace has another interface " + name + ": choose a name by --ns-ifname" : "");
+    std::string hint;
+    if (error == EINVAL || error == EEXIST)
+        hint = "the namespace has another interface " + name + ": choose a name by --ns-ifname";
+    if (error == EBUSY)
+        hint = "another program serves the interface " + name + " there: choose a name by --ns-ifname";
+    throw os::start_failure("TUNSETIFF ioctl on /dev/net/tun failed", error, hint);
 }
 
 bool attach(int fd, const std::string& name, unsigned flags)
