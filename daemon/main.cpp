@@ -13,6 +13,7 @@
 #include "daemon/os/file.hpp"
 #include "daemon/os/notify.hpp"
 #include "daemon/os/process.hpp"
+#include "daemon/os/start_failure.hpp"
 #include "daemon/os/stream_listener.hpp"
 #include "daemon/report/log.hpp"
 #include "daemon/report/plane_report.hpp"
@@ -23,12 +24,14 @@
 #include "seccomp/sandbox.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <iterator>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -92,6 +95,14 @@ void report(const std::vector<std::string>& notes, const std::vector<std::string
         log::warning(text);
 }
 
+void warn_of_few_descriptors()
+{
+    constexpr std::size_t enough = 512;
+    if (const auto limit = os::descriptor_limit(); limit < enough)
+        log::warning("Only " + std::to_string(limit) +
+                     " files may be open, and every connection takes one: raise the hard limit (ulimit -Hn, LimitNOFILE=)");
+}
+
 /// Whoever waits for our READY=1. In the background the end of the parent says that we are ready, and that is all.
 os::service_manager connect_service_manager(const options& opts)
 {
@@ -113,8 +124,13 @@ void announce(const options& opts, os::readiness& ready, os::service_manager& ma
 /// Root of the machine never goes on as root unless told to.
 void assume_identity(const options& opts, sandbox& box)
 {
-    if (opts.run_as)
-        return box.become(opts.run_as->uid, opts.run_as->gid);
+    if (opts.run_as) {
+        try {
+            return box.become(opts.run_as->uid, opts.run_as->gid);
+        } catch (const std::system_error& refused) {
+            throw std::runtime_error(refused.what() + ("; --runas is for root, and this is " + os::name_of_user()));
+        }
+    }
     os::account account = os::current_account();
     if (os::is_root() && in_initial_user_namespace()) {
         log::warning("Started as root, will change to nobody.");
@@ -131,7 +147,10 @@ os::unique_fd inherited_client(const options& opts)
         return {};
     auto client = os::adopt_stream(*opts.client);
     if (!client)
-        throw std::system_error(client.error(), "Could not move --fd descriptor");
+        throw os::start_failure("Could not move --fd descriptor", client.error().value(),
+                                client.error().value() == EBADF
+                                    ? "no descriptor " + std::to_string(*opts.client) + " was inherited"
+                                    : "a connected stream socket is needed");
     return std::move(*client);
 }
 
@@ -281,17 +300,19 @@ int serve(const options& opts, netns::target& target, int tap, waiting who, work
 
 [[noreturn]] void run(std::span<const char* const> argv)
 {
+    os::ignore_broken_pipes();
     os::use_one_heap();
     const options opts = parse_command_line(argv, discover_port_facts());
     os::unique_fd client = inherited_client(opts);
-    sandbox box = sandbox::enter(client.get());
+    netns::named_namespaces named = netns::open_named(opts); // whose path may be that of an inherited descriptor
+    sandbox box = sandbox::enter({client.get(), named.user.get(), named.network.get()});
     os::end_on_termination();
     os::raise_descriptor_limit();
     named_files files = create_files(opts);
     start_log(opts, files);
     report({}, opts.warnings);
+    warn_of_few_descriptors();
     os::service_manager manager = connect_service_manager(opts);
-    netns::named_namespaces named = netns::open_named(opts);
     os::make_room_for_descriptors(descriptors_of(opts));
     opened_listeners on_host = open_listeners({rule_side::host, opts.host_rules, opts.freebind}); // low ports may be root's
     os::wait_until_alone();
@@ -314,7 +335,7 @@ int serve(const options& opts, netns::target& target, int tap, waiting who, work
     box.drop();
     report({}, box.take_warnings());
     workers.start([] { landlock::confine(landlock::bind_to::port_of_the_kernels_choice, landlock::connect_to::anybody); });
-    os::unblock_signals_ignore_pipe();
+    os::unblock_signals();
     os::forget_start_up_code();
     box.seal(what_is_left(opts, target, resident != nullptr));
     // Threads cannot end any more, nor memory be given back.
@@ -332,7 +353,7 @@ int main(int argc, char** argv)
         std::fputs(early.text.c_str(), early.to_stdout ? stdout : stderr);
         return early.status;
     } catch (const std::exception& failure) {
-        tapioca::log::error(failure.what());
+        tapioca::log::error(tapioca::os::text_of(failure));
     }
     return EXIT_FAILURE;
 }

@@ -7,6 +7,7 @@
 #include "daemon/forward/listener_set.hpp"
 #include "daemon/netns/enter.hpp"
 #include "daemon/netns/interface.hpp"
+#include "daemon/os/start_failure.hpp"
 #include "daemon/os/stream_listener.hpp"
 #include "daemon/tap/open_tap.hpp"
 
@@ -96,8 +97,12 @@ std::pair<os::unique_fd, std::string> listen_for_guests(const options& opts)
         if (fd)
             return {std::move(*fd), *opts.socket_path};
         if (fd.error().value() == EADDRINUSE)
-            throw std::runtime_error("Socket path " + *opts.socket_path + " already in use");
-        throw std::system_error(fd.error(), "Couldn't bind UNIX domain socket " + *opts.socket_path);
+            throw std::runtime_error("Socket path " + *opts.socket_path +
+                                     " already in use; somebody listens there, or it is no socket: choose another");
+        throw os::start_failure("Couldn't bind UNIX domain socket " + *opts.socket_path, fd.error().value(),
+                                fd.error().value() == EACCES   ? os::name_of_user_and_remedy() + " may not write to the directory"
+                                : fd.error().value() == ENOENT ? "the directory does not exist"
+                                                               : "");
     }
     for (int i = 1; i <= most_automatic_sockets; ++i) {
         auto path = "/tmp/passt_" + std::to_string(i) + ".socket";

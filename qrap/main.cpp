@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -27,6 +28,7 @@ constexpr std::array<const char*, 4> qemu_names{"kvm", "qemu-kvm", "qemu-system-
 
 constexpr const char* usage =
     "Usage: qrap [FDNUM QEMU_CMD] [QEMU_ARG]...\n"
+    "       qrap --help\n"
     "\n"
     "With FDNUM and QEMU_CMD: connects to passt, and runs QEMU_CMD with the socket as descriptor FDNUM (3 or more).\n"
     "Else: replaces the network device of the arguments by one on that socket, and runs the first of\n"
@@ -80,11 +82,20 @@ void connect_as(int fd)
         throw start_error{"fcntl", errno};
 }
 
+/// Returns the error number. A program does not inherit that a pipe without readers is no signal to us.
+int execute(const char* name, char** argv)
+{
+    std::signal(SIGPIPE, SIG_DFL);
+    ::execvp(name, argv);
+    const int error = errno;
+    std::signal(SIGPIPE, SIG_IGN);
+    return error;
+}
+
 int run_command(int fd, char** command)
 {
     connect_as(fd);
-    ::execvp(command[0], command);
-    return failure("execvp", errno);
+    return failure("execvp", execute(command[0], command));
 }
 
 int run_rewritten(const std::vector<std::string>& arguments)
@@ -103,8 +114,7 @@ int run_rewritten(const std::vector<std::string>& arguments)
     for (const char* name : qemu_names) {
         std::string first{name};
         argv.front() = first.data();
-        ::execvp(name, argv.data());
-        if (const int error = errno; error != ENOENT) {
+        if (const int error = execute(name, argv.data()); error != ENOENT) {
             failure("execvp", error);
             std::fputs(usage, stderr);
             return EXIT_FAILURE;
@@ -118,7 +128,12 @@ int run_rewritten(const std::vector<std::string>& arguments)
 
 int main(int argc, char** argv)
 {
+    std::signal(SIGPIPE, SIG_IGN); // whether anybody reads our messages must not matter
     try {
+        if (argc == 2 && argv[1] == std::string_view{"--help"}) {
+            std::fputs(usage, stdout);
+            return EXIT_SUCCESS;
+        }
         if (argc >= 3)
             if (const auto fd = descriptor_number(argv[1])) {
                 if (is_command(argv[2]))

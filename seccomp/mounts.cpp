@@ -31,7 +31,8 @@ void detach_root(if_refused otherwise)
         return check(::chdir("/"), "Couldn't change to the empty root");
     }
     if (errno != EINVAL || otherwise == if_refused::fail)
-        check(-1, "Couldn't change the root directory");
+        check(-1, errno == EINVAL ? "Couldn't change the root directory (on an initial ramdisk --chroot-fallback does without)"
+                                  : "Couldn't change the root directory");
     check(::mount(".", "/", "", MS_MOVE, nullptr), "Couldn't move the empty root");
     check(::chroot("."), "Couldn't change to the empty root");
     check(::chdir("/"), "Couldn't change to the empty root");

@@ -3,6 +3,7 @@
 #include "seccomp/capabilities.hpp"
 #include "seccomp/landlock.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -48,13 +49,19 @@ bool close_between(unsigned first, unsigned last)
     return first > last || ::syscall(SYS_close_range, first, last, CLOSE_RANGE_UNSHARE) == 0;
 }
 
-bool close_inherited(int kept_fd)
+bool close_inherited(std::vector<int> kept)
 {
-    constexpr unsigned first = STDERR_FILENO + 1, last = ~0U;
-    if (kept_fd < static_cast<int>(first))
-        return close_between(first, last);
-    const auto kept = static_cast<unsigned>(kept_fd);
-    return close_between(first, kept - 1) && close_between(kept + 1, last);
+    unsigned first = STDERR_FILENO + 1;
+    std::sort(kept.begin(), kept.end());
+    for (const int fd : kept) {
+        const auto number = static_cast<unsigned>(fd);
+        if (fd < static_cast<int>(first))
+            continue;
+        if (!close_between(first, number - 1))
+            return false;
+        first = number + 1;
+    }
+    return close_between(first, ~0U);
 }
 
 /// One write: the kernel takes an id map whole or not at all.
@@ -87,11 +94,11 @@ bool in_initial_user_namespace()
     return whole;
 }
 
-sandbox sandbox::enter(int kept_fd)
+sandbox sandbox::enter(std::vector<int> kept)
 {
     sandbox box;
     capabilities::limit_to(start_up_set);
-    if (!close_inherited(kept_fd))
+    if (!close_inherited(std::move(kept)))
         box.warnings_.push_back(std::string{"Couldn't close leaked descriptors: "} + std::strerror(errno));
     repair_stdio();
     return box;

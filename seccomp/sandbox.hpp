@@ -28,9 +28,9 @@ public:
     /// caller of unshare(2) stays in the old one and cannot make threads any more.
     enum class fork_follows { no, yes };
 
-    /// Keeps 0, 1 and 2 (opened on /dev/null where the caller had closed them) and `kept_fd`, -1 for none, of the inherited
-    /// descriptors.
-    [[nodiscard]] static sandbox enter(int kept_fd = -1);
+    /// Of the descriptors that are open it keeps 0, 1 and 2 (opened on /dev/null where the caller had closed them) and `kept`,
+    /// -1 among them for none.
+    [[nodiscard]] static sandbox enter(std::vector<int> kept);
 
     /// Switches to the ids and drops supplementary groups.
     void become(uid_t uid, gid_t gid);

@@ -23,6 +23,7 @@ struct draft {
     bool vhost_user = false;  ///< --vhost-user was given
     std::optional<std::string> netns;
     std::optional<std::uint8_t> cidr_length4, netmask_length4;
+    bool mtu_given = false, ipv4_only_given = false, ipv6_only_given = false;
     std::vector<port_option> port_options; ///< in the order of the command line
     std::vector<std::string>
         refused; ///< what this build cannot do yet; decided last, so that --version answers a caller that probes

@@ -21,10 +21,14 @@ struct early_exit : std::exception {
     bool to_stdout;
 };
 
-/// Leaves with one line, `message` and `subject` together, on stderr and status 1.
-[[noreturn]] inline void refuse(std::string_view message, std::string_view subject = {})
+/// Leaves with one line on stderr and status 1: `message` and `subject` together, in words that callers know and match; behind
+/// them what is wrong with it, and what would be right.
+[[noreturn]] inline void refuse(std::string_view message, std::string_view subject = {}, std::string_view reason = {})
 {
-    throw early_exit{1, std::string{message}.append(subject) + '\n', false};
+    auto text = std::string{message}.append(subject);
+    if (!reason.empty())
+        text.append("; ").append(reason);
+    throw early_exit{1, text + '\n', false};
 }
 
 } // namespace tapioca

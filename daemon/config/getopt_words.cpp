@@ -1,6 +1,7 @@
 #include "daemon/config/getopt_words.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace tapioca {
 namespace {
@@ -9,6 +10,37 @@ namespace {
 bool same_option(const option_entry& a, const option_entry& b) noexcept
 {
     return &a == &b || (a.letter != '\0' && a.letter == b.letter);
+}
+
+/// How many characters have to be changed, added, left out or exchanged with their neighbour to make one word the other.
+std::size_t distance(std::string_view a, std::string_view b)
+{
+    std::vector<std::size_t> before_last(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j)
+        row[j] = j;
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        before_last = std::exchange(last, row);
+        row[0] = i;
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] != b[j - 1])});
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                row[j] = std::min(row[j], before_last[j - 2] + 1);
+        }
+    }
+    return row[b.size()];
+}
+
+/// A question for the end of a refusal, if some option is much like what was written.
+std::string did_you_mean(std::string_view name, std::span<const option_entry> table)
+{
+    const option_entry* best = nullptr;
+    std::size_t least = 1 + name.size() / 4;
+    for (const option_entry& entry : table)
+        if (const auto d = distance(name, entry.name); d < least || (d == least && best == nullptr)) {
+            least = d;
+            best = &entry;
+        }
+    return best != nullptr ? std::string{"; did you mean '--"}.append(best->name).append("'?") : std::string{};
 }
 
 class scanner {
@@ -54,7 +86,7 @@ private:
                 found.push_back(&entry);
         }
         if (found.empty())
-            fail("unrecognized option '--", whole, "'");
+            fail("unrecognized option '--", whole, "'" + did_you_mean(name, table_));
         if (found.size() <= 1)
             return found.empty() ? nullptr : found.front();
         fail("option '--", whole, "' is ambiguous; possibilities:");

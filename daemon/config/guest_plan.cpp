@@ -1,6 +1,11 @@
 #include "daemon/config/guest_plan.hpp"
 
+#include "daemon/config/address_text.hpp"
+
 #include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <tuple>
 
 namespace tapioca {
 
@@ -167,10 +172,21 @@ translation plan_translation(const options& opts, const host_network& host)
 std::vector<std::string> resolver_warnings(const options& opts, const host_network& host, const guest_network& guest)
 {
     std::vector<std::string> warnings;
-    if (!opts.announce_dns || opts.dns)
+    const bool wanted = opts.announce_dns && !opts.dns;
+    const auto unread = "Couldn't read /etc/resolv.conf: " + std::generic_category().message(host.resolv_conf_error);
+    if (host.resolv_conf_error != 0 && (wanted || host.resolv_conf_error != ENOENT))
+        warnings.push_back(unread);
+    for (const auto& [forward, target, enabled] :
+         {std::tuple{opts.dns_forward4, opts.dns_host4, guest.ipv4}, std::tuple{opts.dns_forward6, opts.dns_host6, guest.ipv6}}) {
+        const auto fits = [&](const ip_address& resolver) { return resolver.family() == forward->family(); };
+        if (enabled && forward && !target && std::ranges::none_of(host.resolvers, fits))
+            warnings.push_back("--dns-forward " + to_text(*forward) + " leads nowhere: /etc/resolv.conf has no resolver of IPv" +
+                               (forward->is_v4() ? "4" : "6") + ", name one by --dns-host");
+    }
+    if (!wanted)
         return warnings;
     if (host.resolvers.empty()) {
-        warnings.emplace_back("Couldn't get any nameserver address");
+        warnings.emplace_back("Couldn't get any nameserver address; name one by --dns, or none");
         return warnings;
     }
     if (guest.dhcp && guest.resolvers4.empty())

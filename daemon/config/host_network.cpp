@@ -12,11 +12,28 @@ namespace tapioca {
 
 namespace {
 
+std::string names_of(const std::vector<os::link_entry>& links)
+{
+    constexpr std::size_t most = 20;
+    std::string names;
+    for (std::size_t i = 0; i < std::min(links.size(), most); ++i)
+        names += (i == 0 ? "" : ", ") + links[i].name;
+    return names + (links.size() > most ? ", ..." : "");
+}
+
+/// The interface that sockets of a family are to leave by has nothing of that family.
+[[noreturn]] void refuse_outbound(ip_family family, const std::string& name, const std::string& reason)
+{
+    const bool v4 = family == ip_family::ipv4;
+    throw std::runtime_error(std::string{"External interface not usable; --outbound-if"} + (v4 ? "4 " : "6 ") + name + ": " +
+                             reason + (v4 ? " IPv4" : " IPv6"));
+}
+
 int index_of(const std::vector<os::link_entry>& links, const std::string& name)
 {
-    const auto found = std::find_if(links.begin(), links.end(), [&](const os::link_entry& l) { return l.name == name; });
-    if (found == links.end())
-        throw std::runtime_error("Invalid interface name " + name + ": No such device");
+    const auto* const found = os::find_link(links, name);
+    if (found == nullptr)
+        throw std::runtime_error("Invalid interface name " + name + ": No such device; there are " + names_of(links));
     return found->index;
 }
 
@@ -49,10 +66,11 @@ host_family discover_family(const options& opts, ip_family family, os::netlink_s
     const template_request request{.family = family,
                                    .interface_index = opts.interface ? index_of(links, *opts.interface) : outbound_index,
                                    .address_given = (v4 ? opts.address4 : opts.address6).has_value()};
-    const auto tables = read_tables(socket, family, loopback_of(links), host.warnings);
+    const int loopback = loopback_of(links);
+    const auto tables = read_tables(socket, family, loopback, host.warnings);
     auto chosen = choose_template(request, links, tables, host.notes);
-    if (chosen.local_mode && outbound && !opts.interface)
-        throw std::runtime_error("External interface not usable");
+    if (chosen.local_mode && outbound && !opts.interface && outbound_index != loopback)
+        refuse_outbound(family, *outbound, "the interface has no address of");
     return chosen;
 }
 
@@ -70,17 +88,22 @@ host_network discover(const options& opts)
 
     const bool ipv6 = os::has_ipv6();
     if (!ipv6 && !opts.ipv4)
-        throw std::runtime_error("IPv6 not available but --ipv6-only given");
-    if ((!opts.ipv4 && opts.outbound_if4) || (!(opts.ipv6 && ipv6) && opts.outbound_if6))
-        throw std::runtime_error("External interface not usable");
+        throw std::runtime_error("IPv6 not available but --ipv6-only given; the kernel has none");
+    if (!opts.ipv4 && opts.outbound_if4)
+        refuse_outbound(ip_family::ipv4, *opts.outbound_if4, "there is no");
+    if (!(opts.ipv6 && ipv6) && opts.outbound_if6)
+        refuse_outbound(ip_family::ipv6, *opts.outbound_if6, "there is no");
     if (opts.ipv4)
         host.v4 = discover_family(opts, ip_family::ipv4, *socket, *links, host);
     if (opts.ipv6 && ipv6)
         host.v6 = discover_family(opts, ip_family::ipv6, *socket, *links, host);
 
-    auto resolv = read_resolv_conf();
-    host.resolvers = std::move(resolv.resolvers);
-    host.search = std::move(resolv.search);
+    if (auto resolv = read_resolv_conf()) {
+        host.resolvers = std::move(resolv->resolvers);
+        host.search = std::move(resolv->search);
+    } else {
+        host.resolv_conf_error = resolv.error().value();
+    }
     host.name = os::host_name();
     host.udp_timeout = os::number_in("/proc/sys/net/netfilter/nf_conntrack_udp_timeout");
     host.udp_stream = os::number_in("/proc/sys/net/netfilter/nf_conntrack_udp_timeout_stream");

@@ -25,6 +25,7 @@ struct host_network {
     host_family v4, v6;
     std::vector<ip_address> resolvers; ///< of resolv.conf, in its order, zone ids cut
     std::vector<std::string> search;
+    int resolv_conf_error = 0;                            ///< errno: why there are none
     std::string name;                                     ///< of the host itself
     std::optional<std::uint32_t> udp_timeout, udp_stream; ///< how long its firewall remembers UDP flows, in seconds
     std::optional<std::uint32_t> tcp_syn_retries, tcp_syn_linear_timeouts, tcp_rto_max_ms; ///< its sysctls

@@ -15,7 +15,7 @@ void limit(draft& d, std::string_view text)
     using number = std::remove_reference_t<decltype(d.opts.limits.*Member)>;
     const auto value = parse_number(text, std::numeric_limits<number>::max());
     if (!value)
-        refuse("Invalid limit: ", text);
+        refuse("Invalid limit: ", text, "a number is needed, 0 for none");
     d.opts.limits.*Member = static_cast<number>(*value);
 }
 

@@ -28,7 +28,8 @@ bool is_domain(std::string_view name)
 std::optional<std::string> name_or_none(std::string_view text, std::string_view message)
 {
     if (text.size() > longest_domain_name)
-        refuse(message, text);
+        refuse(message, text,
+               "it has " + std::to_string(text.size()) + " characters, " + std::to_string(longest_domain_name) + " are the most");
     return text.empty() ? std::nullopt : std::optional{std::string{text}};
 }
 
@@ -46,7 +47,7 @@ void dns(draft& d, std::string_view text)
     }
     const auto value = parse_ip(text);
     if (!value || !value->is_unicast())
-        refuse("Cannot use DNS address ", text);
+        refuse("Cannot use DNS address ", text, "an IPv4 or IPv6 address of one host is needed, or none");
     if (!d.opts.dns)
         d.opts.dns.emplace();
     const auto same_family =
@@ -72,8 +73,11 @@ void search(draft& d, std::string_view text)
         const auto written = domain;
         if (domain.ends_with('.'))
             domain.remove_suffix(1);
-        if (!is_domain(domain) || d.opts.search->size() == most_search_domains)
-            refuse("Cannot use DNS search domain ", written);
+        if (!is_domain(domain))
+            refuse("Cannot use DNS search domain ", written,
+                   "labels of 1 to 63 characters are needed, with dots between, 253 in all");
+        if (d.opts.search->size() == most_search_domains)
+            refuse("Cannot use DNS search domain ", written, std::to_string(most_search_domains) + " are the most");
         d.opts.search->emplace_back(domain);
     }
 }
@@ -82,7 +86,8 @@ void dns_forward(draft& d, std::string_view text)
 {
     const auto value = parse_ip(text);
     if (!value || value->is_unspecified() || value->is_loopback() || value->is_limited_broadcast())
-        refuse("Invalid DNS forwarding address: ", text);
+        refuse("Invalid DNS forwarding address: ", text,
+               "an IPv4 or IPv6 address is needed that is not zero, loopback or broadcast");
     (value->is_v4() ? d.opts.dns_forward4 : d.opts.dns_forward6) = *value;
 }
 
@@ -90,7 +95,7 @@ void dns_host(draft& d, std::string_view text)
 {
     const auto value = parse_ip(text);
     if (!value || !value->is_unicast())
-        refuse("Invalid host nameserver address: ", text);
+        refuse("Invalid host nameserver address: ", text, "an IPv4 or IPv6 address of one host is needed");
     (value->is_v4() ? d.opts.dns_host4 : d.opts.dns_host6) = *value;
 }
 

@@ -6,6 +6,7 @@
 #include "daemon/config/usage.hpp"
 
 #include <climits>
+#include <variant>
 
 namespace tapioca::values {
 namespace {
@@ -22,12 +23,20 @@ void by_family(std::optional<ip_address>& v4, std::optional<ip_address>& v6, con
     (address.is_v4() ? v4 : v6) = address;
 }
 
-std::string interface_name(std::string_view text)
+constexpr std::string_view unicast_wanted = "an IPv4 or IPv6 address of one host is needed, and none of the loopback";
+constexpr std::string_view mac_wanted =
+    "six pairs of hexadecimal digits are needed, as in 02:00:00:00:00:01, not all zero and not of a group";
+constexpr std::string_view redundant_length = "the length is given by --netmask and behind the address";
+
+constexpr std::size_t longest_name = 15, longest_alternative_name = 127; // IFNAMSIZ and ALTIFNAMSIZ, without the terminator
+
+std::string interface_name(std::string_view text, std::size_t longest)
 {
-    // The kernel's own rule (dev_valid_name): 1 to 15 octets, not "." or "..", no slash, colon or blank.
-    if (text.empty() || text.size() > 15 || text == "." || text == ".." ||
+    // The kernel's own rule (dev_valid_name): at least one octet, not "." or "..", no slash, colon or blank.
+    if (text.empty() || text.size() > longest || text == "." || text == ".." ||
         text.find_first_of("/: \t\n\v\f\r") != std::string_view::npos)
-        refuse("Invalid interface name: ", text);
+        refuse("Invalid interface name: ", text,
+               "1 to " + std::to_string(longest) + " characters are needed, without slash, colon and blank");
     return std::string{text};
 }
 
@@ -58,21 +67,23 @@ void log_size(draft& d, std::string_view text)
 {
     const auto size = parse_number(text);
     if (!size || *size < least_log_size)
-        refuse("Invalid --log-size: ", text);
+        refuse("Invalid --log-size: ", text, "a number of octets is needed, at least " + std::to_string(least_log_size));
     d.opts.log_size = static_cast<std::size_t>(*size);
 }
 
 void runas(draft& d, std::string_view text)
 {
-    d.opts.run_as = parse_identity(text);
-    if (!d.opts.run_as)
-        refuse("Invalid --runas option: ", text);
+    const auto who = parse_identity(text);
+    if (const auto* reason = std::get_if<std::string>(&who))
+        refuse("Invalid --runas option: ", text, *reason);
+    d.opts.run_as = std::get<identity>(who);
 }
 
 void pcap(draft& d, std::string_view text)
 {
     if (text.size() >= PATH_MAX)
-        refuse("Invalid pcap path");
+        refuse("Invalid pcap path", {},
+               "it has " + std::to_string(text.size()) + " characters, " + std::to_string(PATH_MAX - 1) + " are the most");
     d.opts.pcap_file = text;
 }
 
@@ -88,9 +99,10 @@ void mtu(draft& d, std::string_view text)
 {
     const auto value = parse_number(text);
     if (!value)
-        refuse("Invalid MTU: ", text);
+        refuse("Invalid MTU: ", text, "a number from 0 to " + std::to_string(greatest_mtu) + " is needed");
     if (*value > greatest_mtu)
         refuse("MTU ", std::to_string(*value) + " too large (max " + std::to_string(greatest_mtu) + ")");
+    d.mtu_given = true;
     d.opts.mtu = static_cast<std::uint16_t>(*value);
 }
 
@@ -99,18 +111,18 @@ void address(draft& d, std::string_view text)
     const auto slash = text.find('/');
     const auto value = parse_ip(text.substr(0, slash));
     if (!value || !value->is_unicast() || value->is_loopback() || text.ends_with('/'))
-        refuse("Invalid guest address: ", text);
+        refuse("Invalid guest address: ", text, unicast_wanted);
     std::optional<std::uint64_t> length;
     if (slash != std::string_view::npos) {
         length = parse_number(text.substr(slash + 1), value->is_v4() ? 32 : 128);
         if (!length)
-            refuse("Invalid prefix length: ", text);
+            refuse("Invalid prefix length: ", text, value->is_v4() ? "IPv4 has 0 to 32" : "IPv6 has 0 to 128");
     }
     by_family(d.opts.address4, d.opts.address6, *value);
     if (!value->is_v4())
         return; // the guest's IPv6 prefix is 64 bits long, whatever was written
     if (length && d.netmask_length4)
-        refuse("Redundant prefix length specification");
+        refuse("Redundant prefix length specification", {}, redundant_length);
     d.cidr_length4 = length ? std::optional{static_cast<std::uint8_t>(*length)} : std::nullopt;
 }
 
@@ -118,16 +130,16 @@ void netmask(draft& d, std::string_view text)
 {
     d.netmask_length4 = parse_prefix_length4(text);
     if (!d.netmask_length4)
-        refuse("Invalid prefix length: ", text);
+        refuse("Invalid prefix length: ", text, "0 to 32 is needed, or a mask of ones before zeros, as 255.255.255.0");
     if (d.cidr_length4)
-        refuse("Redundant prefix length specification");
+        refuse("Redundant prefix length specification", {}, redundant_length);
 }
 
 void mac_addr(draft& d, std::string_view text)
 {
     const auto mac = parse_mac(text);
     if (!mac || mac->is_multicast() || mac->is_zero())
-        refuse("Invalid MAC address: ", text);
+        refuse("Invalid MAC address: ", text, mac_wanted);
     d.opts.our_mac = *mac;
 }
 
@@ -135,7 +147,7 @@ void gateway(draft& d, std::string_view text)
 {
     const auto value = parse_ip(text);
     if (!value || !value->is_unicast() || value->is_loopback())
-        refuse("Invalid gateway address: ", text);
+        refuse("Invalid gateway address: ", text, unicast_wanted);
     by_family(d.opts.gateway4, d.opts.gateway6, *value);
 }
 
@@ -144,22 +156,24 @@ void outbound(draft& d, std::string_view text)
     const auto value = parse_ip(text);
     const bool usable = value && value->is_unicast() && (value->is_v4() || !value->is_loopback());
     if (!usable)
-        refuse("Invalid or redundant outbound address: ", text);
+        refuse("Invalid or redundant outbound address: ", text, "an address of one host is needed, in IPv6 not the loopback");
     by_family(d.opts.outbound4, d.opts.outbound6, *value);
 }
 
-void outbound_if4(draft& d, std::string_view text) { d.opts.outbound_if4 = interface_name(text); }
+void outbound_if4(draft& d, std::string_view text) { d.opts.outbound_if4 = interface_name(text, longest_alternative_name); }
 
-void outbound_if6(draft& d, std::string_view text) { d.opts.outbound_if6 = interface_name(text); }
+void outbound_if6(draft& d, std::string_view text) { d.opts.outbound_if6 = interface_name(text, longest_alternative_name); }
 
 void ipv4_only(draft& d, std::string_view)
 {
+    d.ipv4_only_given = true;
     d.opts.ipv4 = true;
     d.opts.ipv6 = false;
 }
 
 void ipv6_only(draft& d, std::string_view)
 {
+    d.ipv6_only_given = true;
     d.opts.ipv4 = false;
     d.opts.ipv6 = true;
 }
@@ -180,7 +194,7 @@ void map_host_loopback(draft& d, std::string_view text)
     }
     const auto value = parse_ip(text);
     if (!value || !value->is_unicast() || value->is_loopback())
-        refuse("Invalid address to remap to host: ", text);
+        refuse("Invalid address to remap to host: ", text, unicast_wanted);
     by_family(d.opts.map_host_loopback4, d.opts.map_host_loopback6, *value);
 }
 
@@ -193,17 +207,17 @@ void map_guest_addr(draft& d, std::string_view text)
     }
     const auto value = parse_ip(text);
     if (!value || !value->is_unicast() || value->is_loopback())
-        refuse("Invalid address to remap to host: ", text);
+        refuse("Invalid address to remap to host: ", text, unicast_wanted);
     by_family(d.opts.map_guest_addr4, d.opts.map_guest_addr6, *value);
 }
 
-void ns_ifname(draft& d, std::string_view text) { d.opts.ns_ifname = interface_name(text); }
+void ns_ifname(draft& d, std::string_view text) { d.opts.ns_ifname = interface_name(text, longest_name); }
 
 void ns_mac_addr(draft& d, std::string_view text)
 {
     d.opts.ns_mac = parse_mac(text);
     if (!d.opts.ns_mac)
-        refuse("Invalid MAC address: ", text);
+        refuse("Invalid MAC address: ", text, mac_wanted);
 }
 
 void userns(draft& d, std::string_view text)
@@ -239,7 +253,7 @@ void fd(draft& d, std::string_view text)
 {
     const auto number = parse_number(text, INT_MAX);
     if (!number)
-        refuse("Invalid --fd: ", text);
+        refuse("Invalid --fd: ", text, "the number of an inherited descriptor is needed");
     d.opts.client = static_cast<int>(*number);
     d.opts.socket_path.reset();
 }
@@ -247,7 +261,9 @@ void fd(draft& d, std::string_view text)
 void socket_path(draft& d, std::string_view text)
 {
     if (text.empty() || text.size() > longest_socket_path)
-        refuse("Invalid socket path: ", text);
+        refuse("Invalid socket path: ", text,
+               "it has " + std::to_string(text.size()) + " characters, 1 to " + std::to_string(longest_socket_path) +
+                   " are possible");
     d.opts.socket_path = std::string{text};
     d.opts.client.reset();
 }

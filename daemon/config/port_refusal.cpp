@@ -1,6 +1,7 @@
 #include "daemon/config/port_refusal.hpp"
 
 #include "daemon/config/address_text.hpp"
+#include "daemon/config/port_advice.hpp"
 #include "proto/forward/rule_text.hpp"
 #include "proto/wire/protocol.hpp"
 
@@ -51,15 +52,15 @@ std::string text_of(const spec_refusal& refusal, char letter, std::string_view s
     const auto option = std::string{'-', letter, ' '}.append(spec);
     switch (refusal.why) {
     case spec_fault::syntax:
-        return "Invalid port specifier '" + part + '\'';
+        return "Invalid port specifier '" + part + "'; " + port_advice(letter, spec, part);
     case spec_fault::interface_name:
-        return "Invalid interface name: " + part;
+        return "Invalid interface name: " + part + "; 1 to 15 characters are needed, without slash, colon and blank";
     case spec_fault::auto_refused:
-        return "'auto' port forwarding is only allowed for pasta";
+        return "'auto' port forwarding is only allowed for pasta; name the ports, or say all";
     case spec_fault::address_refused:
-        return "Listening address not allowed for " + option;
+        return "Listening address not allowed for " + option + "; the namespace is listened to on its loopback alone";
     case spec_fault::none_after_rules:
-        return option + " conflicts with previous options";
+        return option + " conflicts with previous options; it must stand before them, or not at all";
     case spec_fault::device_binding:
         return "Device binding for '" + option + "' unsupported (requires kernel 5.7+)";
     case spec_fault::rule:

@@ -2,6 +2,7 @@
 
 #include "daemon/config/port_refusal.hpp"
 #include "daemon/os/host_facts.hpp"
+#include "daemon/os/rtnetlink.hpp"
 #include "proto/wire/protocol.hpp"
 
 #include <algorithm>
@@ -27,8 +28,21 @@ port_spec_context context_of(const options& o, const port_facts& facts, char let
     return context;
 }
 
-void add_option(options& o, const port_facts& facts, const port_option& given)
+/// The interface behind the `%` of the part that says where to listen gets its own name.
+std::string with_own_name(std::string spec, const port_facts& facts)
 {
+    const auto slash = spec.find('/'), percent = spec.find('%');
+    if (slash == std::string::npos || percent > slash || !facts.interface_of)
+        return spec;
+    const auto first = percent + 1;
+    if (const auto own = facts.interface_of(std::string_view{spec}.substr(first, slash - first)))
+        spec.replace(first, slash - first, *own);
+    return spec;
+}
+
+void add_option(options& o, const port_facts& facts, const port_option& asked)
+{
+    const port_option given{asked.letter, with_own_name(asked.text, facts)};
     const auto context = context_of(o, facts, given.letter);
     auto& rules = context.side == rule_side::host ? o.host_rules : o.guest_rules;
     const auto before = rules.size();
@@ -37,6 +51,14 @@ void add_option(options& o, const port_facts& facts, const port_option& given)
     if (context.side == rule_side::guest && !facts.device_binding && rules.size() > before)
         o.warnings.push_back(std::string{'-', given.letter} + ' ' + given.text +
                              " listens on 127.0.0.1 and ::1: binding to an interface requires kernel 5.7+");
+}
+
+std::optional<std::string> own_name_of(std::string_view alternative)
+{
+    auto socket = os::netlink_socket::open();
+    const auto links = socket ? os::read_links(*socket) : socket.error();
+    const auto* const found = links ? os::find_link(*links, alternative) : nullptr;
+    return found != nullptr && found->name != alternative ? std::optional{found->name} : std::nullopt;
 }
 
 } // namespace
@@ -48,6 +70,7 @@ port_facts discover_port_facts()
         facts.ephemeral = {range->first, range->second};
     facts.ipv6 = os::has_ipv6();
     facts.device_binding = os::can_bind_to_interface();
+    facts.interface_of = own_name_of;
     return facts;
 }
 

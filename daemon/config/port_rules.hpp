@@ -4,6 +4,11 @@
 #include "daemon/config/draft.hpp"
 #include "proto/forward/port_spec.hpp"
 
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
 namespace tapioca {
 
 /// What the meaning of these options depends on besides the command line.
@@ -11,6 +16,8 @@ struct port_facts {
     port_range ephemeral = port_spec_context{}.ephemeral; ///< ports that the kernel gives to sockets of its own choice
     bool ipv6 = true;                                     ///< the kernel has it
     bool device_binding = true;                           ///< sockets may be bound to an interface without privileges
+    /// The kernel's own name of the interface that an alternative name means; of other names nothing.
+    std::function<std::optional<std::string>(std::string_view)> interface_of = {};
 };
 
 [[nodiscard]] port_facts discover_port_facts();

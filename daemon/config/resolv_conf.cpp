@@ -49,13 +49,15 @@ resolv_conf parse_resolv_conf(std::string_view text)
 }
 
 // syscalls: openat newfstatat read close
-resolv_conf read_resolv_conf(const char* path)
+os::result<resolv_conf> read_resolv_conf(const char* path)
 {
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file{std::fopen(path, "re"), &std::fclose};
     if (!file)
-        return {};
+        return os::last_error();
     std::string text(largest_file, '\0');
     text.resize(std::fread(text.data(), 1, text.size(), file.get()));
+    if (std::ferror(file.get()) != 0)
+        return os::last_error();
     return parse_resolv_conf(text);
 }
 

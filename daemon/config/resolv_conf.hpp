@@ -1,6 +1,7 @@
 // The host's resolvers and search list. Read first: resolv.conf(5).
 #pragma once
 
+#include "daemon/os/error.hpp"
 #include "proto/base/address.hpp"
 
 #include <string>
@@ -17,7 +18,7 @@ struct resolv_conf {
 /// Takes the lines that start with `nameserver` or `search` and a blank; skips whatever else it finds.
 [[nodiscard]] resolv_conf parse_resolv_conf(std::string_view text);
 
-/// The file's content, parsed; empty if it cannot be read.
-[[nodiscard]] resolv_conf read_resolv_conf(const char* path = "/etc/resolv.conf");
+/// The file's content, parsed.
+[[nodiscard]] os::result<resolv_conf> read_resolv_conf(const char* path = "/etc/resolv.conf");
 
 } // namespace tapioca

@@ -3,6 +3,7 @@
 #include "daemon/config/address_text.hpp"
 #include "daemon/config/number_text.hpp"
 #include "daemon/config/port_refusal.hpp"
+#include "daemon/config/surprises.hpp"
 #include "proto/forward/bypass.hpp"
 
 #include <algorithm>
@@ -24,14 +25,14 @@ void settle_target(draft& d, std::span<const char* const> operands)
         return;
     if (d.netns) {
         if (!operands.empty())
-            refuse("Both --netns and PID or command given");
+            refuse("Both --netns and PID or command given", {}, "leave out one of --netns and " + std::string{operands[0]});
         o.target = target_kind::path;
         o.netns_path = *d.netns;
         o.netns_only = o.netns_only || !o.userns_path;
     } else if (operands.size() == 1 && all_digits(operands[0])) {
         const auto pid = parse_number(operands[0], INT_MAX);
         if (!pid || *pid == 0)
-            refuse("Invalid PID ", operands[0]);
+            refuse("Invalid PID ", operands[0], "a number from 1 to " + std::to_string(INT_MAX) + " is needed");
         o.target = target_kind::pid;
         o.target_pid = static_cast<pid_t>(*pid);
     } else {
@@ -124,13 +125,22 @@ void check_support(const draft& d)
         refuse(d.refused.front(), " is not supported in this build");
 }
 
+/// Interfaces may be named by an alternative name; sockets are bound to their own, and the namespace's gets that.
+void settle_interfaces(options& o, const port_facts& facts)
+{
+    for (auto* name : {&o.interface, &o.outbound_if4, &o.outbound_if6})
+        if (*name && facts.interface_of)
+            *name = facts.interface_of(**name).value_or(**name);
+}
+
 } // namespace
 
 void settle(draft& d, std::span<const char* const> operands, const port_facts& facts)
 {
     if (d.opts.mode == mode::passt && !operands.empty())
-        refuse("Extra non-option argument: ", operands[0]);
+        refuse("Extra non-option argument: ", operands[0], "passt takes options alone; it is pasta that runs commands");
     check_conflicts(d);
+    settle_interfaces(d.opts, facts);
     settle_ports(d, facts);
     check_support(d);
     settle_splice_only(d.opts);
@@ -138,9 +148,10 @@ void settle(draft& d, std::span<const char* const> operands, const port_facts& f
     check_circles(d.opts);
     settle_target(d, operands);
     if (d.opts.statistics_delay.count() != 0 && !d.opts.foreground)
-        refuse("Can't display statistics if not running in foreground");
+        refuse("Can't display statistics if not running in foreground", {}, "add --foreground");
     settle_addresses(d);
     settle_protocols(d);
+    warn_of_surprises(d);
 }
 
 } // namespace tapioca

@@ -1,5 +1,6 @@
 #include "daemon/forward/listener_set.hpp"
 
+#include "daemon/os/host_facts.hpp"
 #include "daemon/os/process.hpp"
 #include "proto/forward/rule_text.hpp"
 #include "proto/wire/protocol.hpp"
@@ -56,8 +57,14 @@ public:
     {
         if (ports_.size() < worth_a_thread)
             return take_shares();
-        const std::jthread other{[this] { take_shares(); }};
+        std::thread other;
+        try {
+            other = std::thread{[this] { take_shares(); }};
+        } catch (const std::system_error&) { // one has to do
+        }
         take_shares();
+        if (other.joinable())
+            other.join();
     }
 
 private:
@@ -95,6 +102,32 @@ private:
     std::atomic<std::size_t> next_ = 0, end_ = ports_.size();
 };
 
+/// What may be done about a port that cannot be had.
+std::string hint_for(const forward_rule& rule, rule_side side, unsigned port, int error)
+{
+    const bool tcp = rule.protocol == wire::protocol_tcp;
+    const auto example = [&](unsigned instead) {
+        return std::string{"as in "} + (side == rule_side::host ? (tcp ? "-t " : "-u ") : (tcp ? "-T " : "-U ")) +
+               std::to_string(instead) + ':' + std::to_string(rule.target_port(static_cast<std::uint16_t>(port)));
+    };
+    switch (error) {
+    case EACCES: {
+        const auto least = os::number_in("/proc/sys/net/ipv4/ip_unprivileged_port_start").value_or(1024);
+        return "; ports below " + std::to_string(least) + " are root's: take a higher one, " + example(port + 8000) +
+               ", or set the sysctl net.ipv4.ip_unprivileged_port_start to " + std::to_string(port);
+    }
+    case EADDRINUSE:
+        return std::string{"; another socket has it (ss -"} + (tcp ? "t" : "u") + "lnp shows whose): take another port, " +
+               example(port < 57000 ? port + 8000 : port - 8000);
+    case EADDRNOTAVAIL:
+        return "; no interface has that address (--freebind listens all the same)";
+    case ENODEV:
+        return "; there is no such interface";
+    default:
+        return "";
+    }
+}
+
 /// What became of the ports of one rule.
 struct rule_outcome {
     unsigned refused = 0;
@@ -112,7 +145,8 @@ rule_outcome take_rule(const forward_rule& rule, std::span<attempt> ports, std::
         if (outcome.refused++ == 0)
             outcome.first_refusal = listen_failure(port.name, rule, std::generic_category().message(port.error));
         if (!rule.best_effort)
-            throw std::runtime_error(outcome.first_refusal + "\nCouldn't listen on requested ports");
+            throw std::runtime_error(outcome.first_refusal + hint_for(rule, port.name.side, port.name.port, port.error) +
+                                     "\nCouldn't listen on requested ports");
     }
     return outcome;
 }

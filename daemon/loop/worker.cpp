@@ -2,6 +2,7 @@
 
 #include "daemon/os/clock.hpp"
 #include "daemon/os/process.hpp"
+#include "daemon/os/thread.hpp"
 #include "proto/responder/ndp.hpp"
 #include "proto/wire/protocol.hpp"
 
@@ -83,14 +84,14 @@ worker::~worker() { stop(); }
 
 void worker::start(const std::function<void()>& first)
 {
-    thread_ = std::thread{[this, &first] {
+    thread_ = os::start_thread([this, &first] {
         os::block_signals();
         first();
         running_.release();
         run();
         closed_.release();
         may_end_.acquire();
-    }};
+    });
     running_.acquire();
 }
 

@@ -2,6 +2,7 @@
 
 #include "daemon/os/file.hpp"
 #include "daemon/os/process.hpp"
+#include "daemon/os/start_failure.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -13,6 +14,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <system_error>
 #include <unistd.h>
@@ -55,6 +57,23 @@ void mount_proc()
         warn("Couldn't mount /proc");
 }
 
+/// Whose fault it is that execvp(3) found nothing to execute.
+std::string hint_for(const std::string& file, int error)
+{
+    const bool is_path = file.find('/') != std::string::npos;
+    if (error == ENOENT && !is_path)
+        return "no directory of PATH has a program " + file;
+    if (error == ENOENT)
+        return ::access(file.c_str(), F_OK) == 0 ? "the interpreter that " + file + " names does not exist"
+                                                 : file + " does not exist";
+    if (error != EACCES)
+        return file;
+    struct stat about = {};
+    if (::stat(file.c_str(), &about) == 0 && S_ISDIR(about.st_mode))
+        return file + " is a directory";
+    return os::name_of_user_and_remedy() + " may not execute " + file;
+}
+
 [[noreturn]] void execute(const options& opts)
 {
     std::vector<std::string> words = opts.command;
@@ -70,8 +89,11 @@ void mount_proc()
     for (std::string& word : words)
         arguments.push_back(word.data());
     arguments.push_back(nullptr);
+    std::signal(SIGPIPE, SIG_DFL);
     ::execvp(file.c_str(), arguments.data());
-    warn("Failed to start command or shell");
+    const int refused = errno;
+    os::ignore_broken_pipes();
+    std::fprintf(stderr, "%s\n", os::start_failure("Failed to start command or shell", refused, hint_for(file, refused)).what());
     ::_exit(EXIT_FAILURE);
 }
 
@@ -91,7 +113,6 @@ void mount_proc()
     if (n != 1)
         ::_exit(EXIT_FAILURE);
     ::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0); // exec would keep it, and the command may outlive us
-    std::signal(SIGPIPE, SIG_DFL);
     os::give_back_descriptor_limit();
     execute(opts);
 }
@@ -113,8 +134,13 @@ command command::spawn(const options& opts)
         child.go_.reset(); // or the parent's end would go unnoticed
         run_child(opts, go.get());
     }
-    if (child.pid_ < 0)
-        throw std::system_error(errno, std::generic_category(), "Couldn't create the namespaces of the command");
+    if (child.pid_ < 0) {
+        const int error = errno;
+        throw os::start_failure("Couldn't create the namespaces of the command", error,
+                                error == EPERM && opts.netns_only ? "with --netns-only that is root's alone"
+                                : error == ENOSPC ? "a limit of namespaces is reached (user.max_net_namespaces and its like)"
+                                                  : "");
+    }
     return child;
 }
 

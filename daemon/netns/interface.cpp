@@ -1,10 +1,14 @@
 #include "daemon/netns/interface.hpp"
 
+#include "daemon/os/start_failure.hpp"
+
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
+#include <optional>
 #include <sys/socket.h>
 #include <system_error>
 
@@ -100,12 +104,50 @@ bool means_unsupported(const error_code& error, bool v4, const interface_plan& p
     }
 }
 
-os::result<void> add_addresses(os::netlink_socket& socket, int index, const std::vector<os::address_entry>& addresses)
+/// New addresses of IPv6 receive nothing until a worker of the kernel has come by and made the route to each in the table
+/// `local`. That takes a moment, a longer one on a busy machine; whoever looks before is told that the network is unreachable.
+class reception {
+public:
+    /// What is made from now on is heard of. Where that is refused, nothing is waited for.
+    reception()
+    {
+        if (auto opened = os::netlink_socket::open(); opened && opened->join(RTNLGRP_IPV6_ROUTE))
+            routes_ = std::move(*opened);
+    }
+
+    void expect(const ip_address& address)
+    {
+        if (!address.is_v4())
+            missing_.push_back(address);
+    }
+
+    void wait(std::vector<std::string>& notes)
+    {
+        constexpr std::chrono::seconds longest{2};
+        const auto heard = [&](const nlmsghdr& message) {
+            if (const auto address = os::parse_local_route(message))
+                std::erase(missing_, *address);
+            return missing_.empty();
+        };
+        if (routes_ && !missing_.empty() && !routes_->listen(longest, heard))
+            notes.emplace_back("The kernel has not put all addresses of the interface into use yet");
+    }
+
+private:
+    std::optional<os::netlink_socket> routes_;
+    std::vector<ip_address> missing_;
+};
+
+os::result<void> add_addresses(os::netlink_socket& socket, int index, const std::vector<os::address_entry>& addresses,
+                               reception& expected)
 {
     for (const auto& entry : addresses) {
         auto request = address_request(index, entry, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
-        if (const auto done = socket.request(request); !done && done.error().value() != EEXIST)
+        const auto done = socket.request(request);
+        if (!done && done.error().value() != EEXIST)
             return done.error();
+        if (done)
+            expected.expect(entry.address.address);
     }
     return {};
 }
@@ -139,10 +181,10 @@ route_outcome add_routes(os::netlink_socket& socket, int index, std::vector<os::
 
 /// False if the namespace has no such family.
 bool configure_family(os::netlink_socket& socket, const interface_plan& plan, const interface_family_plan& family, bool v4,
-                      configured_interface& state)
+                      configured_interface& state, reception& expected)
 {
     const std::string name = v4 ? "IPv4" : "IPv6";
-    if (const auto done = add_addresses(socket, state.index, family.addresses); !done) {
+    if (const auto done = add_addresses(socket, state.index, family.addresses, expected); !done) {
         if (means_unsupported(done.error(), v4, plan))
             return false;
         throw std::system_error(done.error(), "Couldn't set " + name + " address(es) in namespace");
@@ -159,9 +201,9 @@ bool configure_family(os::netlink_socket& socket, const interface_plan& plan, co
     return true;
 }
 
-/// Reads the link-local address and gives it anew without duplicate address detection: the kernel's own is tentative until a
-/// worker of the kernel comes by, which may be a second later, and after that whenever the link flaps.
-void settle_link_local(os::netlink_socket& socket, configured_interface& state)
+/// Reads the link-local address that the kernel gave when the link came up, and gives it anew without duplicate address
+/// detection, which would take up to two seconds, and again whenever the link flaps.
+void settle_link_local(os::netlink_socket& socket, configured_interface& state, reception& expected)
 {
     const auto addresses = os::read_addresses(socket, ip_family::ipv6);
     if (!addresses)
@@ -171,9 +213,11 @@ void settle_link_local(os::netlink_socket& socket, configured_interface& state)
             continue;
         state.link_local = entry.address.address;
         auto removal = address_request(state.index, entry, RTM_DELADDR, 0);
-        (void)socket.request(removal);
+        const auto removed = socket.request(removal);
         auto request = address_request(state.index, entry, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
-        if (const auto done = socket.request(request); !done)
+        if (const auto done = socket.request(request); done && removed)
+            expected.expect(state.link_local);
+        else if (!done)
             state.notes.push_back("Couldn't set the link-local address in namespace: " + done.error().message());
         return;
     }
@@ -209,7 +253,10 @@ configured_interface configure_tap(const interface_plan& plan, const std::string
     if (plan.mac) {
         auto request = link_request(state.index, 0, 0);
         request.attribute(IFLA_ADDRESS, plan.mac->octets.data(), plan.mac->octets.size());
-        demand(socket, std::move(request), "Couldn't set MAC address in namespace");
+        if (const auto done = socket.request(request); !done)
+            throw os::start_failure("Couldn't set MAC address in namespace", done.error().value(),
+                                    done.error().value() == EADDRNOTAVAIL ? "the kernel takes no address of a group, and not zero"
+                                                                          : "");
     }
     state.mac = find_link(socket, name).mac;
     auto queue = link_request(state.index, 0, 0);
@@ -222,18 +269,16 @@ configured_interface configure_tap(const interface_plan& plan, const std::string
         request.attribute(IFLA_MTU, std::uint32_t{plan.mtu});
         demand(socket, std::move(request), "Couldn't set MTU in namespace");
     }
-    // The kernel gives the link-local address when the link comes up, and skips its detection of duplicates on links without
-    // neighbours.
-    const unsigned quiet = plan.v6.enabled ? IFF_NOARP : 0;
-    demand(socket, link_request(state.index, IFF_UP | quiet, IFF_UP | quiet), "Couldn't bring up interface in namespace");
-    if (plan.v4.enabled && !configure_family(socket, plan, plan.v4, true, state))
-        disable(state.ipv4, "IPv4 not supported, disabling", state);
-    if (plan.v6.enabled) {
-        settle_link_local(socket, state);
-        demand(socket, link_request(state.index, 0, IFF_NOARP), "Couldn't bring up interface in namespace");
-        if (!configure_family(socket, plan, plan.v6, false, state))
+    demand(socket, link_request(state.index, IFF_UP, IFF_UP), "Couldn't bring up interface in namespace");
+    reception expected;
+    if (plan.v6.enabled) { // first: the kernel's work for its addresses goes on beside ours
+        settle_link_local(socket, state, expected);
+        if (!configure_family(socket, plan, plan.v6, false, state, expected))
             disable(state.ipv6, "IPv6 not supported, disabling", state);
     }
+    if (plan.v4.enabled && !configure_family(socket, plan, plan.v4, true, state, expected))
+        disable(state.ipv4, "IPv4 not supported, disabling", state);
+    expected.wait(state.notes);
     return state;
 }
 

@@ -4,12 +4,16 @@
 
 #include <algorithm>
 #include <linux/rtnetlink.h>
+#include <string_view>
 #include <sys/socket.h>
 #include <system_error>
 
 namespace tapioca {
 
 namespace {
+
+/// What every namespace calls its loopback, so that no other interface can have that name.
+constexpr std::string_view loopback = "lo";
 
 /// One family of the plan as it is being made.
 struct family_view {
@@ -113,9 +117,10 @@ std::string interface_name(const options& opts, const host_network& host)
 {
     if (opts.ns_ifname)
         return *opts.ns_ifname;
-    if (!host.v4.interface.empty())
-        return host.v4.interface;
-    return host.v6.interface.empty() ? "tap0" : host.v6.interface;
+    for (const auto& name : {host.v4.interface, host.v6.interface})
+        if (!name.empty() && name != loopback)
+            return name;
+    return "tap0";
 }
 
 interface_plan plan_interface(const options& opts, const host_network& host, const guest_network& guest)

@@ -30,7 +30,7 @@ struct interface_plan {
 /// Reads the template interface's addresses and routes where they are to be copied. Call it in the host's network namespace.
 [[nodiscard]] interface_plan plan_interface(const options& opts, const host_network& host, const guest_network& guest);
 
-/// The tap's name: as given, else that of the template interface, else "tap0".
+/// The tap's name: as given, else that of the template interface unless that is the loopback, else "tap0".
 [[nodiscard]] std::string interface_name(const options& opts, const host_network& host);
 
 } // namespace tapioca

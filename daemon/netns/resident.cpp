@@ -5,6 +5,7 @@
 #include "daemon/os/namespaces.hpp"
 #include "daemon/os/process.hpp"
 #include "daemon/os/socket.hpp"
+#include "daemon/os/thread.hpp"
 #include "proto/wire/protocol.hpp"
 #include "seccomp/capabilities.hpp"
 #include "seccomp/landlock.hpp"
@@ -111,7 +112,7 @@ void resident::enter()
 
 void resident::start()
 {
-    thread_ = std::thread{[this] {
+    thread_ = os::start_thread([this] {
         os::block_signals();
         try {
             enter();
@@ -121,7 +122,7 @@ void resident::start()
         answered_.release();
         if (!failure_)
             run();
-    }};
+    });
     answered_.acquire();
     if (failure_)
         std::rethrow_exception(failure_);

@@ -1,5 +1,7 @@
 #include "daemon/netns/watch.hpp"
 
+#include "daemon/os/start_failure.hpp"
+
 #include <cerrno>
 #include <charconv>
 #include <climits>
@@ -10,7 +12,6 @@
 #include <sys/inotify.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
-#include <system_error>
 #include <unistd.h>
 
 namespace tapioca::netns {
@@ -44,8 +45,12 @@ watch::watch(const std::string& path) : path_(path)
     const std::string directory = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
     name_ = slash == std::string::npos ? path : path.substr(slash + 1);
     directory_ = os::unique_fd{::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
-    if (!directory_)
-        throw std::system_error(errno, std::generic_category(), "netns dir open: " + directory);
+    if (!directory_) {
+        const int error = errno;
+        throw os::start_failure(
+            "netns dir open: " + directory, error,
+            error == EACCES ? os::name_of_user_and_remedy() + " may not search it; --no-netns-quit does without" : "");
+    }
     if (silent(directory_.get())) {
         if (const pid_t process = process_of(directory); process != 0)
             process_ = os::unique_fd{static_cast<int>(::syscall(SYS_pidfd_open, process, 0U))};

@@ -4,14 +4,17 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <system_error>
+#include <unistd.h>
 
 namespace tapioca::os {
 
-unique_fd open_namespace(const std::string& path, const std::string& what)
+result<unique_fd> open_namespace(const std::string& path) noexcept
 {
     unique_fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (fd && fd.get() <= STDERR_FILENO) // which the caller had closed
+        fd = unique_fd{::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1)};
     if (!fd)
-        throw std::system_error(errno, std::generic_category(), what + " " + path);
+        return last_error();
     return fd;
 }
 

@@ -2,9 +2,11 @@
 
 #include "daemon/os/netlink_walk.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <linux/netlink.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 namespace tapioca::os {
 
@@ -122,6 +124,32 @@ result<void> netlink_socket::transact(netlink_message& message, std::uint16_t fl
 result<void> netlink_socket::dump(netlink_message& request, const std::function<void(const nlmsghdr&)>& each)
 {
     return transact(request, NLM_F_DUMP, each);
+}
+
+result<void> netlink_socket::join(unsigned group)
+{
+    auto number = static_cast<int>(group);
+    if (mnl_socket_setsockopt(socket_.get(), NETLINK_ADD_MEMBERSHIP, &number, sizeof number) < 0)
+        return last_error();
+    return {};
+}
+
+bool netlink_socket::listen(std::chrono::milliseconds longest, const std::function<bool(const nlmsghdr&)>& each)
+{
+    using namespace std::chrono;
+    const auto end = steady_clock::now() + longest;
+    for (;;) {
+        const auto left_us = duration_cast<microseconds>(end - steady_clock::now()).count();
+        if (left_us <= 0)
+            return false;
+        const timeval patience{left_us / 1'000'000, left_us % 1'000'000};
+        ::setsockopt(mnl_socket_get_fd(socket_.get()), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        const auto got = mnl_socket_recvfrom(socket_.get(), buffer_.data(), buffer_.size());
+        int left = static_cast<int>(std::max<ssize_t>(got, 0)); // what was lost to an overflow is not missed
+        for (const auto* m = reinterpret_cast<const nlmsghdr*>(buffer_.data()); is_whole(m, left); m = mnl_nlmsg_next(m, &left))
+            if (each(*m))
+                return true;
+    }
 }
 
 result<void> netlink_socket::request(netlink_message& message) { return transact(message, NLM_F_ACK, {}); }

@@ -6,6 +6,7 @@
 #include "proto/base/address.hpp"
 #include "proto/base/bytes.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -57,6 +58,11 @@ public:
     [[nodiscard]] result<void> dump(netlink_message& request, const std::function<void(const nlmsghdr&)>& each);
     /// Sends a request with NLM_F_ACK and returns what the kernel made of it.
     [[nodiscard]] result<void> request(netlink_message& message);
+
+    /// Hears of what happens in a group (RTNLGRP_...) from now on; such a socket is for listen() alone.
+    [[nodiscard]] result<void> join(unsigned group);
+    /// Hands every notification to `each` until it says that it has heard enough. False if the time was over before.
+    [[nodiscard]] bool listen(std::chrono::milliseconds longest, const std::function<bool(const nlmsghdr&)>& each);
 
 private:
     struct closer {

@@ -87,6 +87,8 @@ void forget_start_up_code() noexcept
     ::dl_iterate_phdr(each_object, nullptr);
 }
 
+void ignore_broken_pipes() noexcept { std::signal(SIGPIPE, SIG_IGN); }
+
 void end_on_termination() noexcept
 {
     for (const int number : {SIGTERM, SIGQUIT})
@@ -110,9 +112,8 @@ void block_signals() noexcept
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
 }
 
-void unblock_signals_ignore_pipe() noexcept
+void unblock_signals() noexcept
 {
-    std::signal(SIGPIPE, SIG_IGN);
     sigset_t none;
     ::sigemptyset(&none);
     ::pthread_sigmask(SIG_SETMASK, &none, nullptr);

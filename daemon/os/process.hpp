@@ -33,6 +33,9 @@ void use_one_heap() noexcept;
 /// forked child begins like that, a process in the foreground would keep some 3 MB for its lifetime.
 void forget_start_up_code() noexcept;
 
+/// A pipe that nobody reads is an error of write(2) from now on, and no SIGPIPE: no message is worth the service.
+void ignore_broken_pipes() noexcept;
+
 /// SIGTERM and SIGQUIT end the process with status 0, until somebody else handles them.
 void end_on_termination() noexcept;
 /// They do again what they do to a program that has said nothing about them.
@@ -41,8 +44,8 @@ void forget_termination() noexcept;
 /// Blocks every signal but SIGSYS in the calling thread and, by inheritance, in the threads that it starts.
 void block_signals() noexcept;
 
-/// Unblocks every signal in the calling thread and lets SIGPIPE be an error of write(2).
-void unblock_signals_ignore_pipe() noexcept;
+/// Unblocks every signal in the calling thread.
+void unblock_signals() noexcept;
 
 [[nodiscard]] pid_t own_pid() noexcept;
 

@@ -2,6 +2,7 @@
 
 #include <libmnl/libmnl.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <linux/if.h>
@@ -151,7 +152,34 @@ result<std::vector<Entry>> read_all(netlink_socket& socket, std::uint16_t type, 
     }
 }
 
+std::string text_of(const nlattr* a)
+{
+    const auto* const text = static_cast<const char*>(mnl_attr_get_payload(a));
+    return {text, strnlen(text, mnl_attr_get_payload_len(a))};
+}
+
+/// The IFLA_ALT_IFNAME inside an IFLA_PROP_LIST.
+std::vector<std::string> alternative_names(const nlattr* properties)
+{
+    std::vector<std::string> names;
+    const auto* a = static_cast<const nlattr*>(mnl_attr_get_payload(properties));
+    const auto* const end = reinterpret_cast<const char*>(a) + mnl_attr_get_payload_len(properties);
+    for (; mnl_attr_ok(a, static_cast<int>(end - reinterpret_cast<const char*>(a))); a = mnl_attr_next(a))
+        if (mnl_attr_get_type(a) == IFLA_ALT_IFNAME)
+            names.push_back(text_of(a));
+    return names;
+}
+
 } // namespace
+
+const link_entry* find_link(const std::vector<link_entry>& links, std::string_view name)
+{
+    const auto found = std::find_if(links.begin(), links.end(), [&](const link_entry& link) {
+        const auto& others = link.alternative_names;
+        return link.name == name || std::find(others.begin(), others.end(), name) != others.end();
+    });
+    return found != links.end() ? &*found : nullptr;
+}
 
 std::optional<link_entry> parse_link(const nlmsghdr& message)
 {
@@ -159,7 +187,9 @@ std::optional<link_entry> parse_link(const nlmsghdr& message)
     const auto* const header = for_attributes<ifinfomsg>(message, [&](unsigned type, const nlattr* a) {
         const std::size_t length = mnl_attr_get_payload_len(a);
         if (type == IFLA_IFNAME)
-            link.name.assign(static_cast<const char*>(mnl_attr_get_payload(a)), strnlen(mnl_attr_get_str(a), length));
+            link.name = text_of(a);
+        else if (type == IFLA_PROP_LIST)
+            link.alternative_names = alternative_names(a);
         else if (type == IFLA_MTU)
             link.mtu = number_of(a);
         else if (type == IFLA_ADDRESS && length == link.mac.octets.size())
@@ -238,6 +268,18 @@ std::optional<route_entry> parse_route(const nlmsghdr& message)
     route.tos = header->rtm_tos;
     route.by_kernel = header->rtm_protocol == RTPROT_KERNEL;
     return route;
+}
+
+std::optional<ip_address> parse_local_route(const nlmsghdr& message)
+{
+    std::optional<ip_address> address;
+    const auto* const header = for_attributes<rtmsg>(message, [&](unsigned type, const nlattr* a) {
+        if (type == RTA_DST)
+            address = address_of(a);
+    });
+    if (header == nullptr || message.nlmsg_type != RTM_NEWROUTE || header->rtm_type != RTN_LOCAL)
+        return std::nullopt;
+    return address;
 }
 
 result<std::vector<link_entry>> read_links(netlink_socket& socket)

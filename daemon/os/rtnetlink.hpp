@@ -14,6 +14,7 @@ namespace tapioca::os {
 struct link_entry {
     int index = 0;
     std::string name;
+    std::vector<std::string> alternative_names; ///< up to 127 octets each, since Linux 5.5
     mac_address mac;
     std::uint32_t mtu = 0;
     bool up = false;
@@ -49,10 +50,16 @@ struct route_entry {
     std::vector<nexthop> nexthops; ///< one or more
 };
 
+/// The interface of that name, or alternative name; null if there is none.
+[[nodiscard]] const link_entry* find_link(const std::vector<link_entry>& links, std::string_view name);
+
 [[nodiscard]] std::optional<link_entry> parse_link(const nlmsghdr& message);
 [[nodiscard]] std::optional<address_entry> parse_address(const nlmsghdr& message);
 /// Nothing for what is not a unicast route of the main table with an output interface.
 [[nodiscard]] std::optional<route_entry> parse_route(const nlmsghdr& message);
+
+/// The address whose packets a route of the table `local` delivers; nothing for other routes.
+[[nodiscard]] std::optional<ip_address> parse_local_route(const nlmsghdr& message);
 
 [[nodiscard]] result<std::vector<link_entry>> read_links(netlink_socket& socket);
 [[nodiscard]] result<std::vector<address_entry>> read_addresses(netlink_socket& socket, ip_family family);

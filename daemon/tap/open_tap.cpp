@@ -1,5 +1,7 @@
 #include "daemon/tap/open_tap.hpp"
 
+#include "daemon/os/start_failure.hpp"
+
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -19,9 +21,26 @@ constexpr unsigned uso4 = 0x20, uso6 = 0x40; // TUN_F_USO4 and TUN_F_USO6, since
 os::unique_fd open_device()
 {
     os::unique_fd fd{::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)};
-    if (!fd)
-        fail("Failed to open() /dev/net/tun");
-    return fd;
+    if (fd)
+        return fd;
+    const int error = errno;
+    std::string hint;
+    if (error == ENOENT || error == ENODEV)
+        hint = "load the module (modprobe tun), or give the container the device";
+    if (error == EACCES || error == EPERM)
+        hint = os::name_of_user_and_remedy() + " must be allowed to read and write it";
+    throw os::start_failure("Failed to open() /dev/net/tun", error, hint);
+}
+
+[[noreturn]] void refuse_name(const std::string& name)
+{
+    const int error = errno;
+    std::string hint;
+    if (error == EINVAL || error == EEXIST)
+        hint = "the namespace has another interface " + name + ": choose a name by --ns-ifname";
+    if (error == EBUSY)
+        hint = "another program serves the interface " + name + " there: choose a name by --ns-ifname";
+    throw os::start_failure("TUNSETIFF ioctl on /dev/net/tun failed", error, hint);
 }
 
 bool attach(int fd, const std::string& name, unsigned flags)
@@ -74,14 +93,14 @@ std::vector<tun_descriptor> open_tap(const std::string& name, unsigned queues)
             break;
     }
     if (!attached)
-        fail("TUNSETIFF ioctl on /dev/net/tun failed");
+        refuse_name(name);
     tap.front().vnet_header = (flags & IFF_VNET_HDR) != 0;
     if (tap.front().vnet_header)
         tap.front().offload = negotiate(first);
     while ((flags & IFF_MULTI_QUEUE) != 0 && tap.size() < queues) {
         tap.push_back({open_device(), tap.front().vnet_header, tap.front().offload});
         if (!attach(tap.back().fd.get(), name, flags))
-            fail("TUNSETIFF ioctl on /dev/net/tun failed");
+            refuse_name(name);
     }
     return tap;
 }

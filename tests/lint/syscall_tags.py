@@ -32,6 +32,7 @@ OPTIONS_BEFORE_THE_SEAL = {
     ("getsockopt", "SO_TYPE"): "of the descriptor that was inherited",
     ("getsockopt", "IP_TTL"): "the usual one",
     ("setsockopt", "SO_SNDTIMEO"): "of the log's socket",
+    ("setsockopt", "SO_RCVTIMEO"): "of the netlink socket that hears of new routes",
     ("setsockopt", "type"): "netlink's",
 }
 

@@ -9,6 +9,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import netns_test  # noqa: E402
 import tally  # noqa: E402
 
 
@@ -71,6 +72,44 @@ class Tally(unittest.TestCase):
         counts, printed = tallied([("a", RUN, "")], ["unit", "netns"])
         self.assertEqual(counts, (1, 1, 0))
         self.assertIn("label netns", printed)
+
+
+def counted(set_up=None, tear_down=None):
+    """What a file of tests/netns counts whose only class has one case of each outcome."""
+    class Counted(unittest.TestCase):
+        @classmethod
+        def setUpClass(cls):
+            if set_up:
+                raise set_up
+
+        @classmethod
+        def tearDownClass(cls):
+            if tear_down:
+                raise tear_down
+
+        def test_passes(self):
+            pass
+
+        def test_is_skipped(self):
+            self.skipTest("for a reason")
+
+        def test_fails_in_two_parts(self):
+            for i in range(2):
+                with self.subTest(i=i):
+                    self.fail()
+
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(Counted)
+    return netns_test.counts(netns_test.runner(io.StringIO()).run(suite))
+
+
+class Cases(unittest.TestCase):
+    def test_every_case_counts_once(self):
+        self.assertEqual(counted(), (1, 1, 1))
+
+    def test_a_set_up_that_fails_is_a_failure_and_takes_nothing_from_what_passed(self):
+        self.assertEqual(counted(set_up=RuntimeError("no world")), (0, 1, 0))
+        self.assertEqual(counted(set_up=unittest.SkipTest("no world")), (0, 0, 1))
+        self.assertEqual(counted(tear_down=RuntimeError("the world is still there")), (1, 2, 1))
 
 
 if __name__ == "__main__":

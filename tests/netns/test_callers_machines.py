@@ -8,7 +8,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
 from callers import call, end, process_of, runs, wait_for_end
-from hosts import HOST4, HOST6, REMOTE4, REMOTE6, ROUTER4, SimulatedHost, wait_until
+from hosts import HOST4, HOST6, REMOTE4, REMOTE6, ROUTER4, SimulatedHost
 from inside import BOTH, host_place, guest_place, meet, raise_descriptor_limit, remote_place
 from passt import RelayedGuest, launcher, pair
 
@@ -65,7 +65,6 @@ class Libvirt(Machines):
         """A guest behind the socket, as QEMU connects to it by -netdev stream."""
         guest = RelayedGuest(self.host, self)
         self.addCleanup(guest.close)
-        wait_until(guest.link_local_works, "route to the guest's link-local address")
         return guest, guest_place(guest)
 
     def test_every_element_of_the_interface(self):

@@ -53,6 +53,18 @@ class Case(unittest.TestCase):
         return done.stderr
 
 
+class Usage(Case):
+    def test_help_alone_prints_how_to_call_it(self):
+        done = self.world.run("--help")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertTrue(done.stdout.startswith("Usage: qrap "))
+
+    def test_among_others_it_is_an_argument_of_qemu(self):
+        self.world.server(SERVED, qrap_world.speak_first)
+        self.world.program("kvm")
+        self.assertEqual(self.connected("--help", "x")[0]["argv"][:2], ["--help", "x"])
+
+
 class Arguments(Case):
     def setUp(self):
         super().setUp()

@@ -48,6 +48,11 @@ def run(*argv, check=True, **options):
     return done
 
 
+def known_part(said):
+    """What callers know and match of an error text: of each line the beginning, without the reason and the remedy behind it."""
+    return "".join(line.partition("; ")[0] + "\n" for line in said.splitlines())
+
+
 def wait_until(condition, what, timeout=10):
     """Polls until condition() is true and returns its value; kernel objects announce themselves in too many ways."""
     end = time.monotonic() + timeout

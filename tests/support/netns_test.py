@@ -44,13 +44,29 @@ def needs(*programs):
     return unittest.skipIf(absent, f"not installed: {' '.join(absent)}")
 
 
+class Result(unittest.TextTestResult):
+    passed = 0
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self.passed += 1
+
+
+def runner(stream=None):
+    return unittest.TextTestRunner(stream, verbosity=2, resultclass=Result, warnings="ignore")
+
+
+def counts(result):
+    """(passed, failed, skipped) cases. The set-up of a class is a case of its own if it fails: then none of the class has run."""
+    failed = len({getattr(case, "test_case", case).id() for case, _ in result.failures + result.errors})
+    return result.passed, failed, len(result.skipped)
+
+
 def main():
     reason = missing()
     if reason:
         print(f"skipped: {reason}")
         sys.exit(77)
-    outcome = unittest.main(verbosity=2, exit=False, warnings="ignore").result
-    failed = len({getattr(case, "test_case", case).id() for case, _ in outcome.failures + outcome.errors})
-    skipped = len(outcome.skipped)
-    print(f"{outcome.testsRun - failed - skipped} passed, {failed} failed, {skipped} skipped", flush=True)
+    passed, failed, skipped = counts(unittest.main(testRunner=runner(), exit=False).result)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
     sys.exit(failed > 0)

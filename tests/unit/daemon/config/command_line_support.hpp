@@ -58,8 +58,18 @@ inline std::vector<std::string> rules(const forward_rules& table)
     return result;
 }
 
+/// What callers know and match of an error text: of each line the beginning, without the reason and the remedy behind it.
+inline std::string known_part(const std::string& text)
+{
+    std::string known;
+    std::istringstream lines{text};
+    for (std::string line; std::getline(lines, line);)
+        known += (known.empty() ? "" : "\n") + line.substr(0, line.find("; "));
+    return known;
+}
+
 /// The text of an error without its last newline; it must go to stderr with status 1.
-inline std::string refusal(const std::string& line)
+inline std::string whole_refusal(const std::string& line)
 {
     auto e = exit_of(line);
     CHECK(e.status == 1);
@@ -68,5 +78,7 @@ inline std::string refusal(const std::string& line)
     e.text.pop_back();
     return e.text;
 }
+
+inline std::string refusal(const std::string& line) { return known_part(whole_refusal(line)); }
 
 } // namespace tapioca::test

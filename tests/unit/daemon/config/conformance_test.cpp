@@ -64,7 +64,7 @@ std::string outcome_of(const std::vector<std::string>& words)
         return "accepted";
     if (e.status == 0)
         return e.to_stdout && !e.text.empty() ? "printed" : "silence";
-    return e.to_stdout ? "an error on standard output" : e.text.substr(0, e.text.find('\n'));
+    return e.to_stdout ? "an error on standard output" : known_part(e.text.substr(0, e.text.find('\n')));
 }
 
 /// A row of the first table.

@@ -113,7 +113,9 @@ TEST_CASE("each mistake on the command line has the words that callers know from
 {
     CHECK(error_of({"pasta", "--nosuch"}) == "pasta: unrecognized option '--nosuch'");
     CHECK(error_of({"pasta", "--nosuch=3"}) == "pasta: unrecognized option '--nosuch=3'");
-    CHECK(error_of({"/usr/bin/pasta", "--map-guest-addrs"}) == "/usr/bin/pasta: unrecognized option '--map-guest-addrs'");
+    CHECK(error_of({"/usr/bin/pasta", "--map-guest-addrs"}) ==
+          "/usr/bin/pasta: unrecognized option '--map-guest-addrs'; did you mean "
+          "'--map-guest-addr'?");
     CHECK(error_of({"pasta", "--tcp", "80"}) == "pasta: option '--tcp' is ambiguous; possibilities: '--tcp-ports' '--tcp-ns'");
     CHECK(error_of({"pasta", "-qZ"}) == "pasta: invalid option -- 'Z'");
     CHECK(error_of({"pasta", "-m"}) == "pasta: option requires an argument -- 'm'");

@@ -244,7 +244,31 @@ TEST_CASE("missing resolvers are worth a warning only where some were to be anno
     host.resolvers = {dns6};
     CHECK(warnings() == std::vector<std::string>{"No IPv4 nameserver available for DHCP"});
     host.resolvers = {};
-    CHECK(warnings() == std::vector<std::string>{"Couldn't get any nameserver address"});
+    CHECK(warnings() == std::vector<std::string>{"Couldn't get any nameserver address; name one by --dns, or none"});
+    host.resolv_conf_error = ENOENT;
+    CHECK(warnings() == std::vector<std::string>{"Couldn't read /etc/resolv.conf: No such file or directory",
+                                                 "Couldn't get any nameserver address; name one by --dns, or none"});
     opts.announce_dns = false;
+    CHECK(warnings().empty());
+    host.resolv_conf_error = EACCES;
+    CHECK(warnings() == std::vector<std::string>{"Couldn't read /etc/resolv.conf: Permission denied"});
+}
+
+TEST_CASE("queries that are to be forwarded where no resolver of their family is known are worth a warning")
+{
+    auto host = usual_host();
+    options opts;
+    opts.announce_dns = false;
+    opts.dns_forward4 = ip_address::v4(169, 254, 1, 1);
+    const auto warnings = [&] { return resolver_warnings(opts, host, plan_guest(opts, host, 0)); };
+    CHECK(warnings().empty());
+    host.resolvers = {dns6};
+    CHECK(warnings() ==
+          std::vector<std::string>{"--dns-forward 169.254.1.1 leads nowhere: /etc/resolv.conf has no resolver of IPv4, "
+                                   "name one by --dns-host"});
+    opts.dns_host4 = dns4;
+    CHECK(warnings().empty());
+    opts.dns_host4.reset();
+    host.v4.enabled = false;
     CHECK(warnings().empty());
 }

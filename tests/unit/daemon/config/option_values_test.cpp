@@ -51,7 +51,7 @@ constexpr wrong_value refusals[] = {
     {"-o ::ffff:1.2.3.4", "Invalid or redundant outbound address: ::ffff:1.2.3.4"},
     {"-o ff02::1", "Invalid or redundant outbound address: ff02::1"},
     {"-o 0.0.0.0", "Invalid or redundant outbound address: 0.0.0.0"},
-    {"--outbound-if4 sixteen_letters_", "Invalid interface name: sixteen_letters_"},
+    {"--outbound-if4 a/b", "Invalid interface name: a/b"},
     {"--outbound-if6 ''", "Invalid interface name: "},
     {"-D host", "Cannot use DNS address host"},
     {"-D 0.0.0.0", "Cannot use DNS address 0.0.0.0"},
@@ -149,9 +149,9 @@ TEST_CASE("an MTU below the family's least is accepted with a warning, 0 without
 {
     CHECK(parse("pasta -m 0").warnings.empty());
     CHECK(parse("pasta -m 65521").mtu == 65521);
-    CHECK(parse("pasta -m 1279").warnings.size() == 1);
-    CHECK(parse("pasta -4 -m 1279").warnings.empty());
-    CHECK(parse("pasta -m 67").warnings.size() == 2);
+    CHECK(parse("pasta --config-net -m 1279").warnings.size() == 1);
+    CHECK(parse("pasta --config-net -4 -m 1279").warnings.empty());
+    CHECK(parse("pasta --config-net -m 67").warnings.size() == 2);
 }
 
 TEST_CASE("resolvers and search domains accumulate until none")

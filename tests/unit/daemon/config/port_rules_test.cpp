@@ -169,3 +169,19 @@ TEST_CASE("the short cut between the loopbacks: off, further, or alone")
     CHECK((alone.dns == std::vector<ip_address>{} && alone.search == std::vector<std::string>{}));
     CHECK((alone.tcp && alone.udp && alone.host_rules.size() == 4));
 }
+
+TEST_CASE("an alternative name of an interface gives way to its own")
+{
+    port_facts facts{{32768, 60999}, true, true, [](std::string_view name) {
+                         return name == "enp0s31f6" ? std::optional<std::string>{"eth0"} : std::nullopt;
+                     }};
+    const auto o =
+        parse("pasta -i enp0s31f6 --outbound-if4 enp0s31f6 --outbound-if6 wlan0 -t %enp0s31f6/80 -u 192.0.2.1%enp0s31f6/81:82 "
+              "-T none -U none",
+              facts);
+    CHECK(o.interface == "eth0");
+    CHECK(o.outbound_if4 == "eth0");
+    CHECK(o.outbound_if6 == "wlan0");
+    CHECK(rules(o.host_rules) == std::vector<std::string>{"TCP [*]%eth0:80  =>  80", "UDP [192.0.2.1]%eth0:81  =>  82"});
+    CHECK(rules(parse("pasta -t 80 -u %lo/81 -T 82 -U none", facts).host_rules).back() == "UDP [*]%lo:81  =>  81");
+}

@@ -78,6 +78,47 @@ TEST_CASE("routes of other tables and kinds are not for us")
     CHECK_FALSE(os::parse_route(blackhole.raw()).has_value());
 }
 
+TEST_CASE("an interface is found by its name and by each alternative name")
+{
+    os::netlink_message names{RTM_NEWLINK, 0}; // only for the attributes
+    names.attribute(IFLA_ALT_IFNAME, std::string_view{"enp0s31f6"});
+    names.attribute(IFLA_ALT_IFNAME, std::string_view{"enx001122334455667788"});
+    const auto* const first = reinterpret_cast<const octet*>(&names.raw()) + sizeof(nlmsghdr);
+    os::netlink_message message{RTM_NEWLINK, 0};
+    message.header<ifinfomsg>().ifi_index = 3;
+    message.attribute(IFLA_IFNAME, std::string_view{"eth0"});
+    message.attribute(IFLA_PROP_LIST | NLA_F_NESTED, first, names.raw().nlmsg_len - sizeof(nlmsghdr));
+    const std::vector links{os::parse_link(message.raw()).value()};
+    for (const auto* name : {"eth0", "enp0s31f6", "enx001122334455667788"}) {
+        REQUIRE(os::find_link(links, name) != nullptr);
+        CHECK(os::find_link(links, name)->index == 3);
+    }
+    CHECK(os::find_link(links, "enp0s31f") == nullptr);
+
+    message.attribute(IFLA_PROP_LIST | NLA_F_NESTED, first, 7); // cut short
+    CHECK(os::parse_link(message.raw())->alternative_names.empty());
+}
+
+TEST_CASE("a route of the table local names the address whose packets it delivers")
+{
+    os::netlink_message message{RTM_NEWROUTE, 0};
+    message.header<rtmsg>().rtm_type = RTN_LOCAL;
+    CHECK_FALSE(os::parse_local_route(message.raw()).has_value());
+    message.attribute(RTA_DST, router);
+    CHECK(os::parse_local_route(message.raw()) == router);
+    CHECK_FALSE(os::parse_local_route(route_message().raw()).has_value());
+    message.raw().nlmsg_type = RTM_DELROUTE;
+    CHECK_FALSE(os::parse_local_route(message.raw()).has_value());
+}
+
+TEST_CASE("who listens for what does not happen is back when the time is over")
+{
+    auto socket = os::netlink_socket::open();
+    REQUIRE(socket.has_value());
+    REQUIRE(socket->join(RTNLGRP_IPV6_ROUTE).has_value());
+    CHECK_FALSE(socket->listen(std::chrono::milliseconds{20}, [](const nlmsghdr&) { return false; }));
+}
+
 TEST_CASE("an address message: the flags attribute outdoes the header, the other end is kept apart")
 {
     os::netlink_message message{RTM_NEWADDR, 0};
