@@ -35,7 +35,7 @@ guest_link::ours ours(const plane_config& c)
 common_ground::common_ground(plane_config c, const flow_budget::shares& shares, std::size_t workers)
     : config(std::move(c)), budget(shares),
       guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6, {.v4 = config.address_fixed4, .v6 = config.address_fixed6},
-            config.guest_link_local, ours(config)),
+            config.guest_link_local, ours(config), config.secret),
       events_bell(os::make_event_fd())
 {
     for (std::size_t i = 0; i < workers; ++i) {

@@ -1,6 +1,5 @@
 #include "daemon/translate/echo_translator.hpp"
 
-#include "daemon/os/random.hpp"
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/to_guest.hpp"
 #include "proto/forward/rules.hpp"
@@ -24,8 +23,7 @@ octet protocol_of(ip_family family) noexcept { return family == ip_family::ipv4 
 echo_translator::echo_translator(context& ctx, std::size_t capacity, instant start)
     : ctx_(ctx), flow_memory_(flow_table<echo_flow>::memory_needed(capacity)),
       timer_memory_(capacity * sizeof(timer_wheel::node)), room_memory_(os::few_received * room_octets),
-      flows_(flow_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
-      identification_(static_cast<std::uint32_t>(os::random_key().k0))
+      flows_(flow_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start)
 {
 }
 
@@ -236,13 +234,7 @@ void echo_translator::relay_reply(const flow_key& key, bytes_span message) noexc
 {
     if (!readdress_echo_reply(message, key.remote, key.guest, key.guest_port))
         return ctx_.counters.drop(drop_reason::bad_type);
-    const std::size_t ip_header = key.guest.is_v4() ? 20 : 40;
-    if (message.size() + ip_header > guest_mtu(ctx_)) {
-        const auto header = message.first(sizeof(wire::icmp_header));
-        return send_fragments(ctx_, key, header, message.subspan(header.size()), identification_++);
-    }
-    const auto headers = emit_ip(message.data(), ctx_.link(), key.remote, key.guest, key.protocol, message.size(), 255, 0);
-    ctx_.tap.send({}, message.data(), headers, message.size());
+    send_icmp(ctx_, key, message);
 }
 
 void echo_translator::expire(instant now) noexcept

@@ -71,7 +71,6 @@ private:
     os::arena flow_memory_, timer_memory_, room_memory_;
     flow_table<echo_flow> flows_;
     timer_wheel wheel_;
-    std::uint32_t identification_; ///< of the next reply that is fragmented
     bool refusal_reported_ = false;
 };
 

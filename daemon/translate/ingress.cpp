@@ -307,6 +307,7 @@ void ingress::take_over(const packet& reassembled, instant now) noexcept
 
 void ingress::expire(instant now) noexcept
 {
+    ctx_.guest.paths.tell_time(now);
     if (const auto lost = fragments_.expire(now); lost != 0)
         ctx_.counters.drop(drop_reason::fragment_timeout, lost);
 }
