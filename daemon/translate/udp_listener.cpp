@@ -69,7 +69,7 @@ void udp_translator::take_from_peer(const listener_name& through, const os::inco
     arm(*f);
     auto shown = key;
     shown.guest = seen->destination.address;
-    send_to_guest(shown, payload, in.length);
+    send_udp(ctx_, shown, payload, in.length);
 }
 
 void udp_translator::from_listener(int fd, const listener_name& name, instant now) noexcept

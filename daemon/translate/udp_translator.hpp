@@ -151,7 +151,6 @@ private:
     [[nodiscard]] os::result<std::size_t> receive(const udp_flow& f, std::size_t buffers) noexcept;
     std::size_t take(udp_flow& f, std::size_t at, const os::incoming& in, guest_run& run, instant now) noexcept;
     void flush(const udp_flow& f, guest_run& run) noexcept;
-    void send_to_guest(const flow_key& key, octet* payload, std::size_t length) noexcept;
     [[nodiscard]] bytes_span room(std::size_t i) const noexcept;
 
     // udp_poll.cpp
@@ -187,7 +186,6 @@ private:
     batch batch_;                                     ///< of from_guest
     std::array<os::outgoing, os::most_messages> out_; ///< of send
     udp_timeouts timeouts_;
-    std::uint32_t identification_; ///< of the next datagram that is fragmented
     octet default_ttl_;
 };
 
