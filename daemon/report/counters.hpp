@@ -53,6 +53,8 @@ enum class counter : std::uint8_t {
     echo_flows_closed,
     echo_from_guest, ///< requests
     icmp_errors_to_guest,
+    narrow_paths_learned,   ///< behind the guest
+    narrow_paths_displaced, ///< before their time, by others
     arp_answers,
     ndp_answers,
     dhcp_answers,
@@ -112,6 +114,8 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "echo_flows_closed",
     "echo_from_guest",
     "icmp_errors_to_guest",
+    "narrow_paths_learned",
+    "narrow_paths_displaced",
     "arp_answers",
     "ndp_answers",
     "dhcp_answers",

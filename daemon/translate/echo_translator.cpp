@@ -46,7 +46,7 @@ flow_key echo_translator::key_of(const packet& p, std::uint16_t identifier) noex
     return {p.source, p.destination, identifier, 0, protocol_of(p.source.family())};
 }
 
-void echo_translator::from_reassembled(const packet& p, instant now) noexcept
+void echo_translator::from_guest(const packet& p, instant now) noexcept
 {
     const auto family = p.source.family();
     const auto request = parse_echo_request(family, p.l4);

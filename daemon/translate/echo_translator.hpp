@@ -43,9 +43,11 @@ public:
     [[nodiscard]] static std::optional<flow_key> key_of(const packet& p) noexcept;
     [[nodiscard]] bool owns(const flow_key& key) noexcept { return flows_.find(key) != nullptr; }
 
-    void from_guest(const guest_packet& frame, instant now) noexcept { from_reassembled(frame.packet, now); }
-    /// ICMP of the guest, whole: only echo requests are translated.
-    void from_reassembled(const packet& p, instant now) noexcept;
+    /// Whether replies of that flow may be on their way to the guest.
+    [[nodiscard]] bool answers(const flow_key& key) noexcept { return owns(key) || peer_of(key).is_loopback(); }
+
+    /// ICMP of the guest: only echo requests are translated.
+    void from_guest(const packet& p, instant now) noexcept;
     void from_socket(flow_id id, const os::event& e, instant now) noexcept;
 
     void expire(instant now) noexcept;
