@@ -23,10 +23,11 @@ constexpr std::size_t large_pipes_of(unsigned worker, std::size_t workers) noexc
 guest_link::ours ours(const plane_config& c)
 {
     guest_link::ours reserved{c.net.our_mac, {}};
-    for (const auto& a : {c.net.our_address4, c.net.our_link_local, c.xlat.map_host_loopback4, c.xlat.map_host_loopback6,
-                          c.xlat.map_guest_addr4, c.xlat.map_guest_addr6, c.xlat.dns_forward4, c.xlat.dns_forward6})
+    for (const auto& a : {c.net.our_address4, c.net.our_link_local})
         if (!a.is_unspecified())
             reserved.addresses.push_back(a);
+    for (const auto& a : c.net.stand_ins)
+        reserved.addresses.push_back(a);
     return reserved;
 }
 
