@@ -159,6 +159,7 @@ void worker::end_turn(instant now) noexcept
     splice_.expire(now);
     tcp_.end_turn(now);
     udp_.end_turn(now);
+    echo_.end_turn(now);
     splice_.end_turn(now);
     udp_splice_.end_turn(now);
     ctx_.tap.flush();
@@ -205,7 +206,7 @@ void worker::dispatch(const os::event& e, instant now) noexcept
     case source::udp_flow:
         return udp_.from_socket({e.what.id}, e, now);
     case source::echo_flow:
-        return echo_.from_socket({e.what.id}, e, now);
+        return echo_.from_socket({e.what.id}, e);
     case source::udp_splice_host:
         return udp_splice_.from_socket({e.what.id}, rule_side::host, e);
     case source::udp_splice_guest:
@@ -323,8 +324,8 @@ void worker::set_aside() noexcept
 
 instant worker::next_deadline(instant now) const noexcept
 {
-    if (tcp_.has_ready() || udp_.has_ready() || splice_.has_ready() || udp_splice_.has_ready() || mail_left_ ||
-        ctx_.tap.has_more())
+    if (tcp_.has_ready() || udp_.has_ready() || echo_.has_ready() || splice_.has_ready() || udp_splice_.has_ready() ||
+        mail_left_ || ctx_.tap.has_more())
         return now;
     return std::min({tcp_.next_deadline(), udp_.next_deadline(), echo_.next_deadline(), ingress_.next_deadline(),
                      splice_.next_deadline(), udp_splice_.next_deadline(), look_again_});
