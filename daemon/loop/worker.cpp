@@ -24,10 +24,11 @@ constexpr std::size_t large_pipes_of(unsigned worker, std::size_t workers) noexc
 guest_link::ours ours(const plane_config& c)
 {
     guest_link::ours reserved{c.net.our_mac, {}};
-    for (const auto& a : {c.net.our_address4, c.net.our_link_local, c.xlat.map_host_loopback4, c.xlat.map_host_loopback6,
-                          c.xlat.map_guest_addr4, c.xlat.map_guest_addr6, c.xlat.dns_forward4, c.xlat.dns_forward6})
+    for (const auto& a : {c.net.our_address4, c.net.our_link_local})
         if (!a.is_unspecified())
             reserved.addresses.push_back(a);
+    for (const auto& a : c.net.stand_ins)
+        reserved.addresses.push_back(a);
     return reserved;
 }
 
@@ -36,7 +37,7 @@ guest_link::ours ours(const plane_config& c)
 common_ground::common_ground(plane_config c, const flow_budget::shares& shares, std::size_t workers)
     : config(std::move(c)), budget(shares),
       guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6, {.v4 = config.address_fixed4, .v6 = config.address_fixed6},
-            config.guest_link_local, ours(config)),
+            config.guest_link_local, ours(config), config.secret),
       events_bell(os::make_event_fd())
 {
     for (std::size_t i = 0; i < workers; ++i) {
@@ -159,6 +160,7 @@ void worker::end_turn(instant now) noexcept
     splice_.expire(now);
     tcp_.end_turn(now);
     udp_.end_turn(now);
+    echo_.end_turn(now);
     splice_.end_turn(now);
     udp_splice_.end_turn(now);
     ctx_.tap.flush();
@@ -205,7 +207,7 @@ void worker::dispatch(const os::event& e, instant now) noexcept
     case source::udp_port:
         return udp_.from_socket({e.what.id}, e, now);
     case source::echo_flow:
-        return echo_.from_socket({e.what.id}, e, now);
+        return echo_.from_socket({e.what.id}, e);
     case source::udp_splice:
         return udp_splice_.from_socket({e.what.id}, e);
     case source::udp_listener:
@@ -322,8 +324,8 @@ void worker::set_aside() noexcept
 
 instant worker::next_deadline(instant now) const noexcept
 {
-    if (tcp_.has_ready() || udp_.has_ready() || splice_.has_ready() || udp_splice_.has_ready() || mail_left_ ||
-        ctx_.tap.has_more())
+    if (tcp_.has_ready() || udp_.has_ready() || echo_.has_ready() || splice_.has_ready() || udp_splice_.has_ready() ||
+        mail_left_ || ctx_.tap.has_more())
         return now;
     return std::min({tcp_.next_deadline(), udp_.next_deadline(), echo_.next_deadline(), ingress_.next_deadline(),
                      splice_.next_deadline(), udp_splice_.next_deadline(), look_again_});

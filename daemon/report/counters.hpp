@@ -51,8 +51,11 @@ enum class counter : std::uint8_t {
     udp_spliced, ///< datagrams
     echo_flows_opened,
     echo_flows_closed,
-    echo_from_guest, ///< requests
+    echo_flows_displaced, ///< quiet ones that made room for newer ones
+    echo_from_guest,      ///< requests
     icmp_errors_to_guest,
+    narrow_paths_learned,   ///< behind the guest
+    narrow_paths_displaced, ///< before their time, by others
     arp_answers,
     ndp_answers,
     dhcp_answers,
@@ -110,8 +113,11 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "udp_spliced",
     "echo_flows_opened",
     "echo_flows_closed",
+    "echo_flows_displaced",
     "echo_from_guest",
     "icmp_errors_to_guest",
+    "narrow_paths_learned",
+    "narrow_paths_displaced",
     "arp_answers",
     "ndp_answers",
     "dhcp_answers",

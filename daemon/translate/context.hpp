@@ -96,6 +96,12 @@ struct context {
             counters.drop(*why);
         return !why;
     }
+    /// Whether flows of that kind have all that there is for them.
+    [[nodiscard]] bool is_full(flow_kind kind) const noexcept
+    {
+        const bool datagrams = kind == flow_kind::udp || kind == flow_kind::echo;
+        return (budget != nullptr && budget->is_full(kind)) || (datagrams && datagram_sockets >= config.datagram_sockets);
+    }
     void release(flow_kind kind, flow_origin origin) noexcept
     {
         if (budget != nullptr)

@@ -1,6 +1,5 @@
 #include "daemon/translate/echo_translator.hpp"
 
-#include "daemon/os/random.hpp"
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/to_guest.hpp"
 #include "proto/forward/rules.hpp"
@@ -23,9 +22,11 @@ octet protocol_of(ip_family family) noexcept { return family == ip_family::ipv4 
 
 echo_translator::echo_translator(context& ctx, std::size_t capacity, instant start)
     : ctx_(ctx), flow_memory_(flow_table<echo_flow>::memory_needed(capacity)),
-      timer_memory_(capacity * sizeof(timer_wheel::node)), room_memory_(os::few_received * room_octets),
-      flows_(flow_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
-      identification_(static_cast<std::uint32_t>(os::random_key().k0))
+      timer_memory_(capacity * sizeof(timer_wheel::node)), list_memory_(3 * capacity * sizeof(slot_list::entry)),
+      room_memory_(replies_at_once * room_octets), flows_(flow_memory_.bytes(), capacity, ctx.config.secret),
+      wheel_(timer_memory_.as<timer_wheel::node>(), start), answered_(list_memory_.as<slot_list::entry>().first(capacity)),
+      waiting_(list_memory_.as<slot_list::entry>().subspan(capacity, capacity)),
+      ready_(list_memory_.as<slot_list::entry>().subspan(2 * capacity))
 {
 }
 
@@ -48,7 +49,7 @@ flow_key echo_translator::key_of(const packet& p, std::uint16_t identifier) noex
     return {p.source, p.destination, identifier, 0, protocol_of(p.source.family())};
 }
 
-void echo_translator::from_reassembled(const packet& p, instant now) noexcept
+void echo_translator::from_guest(const packet& p, instant now) noexcept
 {
     const auto family = p.source.family();
     const auto request = parse_echo_request(family, p.l4);
@@ -67,17 +68,28 @@ void echo_translator::from_reassembled(const packet& p, instant now) noexcept
     if (f == nullptr)
         return;
     ctx_.counters.add(counter::echo_from_guest);
-    f->last = now;
+    note(*f, false, now);
     wheel_.arm_no_later(flows_.slot_of(*f), now + limits::echo_timeout);
-    set_options(*f, p);
-    // The first refusal may be the fate of an earlier request, which the error queue tells, too.
-    auto sent = os::send(f->fd, {&p.l4, 1});
-    if (!sent && sent.error().value() != EAGAIN)
-        sent = os::send(f->fd, {&p.l4, 1});
+    auto sent = send(*f, p);
+    if (!sent && replace_socket(*f, sent.error().value(), now))
+        sent = send(*f, p);
     if (!sent)
         return on_refused(*f, p, sent.error().value(), now);
     if (f->answers_at_once) // hosts that answer inside of the call: this one, and its containers
-        f->answers_at_once = relay_replies(*f, now) != 0;
+        f->answers_at_once = ctx_.tap.has_room() && relay_replies(*f, now) != 0;
+}
+
+os::result<std::size_t> echo_translator::send(echo_flow& f, const packet& p) noexcept
+{
+    set_options(f, p);
+    const auto family = f.key.guest.family();
+    const auto to = peer_of(f.key);
+    const os::addressing between{{to, 0}, {}, ctx_.scope_of(to)};
+    const os::outgoing out{.pieces = {&p.l4, 1}, .ttl = {}, .tos = {}, .between = &between};
+    const auto sent = os::send_batch(f.fd, family, {&out, 1});
+    if (sent || sent.error().value() == EAGAIN)
+        return sent;
+    return os::send_batch(f.fd, family, {&out, 1}); // the first refusal may be the fate of an earlier request
 }
 
 /// The host's loopback answers whoever asks, so nobody needs to be asked: that takes no socket, and no permission for one.
@@ -86,61 +98,12 @@ void echo_translator::answer_for_host(const flow_key& key, bytes_view request) n
     const auto reply = room(0).first(request.size());
     std::memcpy(reply.data(), request.data(), request.size());
     turn_into_reply(key.guest.family(), reply);
-    relay_reply(key, reply);
-}
-
-echo_flow* echo_translator::open(const flow_key& key, const packet& p, instant now) noexcept
-{
-    auto* f = ctx_.open_flow(flows_, key, now);
-    if (f == nullptr)
-        return nullptr;
-    ctx_.counters.add(counter::echo_flows_opened);
-    if (const auto done = connect(*f, p.ttl); !done) {
-        const int error = done.error().value();
-        ctx_.counters.drop(drop_reason::socket_failed);
-        if (f->fd < 0 && (error == EACCES || error == EPERM)) { // not in ping_group_range
-            if (!std::exchange(refusal_reported_, true))
-                ctx_.report(report::event_kind::ping_refused, now, key, error);
-        } else {
-            ctx_.report(report::event_kind::socket_failed, now, key, error);
-            if (const auto cause = cause_of(error, key.guest.family()))
-                send_error(ctx_, key, about(p, *cause));
-        }
-        close(*f, now);
-        return nullptr;
-    }
-    return f;
+    (void)relay_reply(key, reply);
 }
 
 ip_address echo_translator::peer_of(const flow_key& key) const noexcept
 {
     return outbound_destination(ctx_.config.xlat, key.protocol, {key.remote, 0}).address;
-}
-
-os::result<void> echo_translator::connect(echo_flow& f, octet ttl) noexcept
-{
-    const auto family = f.key.guest.family();
-    auto fd = os::ping_socket(family);
-    if (!fd)
-        return fd.error();
-    f.fd = fd->release();
-    (void)os::set_receive_errors(f.fd, family, true);
-    const auto to = peer_of(f.key);
-    if (const auto name = ctx_.outbound_interface(to); !name.empty())
-        if (const auto bound = os::bind_to_device(f.fd, name); !bound)
-            return bound;
-    auto from = ctx_.outbound(family);
-    const bool chosen = !from.is_unspecified();
-    if (!chosen && family == ip_family::ipv4)
-        from = ip_address::v4(0);
-    if (!os::bind(f.fd, {from, f.key.guest_port}) && chosen) // an identifier in use becomes another; an address must be ours
-        if (const auto bound = os::bind(f.fd, {from, 0}); !bound)
-            return bound;
-    if (os::set_ttl(f.fd, family, ttl))
-        f.ttl = ttl;
-    if (const auto connected = os::connect(f.fd, {to, 0}, ctx_.scope_of(to)); !connected)
-        return connected.error();
-    return ctx_.poller.add(f.fd, token_of(source::echo_flow, flows_.id_of(f).value), os::trigger::edge_input);
 }
 
 /// Requests are few, so what they ask for is set on the socket when it changes.
@@ -162,22 +125,24 @@ void echo_translator::on_refused(echo_flow& f, const packet& p, int error, insta
 {
     const auto family = f.key.guest.family();
     if (error == EMSGSIZE) {
-        if (const auto mtu = os::path_mtu(f.fd, family))
+        if (const auto mtu = relay_errors(f, now))
             send_too_big(ctx_, f.key, f.too_big.next(now), *mtu, about(p, {}));
         return send_in_fragments(f, p);
     }
     ctx_.counters.drop(drop_reason::send_failed);
+    note(f, true, now);
     if (const auto cause = cause_of(error, family))
         send_error(ctx_, f.key, about(p, *cause));
+    if (f.fd < 0)
+        close(f, now);
 }
 
 /// So that nothing is lost while the guest learns the path's MTU.
 void echo_translator::send_in_fragments(echo_flow& f, const packet& p) noexcept
 {
-    const auto family = f.key.guest.family();
-    f.fragments_known = os::set_fragmentation(f.fd, family, os::fragmentation::allowed).has_value();
-    f.fragments = os::fragmentation::allowed;
-    if (!os::send(f.fd, {&p.l4, 1}))
+    auto fragmentable = p;
+    fragmentable.dont_fragment = false;
+    if (!send(f, fragmentable))
         ctx_.counters.drop(drop_reason::message_too_big);
 }
 
@@ -191,14 +156,64 @@ guest_error echo_translator::about(const packet& p, const icmp_cause& cause) noe
     return error;
 }
 
-void echo_translator::from_socket(flow_id id, const os::event& e, instant now) noexcept
+/// What the network says about requests; and the path's MTU, if the kernel refused one because of that.
+std::optional<std::uint32_t> echo_translator::relay_errors(echo_flow& f, instant now) noexcept
+{
+    constexpr std::uint8_t local = 1; // SO_EE_ORIGIN_LOCAL
+    const auto peer = peer_of(f.key);
+    std::optional<std::uint32_t> mtu;
+    std::array<octet, 1280> quoted;
+    for (int i = 0; i < limits::errors_per_turn; ++i) {
+        const auto entry = os::take_queued_error(f.fd, quoted);
+        if (!entry)
+            break;
+        if (entry->origin == local && entry->error == EMSGSIZE)
+            mtu = entry->info;
+        if (!entry->from_network() || entry->destination.address != peer)
+            continue;
+        note(f, true, now);
+        relay_error(ctx_, f.key, *entry, peer, bytes_view{quoted}.first(entry->length));
+    }
+    (void)os::take_error(f.fd);
+    return mtu;
+}
+
+void echo_translator::from_socket(flow_id id, const os::event& e) noexcept
 {
     auto* f = flows_.find(id);
     if (f == nullptr)
         return;
-    if (e.error)
-        relay_errors(ctx_, f->key, f->fd);
-    (void)relay_replies(*f, now);
+    f->errors = f->errors || e.error;
+    list_ready(*f);
+}
+
+void echo_translator::list_ready(echo_flow& f) noexcept
+{
+    if (f.ready == 0)
+        f.ready = ready_.add(flows_.slot_of(f));
+}
+
+void echo_translator::end_turn(instant now) noexcept
+{
+    for (auto left = ready_.size(); left != 0 && ctx_.tap.has_room(); --left) {
+        auto* f = flows_.at_slot(ready_.oldest());
+        ready_.remove(std::exchange(f->ready, slot_list::place{0}));
+        pump(*f, now);
+    }
+}
+
+/// Reads the socket until it is empty, the budget is spent, or there is no room towards the guest.
+void echo_translator::pump(echo_flow& f, instant now) noexcept
+{
+    if (std::exchange(f.errors, false))
+        (void)relay_errors(f, now);
+    for (std::size_t moved = 0; moved < limits::echo_replies_per_turn; moved += replies_at_once) {
+        if (!ctx_.tap.has_room())
+            break;
+        if (relay_replies(f, now) < replies_at_once)
+            return;
+    }
+    list_ready(f);
 }
 
 /// A message of any length fits, with its headers in front of it.
@@ -207,42 +222,34 @@ bytes_span echo_translator::room(std::size_t i) const noexcept
     return room_memory_.as<octet>().subspan(i * room_octets + tap_headroom, tap_queue::largest_body);
 }
 
-/// How many there were.
+/// How many messages were taken from the socket; fewer than replies_at_once: it is empty.
 std::size_t echo_translator::relay_replies(echo_flow& f, instant now) noexcept
 {
-    std::array<bytes_span, os::few_received> into;
+    std::array<bytes_span, replies_at_once> into;
     for (std::size_t i = 0; i < into.size(); ++i)
         into[i] = room(i);
-    std::array<os::incoming, os::few_received> got;
+    std::array<os::incoming, replies_at_once> got;
+    const auto count = os::receive_batch(f.fd, into, got, os::want_addresses::yes);
+    if (!count)
+        return 0;
     const auto peer = peer_of(f.key);
-    for (std::size_t all = 0;;) {
-        const auto count = os::receive_batch(f.fd, into, got, os::want_addresses::yes);
-        if (!count)
-            return all;
-        all += *count;
-        f.last = now;
-        for (std::size_t i = 0; i < *count; ++i) {
-            if (got[i].source.address != peer || got[i].truncated)
-                ctx_.counters.drop(drop_reason::no_flow);
-            else
-                relay_reply(f.key, into[i].first(got[i].length));
-        }
-        if (*count < os::few_received)
-            return all;
+    for (std::size_t i = 0; i < *count; ++i) {
+        if (got[i].source.address != peer || got[i].truncated)
+            ctx_.counters.drop(drop_reason::no_flow);
+        else if (relay_reply(f.key, into[i].first(got[i].length)))
+            note(f, true, now);
     }
+    return *count;
 }
 
-void echo_translator::relay_reply(const flow_key& key, bytes_span message) noexcept
+bool echo_translator::relay_reply(const flow_key& key, bytes_span message) noexcept
 {
-    if (!readdress_echo_reply(message, key.remote, key.guest, key.guest_port))
-        return ctx_.counters.drop(drop_reason::bad_type);
-    const std::size_t ip_header = key.guest.is_v4() ? 20 : 40;
-    if (message.size() + ip_header > guest_mtu(ctx_)) {
-        const auto header = message.first(sizeof(wire::icmp_header));
-        return send_fragments(ctx_, key, header, message.subspan(header.size()), identification_++);
+    if (!readdress_echo_reply(message, key.remote, key.guest, key.guest_port)) {
+        ctx_.counters.drop(drop_reason::bad_type);
+        return false;
     }
-    const auto headers = emit_ip(message.data(), ctx_.link(), key.remote, key.guest, key.protocol, message.size(), 255, 0);
-    ctx_.tap.send({}, message.data(), headers, message.size());
+    send_icmp(ctx_, key, message);
+    return true;
 }
 
 void echo_translator::expire(instant now) noexcept
@@ -256,15 +263,6 @@ void echo_translator::expire(instant now) noexcept
         else
             wheel_.arm(slot, f->last + limits::echo_timeout);
     });
-}
-
-void echo_translator::close(echo_flow& f, instant now) noexcept
-{
-    wheel_.cancel(flows_.slot_of(f));
-    if (f.fd >= 0)
-        os::close(f.fd);
-    ctx_.counters.add(counter::echo_flows_closed);
-    ctx_.close_flow(flows_, f, now);
 }
 
 } // namespace tapioca

@@ -2,9 +2,14 @@
 // the permission of net.ipv4.ping_group_range (icmp(7)).
 //
 // Each pair of addresses and identifier has a socket, bound to the guest's identifier where that is free; otherwise the kernel's
-// own one is exchanged for the guest's in replies. Requests to the host's loopback are answered without one. What the network
-// says about requests is relayed, so that a traceroute with echo requests works. A request beyond the path's MTU goes on in
-// fragments, and the guest learns that MTU.
+// own one is exchanged for the guest's in replies. It is not connected, as a connected one keeps the address that the host had
+// then; what comes from others is dropped. Requests to the host's loopback are answered without one. What the network says about
+// requests is relayed, so that a traceroute with echo requests works. A request beyond the path's MTU goes on in fragments, and
+// the guest learns that MTU.
+//
+// Each run of `ping` has an identifier of its own, and so a flow for a minute after its last message. When there is no room for
+// another, the one that was quiet longest goes whose last request was answered, or if there is none, the one that has waited
+// longest.
 #pragma once
 
 #include "daemon/os/arena.hpp"
@@ -12,6 +17,7 @@
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/context.hpp"
 #include "daemon/translate/to_guest.hpp"
+#include "proto/flow/slot_list.hpp"
 #include "proto/flow/table.hpp"
 #include "proto/flow/timer_wheel.hpp"
 
@@ -22,10 +28,15 @@ struct echo_flow {
     octet ttl = 0, tos = 0; ///< what the socket gives packets; a TTL of 0: its own default
     bool fragments_known = false;
     bool answers_at_once = true; ///< each request so far was answered before the call that sent it returned
+    bool answered = false;       ///< nothing that was asked waits for an answer
+    bool errors = false;         ///< the error queue may have something
     os::fragmentation fragments = os::fragmentation::allowed;
+    slot_list::place quiet = 0; ///< in the list that `answered` says
+    slot_list::place ready = 0; ///< in the list of sockets that may have something; 0: not
     int fd = -1;
     path_mtu_notices too_big;
-    instant last{}; ///< when a message last went either way
+    instant last{};     ///< when a message last went either way
+    instant replaced{}; ///< when the socket was last exchanged for another
 };
 static_assert(sizeof(echo_flow) <= 128);
 
@@ -42,36 +53,55 @@ public:
     /// What names the flow of an echo request; nothing for other messages.
     [[nodiscard]] static std::optional<flow_key> key_of(const packet& p) noexcept;
     [[nodiscard]] bool owns(const flow_key& key) noexcept { return flows_.find(key) != nullptr; }
+    /// Whether replies of that flow may be on their way to the guest.
+    [[nodiscard]] bool answers(const flow_key& key) noexcept { return owns(key) || peer_of(key).is_loopback(); }
 
-    void from_guest(const guest_packet& frame, instant now) noexcept { from_reassembled(frame.packet, now); }
-    /// ICMP of the guest, whole: only echo requests are translated.
-    void from_reassembled(const packet& p, instant now) noexcept;
-    void from_socket(flow_id id, const os::event& e, instant now) noexcept;
+    /// ICMP of the guest: only echo requests are translated.
+    void from_guest(const packet& p, instant now) noexcept;
+    void from_socket(flow_id id, const os::event& e) noexcept;
 
     void expire(instant now) noexcept;
     [[nodiscard]] instant next_deadline() const noexcept { return wheel_.next(); }
+    /// Reads the sockets that are ready.
+    void end_turn(instant now) noexcept;
+    [[nodiscard]] bool has_ready() const noexcept { return ready_.size() != 0 && ctx_.tap.has_room(); }
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
 
 private:
     [[nodiscard]] static flow_key key_of(const packet& p, std::uint16_t identifier) noexcept;
+    [[nodiscard]] ip_address peer_of(const flow_key& key) const noexcept;
+
+    // echo_open.cpp
     [[nodiscard]] echo_flow* open(const flow_key& key, const packet& p, instant now) noexcept;
-    [[nodiscard]] os::result<void> connect(echo_flow& f, octet ttl) noexcept;
+    [[nodiscard]] bool displace(instant now) noexcept;
+    [[nodiscard]] os::result<void> make_socket(echo_flow& f) noexcept;
+    [[nodiscard]] os::result<void> bind(const echo_flow& f) noexcept;
+    [[nodiscard]] bool replace_socket(echo_flow& f, int error, instant now) noexcept;
+    void note(echo_flow& f, bool answered, instant now) noexcept;
+    void close(echo_flow& f, instant now) noexcept;
+
+    // echo_translator.cpp
+    [[nodiscard]] os::result<std::size_t> send(echo_flow& f, const packet& p) noexcept;
     void set_options(echo_flow& f, const packet& p) noexcept;
     void on_refused(echo_flow& f, const packet& p, int error, instant now) noexcept;
     void send_in_fragments(echo_flow& f, const packet& p) noexcept;
     [[nodiscard]] static guest_error about(const packet& p, const icmp_cause& cause) noexcept;
+    std::optional<std::uint32_t> relay_errors(echo_flow& f, instant now) noexcept;
+    void list_ready(echo_flow& f) noexcept;
+    void pump(echo_flow& f, instant now) noexcept;
     std::size_t relay_replies(echo_flow& f, instant now) noexcept;
-    void relay_reply(const flow_key& key, bytes_span message) noexcept;
+    [[nodiscard]] bool relay_reply(const flow_key& key, bytes_span message) noexcept;
     void answer_for_host(const flow_key& key, bytes_view request) noexcept;
     [[nodiscard]] bytes_span room(std::size_t i) const noexcept;
-    [[nodiscard]] ip_address peer_of(const flow_key& key) const noexcept;
-    void close(echo_flow& f, instant now) noexcept;
+
+    static constexpr std::size_t replies_at_once = 4;
 
     context& ctx_;
-    os::arena flow_memory_, timer_memory_, room_memory_;
+    os::arena flow_memory_, timer_memory_, list_memory_, room_memory_;
     flow_table<echo_flow> flows_;
     timer_wheel wheel_;
-    std::uint32_t identification_; ///< of the next reply that is fragmented
+    slot_list answered_, waiting_; ///< each flow stands in one of the two, in the order of its last message
+    slot_list ready_;
     bool refusal_reported_ = false;
 };
 

@@ -69,6 +69,11 @@ public:
             give_back(of_peers_[k]);
     }
 
+    /// Whether the next one of the guest would be refused for their number.
+    [[nodiscard]] bool is_full(flow_kind kind) const noexcept
+    {
+        return count(kind) >= shares_.of[static_cast<std::size_t>(kind)] || all_.load(std::memory_order_relaxed) >= shares_.all;
+    }
     [[nodiscard]] std::uint32_t count(flow_kind kind) const noexcept
     {
         return of_[static_cast<std::size_t>(kind)].load(std::memory_order_relaxed);

@@ -1,7 +1,10 @@
-// What is known of the guest's end of the link: its MAC and addresses, learned from what it sends. Shared by all workers: any may
-// learn, all read.
+// What is known of the guest's end of the link: its MAC and addresses, learned from what it sends, and the paths behind it.
+// Shared by all workers: any may learn, all read.
 #pragma once
 
+#include "daemon/translate/guest_paths.hpp"
+#include "daemon/translate/identifications.hpp"
+#include "daemon/translate/shared_words.hpp"
 #include "proto/base/fixed_vector.hpp"
 #include "proto/forward/translation.hpp"
 
@@ -25,14 +28,17 @@ public:
     };
 
     guest_link(const mac_address& mac, const ip_address& v4, const ip_address& v6, fixed keep, const ip_address& link_local = {},
-               const ours& reserved = {}) noexcept
-        : keep_(keep), reserved_(reserved)
+               const ours& reserved = {}, siphash_key secret = {}) noexcept
+        : paths(secret), datagrams(secret), keep_(keep), reserved_(reserved)
     {
         set_mac(mac);
         v4_.store(v4.is_v4() ? v4.v4_value() : 0, std::memory_order_relaxed);
         v6_.store(v6);
         link_local_.store(link_local);
     }
+
+    guest_paths paths;
+    identifications datagrams; ///< to the guest
 
     [[nodiscard]] mac_address mac() const noexcept { return unpack(mac_.load(std::memory_order_relaxed)); }
     /// True if `mac` is new.
@@ -65,45 +71,27 @@ public:
     [[nodiscard]] guest_addresses addresses() const noexcept { return {v4(), v6(), link_local()}; }
 
 private:
-    /// An IPv6 address in two words behind a sequence count; a writer that finds another writing lets its news go: it will come
-    /// again.
     class shared_address {
     public:
-        [[nodiscard]] bool is(const ip_address& a) const noexcept
-        {
-            std::uint64_t words[2];
-            std::memcpy(words, a.octets().data(), 16);
-            return words[0] == words_[0].load(std::memory_order_relaxed) && words[1] == words_[1].load(std::memory_order_relaxed);
-        }
-        void store(const ip_address& a) noexcept
-        {
-            std::uint64_t words[2];
-            std::memcpy(words, a.octets().data(), 16);
-            auto before = sequence_.load(std::memory_order_relaxed);
-            if ((before & 1) != 0 || !sequence_.compare_exchange_strong(before, before + 1, std::memory_order_acquire))
-                return;
-            // Released, so that who reads a new word sees at least the odd count.
-            words_[0].store(words[0], std::memory_order_release);
-            words_[1].store(words[1], std::memory_order_release);
-            sequence_.store(before + 2, std::memory_order_release);
-        }
+        [[nodiscard]] bool is(const ip_address& a) const noexcept { return words_.seems(words_of(a)); }
+        void store(const ip_address& a) noexcept { words_.store(words_of(a)); }
         [[nodiscard]] ip_address load() const noexcept
         {
-            for (;;) {
-                const auto before = sequence_.load(std::memory_order_acquire);
-                const std::uint64_t words[2] = {words_[0].load(std::memory_order_acquire),
-                                                words_[1].load(std::memory_order_acquire)};
-                if ((before & 1) == 0 && sequence_.load(std::memory_order_relaxed) == before) {
-                    ipv6_octets octets;
-                    std::memcpy(octets.data(), words, 16);
-                    return ip_address{octets};
-                }
-            }
+            const auto words = words_.load();
+            ipv6_octets octets;
+            std::memcpy(octets.data(), words.data(), sizeof octets);
+            return ip_address{octets};
         }
 
     private:
-        std::atomic<std::uint32_t> sequence_ = 0;
-        std::atomic<std::uint64_t> words_[2] = {0, 0};
+        static shared_words<2>::words words_of(const ip_address& a) noexcept
+        {
+            shared_words<2>::words w;
+            std::memcpy(w.data(), a.octets().data(), sizeof w);
+            return w;
+        }
+
+        shared_words<2> words_;
     };
 
     void learn(shared_address& known, const ip_address& source) const noexcept

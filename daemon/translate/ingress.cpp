@@ -1,5 +1,6 @@
 #include "daemon/translate/ingress.hpp"
 
+#include "daemon/translate/to_guest.hpp"
 #include "proto/icmp/refused.hpp"
 #include "proto/responder/arp.hpp"
 #include "proto/responder/dhcp.hpp"
@@ -34,6 +35,8 @@ std::optional<flow_key> flow_key_of(const packet& p) noexcept
             return refused->key;
         if (const auto refused = refused_datagram(p))
             return refused;
+        if (const auto about = parse_too_big(p))
+            return about->key;
         return echo_translator::key_of(p);
     case packet_kind::arp:
     case packet_kind::fragment:
@@ -47,6 +50,11 @@ std::size_t fragment_octets_of(const flow_limits& limits) noexcept
 {
     constexpr auto most = reassembler::most_datagrams * reassembler::slot_size;
     return limits.reassembly == 0 ? most : std::clamp(limits.reassembly, reassembler::slot_size, most);
+}
+
+bool is_for_server(const packet& p) noexcept
+{
+    return p.destination_port == (p.source.is_v4() ? dhcp_server_port : dhcpv6_server_port);
 }
 
 bool begins_connection(const packet& p) noexcept
@@ -97,11 +105,21 @@ void ingress::accept(const rx_frame& frame, instant now) noexcept
     const auto p = classify(frame.octets);
     if (!p)
         return ctx_.counters.drop(p.why());
+    if (is_for_another(*p))
+        return ctx_.counters.drop(drop_reason::other_station);
     learn(*p, now);
     if (ctx_.config.trace)
         if (const auto key = flow_key_of(*p))
             ctx_.report(report::event_kind::packet_from_guest, now, *key);
     batch_[count_++] = {{*p, frame.vnet}, frame.octets, false};
+}
+
+/// What a bridge in the guest floods may be for another station behind it, which deals with it. An interface without ARP sends to
+/// its own address, and there are guests that send to none.
+bool ingress::is_for_another(const packet& p) const noexcept
+{
+    const auto& to = p.destination_mac;
+    return to != ctx_.config.net.our_mac && !to.is_multicast() && to != p.source_mac && !to.is_zero();
 }
 
 void ingress::dispatch_all(instant now) noexcept
@@ -158,19 +176,13 @@ void ingress::dispatch(std::size_t at, instant now) noexcept
     const auto& p = batch_[at].frame.packet;
     if (p.kind != packet_kind::arp && !(p.source.is_v4() ? ctx_.config.net.ipv4 : ctx_.config.net.ipv6))
         return ctx_.counters.drop(drop_reason::family_disabled);
-    switch (p.kind) {
-    case packet_kind::arp:
+    if (p.kind == packet_kind::arp)
         return answer_arp(p);
-    case packet_kind::tcp:
-        return take_tcp(at, now);
-    case packet_kind::udp:
-        return take_udp(at, now);
-    case packet_kind::icmp:
-    case packet_kind::icmpv6:
-        return take_icmp(p, now);
-    case packet_kind::fragment:
+    if (p.kind == packet_kind::fragment)
         return take_fragment(p, now);
-    }
+    run frames;
+    const auto count = gather(at, frames);
+    take({frames.data(), count}, now);
 }
 
 /// All frames of the batch that belong to the flow of frame `first`, in order: they are dealt with together.
@@ -186,40 +198,46 @@ std::size_t ingress::gather(std::size_t first, run& frames) noexcept
     return count;
 }
 
-void ingress::take_tcp(std::size_t first, instant now) noexcept
+/// Packets between two endpoints, or two nodes: fresh ones, or one that came in fragments.
+void ingress::take(std::span<const guest_packet* const> packets, instant now) noexcept
 {
-    if (!ctx_.config.tcp)
-        return ctx_.counters.drop(drop_reason::protocol_disabled);
-    run frames;
-    const auto count = gather(first, frames);
-    tcp_.from_guest({frames.data(), count}, now);
-}
-
-void ingress::take_udp(std::size_t first, instant now) noexcept
-{
-    if (answer_server(batch_[first].frame.packet))
+    const auto& first = packets.front()->packet;
+    switch (first.kind) {
+    case packet_kind::tcp:
+        if (ctx_.config.tcp)
+            return tcp_.from_guest(packets, now);
+        break;
+    case packet_kind::udp:
+        if (is_for_server(first)) {
+            for (const auto* each : packets)
+                answer_server(each->packet);
+            return;
+        }
+        if (ctx_.config.udp)
+            return udp_.from_guest(packets, now);
+        break;
+    case packet_kind::icmp:
+    case packet_kind::icmpv6:
+        for (const auto* each : packets)
+            take_icmp(each->packet, now);
         return;
-    if (!ctx_.config.udp)
-        return ctx_.counters.drop(drop_reason::protocol_disabled);
-    run frames;
-    const auto count = gather(first, frames);
-    udp_.from_guest({frames.data(), count}, now);
+    case packet_kind::arp:
+    case packet_kind::fragment:
+        break;
+    }
+    ctx_.counters.drop(drop_reason::protocol_disabled, packets.size());
 }
 
-/// DHCP and DHCPv6 are ours alone. True if the packet was one of theirs.
-bool ingress::answer_server(const packet& p) noexcept
+/// DHCP and DHCPv6 are ours alone.
+void ingress::answer_server(const packet& p) noexcept
 {
-    const bool v4 = p.source.is_v4();
-    if (p.destination_port != (v4 ? dhcp_server_port : dhcpv6_server_port))
-        return false;
     const auto datagram = wire::parse_udp(p.l4);
     if (!datagram)
         commit(datagram.why(), counter::dhcp_answers);
-    else if (v4)
+    else if (p.source.is_v4())
         commit(dhcp_respond(p.source_mac, datagram->payload, ctx_.config.net, ctx_.tap.acquire()), counter::dhcp_answers);
     else if (const auto ip = wire::parse_ipv6(p.l3))
         commit(dhcpv6_respond(p.source_mac, *ip, *datagram, ctx_.config.net, ctx_.tap.acquire()), counter::dhcpv6_answers);
-    return true;
 }
 
 void ingress::take_icmp(const packet& p, instant now) noexcept
@@ -230,9 +248,31 @@ void ingress::take_icmp(const packet& p, instant now) noexcept
         return tcp_.from_guest(*refused, now);
     if (const auto refused = refused_datagram(p))
         return udp_.on_refused_by_guest(*refused, now);
+    if (const auto about = parse_too_big(p))
+        return take_too_big(*about, now);
     if (!ctx_.config.icmp)
         return ctx_.counters.drop(drop_reason::protocol_disabled);
-    echo_.from_reassembled(p, now);
+    echo_.from_guest(p, now);
+}
+
+/// A link behind the guest is narrower than the guest's own. It is believed only if we have sent what is quoted (RFC 5927 section
+/// 7.1), and if that is news.
+void ingress::take_too_big(const too_big_packet& about, instant now) noexcept
+{
+    const auto& key = about.key;
+    const bool tcp = key.protocol == wire::protocol_tcp;
+    const bool ours = tcp                                  ? tcp_.is_on_its_way(key, about.seq)
+                      : key.protocol == wire::protocol_udp ? udp_.owns(key)
+                                                           : echo_.answers(key);
+    if (!ours)
+        return ctx_.counters.drop(drop_reason::no_flow);
+    if (about.mtu < mtu_towards(ctx_, key.guest)) {
+        ctx_.counters.add(counter::narrow_paths_learned);
+        if (ctx_.guest.paths.learn(key.guest, about.mtu, now) == guest_paths::outcome::displaced)
+            ctx_.counters.add(counter::narrow_paths_displaced);
+    }
+    if (tcp)
+        tcp_.on_narrow_path(key, now);
 }
 
 /// True if the message was one of neighbour discovery, which ends at the link.
@@ -281,34 +321,14 @@ void ingress::take_fragment(const packet& p, instant now) noexcept
 
 void ingress::take_over(const packet& reassembled, instant now) noexcept
 {
-    switch (reassembled.kind) {
-    case packet_kind::udp:
-        if (answer_server(reassembled))
-            return;
-        if (ctx_.config.udp)
-            return udp_.from_reassembled(reassembled, now);
-        break;
-    case packet_kind::icmp:
-    case packet_kind::icmpv6:
-        if (ctx_.config.icmp)
-            return echo_.from_reassembled(reassembled, now);
-        break;
-    case packet_kind::tcp: {
-        const guest_packet whole{reassembled, {}};
-        const guest_packet* const alone[] = {&whole};
-        if (ctx_.config.tcp)
-            return tcp_.from_guest(alone, now);
-        break;
-    }
-    case packet_kind::arp:
-    case packet_kind::fragment:
-        break;
-    }
-    ctx_.counters.drop(drop_reason::protocol_disabled);
+    const guest_packet whole{reassembled, {}};
+    const guest_packet* const alone[] = {&whole};
+    take(alone, now);
 }
 
 void ingress::expire(instant now) noexcept
 {
+    ctx_.guest.paths.tell_time(now);
     if (const auto lost = fragments_.expire(now); lost != 0)
         ctx_.counters.drop(drop_reason::fragment_timeout, lost);
 }

@@ -6,6 +6,7 @@
 #include "daemon/translate/tcp_translator.hpp"
 #include "daemon/translate/udp_translator.hpp"
 #include "proto/frame/reassembly.hpp"
+#include "proto/icmp/too_big.hpp"
 
 namespace tapioca {
 
@@ -36,19 +37,20 @@ private:
     using run = std::array<const guest_packet*, most_frames>;
 
     void accept(const rx_frame& frame, instant now) noexcept;
+    [[nodiscard]] bool is_for_another(const packet& p) const noexcept;
     void dispatch_all(instant now) noexcept;
     [[nodiscard]] bool hand_over(const packet& p, const pending* frame) noexcept;
     void learn(const packet& p, instant now) noexcept;
     void dispatch(std::size_t at, instant now) noexcept;
     [[nodiscard]] bool owns(const flow_key& key) noexcept;
     [[nodiscard]] std::size_t gather(std::size_t first, run& frames) noexcept;
-    void take_tcp(std::size_t first, instant now) noexcept;
-    void take_udp(std::size_t first, instant now) noexcept;
+    void take(std::span<const guest_packet* const> packets, instant now) noexcept;
     void take_icmp(const packet& p, instant now) noexcept;
+    void take_too_big(const too_big_packet& about, instant now) noexcept;
     [[nodiscard]] bool answer_neighbour(const packet& p) noexcept;
     void take_fragment(const packet& p, instant now) noexcept;
     void answer_arp(const packet& p) noexcept;
-    [[nodiscard]] bool answer_server(const packet& p) noexcept;
+    void answer_server(const packet& p) noexcept;
     void commit(parsed<std::size_t> size, report::counter answered) noexcept;
 
     context& ctx_;

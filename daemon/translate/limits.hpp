@@ -32,6 +32,7 @@ inline constexpr std::size_t udp_octets_per_turn = 512 * 1024;
 inline constexpr duration udp_poll_interval = std::chrono::microseconds{80}; ///< of flows whose datagrams come fast
 inline constexpr std::size_t udp_polled_flows = 32;                          ///< at most
 inline constexpr std::size_t most_udp_flows = std::size_t{1} << 17;          ///< they share sockets, so only memory bounds them
+inline constexpr std::size_t echo_replies_per_turn = 64;                     ///< of one flow
 inline constexpr int udp_receive_buffer = 1 << 20; ///< asked for; bursts wait here while others have their turn
 inline constexpr int errors_per_turn = 64;         ///< entries of a socket's error queue that are relayed at once
 

@@ -76,6 +76,7 @@ void tcp_translator::pump(tcp_flow& f, instant now) noexcept
 {
     if (!f.c.synchronized())
         return;
+    f.c.mss = mss_of_path(f);
     const std::size_t headers = f.key.guest.is_v4() ? 40 : 60;
     const auto most = std::min((ctx_.tap.largest_datagram() - headers) / f.c.mss, limits::segments_in_super_frame);
     const auto segments = ctx_.tap.offload().tso ? std::max<std::size_t>(most, 1) : 1;
@@ -157,7 +158,8 @@ void tcp_translator::send_data(tcp_flow& f, std::size_t octets, instant now) noe
                          .flags = wire::tcp_ack | wire::tcp_psh,
                          .window = f.c.advertise(f.store.length),
                          .payload = static_cast<std::uint32_t>(octets),
-                         .mss = f.c.mss};
+                         .mss = f.c.mss,
+                         .identification = identification(f, octets)};
     const auto slot = ctx_.tap.acquire();
     wire::virtio_net_header vnet;
     const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);

@@ -7,7 +7,7 @@
 // a turn, unless data carried them before.
 //
 // tcp_translator.cpp carries out effects, tcp_open.cpp begins and refuses connections, tcp_guest.cpp takes segments,
-// tcp_socket.cpp moves data from sockets and reacts to their events.
+// tcp_socket.cpp moves data from sockets and reacts to their events, tcp_path.cpp heeds narrow paths behind the guest.
 #pragma once
 
 #include "daemon/os/arena.hpp"
@@ -70,6 +70,10 @@ public:
     void from_guest(std::span<const guest_packet* const> run, instant now) noexcept;
     /// An ICMP error of the guest.
     void from_guest(const unreachable_segment& refused, instant now) noexcept;
+    /// Whether a segment with that number was sent and is not acknowledged.
+    [[nodiscard]] bool is_on_its_way(const flow_key& key, seq_number seq) noexcept;
+    /// The path to the guest's end has turned out to be narrow: what did not get through is sent again.
+    void on_narrow_path(const flow_key& key, instant now) noexcept;
     /// An ICMP error of the kernel, readiness, or a failure of the flow's socket.
     void from_socket(flow_id id, const os::event& e, instant now) noexcept;
     /// A connection that the listener accepted for the guest.
@@ -130,6 +134,10 @@ private:
     void on_answered(tcp_flow& f) noexcept;
     void note_end(tcp_flow& f) noexcept;
     void on_connect_event(tcp_flow& f, const os::event& e, instant now) noexcept;
+
+    // tcp_path.cpp
+    [[nodiscard]] std::uint16_t mss_of_path(const tcp_flow& f) const noexcept;
+    [[nodiscard]] std::optional<std::uint16_t> identification(const tcp_flow& f, std::size_t octets) noexcept;
 
     // tcp_translator.cpp
     void apply(tcp_flow& f, const tcp::outcome& out, instant now) noexcept;

@@ -5,7 +5,11 @@
 #include "proto/forward/rules.hpp"
 #include "proto/frame/fragment.hpp"
 #include "proto/icmp/path_mtu.hpp"
+#include "proto/udp/segment_run.hpp"
 #include "proto/wire/icmp.hpp"
+#include "proto/wire/ipv4.hpp"
+#include "proto/wire/ipv6.hpp"
+#include "proto/wire/udp.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -14,7 +18,51 @@ namespace tapioca {
 
 using report::counter;
 
+namespace {
+
+std::size_t ip_header_of(const flow_key& key) noexcept
+{
+    return key.guest.is_v4() ? sizeof(wire::ipv4_header) : sizeof(wire::ipv6_header);
+}
+
+} // namespace
+
 std::size_t guest_mtu(const context& ctx) noexcept { return ctx.config.net.mtu == 0 ? 1500 : ctx.config.net.mtu; }
+
+std::size_t mtu_towards(const context& ctx, const ip_address& guest) noexcept
+{
+    return ctx.guest.paths.mtu_of(guest, guest_mtu(ctx));
+}
+
+void send_udp(context& ctx, const flow_key& key, octet* payload, std::size_t octets, std::size_t segment) noexcept
+{
+    const auto datagrams = datagrams_in(octets, segment);
+    const auto identification = ctx.guest.datagrams.take(key, datagrams);
+    ctx.counters.add(counter::udp_to_guest, datagrams);
+    if (datagrams == 1 && ip_header_of(key) + sizeof(wire::udp_header) + octets > mtu_towards(ctx, key.guest)) {
+        ctx.counters.add(counter::udp_fragmented);
+        const auto header = wire::make_udp({key.remote, key.remote_port}, {key.guest, key.guest_port}, {payload, octets});
+        return send_fragments(ctx, key, octets_of(header), {payload, octets}, identification);
+    }
+    const udp_emission e{.payload = static_cast<std::uint32_t>(octets),
+                         .segment = static_cast<std::uint16_t>(segment),
+                         .identification = static_cast<std::uint16_t>(identification)};
+    wire::virtio_net_header vnet;
+    const auto headers = emit_udp(payload, ctx.link_to(key.guest), key, e, vnet);
+    ctx.tap.send(vnet, payload, headers, octets);
+}
+
+void send_icmp(context& ctx, const flow_key& key, bytes_span message) noexcept
+{
+    const auto identification = ctx.guest.datagrams.take(key);
+    if (ip_header_of(key) + message.size() > mtu_towards(ctx, key.guest)) {
+        const auto header = message.first(sizeof(wire::icmp_header));
+        return send_fragments(ctx, key, header, message.subspan(header.size()), identification);
+    }
+    const ip_emission ip{.protocol = key.protocol, .identification = static_cast<std::uint16_t>(identification)};
+    const auto headers = emit_ip(message.data(), ctx.link(), key.remote, key.guest, ip, message.size());
+    ctx.tap.send({}, message.data(), headers, message.size());
+}
 
 void send_fragments(context& ctx, const flow_key& key, bytes_view upper_header, bytes_span payload,
                     std::uint32_t identification) noexcept
@@ -30,7 +78,7 @@ void send_fragments(context& ctx, const flow_key& key, bytes_view upper_header, 
     d.identification = identification;
     d.upper_header = upper_header;
     d.payload_length = payload.size();
-    fragmenter split{d, guest_mtu(ctx)};
+    fragmenter split{d, mtu_towards(ctx, key.guest)};
     while (const auto part = split.next()) {
         octet* at = payload.data() + part->offset;
         std::memcpy(at - part->headers.size(), part->headers.data(), part->headers.size());
@@ -73,7 +121,7 @@ void send_too_big(context& ctx, const flow_key& key, path_mtu_notices::saying wh
     const auto slot = ctx.tap.acquire();
     const auto length = path_mtu_message({from, key.guest, key.remote, mtu}, slot);
     const auto protocol = key.guest.is_v4() ? wire::protocol_icmp : wire::protocol_icmpv6;
-    const auto headers = emit_ip(slot.data(), ctx.link(), from, key.guest, protocol, length, 255, 0);
+    const auto headers = emit_ip(slot.data(), ctx.link(), from, key.guest, {.protocol = protocol}, length);
     ctx.counters.add(counter::icmp_errors_to_guest);
     ctx.tap.commit({}, headers, length);
 }

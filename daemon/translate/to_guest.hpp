@@ -11,6 +11,15 @@
 namespace tapioca {
 
 [[nodiscard]] std::size_t guest_mtu(const context& ctx) noexcept;
+/// The longest packet that reaches `guest`: what the guest's link carries, or less if a link behind it carries less.
+[[nodiscard]] std::size_t mtu_towards(const context& ctx, const ip_address& guest) noexcept;
+
+/// Sends datagrams of UDP from `key.remote` to `key.guest`, which may be a group. One of any length, in fragments if it must be;
+/// or, with a `segment`, several of that size (the last may be shorter) as one super-frame, if each fits mtu_towards() and the
+/// back-end takes such frames. `payload` has tap_headroom in front, and may be written over.
+void send_udp(context& ctx, const flow_key& key, octet* payload, std::size_t octets, std::size_t segment = 0) noexcept;
+/// Likewise a message of ICMP or ICMPv6 whose checksum is complete, in fragments if it must be.
+void send_icmp(context& ctx, const flow_key& key, bytes_span message) noexcept;
 
 /// Sends a datagram in fragments. Its upper header is complete; `payload` has tap_headroom in front, and is written over from
 /// there to its end, as each fragment's headers take the place of octets that have gone out before.

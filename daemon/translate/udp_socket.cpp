@@ -137,13 +137,13 @@ std::size_t udp_translator::take(udp_port& p, std::size_t at, guest_run& run, in
     auto key = f->key;
     if (p.listens && in.destination.is_multicast() && ctx_.rule_of(p.through).target.is_unspecified())
         key.guest = in.destination;
-    const bool joins =
-        ctx_.tap.offload().uso && segment != 0 && segment + headers_of(key) <= guest_mtu(ctx_) && !key.guest.is_multicast();
+    const bool joins = ctx_.tap.offload().uso && segment != 0 && segment + headers_of(key) <= mtu_towards(ctx_, key.guest) &&
+                       !key.guest.is_multicast();
     if (!joins) {
         flush(run);
         std::size_t sent = 0;
         do {
-            send_to_guest(key, payload + sent, std::min(segment, in.length - sent));
+            send_udp(ctx_, key, payload + sent, std::min(segment, in.length - sent));
             sent += segment;
         } while (sent < in.length);
         return datagrams;
@@ -166,26 +166,8 @@ void udp_translator::flush(guest_run& run) noexcept
 {
     if (run.run.empty())
         return;
-    wire::virtio_net_header vnet;
-    const auto octets = static_cast<std::uint32_t>(run.run.octets());
-    const udp_emission e{.payload = octets, .segment = static_cast<std::uint16_t>(run.run.segment())};
-    const auto headers = emit_udp(run.payload, ctx_.link(), run.key, e, vnet);
-    ctx_.tap.send(vnet, run.payload, headers, octets);
-    ctx_.counters.add(counter::udp_to_guest, run.run.segments());
+    send_udp(ctx_, run.key, run.payload, run.run.octets(), run.run.segments() > 1 ? run.run.segment() : 0);
     run = {};
-}
-
-void udp_translator::send_to_guest(const flow_key& key, octet* payload, std::size_t length) noexcept
-{
-    ctx_.counters.add(counter::udp_to_guest);
-    if (length + headers_of(key) > guest_mtu(ctx_)) {
-        ctx_.counters.add(counter::udp_fragmented);
-        const auto header = wire::make_udp({key.remote, key.remote_port}, {key.guest, key.guest_port}, {payload, length});
-        return send_fragments(ctx_, key, octets_of(header), {payload, length}, identification_++);
-    }
-    wire::virtio_net_header vnet;
-    const auto headers = emit_udp(payload, ctx_.link_to(key.guest), key, {.payload = static_cast<std::uint32_t>(length)}, vnet);
-    ctx_.tap.send(vnet, payload, headers, length);
 }
 
 } // namespace tapioca

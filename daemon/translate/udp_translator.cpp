@@ -25,7 +25,7 @@ udp_translator::udp_translator(context& ctx, std::size_t capacity, instant start
       permissions_(permission_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
       ready_(list_memory_.as<std::uint32_t>()), timeouts_{ctx.config.udp_timeout, ctx.config.udp_stream_timeout,
                                                           limits::dns_timeout},
-      identification_(static_cast<std::uint32_t>(os::random_key().k0)), default_ttl_(usual_ttl)
+      default_ttl_(usual_ttl)
 {
     if (const auto ttl = os::default_ttl())
         default_ttl_ = *ttl;

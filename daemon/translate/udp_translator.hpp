@@ -193,7 +193,6 @@ private:
     std::size_t take_all(udp_port& p, std::size_t count, guest_run& run, instant now) noexcept;
     std::size_t take(udp_port& p, std::size_t at, guest_run& run, instant now) noexcept;
     void flush(guest_run& run) noexcept;
-    void send_to_guest(const flow_key& key, octet* payload, std::size_t length) noexcept;
     [[nodiscard]] bytes_span room(std::size_t i) const noexcept;
 
     // udp_errors.cpp
@@ -232,7 +231,6 @@ private:
     batch batch_;                                     ///< of from_guest
     std::array<os::outgoing, os::most_messages> out_; ///< of send
     udp_timeouts timeouts_;
-    std::uint32_t identification_; ///< of the next datagram that is fragmented
     octet default_ttl_;
 };
 

@@ -52,6 +52,7 @@ enum class drop_reason : std::uint8_t {
     datagram_share,      ///< no flow for a datagram: UDP and echo have their share of the descriptors
     flow_limit,          ///< no further flow: a limit that the user set, or a kind's share of the descriptors
     new_flow_rate,       ///< more new flows in a second than the user allows
+    other_station,       ///< a frame for another station of the guest's link
     count_
 };
 
@@ -66,7 +67,7 @@ inline constexpr std::array<std::string_view, drop_reason_count> drop_reason_nam
     "flow_table_full",    "socket_failed",     "send_failed",        "message_too_big",   "outside_window",
     "overflow_exhausted", "mailbox_full",      "tap_truncated",      "tap_write_failed",  "tap_gso",
     "rate_limited",       "no_translation",    "unanswered_share",   "datagram_share",    "flow_limit",
-    "new_flow_rate",
+    "new_flow_rate",      "other_station",
 };
 static_assert(!drop_reason_names.back().empty());
 

@@ -88,6 +88,7 @@ parsed<packet> classify(bytes_view frame) noexcept
     const auto ethernet = TAPIOCA_TRY(in.take<wire::ethernet_header>());
     packet p;
     p.source_mac = ethernet.source;
+    p.destination_mac = ethernet.destination;
     p.l3 = in.rest();
     switch (static_cast<wire::ethertype>(std::uint16_t{ethernet.type})) {
     case wire::ethertype::arp:

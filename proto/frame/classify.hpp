@@ -11,7 +11,7 @@ enum class packet_kind : std::uint8_t { arp, tcp, udp, icmp, icmpv6, fragment };
 
 struct packet {
     packet_kind kind = packet_kind::arp;
-    mac_address source_mac;
+    mac_address source_mac, destination_mac;
     ip_address source, destination;
     std::uint16_t source_port = 0, destination_port = 0; ///< TCP and UDP
     octet ttl = 0, tos = 0;

@@ -44,8 +44,8 @@ void leave_checksum(wire::virtio_net_header& vnet, std::size_t start, std::size_
 
 } // namespace
 
-std::size_t emit_ip(octet* upper, const link_ends& link, const ip_address& source, const ip_address& destination, octet protocol,
-                    std::size_t length, octet ttl, octet tos) noexcept
+std::size_t emit_ip(octet* upper, const link_ends& link, const ip_address& source, const ip_address& destination,
+                    const ip_emission& ip, std::size_t length) noexcept
 {
     octet* at = upper;
     wire::ethernet_header ethernet{link.guest, link.ours, 0};
@@ -53,18 +53,22 @@ std::size_t emit_ip(octet* upper, const link_ends& link, const ip_address& sourc
         wire::ipv4_fields f;
         f.source = source;
         f.destination = destination;
-        f.protocol = protocol;
-        f.ttl = ttl;
-        f.tos = tos;
+        f.protocol = ip.protocol;
+        f.ttl = ip.ttl;
+        f.tos = ip.tos;
+        if (ip.identification) {
+            f.identification = *ip.identification;
+            f.flags_fragment = 0;
+        }
         at = put_before(at, wire::make_ipv4(f, length));
         ethernet.type = static_cast<std::uint16_t>(wire::ethertype::ipv4);
     } else {
         wire::ipv6_fields f;
         f.source = source;
         f.destination = destination;
-        f.next_header = protocol;
-        f.hop_limit = ttl;
-        f.traffic_class = tos;
+        f.next_header = ip.protocol;
+        f.hop_limit = ip.ttl;
+        f.traffic_class = ip.tos;
         at = put_before(at, wire::make_ipv6(f, length));
         ethernet.type = static_cast<std::uint16_t>(wire::ethertype::ipv6);
     }
@@ -84,7 +88,8 @@ std::size_t emit_tcp(octet* payload, const link_ends& link, const flow_key& key,
     h.checksum = partial(key, wire::protocol_tcp, length);
     at = put_before(at, h);
 
-    const auto ip = emit_ip(at, link, key.remote, key.guest, wire::protocol_tcp, length, 255, 0);
+    const ip_emission network{.protocol = wire::protocol_tcp, .identification = tcp.identification};
+    const auto ip = emit_ip(at, link, key.remote, key.guest, network, length);
     leave_checksum(vnet, ip, offsetof(wire::tcp_header, checksum));
     if (tcp.mss != 0 && tcp.payload > tcp.mss) {
         vnet.gso_type = key.guest.is_v4() ? wire::vnet_gso_tcpv4 : wire::vnet_gso_tcpv6;
@@ -105,7 +110,8 @@ std::size_t emit_udp(octet* payload, const link_ends& link, const flow_key& key,
     h.checksum = partial(key, wire::protocol_udp, length);
     octet* at = put_before(payload, h);
 
-    const auto ip = emit_ip(at, link, key.remote, key.guest, wire::protocol_udp, length, udp.ttl, udp.tos);
+    const ip_emission network{wire::protocol_udp, udp.ttl, udp.tos, udp.identification};
+    const auto ip = emit_ip(at, link, key.remote, key.guest, network, length);
     leave_checksum(vnet, ip, offsetof(wire::udp_header, checksum));
     if (udp.segment != 0 && udp.payload > udp.segment) {
         vnet.gso_type = wire::vnet_gso_udp_l4;

@@ -71,10 +71,9 @@ void fragmenter::put_ipv4(writer& out, std::size_t begin, std::size_t end) const
     f.protocol = datagram_.protocol;
     f.ttl = datagram_.ttl;
     f.tos = datagram_.tos;
-    if (count_ > 1) { // RFC 6864 section 4: only fragments need an identification
-        f.identification = static_cast<std::uint16_t>(datagram_.identification);
-        f.flags_fragment = static_cast<std::uint16_t>(begin / unit | (end < total_ ? wire::ipv4_more_fragments : 0U));
-    }
+    // Also of one that is whole: a link behind the guest may be narrower still.
+    f.identification = static_cast<std::uint16_t>(datagram_.identification);
+    f.flags_fragment = static_cast<std::uint16_t>(begin / unit | (end < total_ ? wire::ipv4_more_fragments : 0U));
     out.put(wire::make_ipv4(f, end - begin));
 }
 

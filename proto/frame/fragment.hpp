@@ -16,7 +16,7 @@ struct outgoing_datagram {
     ip_address source, destination;
     octet protocol = 0;
     octet ttl = 255, tos = 0;
-    std::uint32_t identification = 0; ///< new for each fragmented datagram between two addresses; IPv4 takes the lower 16 bits
+    std::uint32_t identification = 0; ///< new for each datagram between two addresses; IPv4 takes the lower 16 bits
     bytes_view upper_header; ///< travels in front of the payload in the first fragment, its checksum complete; not longer than
                              ///< `longest_upper_header`
     std::size_t payload_length = 0; ///< behind it
@@ -33,7 +33,8 @@ public:
     static constexpr std::size_t longest_upper_header = 60;
     static constexpr std::size_t longest_headers = 14 + 40 + 8 + longest_upper_header;
 
-    /// `mtu` counts from the IP header on. A datagram that fits it travels whole, without a fragment header and with DF set.
+    /// `mtu` counts from the IP header on. A datagram that fits it travels whole, without a fragment header. DF is never
+    /// set.
     fragmenter(const outgoing_datagram& datagram, std::size_t mtu) noexcept;
 
     /// The next fragment; nothing behind the last one, or if the datagram cannot be sent: it is longer than IP allows, its

@@ -65,6 +65,8 @@ void segmenter::patch_network(octet* frame, std::size_t length) const noexcept
     }
     auto h = load<wire::ipv4_header>(network);
     h.total_length = static_cast<std::uint16_t>(behind);
+    if ((h.flags_fragment & wire::ipv4_dont_fragment) == 0) // RFC 6864: those that may be fragmented are told apart
+        h.identification = static_cast<std::uint16_t>(h.identification + (at_ == 0 ? 0 : at_ / size_));
     h.checksum = 0;
     store(network, h);
     store<be16>(network + offsetof(wire::ipv4_header, checksum), checksum_of(ones_sum({network, sizeof h})));

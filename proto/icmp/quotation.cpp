@@ -1,7 +1,7 @@
 #include "proto/icmp/quotation.hpp"
 
-#include "proto/wire/ipv4.hpp"
-#include "proto/wire/ipv6.hpp"
+#include "proto/base/checksum.hpp"
+#include "proto/wire/protocol.hpp"
 
 namespace tapioca {
 namespace {
@@ -27,7 +27,14 @@ parsed<quotation> quoted_ipv6(bytes_view octets) noexcept
     const auto h = TAPIOCA_TRY(in.take<wire::ipv6_header>());
     if (h.version_class_flow >> 28 != 6)
         return drop_reason::bad_version;
-    return quotation{ip_address{h.source}, ip_address{h.destination}, h.next_header, in.rest()};
+    octet protocol = h.next_header;
+    if (protocol == wire::protocol_fragment) {
+        const auto fragment = TAPIOCA_TRY(in.take<wire::ipv6_fragment_header>());
+        if (fragment.offset_more >> 3 != 0)
+            return drop_reason::bad_type;
+        protocol = fragment.next_header;
+    }
+    return quotation{ip_address{h.source}, ip_address{h.destination}, protocol, in.rest()};
 }
 
 } // namespace
@@ -35,6 +42,15 @@ parsed<quotation> quoted_ipv6(bytes_view octets) noexcept
 parsed<quotation> parse_quotation(ip_family family, bytes_view octets) noexcept
 {
     return family == ip_family::ipv4 ? quoted_ipv4(octets) : quoted_ipv6(octets);
+}
+
+bool is_intact(const packet& message) noexcept
+{
+    const auto length = static_cast<std::uint32_t>(message.l4.size());
+    const auto pseudo = message.kind == packet_kind::icmp
+                            ? 0
+                            : pseudo_header_sum(message.source, message.destination, wire::protocol_icmpv6, length);
+    return folded(pseudo + ones_sum(message.l4)) == 0xffff;
 }
 
 } // namespace tapioca

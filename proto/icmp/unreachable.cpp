@@ -7,13 +7,6 @@ namespace tapioca {
 
 namespace {
 
-/// What every quotation holds of a TCP header (RFC 792).
-struct quoted_tcp {
-    be16 source_port, destination_port;
-    be32 sequence;
-};
-static_assert(sizeof(quoted_tcp) == 8 && wire_header<quoted_tcp>);
-
 bool is_unreachable(const wire::icmp_header& h, bool v4) noexcept
 {
     if (v4)
@@ -36,10 +29,8 @@ parsed<unreachable_segment> parse_unreachable(const packet& p) noexcept
     if (quoted.source != p.destination)
         return drop_reason::not_for_us;
     reader upper{quoted.upper};
-    const auto tcp = TAPIOCA_TRY(upper.take<quoted_tcp>());
-    const auto length = static_cast<std::uint32_t>(p.l4.size());
-    const auto pseudo = v4 ? 0 : pseudo_header_sum(p.source, p.destination, wire::protocol_icmpv6, length);
-    if (folded(pseudo + ones_sum(p.l4)) != 0xffff)
+    const auto tcp = TAPIOCA_TRY(upper.take<quoted_transport>());
+    if (!is_intact(p))
         return drop_reason::bad_checksum;
     const flow_key key{quoted.destination, quoted.source, tcp.destination_port, tcp.source_port, wire::protocol_tcp};
     return unreachable_segment{key, seq_number{tcp.sequence}};

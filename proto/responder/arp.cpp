@@ -3,6 +3,8 @@
 #include "proto/wire/arp.hpp"
 #include "proto/wire/ethernet.hpp"
 
+#include <algorithm>
+
 namespace tapioca {
 namespace {
 
@@ -14,6 +16,12 @@ std::size_t emit(const mac_address& destination, const wire::arp_message& messag
     frame.put(wire::ethernet_header{destination, net.our_mac, static_cast<std::uint16_t>(wire::ethertype::arp)});
     frame.put(wire::make_arp(message));
     return frame.full() ? 0 : frame.size();
+}
+
+bool is_ours(const ip_address& a, const guest_network& net) noexcept
+{
+    return a == net.our_address4 || a == net.gateway4 ||
+           std::find(net.stand_ins.begin(), net.stand_ins.end(), a) != net.stand_ins.end();
 }
 
 } // namespace
@@ -30,7 +38,9 @@ parsed<std::size_t> arp_respond(const mac_address& ethernet_source, bytes_view a
         return drop_reason::bad_type;
     const bool announcement = m.sender == m.target && !m.target.is_unspecified(); // RFC 5227 section 3
     const bool own = m.target == net.address4.address && !m.target.is_unspecified();
-    if (announcement || own)
+    // RFC 5227 section 2.1.1: who probes wants to take the address, and may have any that is not ours.
+    const bool probe = m.sender.is_unspecified() && !m.target.is_unspecified();
+    if (announcement || own || (probe && !is_ours(m.target, net)))
         return drop_reason::not_for_us;
     const wire::arp_message reply{wire::arp_reply_operation, net.our_mac, m.target, m.sender_mac, m.sender};
     const auto size = emit(ethernet_source, reply, net, out);

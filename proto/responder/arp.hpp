@@ -1,5 +1,6 @@
 // Answers ARP for every IPv4 address but the guest's own: the guest's whole world stands behind us (RFC 826, proxy ARP of RFC
-// 1027). Silence for the guest's own address and for announcements lets its address conflict detection succeed (RFC 5227).
+// 1027). Who probes an address before he takes it is answered only if it is ours; silence for others, for the guest's own address
+// and for announcements lets address conflict detection succeed (RFC 5227), also that of a second address.
 #pragma once
 
 #include "proto/responder/guest_network.hpp"

@@ -400,6 +400,20 @@ effects connection::on_unreachable(seq_number quoted) noexcept
     return effect::reset_socket | effect::close_flow;
 }
 
+effects connection::on_narrow_path(std::uint16_t largest) noexcept
+{
+    if (largest >= mss) // it is known, and what is on its way now fits
+        return {};
+    mss = largest;
+    if (!synchronized() || snd_una == snd_nxt)
+        return {};
+    recovering = true;
+    recover = snd_max;
+    blocked = false;
+    begin_rewind();
+    return effect::rewind | effect::read_socket;
+}
+
 void connection::on_gap_filled(std::uint32_t octets) noexcept
 {
     rcv_nxt += octets;

@@ -107,6 +107,8 @@ struct connection {
     [[nodiscard]] outcome on_segment(const segment& s, instant now) noexcept;
     /// An ICMP error says that a segment of ours, with the number `quoted`, did not get through.
     [[nodiscard]] effects on_unreachable(seq_number quoted) noexcept;
+    /// Segments with more than `largest` octets do not get through.
+    [[nodiscard]] effects on_narrow_path(std::uint16_t largest) noexcept;
     /// The store closed a gap: `octets` beyond rcv_nxt are in order now.
     void on_gap_filled(std::uint32_t octets) noexcept;
     /// The last `octets` that were taken in order could not be kept after all.

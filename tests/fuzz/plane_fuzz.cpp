@@ -31,7 +31,11 @@ public:
         }
         world_.on_frame = [this](const packet& p, bytes_view frame) { seen(p, frame); };
         world_.kernel.on_connect = [this](memory_socket& s) { return connecting(s); };
-        world_.kernel.on_datagram = [](memory_socket&, const os::outgoing& m) { check_message(m); };
+        world_.kernel.on_datagram = [this](memory_socket& s, const os::outgoing& m) {
+            check_message(m);
+            if (m.between != nullptr && &s != world_.udp_listener) // not connected: answers come from where it sends to
+                s.remote = m.between->to;
+        };
     }
 
     void take(const event& e, fuzz_input& in)

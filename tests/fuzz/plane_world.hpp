@@ -60,13 +60,14 @@ public:
         in->expire(now);
         tcp->end_turn(now);
         udp->end_turn(now);
+        echo->end_turn(now);
         tap.flush();
         for (; !tap.to_guest.empty(); tap.to_guest.pop_front())
             check(tap.to_guest.front());
         events().drain([](const auto&) {});
         FUZZ_CHECK(counters().value(report::counter::flow_quarantined) == 0);
         FUZZ_CHECK(counters().value(report::counter::tcp_stalls_recovered) == 0); // every event is told here, so none is missed
-        return had_frames || !ready.empty() || tcp->has_ready() || udp->has_ready();
+        return had_frames || !ready.empty() || tcp->has_ready() || udp->has_ready() || echo->has_ready();
     }
 
     /// Turns until nothing moves any more: without news from outside it must come to rest, with its next deadline ahead.
@@ -159,7 +160,7 @@ private:
         case source::udp_port:
             return udp->from_socket({e.what.id}, e, now);
         case source::echo_flow:
-            return echo->from_socket({e.what.id}, e, now);
+            return echo->from_socket({e.what.id}, e);
         case source::udp_listener:
             return udp->from_listener(udp_name, e, now);
         default:

@@ -101,11 +101,12 @@ class Stream(OnServingHost, unittest.TestCase):
     # ---- frames cut into pieces
 
     def exchange(self, client, pieces):
-        """Sends the pieces so that each is read by itself; what comes back, in a fixed order."""
+        """Sends the pieces so that each is read by itself; what comes back, in a fixed order and without what tells IPv4 datagrams apart."""
         for piece in pieces:
             client.send_octets(piece)
             client.wait_until_taken()
-        return sorted(client.collect(self.answers, 2, lambda frame: frame[54:55] != b"\x87"))
+        frames = client.collect(self.answers, 2, lambda frame: frame[54:55] != b"\x87")
+        return sorted(f[:18] + f[20:24] + f[26:] if f[12:14] == b"\x08\x00" else f for f in frames)    # identification and checksum
 
     def test_a_stream_cut_anywhere_says_the_same(self):
         discover = (Ether(dst="ff:ff:ff:ff:ff:ff", src=MAC) / IP(src="0.0.0.0", dst="255.255.255.255") / stream_client.UDP(sport=68, dport=67)

@@ -149,9 +149,12 @@ class SimulatedHost:
             if routes:
                 self.ip("-6", "route", "add", "default", "via", "fe80::1", "dev", "eth0")
 
-    def _configure_world(self):
+    def _address_router(self):
         for address in (ROUTER4 + "/24", REMOTE4 + "/24", ROUTER6 + "/64", REMOTE6 + "/64", "fe80::1/64"):
             run("ip", "-n", self.remote, "addr", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
+
+    def _configure_world(self):
+        self._address_router()
         for name, device, addresses in ((self.remote, "far0", ("198.51.100.1/24", "2001:db8:f::1/64")),
                                         (self.far, "eth0", (FAR4 + "/24", FAR6 + "/64"))):
             for address in addresses:
@@ -160,6 +163,15 @@ class SimulatedHost:
         run("ip", "-n", self.far, "-6", "route", "add", "default", "via", "2001:db8:f::1")
         run("ip", "-n", self.remote, "route", "add", "unreachable", "203.0.113.0/24")
         run("ip", "-n", self.remote, "-6", "route", "add", "unreachable", "2001:db8:dead::/48")
+
+    def replace_uplink(self):
+        """Another interface of the same name and addresses, as after a card was taken out and put back in."""
+        self.ip("link", "del", "eth0")
+        run("ip", "-n", self.name, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", self.remote)
+        for name in (self.name, self.remote):
+            run("ip", "-n", name, "link", "set", "eth0", "up")
+        self._address_router()
+        self._configure_host(True, True, True)
 
     def ip(self, *args):
         return run("ip", "-n", self.name, *args).stdout

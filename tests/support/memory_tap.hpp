@@ -23,10 +23,12 @@ public:
     explicit memory_tap(offloads offered) : offered_(offered), slot_(tap_headroom + largest_body) {}
 
     std::deque<memory_frame> from_guest, to_guest;
+    bool room = true;
     int refusals = 0; ///< how many of the next frames towards the guest are refused
 
     [[nodiscard]] offloads offload() const noexcept override { return offered_; }
     [[nodiscard]] int descriptor() const noexcept override { return -1; }
+    [[nodiscard]] bool has_room() const noexcept override { return room; }
 
     [[nodiscard]] std::span<const rx_frame> receive(std::size_t most) noexcept override
     {

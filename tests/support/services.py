@@ -5,6 +5,7 @@ TCP  7  echo                      9  takes everything, then reports "LENGTH SHA2
     23  sends as 19 does, but reports nothing until it has read the end of the other half
     80  HTTP: a page
 UDP  7  echo                     37  answers with the sender's address, port, TTL and TOS as it saw them
+    19  answers "COUNT SIZE" with so many datagrams of that size, each of which begins with its number
 """
 import array
 import hashlib
@@ -128,6 +129,23 @@ def answer_from(family, ancillary):
     return []
 
 
+def serve_runs(family, address):
+    """Datagrams of equal size that leave as one run, so that they may arrive as one."""
+    s = udp_socket(19, family, address)
+    packet_info(s, family)
+
+    def loop():
+        while True:
+            try:
+                data, ancillary, _, sender = s.recvmsg(2048, 512)
+                count, size = map(int, data.split())
+                octets = b"".join(struct.pack("!I", n) + PATTERN[:size - 4] for n in range(count))
+                s.sendmsg([octets], answer_from(family, ancillary) + [(socket.IPPROTO_UDP, 103, struct.pack("H", size))], 0, sender)    # UDP_SEGMENT
+            except (OSError, ValueError):
+                pass
+    threading.Thread(target=loop, daemon=True).start()
+
+
 def what_was_seen(ancillary):
     seen = {}
     for level, kind, data in ancillary:
@@ -178,6 +196,7 @@ def main():
         serve_tcp(port, handler)
     for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
         serve_udp(7, family, address, lambda data, ancillary, sender: data)
+        serve_runs(family, address)
         serve_udp(37, family, address, lambda data, ancillary, sender: json.dumps({"address": sender[0], "port": sender[1], **what_was_seen(ancillary)}).encode())
     pages = PageServer(("::", 80), Page)
     print("ready", flush=True)

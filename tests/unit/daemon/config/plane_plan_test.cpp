@@ -1,6 +1,8 @@
 #include "daemon/config/plane_plan.hpp"
 #include "tests/support/catch.hpp"
 
+#include <algorithm>
+
 using namespace tapioca;
 using namespace std::chrono_literals;
 
@@ -51,6 +53,18 @@ TEST_CASE("what is forwarded, and how, is handed on")
     opts.splice = true;
     opts.mode = mode::passt; // the guest's loopback is out of reach
     CHECK_FALSE(plane_of({}, opts).splice);
+}
+
+TEST_CASE("what stands for the host or a resolver is not the guest's to take")
+{
+    options opts;
+    opts.map_host_loopback4 = ip_address::v4(192, 0, 2, 77);
+    opts.map_guest_addr6 = ip_address::v6({0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x77});
+    const auto plane = plane_of({}, opts);
+    const auto& all = plane.net.stand_ins;
+    CHECK(std::find(all.begin(), all.end(), *opts.map_host_loopback4) != all.end());
+    CHECK(std::find(all.begin(), all.end(), *opts.map_guest_addr6) != all.end());
+    CHECK(std::none_of(all.begin(), all.end(), [](const auto& a) { return a.is_unspecified(); }));
 }
 
 TEST_CASE("what goes unanswered is repeated as the host's sysctls say, within the kernel's own limits")

@@ -172,6 +172,32 @@ TEST_CASE("an emitted datagram parses back, runs become USO super-frames, and ze
     CHECK(zeroes == 0);
 }
 
+TEST_CASE("an IPv4 packet with an identification may be fragmented, and one without may not")
+{
+    const auto datagram = [](std::optional<std::uint16_t> identification) {
+        return udp_frame(key4(17), {.payload = 4000, .identification = identification}).frame;
+    };
+    const auto segment = [](std::optional<std::uint16_t> identification) {
+        return tcp_frame(key4(6), {.seq = {}, .ack = {}, .payload = 512, .identification = identification}).frame;
+    };
+    for (const auto& frame : {datagram(0xfedc), segment(0xfedc)}) {
+        const auto ip = wire::parse_ipv4(bytes_view{frame}.subspan(14));
+        REQUIRE(ip);
+        CHECK(!ip->dont_fragment);
+        CHECK(!ip->more_fragments);
+        CHECK(ip->fragment_offset == 0);
+        CHECK(ip->identification == 0xfedc);
+        CHECK(checksum_of(ones_sum(bytes_view{frame}.subspan(14, 20))) == 0);
+    }
+    for (const auto& frame : {datagram(std::nullopt), segment(std::nullopt)}) {
+        const auto ip = wire::parse_ipv4(bytes_view{frame}.subspan(14));
+        CHECK(ip->dont_fragment);
+        CHECK(ip->identification == 0);
+    }
+    const auto v6 = udp_frame(key6(17), {.payload = 4000, .identification = std::uint16_t{7}}); // the header has no such field
+    CHECK(v6.frame == udp_frame(key6(17), {.payload = 4000}).frame);
+}
+
 TEST_CASE("completing a checksum does nothing without the flag or outside the frame")
 {
     octet frame[4] = {1, 2, 3, 4};
@@ -185,8 +211,9 @@ TEST_CASE("completing a checksum does nothing without the flag or outside the fr
 TEST_CASE("IP headers alone go in front of an upper layer with its lifetime and class")
 {
     for (const auto& key : {key4(1), key6(58)}) {
-        const auto e = emit_before(
-            8, [&](octet* body, auto&) { return emit_ip(body, ends, key.remote, key.guest, key.protocol, 8, 33, 0x20); });
+        const auto e = emit_before(8, [&](octet* body, auto&) {
+            return emit_ip(body, ends, key.remote, key.guest, {key.protocol, 33, 0x20}, 8);
+        });
         const auto p = classify(e.frame);
         REQUIRE(p);
         CHECK(p->source == key.remote);

@@ -139,3 +139,24 @@ TEST_CASE("a UDP super-frame becomes datagrams, and one that is none stays whole
             CHECK(octets == 1050);
         }
 }
+
+TEST_CASE("datagrams of a super-frame that may be fragmented have each an identification of its own")
+{
+    const auto frames_of = [](std::optional<std::uint16_t> identification) {
+        const auto key = key_of(ip_family::ipv4, wire::protocol_udp);
+        return cut(1050, [&](octet* body, auto& vnet) {
+            return emit_udp(body, ends, key, {.payload = 1050, .segment = 100, .identification = identification}, vnet);
+        });
+    };
+    std::uint16_t expected = 0xfffd; // it wraps
+    for (const auto& frame : frames_of(expected)) {
+        const auto ip = wire::parse_ipv4(bytes_view{frame}.subspan(14));
+        REQUIRE(ip);
+        CHECK(ip->identification == expected++);
+        CHECK(!ip->dont_fragment);
+        CHECK(checksum_of(ones_sum(bytes_view{frame}.subspan(14, 20))) == 0);
+    }
+    CHECK(expected == 8);
+    for (const auto& frame : frames_of(std::nullopt))
+        CHECK(wire::parse_ipv4(bytes_view{frame}.subspan(14))->identification == 0);
+}

@@ -42,13 +42,25 @@ TEST_CASE("ARP for the gateway and for any foreign address is answered with our 
     CHECK(x.frame == hex("525400123456 9a559a559a55 0806 0001 0800 06 04 0002 9a559a559a55 08080808 525400123456 c633640a"));
 }
 
-TEST_CASE("RFC 5227: probes for the guest's own address and announcements meet silence, a probe for another does not")
+TEST_CASE("RFC 5227: probes for addresses that are not ours and announcements meet silence")
 {
     exchange x;
     CHECK(x.asks(who_has("00000000", "c633640a")) == drop_reason::not_for_us);
     CHECK(x.asks(who_has("c633640b", "c633640a")) == drop_reason::not_for_us);
     CHECK(x.asks(who_has("c633640b", "c633640b")) == drop_reason::not_for_us);
-    CHECK(x.asks(who_has("00000000", "c633640b")) == answered);
+    for (const auto* free : {"c633640b", "a9fe0707", "08080808"}) // on the link, link-local, anywhere
+        CHECK(x.asks(who_has("00000000", free)) == drop_reason::not_for_us);
+}
+
+TEST_CASE("RFC 5227: a probe for an address that is ours, or stands for the host, is answered")
+{
+    exchange x;
+    CHECK(x.asks(who_has("00000000", "c6336401")) == answered);
+    x.net.our_address4 = ip_address::v4(169, 254, 2, 2);
+    CHECK(x.asks(who_has("00000000", "a9fe0202")) == answered);
+    CHECK(x.asks(who_has("00000000", "c63364fe")) == drop_reason::not_for_us);
+    x.net.stand_ins.push_back(ip_address::v4(198, 51, 100, 254));
+    CHECK(x.asks(who_has("00000000", "c63364fe")) == answered);
 }
 
 TEST_CASE("the probe that looks for a translator, all addresses zero from the broadcast address, gets its reply")
