@@ -26,7 +26,10 @@ void conversation::begin(instant now)
 
 void conversation::receive(const wire::tcp_segment& s, instant now)
 {
+    const bool was_open = guest.at == stage::open;
     guest.receive(s, now);
+    if (was_open && guest.at == stage::reset && guest.fin_received && guest.finished_sending && (guest.fin_acked || peer.saw_end))
+        reset_in_closing = true;
     turn(now);
 }
 
@@ -34,6 +37,7 @@ void conversation::turn(instant now)
 {
     if (guest.next() <= now)
         guest.on_timer(now);
+    peer.turn(now);
     guest_turn(now);
     peer.turn(now);
     if (what.how_peer_ends == peer_end::reset_midway && !reset_by_peer_ && !reset_by_guest_ && peer.descriptor() >= 0 &&
@@ -235,7 +239,9 @@ void conversation::judge_end(std::vector<std::string>& found) const
             found.emplace_back("the guest did not learn of the peer's reset");
         return;
     }
-    if (guest.at == stage::reset)
+    if (reset_in_closing && !guest.fin_acked && what.way.is_gentle())
+        found.emplace_back("the guest's FIN was never acknowledged");
+    if (guest.at == stage::reset && !reset_in_closing)
         found.emplace_back("the guest was reset");
     if (peer.saw_reset)
         found.emplace_back("the peer was reset");

@@ -30,6 +30,7 @@ public:
     hostile_way way;
     const bool inbound;
     const instant started;
+    bool reset_in_closing = false;                                    ///< when both ends had all: nobody is left to be told
     std::uint64_t fresh_octets = 0, old_octets = 0, old_segments = 0; ///< sent by the daemon
 
 private:

@@ -307,15 +307,16 @@ void crowd::check_end(std::uint32_t number)
     t.old += c.old_octets;
     t.lost += c.way.lost_in;
     ++t.connections;
+    reset_in_closing_ += c.reset_in_closing;
     octets_up_ += c.peer.read;
     octets_down_ += c.guest.received();
     if (now_ - c.started > slowest_) {
         slowest_ = now_ - c.started;
         slowest_number_ = c.what.number;
     }
-    if (c.old_octets > worst_old_) {
-        worst_old_ = c.old_octets;
-        worst_number_ = c.what.number;
+    if (c.old_octets > t.worst) {
+        t.worst = c.old_octets;
+        t.worst_number = c.what.number;
     }
     s.next_iss = c.guest.snd_max.value() + static_cast<std::uint32_t>(dice_.between(1, 100000));
     s.now.reset();
@@ -382,11 +383,11 @@ bool crowd::summary() const
                 number(options_.seed), number(over_), number(wrong_), number(octets_up_), number(octets_down_),
                 number(link_.frames_sent), number(link_.frames_received), number(strays_));
     for (const auto& [name, t] : {std::pair{"nothing lost", gentle_}, {"the others", rough_}})
-        std::printf("%s: %llu connections, the daemon sent %llu octets and %llu again, for %llu segments lost\n", name,
-                    number(t.connections), number(t.fresh), number(t.old), number(t.lost));
-    std::printf("the slowest took %.1f s (%llu); the most octets again were %llu (%llu)\n",
-                std::chrono::duration<double>(slowest_).count(), number(slowest_number_), number(worst_old_),
-                number(worst_number_));
+        std::printf(
+            "%s: %llu connections, the daemon sent %llu octets and %llu again, for %llu segments lost; most again %llu (%llu)\n",
+            name, number(t.connections), number(t.fresh), number(t.old), number(t.lost), number(t.worst), number(t.worst_number));
+    std::printf("the slowest took %.1f s (%llu)\n", std::chrono::duration<double>(slowest_).count(), number(slowest_number_));
+    std::printf("%llu were reset when all had been said\n", number(reset_in_closing_));
     if (!link_is_up_)
         std::printf("the daemon closed the stream\n");
     return link_is_up_ && wrong_ == 0;

@@ -78,13 +78,13 @@ private:
     instant now_;
     static constexpr std::uint32_t kinds = 4; ///< both families, both directions: the number of a connection says which
     std::uint64_t unbegun_[kinds] = {};       ///< the next number of each kind
-    std::uint64_t over_ = 0, wrong_ = 0, order_ = 0, strays_ = 0;
+    std::uint64_t over_ = 0, wrong_ = 0, order_ = 0, strays_ = 0, reset_in_closing_ = 0;
     std::uint64_t octets_up_ = 0, octets_down_ = 0;
     struct tally {
-        std::uint64_t fresh = 0, old = 0, lost = 0, connections = 0;
+        std::uint64_t fresh = 0, old = 0, lost = 0, connections = 0, worst = 0, worst_number = 0;
     } gentle_, rough_;
     duration slowest_{};
-    std::uint64_t slowest_number_ = 0, worst_number_ = 0, worst_old_ = 0;
+    std::uint64_t slowest_number_ = 0;
     bool link_is_up_ = true, stream_waits_ = false;
 };
 

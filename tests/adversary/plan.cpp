@@ -45,7 +45,7 @@ void choose_sizes(dice& d, plan& p)
     o.receive_buffer = static_cast<std::uint32_t>(d.any_magnitude(16, 1 << 20));
     const auto least_window = std::min<std::uint64_t>({p.announced_mss, o.receive_buffer, 1460});
     p.up = std::min<std::uint64_t>(any_size(), 1500U * o.mss);
-    p.down = std::min<std::uint64_t>(any_size(), 1000 * least_window);
+    p.down = std::min<std::uint64_t>(any_size(), 300 * least_window); // in round trips
     p.guest = any_appetite(d, o.receive_buffer, p.down);
     p.peer = any_appetite(d, 65536, p.up);
     if (!p.guest.greedy) // some hundred sips at most, so that a bound of time can be kept
@@ -86,7 +86,9 @@ void choose_mischief(dice& d, plan& p)
         w.loss_in = d.percent(70) ? static_cast<unsigned>(d.any_magnitude(1, 80)) : 0;
         w.reorder = d.percent(50) ? static_cast<unsigned>(d.any_magnitude(1, 300)) : 0;
         w.duplicate = d.percent(50) ? static_cast<unsigned>(d.any_magnitude(1, 300)) : 0;
-        w.swallowed_acks = d.percent(30) ? static_cast<unsigned>(d.below(800)) : 0;
+        w.swallowed_acks = d.percent(30) ? static_cast<unsigned>(d.below(400)) : 0;
+        if (w.loss_out + w.loss_in + w.swallowed_acks > 20) // each loss may cost a timeout
+            p.down = std::min<std::uint64_t>(p.down, 100U * p.options.receive_buffer);
         w.longest_delay = 1ms + up_to(d, 20ms);
     }
     w.overlap = d.percent(40) ? static_cast<unsigned>(d.any_magnitude(1, 500)) : 0;
@@ -154,8 +156,8 @@ plan make_plan(std::uint64_t seed, std::uint64_t number, bool inbound)
     p.options.congestion_window = d.percent(70);
     p.same_port = d.percent(50);
     choose_sizes(d, p);
-    choose_ends(d, p);
     choose_mischief(d, p);
+    choose_ends(d, p);
     p.linger = d.percent(50) ? duration{} : up_to(d, 50ms);
     return p;
 }

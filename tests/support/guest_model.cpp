@@ -46,10 +46,8 @@ void guest_tcp::receive(const wire::tcp_segment& s, instant now)
     case stage::syn_received:
         if (s.has(wire::tcp_syn) && !s.has(wire::tcp_ack))
             return send(wire::tcp_syn | wire::tcp_ack, iss_);
-        if (s.has(wire::tcp_rst)) {
-            at = stage::reset;
-            return;
-        }
+        if (s.has(wire::tcp_rst))
+            return take_reset(s);
         if (!s.has(wire::tcp_ack) || s.ack != iss_ + 1)
             return;
         at = stage::open;
@@ -161,7 +159,8 @@ void guest_tcp::take_payload(const wire::tcp_segment& s, instant now)
     const std::int64_t room = edge_ - rcv_nxt;
     if (from + length > room) {
         if (length > 1)
-            complain("octets beyond the offered window");
+            complain("octets " + std::to_string(from) + " to " + std::to_string(from + length) + " of an offered window of " +
+                     std::to_string(room));
         return acknowledge(true, now);
     }
     const auto place = static_cast<std::int64_t>(received_) + from;
