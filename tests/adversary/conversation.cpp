@@ -40,6 +40,7 @@ void conversation::turn(instant now)
     peer.turn(now);
     guest_turn(now);
     peer.turn(now);
+    guest_resets(now);
     if (what.how_peer_ends == peer_end::reset_midway && !reset_by_peer_ && !reset_by_guest_ && peer.descriptor() >= 0 &&
         peer.read + guest.received() >= what.peer_resets_at) {
         reset_by_peer_ = way.calm = true;
@@ -53,6 +54,7 @@ void conversation::turn(instant now)
 bool conversation::guest_is_done() const
 {
     return guest.at == stage::reset || guest.at == stage::gave_up || (guest.at == stage::closed && inbound) ||
+           (guest.at == stage::listening && reset_by_peer_) || // it reset before the handshake's end
            (guest.at == stage::open && guest.fin_received && guest.all_acknowledged() && guest.finished_sending);
 }
 
@@ -175,8 +177,6 @@ void conversation::judge(const wire::tcp_segment& s, bool checksum_is_right)
 {
     if (!checksum_is_right)
         complain("a checksum is wrong");
-    if (s.payload.size() > what.announced_mss)
-        complain("a segment of " + std::to_string(s.payload.size()) + " octets");
     if (s.has(wire::tcp_rst))
         return;
     const auto end = s.seq + s.length();
@@ -191,6 +191,8 @@ void conversation::judge(const wire::tcp_segment& s, bool checksum_is_right)
     }
     if (!knows_begin_)
         return;
+    if (s.payload.size() > what.announced_mss)
+        complain("a segment of " + std::to_string(s.payload.size()) + " octets");
     const auto fresh = std::clamp<std::int64_t>(end - newest_, 0, s.length());
     fresh_octets += static_cast<std::uint64_t>(fresh);
     old_octets += s.length() - static_cast<std::uint64_t>(fresh);
@@ -235,7 +237,7 @@ void conversation::judge_end(std::vector<std::string>& found) const
         return;
     }
     if (reset_by_peer_) {
-        if (guest.at != stage::reset)
+        if (guest.at != stage::reset && guest.at != stage::listening)
             found.emplace_back("the guest did not learn of the peer's reset");
         return;
     }

@@ -120,6 +120,7 @@ void crowd::begin(std::uint32_t number)
 {
     auto& s = slots_[number];
     auto p = make_plan(options_.seed, unbegun_[number % kinds], s.inbound);
+    p.same_port = p.same_port && options_.reuses_ports;
     flow_key key{s.six ? options_.guest6 : options_.guest4, s.six ? options_.remote6 : options_.remote4, 0, 0,
                  wire::protocol_tcp};
     int descriptor = -1;
@@ -306,6 +307,7 @@ void crowd::check_end(std::uint32_t number)
     t.fresh += c.fresh_octets;
     t.old += c.old_octets;
     t.lost += c.way.lost_in;
+    t.repeated += c.guest.retransmissions;
     ++t.connections;
     reset_in_closing_ += c.reset_in_closing;
     octets_up_ += c.peer.read;
@@ -383,9 +385,10 @@ bool crowd::summary() const
                 number(options_.seed), number(over_), number(wrong_), number(octets_up_), number(octets_down_),
                 number(link_.frames_sent), number(link_.frames_received), number(strays_));
     for (const auto& [name, t] : {std::pair{"nothing lost", gentle_}, {"the others", rough_}})
-        std::printf(
-            "%s: %llu connections, the daemon sent %llu octets and %llu again, for %llu segments lost; most again %llu (%llu)\n",
-            name, number(t.connections), number(t.fresh), number(t.old), number(t.lost), number(t.worst), number(t.worst_number));
+        std::printf("%s: %llu connections, the daemon sent %llu octets and %llu again, for %llu segments lost; most again %llu "
+                    "(%llu); the guests repeated %llu segments\n",
+                    name, number(t.connections), number(t.fresh), number(t.old), number(t.lost), number(t.worst),
+                    number(t.worst_number), number(t.repeated));
     std::printf("the slowest took %.1f s (%llu)\n", std::chrono::duration<double>(slowest_).count(), number(slowest_number_));
     std::printf("%llu were reset when all had been said\n", number(reset_in_closing_));
     if (!link_is_up_)

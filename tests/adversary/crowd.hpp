@@ -16,7 +16,7 @@ struct crowd_options {
     std::uint64_t seed = 1, first = 0, count = 100;
     std::uint32_t at_once = 100;
     duration patience = std::chrono::seconds{60};
-    bool verbose = false;
+    bool verbose = false, reuses_ports = true;
     ip_address guest4, guest6, remote4, remote6;
 };
 
@@ -81,7 +81,7 @@ private:
     std::uint64_t over_ = 0, wrong_ = 0, order_ = 0, strays_ = 0, reset_in_closing_ = 0;
     std::uint64_t octets_up_ = 0, octets_down_ = 0;
     struct tally {
-        std::uint64_t fresh = 0, old = 0, lost = 0, connections = 0, worst = 0, worst_number = 0;
+        std::uint64_t fresh = 0, old = 0, lost = 0, repeated = 0, connections = 0, worst = 0, worst_number = 0;
     } gentle_, rough_;
     duration slowest_{};
     std::uint64_t slowest_number_ = 0;

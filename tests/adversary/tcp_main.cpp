@@ -1,6 +1,7 @@
 // A correct but adversarial TCP, some thousand connections at once: guests of a stream socket, and the sockets that they talk to.
 //
-//   hostile_tcp SOCKET GUEST4 GUEST6 REMOTE4 REMOTE6 [seed N] [count N] [at-once N] [first N] [patience SECONDS] [verbose 1]
+//   hostile_tcp SOCKET GUEST4 GUEST6 REMOTE4 REMOTE6 [seed N] [count N] [at-once N] [first N] [patience SECONDS] [reuse 0]
+//   [verbose 1]
 //
 // Runs in the network namespace of the far end. `first N count 1` repeats connection N of a seed by itself. Exit status 1 if any
 // connection went wrong; each is named with what it was to do.
@@ -48,6 +49,8 @@ tapioca::adversary::crowd_options options(int argc, char** argv)
             o.first = value;
         else if (name == "patience")
             o.patience = std::chrono::seconds{value};
+        else if (name == "reuse")
+            o.reuses_ports = value != 0;
         else if (name == "verbose")
             o.verbose = value != 0;
         else

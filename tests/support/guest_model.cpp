@@ -38,6 +38,7 @@ void guest_tcp::receive(const wire::tcp_segment& s, instant now)
             return;
         take_options(s);
         at = stage::syn_received;
+        passive_ = true;
         snd_nxt = snd_max = iss_ + 1;
         send(wire::tcp_syn | wire::tcp_ack, iss_);
         return restart_timer(now);
@@ -94,8 +95,9 @@ void guest_tcp::in_syn_sent(const wire::tcp_segment& s, instant now)
         return;
     }
     if (s.has(wire::tcp_rst)) {
-        if (s.has(wire::tcp_ack))
-            at = stage::reset;
+        if (!s.has(wire::tcp_ack))
+            return;
+        at = stage::reset;
         retransmit_at = instant::max();
         return;
     }
@@ -132,7 +134,7 @@ void guest_tcp::take_options(const wire::tcp_segment& s)
 void guest_tcp::take_reset(const wire::tcp_segment& s)
 {
     if (s.seq == rcv_nxt) { // RFC 5961 section 3.2
-        at = stage::reset;
+        at = at == stage::syn_received && passive_ ? stage::listening : stage::reset;
         retransmit_at = ack_at = instant::max();
     } else if (s.seq > rcv_nxt && s.seq < edge_) {
         ++challenges;
