@@ -28,7 +28,7 @@ void conversation::receive(const wire::tcp_segment& s, instant now)
 {
     const bool was_open = guest.at == stage::open;
     guest.receive(s, now);
-    if (was_open && guest.at == stage::reset && guest.fin_received && guest.finished_sending && (guest.fin_acked || peer.saw_end))
+    if (was_open && guest.at == stage::reset && guest.fin_received && guest.finished_sending)
         reset_in_closing = true;
     turn(now);
 }
@@ -152,7 +152,7 @@ void conversation::keep_alive(instant now)
     if (now < keep_alive_at_)
         return;
     keep_alive_at_ = now + what.way.keep_alive;
-    if (guest.snd_una == guest.snd_nxt)
+    if (guest.snd_una == guest.snd_nxt && guest.ack_at == instant::max())
         guest.forge(
             {.seq_offset = -1, .payload = !guest.finished_sending && guest.acknowledged() > 0 && guest.acknowledged() % 2 == 0});
 }

@@ -76,6 +76,10 @@ void choose_ends(dice& d, plan& p)
         p.peer_resets_at = d.below(p.up + p.down + 1);
     }
     p.refused = d.percent(3);
+    if (p.refused) { // the peer waits for nothing else
+        p.how_peer_ends = peer_end::after_data;
+        p.peer_resets_at = UINT64_MAX;
+    }
 }
 
 void choose_mischief(dice& d, plan& p)
