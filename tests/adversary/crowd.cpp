@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <stdexcept>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -17,57 +16,12 @@ namespace {
 
 constexpr std::uint64_t stream_tag = 1ULL << 62, listener_tag = 1ULL << 61;
 
-struct socket_address {
-    sockaddr_storage storage{};
-    socklen_t length = 0;
-    sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
-};
-
-socket_address to_socket(const ip_address& a, std::uint16_t port)
-{
-    socket_address s;
-    if (a.is_v4()) {
-        auto& in = reinterpret_cast<sockaddr_in&>(s.storage);
-        in.sin_family = AF_INET;
-        in.sin_port = htons(port);
-        std::memcpy(&in.sin_addr, a.v4_octets().data(), 4);
-        s.length = sizeof in;
-    } else {
-        auto& in = reinterpret_cast<sockaddr_in6&>(s.storage);
-        in.sin6_family = AF_INET6;
-        in.sin6_port = htons(port);
-        std::memcpy(&in.sin6_addr, a.octets().data(), 16);
-        s.length = sizeof in;
-    }
-    return s;
-}
-
-std::uint16_t own_port(int descriptor)
-{
-    sockaddr_in6 in{};
-    socklen_t length = sizeof in;
-    ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&in), &length);
-    return ntohs(in.sin6_port); // stands in the same place in both families
-}
-
-int bound_socket(const ip_address& address, std::uint16_t port)
-{
-    const int s = ::socket(address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    const int one = 1;
-    ::setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    auto at = to_socket(address, port);
-    if (s < 0 || ::bind(s, at.get(), at.length) == 0)
-        return s;
-    ::close(s);
-    return -1;
-}
-
 } // namespace
 
 crowd::crowd(const crowd_options& options)
     : options_(options),
       link_(options.socket), ends_{{{0x9a, 0x55, 0x9a, 0x55, 0x9a, 0x55}}, {{0x52, 0x54, 0, 0x12, 0x34, 0x56}}},
-      epoll_(::epoll_create1(EPOLL_CLOEXEC)), slots_(std::min<std::uint64_t>(options.at_once, options.count)),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)), slots_(std::min<std::uint64_t>({options.at_once, options.count, most_slots})),
       dice_(options.seed, 0x6f7264)
 {
     epoll_event e{.events = EPOLLIN | EPOLLOUT | EPOLLET, .data = {.u64 = stream_tag}};
@@ -94,7 +48,8 @@ crowd::~crowd()
 void crowd::make_listener(std::uint32_t number)
 {
     auto& s = slots_[number];
-    s.listener = bound_socket(s.six ? options_.remote6 : options_.remote4, static_cast<std::uint16_t>(listening_ports + number));
+    s.listener = bound_socket({s.six ? options_.remote6 : options_.remote4, static_cast<std::uint16_t>(listening_ports + number)},
+                              SOCK_STREAM);
     if (number % 3 == 0) { // what the connections inherit
         const int small = 2048 << (number / 3 % 4);
         ::setsockopt(s.listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
@@ -127,9 +82,9 @@ void crowd::begin(std::uint32_t number)
     if (s.inbound) {
         key.guest_port = static_cast<std::uint16_t>(inbound_ports + number);
         if (p.same_port && s.was_used)
-            descriptor = bound_socket(key.remote, s.key.remote_port);
+            descriptor = bound_socket({key.remote, s.key.remote_port}, SOCK_STREAM);
         if (descriptor < 0)
-            descriptor = bound_socket(key.remote, 0);
+            descriptor = bound_socket({key.remote, 0}, SOCK_STREAM);
         key.remote_port = own_port(descriptor);
     } else {
         key.guest_port = p.same_port && s.was_used ? static_cast<std::uint16_t>(s.key.guest_port)
@@ -155,7 +110,7 @@ void crowd::begin(std::uint32_t number)
 /// A port whose former connection is not forgotten yet cannot be used again.
 bool crowd::connect_peer(slot& s)
 {
-    auto to = to_socket(s.six ? options_.guest6 : options_.guest4, s.key.guest_port);
+    auto to = to_socket({s.six ? options_.guest6 : options_.guest4, s.key.guest_port});
     if (::connect(s.now->peer.descriptor(), to.get(), to.length) == 0 || errno == EINPROGRESS)
         return true;
     s.now.reset();

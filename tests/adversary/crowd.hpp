@@ -3,22 +3,13 @@
 #pragma once
 
 #include "tests/adversary/conversation.hpp"
+#include "tests/adversary/sockets.hpp"
 #include "tests/adversary/stream_link.hpp"
 
 #include <memory>
-#include <netinet/in.h>
 #include <queue>
 
 namespace tapioca::adversary {
-
-struct crowd_options {
-    std::string socket;
-    std::uint64_t seed = 1, first = 0, count = 100;
-    std::uint32_t at_once = 100;
-    duration patience = std::chrono::seconds{60};
-    bool verbose = false, reuses_ports = true;
-    ip_address guest4, guest6, remote4, remote6;
-};
 
 /// Where the slots' ports begin: outbound ones listen here, nobody listens behind the refused ones, inbound ones are forwarded.
 inline constexpr std::uint16_t listening_ports = 10000, refused_ports = 20000, inbound_ports = 30000;
