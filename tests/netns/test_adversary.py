@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""A guest that keeps to the rules and does its worst (tests/adversary): every connection comes to its end, with the right octets, and leaves nothing behind.
+"""A guest that keeps to the rules and does its worst (tests/adversary): what is said arrives as it was said, comes to its end, and leaves nothing behind.
 
-TAPIOCA_SEED repeats a run, TAPIOCA_CONNECTIONS says how many connections; TAPIOCA_FULL makes them 10 000, of another
-seed each time.
+TAPIOCA_SEED repeats a run. TAPIOCA_FULL makes it 10 000 connections and as many flows of datagrams, of another seed each time.
 """
 import os
 import random
@@ -13,15 +12,14 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from hosts import HOST4, HOST6, REMOTE4, REMOTE6, SimulatedHost, wait_until
+from hosts import HOST4, HOST6, REMOTE4, REMOTE6, SimulatedHost, run, wait_until
 from inside import descriptors, raise_descriptor_limit
 from passt import Passt
 
 FULL = bool(os.environ.get("TAPIOCA_FULL"))
 SEED = int(os.environ.get("TAPIOCA_SEED") or (random.randrange(1 << 32) if FULL else 1))
-CONNECTIONS = int(os.environ.get("TAPIOCA_CONNECTIONS") or (10_000 if FULL else 400))
-AT_ONCE = 1000 if FULL else 200
-INBOUND_PORTS = "30000-33999"
+CONNECTIONS, AT_ONCE, EXCHANGES = (10_000, 1000, 13_000) if FULL else (400, 200, 1000)
+INBOUND_TCP, INBOUND_UDP = "30000-33999", "31000-32023"
 
 
 class Adversary(unittest.TestCase):
@@ -37,7 +35,7 @@ class Adversary(unittest.TestCase):
         self.assertEqual(done.returncode, 0, f"seed {SEED}")
 
     def test_hostile_connections(self):
-        daemon = Passt(self.host, "-t", INBOUND_PORTS)
+        daemon = Passt(self.host, "-t", INBOUND_TCP)
         before = descriptors(daemon.pid)
         self.run_client(daemon, "TAPIOCA_HOSTILE_TCP", "count", CONNECTIONS, "at-once", AT_ONCE)
         wait_until(lambda: descriptors(daemon.pid) == before, f"end of the flows: {before} before", 30)
@@ -47,6 +45,20 @@ class Adversary(unittest.TestCase):
         for name in ("flow_quarantined", "tcp_stalls_recovered", "tcp_overflowed"):
             self.assertEqual(counters[name], 0, name)
         self.assertEqual(daemon.stop(), 0, daemon.log())
+
+    def test_exchanges_of_datagrams(self):
+        for address in ("192.0.2.4/24", "192.0.2.5/24", "2001:db8::4/64", "2001:db8::5/64"):
+            run("ip", "-n", self.host.remote, "addr", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
+        for mtu in (1500, 65520):
+            with self.subTest(mtu=mtu):
+                daemon = Passt(self.host, "-u", INBOUND_UDP, "-m", mtu)
+                before = descriptors(daemon.pid)
+                self.run_client(daemon, "TAPIOCA_HOSTILE_UDP", "count", EXCHANGES, "at-once", 32, "patience", 10)
+                counters, _ = daemon.counters()
+                self.assertEqual(counters["flow_quarantined"], 0)
+                if FULL:    # flows end by time alone
+                    wait_until(lambda: descriptors(daemon.pid) == before, f"end of the flows: {before} before", 400)
+                self.assertEqual(daemon.stop(), 0, daemon.log())
 
 
 if __name__ == "__main__":
