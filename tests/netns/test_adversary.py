@@ -57,7 +57,7 @@ class Adversary(unittest.TestCase):
                 counters, _ = daemon.counters()
                 self.assertEqual(counters["flow_quarantined"], 0)
                 if FULL:    # flows end by time alone
-                    wait_until(lambda: descriptors(daemon.pid) == before, f"end of the flows: {before} before", 400)
+                    wait_until(lambda: time.sleep(1) or descriptors(daemon.pid) == before, f"end of the flows: {before} before", 400)
                 self.assertEqual(daemon.stop(), 0, daemon.log())
 
 
