@@ -48,6 +48,7 @@ class Tally(unittest.TestCase):
         self.assertEqual(tallied([("a", RUN, "All tests passed (105 assertions in 9 test cases)")])[0], (9, 0, 0))
         self.assertEqual(tallied([("a", FAIL, "test cases: 9 | 7 passed | 2 failed\nassertions: ...")])[0], (7, 2, 0))
         self.assertEqual(tallied([("a", FAIL, "test cases: 2 | 2 failed\nassertions: ...")])[0], (0, 2, 0))
+        self.assertEqual(tallied([("a", RUN, "test cases: 9 | 7 passed | 2 failed as expected\nassertions: ...")])[0], (7, 0, 0))
         self.assertEqual(tallied([("a", RUN, "x\n4 passed, 0 failed, 1 skipped")])[0], (4, 0, 1))
 
     def test_exit_status_has_the_last_word(self):

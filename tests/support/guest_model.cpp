@@ -38,6 +38,7 @@ void guest_tcp::receive(const wire::tcp_segment& s, instant now)
             return;
         take_options(s);
         at = stage::syn_received;
+        passive_ = true;
         snd_nxt = snd_max = iss_ + 1;
         send(wire::tcp_syn | wire::tcp_ack, iss_);
         return restart_timer(now);
@@ -46,10 +47,8 @@ void guest_tcp::receive(const wire::tcp_segment& s, instant now)
     case stage::syn_received:
         if (s.has(wire::tcp_syn) && !s.has(wire::tcp_ack))
             return send(wire::tcp_syn | wire::tcp_ack, iss_);
-        if (s.has(wire::tcp_rst)) {
-            at = stage::reset;
-            return;
-        }
+        if (s.has(wire::tcp_rst))
+            return take_reset(s);
         if (!s.has(wire::tcp_ack) || s.ack != iss_ + 1)
             return;
         at = stage::open;
@@ -96,8 +95,9 @@ void guest_tcp::in_syn_sent(const wire::tcp_segment& s, instant now)
         return;
     }
     if (s.has(wire::tcp_rst)) {
-        if (s.has(wire::tcp_ack))
-            at = stage::reset;
+        if (!s.has(wire::tcp_ack))
+            return;
+        at = stage::reset;
         retransmit_at = instant::max();
         return;
     }
@@ -134,7 +134,7 @@ void guest_tcp::take_options(const wire::tcp_segment& s)
 void guest_tcp::take_reset(const wire::tcp_segment& s)
 {
     if (s.seq == rcv_nxt) { // RFC 5961 section 3.2
-        at = stage::reset;
+        at = at == stage::syn_received && passive_ ? stage::listening : stage::reset;
         retransmit_at = ack_at = instant::max();
     } else if (s.seq > rcv_nxt && s.seq < edge_) {
         ++challenges;
@@ -161,7 +161,8 @@ void guest_tcp::take_payload(const wire::tcp_segment& s, instant now)
     const std::int64_t room = edge_ - rcv_nxt;
     if (from + length > room) {
         if (length > 1)
-            complain("octets beyond the offered window");
+            complain("octets " + std::to_string(from) + " to " + std::to_string(from + length) + " of an offered window of " +
+                     std::to_string(room));
         return acknowledge(true, now);
     }
     const auto place = static_cast<std::int64_t>(received_) + from;

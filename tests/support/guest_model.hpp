@@ -105,7 +105,7 @@ private:
     std::uint16_t mss_ = 536;
     int their_scale_ = 0, our_scale_ = 0;
     std::uint64_t to_send_ = 0;
-    bool finish_ = false, recovering_ = false, their_fin_known_ = false;
+    bool passive_ = false, finish_ = false, recovering_ = false, their_fin_known_ = false;
     int duplicates_ = 0, timeouts_ = 0;
     std::uint32_t cwnd_ = 0, ssthresh_ = 1U << 30;
     duration rto_ = std::chrono::seconds{1}, srtt_{}, rttvar_{};

@@ -86,8 +86,7 @@ void guest_tcp::on_new_ack(seq_number ack, instant now)
         rttvar_ = srtt_ == duration{} ? r / 2 : rttvar_ * 3 / 4 + (srtt_ > r ? srtt_ - r : r - srtt_) / 4;
         srtt_ = srtt_ == duration{} ? r : srtt_ * 7 / 8 + r / 8;
     }
-    if (srtt_ != duration{})
-        rto_ = std::max<duration>(200ms, srtt_ + 4 * rttvar_);
+    rto_ = srtt_ == duration{} ? duration{1s} : std::max<duration>(200ms, srtt_ + 4 * rttvar_); // no backoff outlives progress
     timeouts_ = 0;
     duplicates_ = 0;
     if (recovering_ && snd_una < recover_) { // RFC 6582: the next hole
@@ -202,6 +201,7 @@ void guest_tcp::on_timer(instant now)
         retransmit_at = instant::max();
         return;
     }
+    retransmissions += opening;
     if (opening)
         return send(at == stage::syn_sent ? wire::tcp_syn : static_cast<octet>(wire::tcp_syn | wire::tcp_ack), iss_);
     if (!outstanding) // closed window: an octet that was acknowledged already asks for an answer

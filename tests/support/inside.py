@@ -51,9 +51,9 @@ class Place:
     def __init__(self, path):
         self.path = path
 
-    def make(self, af, kind=socket.SOCK_STREAM):
+    def make(self, af, kind=socket.SOCK_STREAM, protocol=0):
         with inside(self.path):
-            s = socket.socket(af, kind)
+            s = socket.socket(af, kind, protocol)
         s.settimeout(10)
         return s
 

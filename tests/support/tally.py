@@ -15,7 +15,7 @@ import xml.etree.ElementTree as ET
 
 OWN_COUNT = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 CATCH_ALL = re.compile(r"^All tests passed \(\d+ assertions? in (\d+) test cases?\)", re.M)
-CATCH_SOME = re.compile(r"^test cases: *(\d+) *\|(?: *(\d+) passed *\|?)?(?: *(\d+) failed)?", re.M)
+CATCH_SOME = re.compile(r"^test cases: *(\d+) *\|(?: *(\d+) passed *\|?)?(?: *(\d+) failed(?! as expected))?", re.M)
 SKIP_LINE = re.compile(r"^.*\bskip(?:ped|ping|:).*$", re.M | re.I)
 
 
