@@ -84,7 +84,7 @@ TEST_CASE("after a reset nothing of the guest is acknowledged any more, as nobod
     CHECK(s.nothing_left());
 }
 
-TEST_CASE("a peer's reset while the guest's window is closed: what came before waits for the guest, but no more than a minute")
+TEST_CASE("a peer's reset while the guest's window is closed: what came before waits for the guest, but no more than half a minute")
 {
     for (const bool peek_offset : {true, false})
         for (const bool opens : {true, false}) {
@@ -94,13 +94,13 @@ TEST_CASE("a peer's reset while the guest's window is closed: what came before w
             c.peer.to_send = 1'000'000;
             s.run_for(2s);
             s.kernel.peer_resets(*c.peer.socket);
-            s.run_for(50s);
+            s.run_for(25s);
             CHECK(c.guest->at == stage::open);
             if (opens) {
                 c.guest->reads_by_itself = true;
                 c.guest->read(UINT64_MAX, s.now());
             }
-            CHECK(s.run_until([&] { return c.guest->at == stage::reset; }, opens ? duration{1s} : duration{20s}));
+            CHECK(s.run_until([&] { return c.guest->at == stage::reset; }, opens ? duration{1s} : duration{10s}));
             CHECK((c.guest->received() == 1'000'000) == opens);
             CHECK(s.nothing_left());
             check_no_complaints(s);
