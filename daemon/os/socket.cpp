@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <linux/errqueue.h>
+#include <linux/sockios.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -211,6 +213,13 @@ result<std::size_t> receive(int fd, bytes_span into) noexcept
     if (n < 0)
         return last_error();
     return static_cast<std::size_t>(n);
+}
+
+// syscalls: ioctl
+std::uint32_t unacknowledged(int fd) noexcept
+{
+    int octets = 0;
+    return ::ioctl(fd, SIOCOUTQ, &octets) < 0 || octets < 0 ? 0 : static_cast<std::uint32_t>(octets);
 }
 
 // syscalls: sendto

@@ -47,6 +47,9 @@ inline constexpr std::size_t most_behind = 63;
 /// Reads and removes. Returns 0 at the end of the stream.
 [[nodiscard]] result<std::size_t> receive(int fd, bytes_span into) noexcept;
 
+/// Octets, and an end, that were sent and that the peer has not acknowledged. None of a connection that is over.
+[[nodiscard]] std::uint32_t unacknowledged(int fd) noexcept;
+
 inline constexpr std::size_t most_pieces = 80; ///< in one send
 [[nodiscard]] result<std::size_t> send(int fd, std::span<const bytes_view> pieces) noexcept;
 [[nodiscard]] result<std::size_t> send(int fd, bytes_view octets) noexcept;

@@ -15,7 +15,9 @@ inline constexpr std::size_t out_of_order_flows = 1024; ///< flows that keep oct
 
 inline constexpr std::uint32_t tcp_keepalive_seconds = 30; ///< without a segment of the guest, it is asked for one
 inline constexpr duration tcp_keepalive = std::chrono::seconds{tcp_keepalive_seconds};
-inline constexpr std::uint32_t tcp_inactivity_seconds = 7200;     ///< without data either way, a connection ends
+inline constexpr std::uint32_t tcp_inactivity_seconds = 7200; ///< without data either way, a connection ends
+/// What came before a reset of one side waits so long for the other one, if that takes nothing.
+inline constexpr std::uint32_t tcp_reset_seconds = 30;
 inline constexpr duration tcp_watchdog = std::chrono::seconds{1}; ///< how long octets may wait for a socket without an event
 
 /// Octets towards the guest that one flow may send before others have their turn.

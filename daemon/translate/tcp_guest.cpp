@@ -39,8 +39,6 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
     // listed already waits no longer.
     f->ack_may_wait = !f->ack_listed && d.octets < f->c.mss;
     deliver(*f, d, now);
-    if (f->broken)
-        return fail(*f, now);
     apply(*f, all, now);
 }
 
@@ -104,26 +102,27 @@ void tcp_translator::take_part(tcp_flow& f, const tcp::segment& s, bytes_view pa
         return;
     }
     ctx_.counters.add(counter::tcp_out_of_order);
-    if (store_.put(f.store, out.gap, octets).kept == 0)
+    if (f.broken || store_.put(f.store, out.gap, octets).kept == 0)
         ctx_.counters.drop(drop_reason::overflow_exhausted);
 }
 
-/// Gives the socket what it takes; the rest waits in the store. Octets that find no room there either are taken back from the
-/// connection, so that the guest sends them again.
+/// Gives the socket what it takes; the rest waits in the store. Octets that find no room there either, or no socket, are taken
+/// back from the connection, so that the guest sends them again.
 void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
 {
     if (d.count == 0)
         return;
-    f.moved = seconds(now);
+    if (!f.broken)
+        f.moved = seconds(now);
     std::size_t sent = 0;
     const bool direct = f.store.empty();
     const bool waiting = f.store.length != 0; // for the socket, which has fallen short and will say when it has room
-    if (direct) {
+    if (direct && !f.broken) {
         const auto n = os::send(f.fd, {d.pieces.data(), d.count});
         if (n)
             sent = *n;
         else if (n.error().value() != EAGAIN)
-            f.broken = true;
+            note_failure(f);
         if (sent != d.octets)
             ctx_.counters.add(counter::tcp_overflowed);
     }
@@ -144,13 +143,13 @@ void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
         drain(f, now); // they may have closed a gap
     if (lost == 0)
         return;
-    ctx_.counters.drop(drop_reason::overflow_exhausted);
+    ctx_.counters.drop(f.broken ? drop_reason::send_failed : drop_reason::overflow_exhausted);
     f.c.retract(static_cast<std::uint32_t>(lost));
 }
 
 void tcp_translator::store(tcp_flow& f, bytes_view octets, std::size_t& lost) noexcept
 {
-    if (lost != 0) { // nothing may follow a hole
+    if (lost != 0 || f.broken) { // nothing may follow a hole
         lost += octets.size();
         return;
     }

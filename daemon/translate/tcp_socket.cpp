@@ -17,11 +17,11 @@ void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) no
         return;
     if (f->c.state == tcp::tcp_state::connecting)
         return on_connect_event(*f, e, now);
-    // What the peer sent before it reset can still be read, and belongs to the guest; the read behind it returns the error. Soft
-    // errors leave SO_ERROR empty and never end a flow.
-    const bool reads = f->c.synchronized() && !f->c.fin_sent;
-    if (e.error && !reads && os::take_error(f->fd) != 0)
-        return fail(*f, now);
+    if (e.error && os::take_error(f->fd) != 0) { // soft errors leave SO_ERROR empty and never end a flow
+        note_failure(*f);
+        if (!f->c.synchronized() && !has_unread(*f)) // before the handshake with the guest was complete
+            return fail(*f, now);
+    }
     if (e.closed_by_peer)
         note_end(*f);
     if (e.urgent)
@@ -33,8 +33,6 @@ void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) no
         f = flows_.find(id);
         if (f == nullptr)
             return;
-        if (f->broken)
-            return fail(*f, now);
     }
     if (f->readable)
         list_ready(*f);
@@ -44,11 +42,12 @@ void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) no
 void tcp_translator::drain(tcp_flow& f, instant now) noexcept
 {
     std::array<bytes_view, os::most_pieces> pieces;
-    while (f.store.length != 0) {
+    while (f.store.length != 0 && !f.broken) {
         const auto count = store_.gather(f.store, pieces);
         const auto sent = os::send(f.fd, {pieces.data(), count});
         if (!sent) {
-            f.broken = sent.error().value() != EAGAIN;
+            if (sent.error().value() != EAGAIN)
+                note_failure(f);
             break;
         }
         std::size_t offered = 0;
@@ -64,9 +63,9 @@ void tcp_translator::drain(tcp_flow& f, instant now) noexcept
             f.shutdown_due = false;
             os::shutdown_write(f.fd);
         }
-        if (f.lingering)
-            return close(f, now);
     }
+    if (f.lingering && (f.broken || f.store.length == 0))
+        return close(f, now);
     if (f.c.synchronized() && f.c.window_update_due(f.store.length))
         list_ack(f);
 }
@@ -89,14 +88,17 @@ void tcp_translator::pump(tcp_flow& f, instant now) noexcept
         const auto want = std::min(room, segments * f.c.mss);
         const auto got = peek(f, ctx_.tap.acquire().first(want));
         if (!got) {
-            if (got.error().value() != EAGAIN)
-                return fail(f, now);
+            if (got.error().value() != EAGAIN) {
+                f.broken = true;
+                f.readable = false;
+                return apply(f, {}, now);
+            }
             f.readable = f.urgent && !f.peek_offset; // what comes behind is seen when the guest acknowledges
             return arm(f, now);
         }
         if (*got == 0) {
             f.readable = false;
-            return apply(f, {f.c.on_eof(now)}, now);
+            return apply(f, {f.broken ? tcp::effects{} : f.c.on_eof(now)}, now);
         }
         send_data(f, *got, now);
         moved += *got;
@@ -124,8 +126,7 @@ void tcp_translator::on_full_window(tcp_flow& f, instant now) noexcept
         return arm(f, now);
     }
     f.readable = false; // everything was sent, only the FIN may have to be repeated
-    if (f.c.fin_is_next())
-        apply(f, {f.c.on_eof(now)}, now);
+    apply(f, {f.c.fin_is_next() ? f.c.on_eof(now) : tcp::effects{}}, now);
 }
 
 /// The socket is told to keep the place behind what is in flight when there is such a place for the first time: small answers
@@ -171,8 +172,23 @@ void tcp_translator::send_data(tcp_flow& f, std::size_t octets, instant now) noe
         f.moved = seconds(now);
 }
 
-/// The socket's connection has ended in an error, which a system call returned: the kernel tells it once, so nobody will hear of
-/// it again.
+/// The socket's connection has ended in an error, which the kernel tells once. Nobody will have what the guest sends, but what
+/// the peer sent before can still be read and belongs to the guest. The reset stands behind it.
+void tcp_translator::note_failure(tcp_flow& f) noexcept
+{
+    f.broken = true;
+    note_end(f);
+    f.readable = true;
+    list_ready(f);
+}
+
+bool tcp_translator::has_unread(const tcp_flow& f) noexcept
+{
+    octet first;
+    const auto got = os::peek(f.fd, {&first, 1});
+    return got && *got != 0;
+}
+
 void tcp_translator::fail(tcp_flow& f, instant now) noexcept
 {
     if (f.lingering) // the guest's end is over

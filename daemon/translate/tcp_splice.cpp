@@ -207,12 +207,13 @@ void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, inst
     }
     if (e.error && other.fd < 0) // nobody would hear what it sent
         return reset(*f, now);
-    f->failed = f->failed || e.error;
+    if (e.error)
+        end.note_failure();
     end.readable = end.readable || ((e.readable || e.closed_by_peer || e.error) && !end.ended);
     end.writable = end.writable || e.writable;
     end.peer_closed = end.peer_closed || e.closed_by_peer;
     end.urgent = end.urgent || e.urgent;
-    if (other.fd >= 0 && (f->failed || end.has_something() || other.has_something()))
+    if (other.fd >= 0 && (end.failed || end.has_something() || other.has_something()))
         list(*f);
 }
 
@@ -268,7 +269,9 @@ void tcp_splice::try_again(splice_flow& f, instant now) noexcept
         if (static_cast<std::int32_t>(from.moved - long_ago) <= 0)
             to.writable = f.retried = true;
     }
-    if (f.retried) {
+    if (f.ending) {
+        list(f);
+    } else if (f.retried) {
         f.patience = std::min<std::uint8_t>(f.patience + 1, 6);
         list(f);
     } else if (waits) {

@@ -14,9 +14,10 @@
 // once, and if that was too early after all, it waits as for any other room. It is read before the connection is made, because
 // then it can carry the end of the handshake: a segment less, and a server that is woken once.
 //
-// An end of a stream is passed on behind its data. A reset, or any error, resets the other side once what came before has been
-// offered to it. There is no idle timeout, the kernels' own rules apply. Octets that wait for a socket without any event for a
-// second are tried again: a kernel that is short of memory may have refused them with nothing to wake us afterwards.
+// An end of a stream is passed on behind its data. A reset, or any error, ends the direction towards that side; what it sent
+// before goes on to the other side, which is reset when it has acknowledged that, or takes nothing for half a minute. There is no
+// idle timeout, the kernels' own rules apply. Octets that wait for a socket without any event for a second are tried again: a
+// kernel that is short of memory may have refused them with nothing to wake us afterwards.
 //
 // tcp_splice.cpp opens and closes connections, tcp_splice_move.cpp moves octets.
 #pragma once
@@ -52,17 +53,24 @@ struct splice_end {
     bool bulk : 1 = false;         ///< the last read filled the buffer
     bool ended : 1 = false;        ///< the end of the stream was read
     bool passed_on : 1 = false;    ///< and told to the other side
+    bool failed : 1 = false;       ///< the connection has ended in an error: what came before can still be read, up to `ended`
 
     [[nodiscard]] bool has_something() const noexcept { return held != 0 || readable || (ended && !passed_on); }
+    void note_failure() noexcept
+    {
+        failed = true;
+        readable = !ended;
+    }
 };
 
 struct splice_flow {
     flow_key key;
     bool from_host : 1 = true; ///< a client on the host opened it
-    bool failed : 1 = false;   ///< a socket reported an error
+    bool ending : 1 = false;   ///< a side has failed
     bool listed : 1 = false;   ///< in the list of flows with something to do
     bool retried : 1 = false;  ///< octets are tried again without an event
     std::uint8_t patience = 0; ///< times that octets were tried again in vain
+    std::uint32_t unsent = 0;  ///< octets that the reset of the other side waits for
     std::array<splice_end, 2> ends;
 };
 static_assert(sizeof(splice_flow) <= 96);
@@ -94,7 +102,7 @@ public:
     [[nodiscard]] const pipe_pool& pipes() const noexcept { return pipes_; }
 
 private:
-    enum class progress : std::uint8_t { waits, blocked, ready, broken };
+    enum class progress : std::uint8_t { waits, blocked, ready, over };
     struct waiting_flow {
         flow_id id;
         instant until;
@@ -118,17 +126,20 @@ private:
 
     // tcp_splice_move.cpp
     void move(splice_flow& f, instant now) noexcept;
+    void go_on_without(unsigned side, splice_flow& f, instant now) noexcept;
     [[nodiscard]] progress move(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
     [[nodiscard]] progress pass_end(splice_end& from, splice_end& to) noexcept;
-    [[nodiscard]] bool drain(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
-    [[nodiscard]] bool read(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
-    [[nodiscard]] bool splice_in(splice_end& from) noexcept;
+    void drain(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
+    void read(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
+    void splice_in(splice_end& from) noexcept;
     [[nodiscard]] os::result<std::size_t> read_ahead(splice_end& from) noexcept;
-    [[nodiscard]] bool copy(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
-    [[nodiscard]] bool copy_in_place(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
+    void copy(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
+    void copy_in_place(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
     [[nodiscard]] bool keep(splice_end& from, bytes_view octets) noexcept;
     void return_pipe(splice_end& end) noexcept;
     [[nodiscard]] bool would_block(const boost::system::error_code& e) noexcept;
+    void note_unread(splice_end& from, const boost::system::error_code& e) noexcept;
+    void note_unsent(splice_end& to, const boost::system::error_code& e) noexcept;
     [[nodiscard]] static std::uint32_t milliseconds(instant t) noexcept
     {
         return static_cast<std::uint32_t>(std::chrono::floor<std::chrono::milliseconds>(t.time_since_epoch()).count());

@@ -20,8 +20,26 @@ static_assert(small_read < pipe_pool::usual_octets);
 
 bool tcp_splice::would_block(const boost::system::error_code& e) noexcept
 {
+    if (e.value() == EAGAIN)
+        return true;
     failure_ = e.value();
-    return failure_ == EAGAIN;
+    return false;
+}
+
+/// Nothing can be read now, or ever.
+void tcp_splice::note_unread(splice_end& from, const boost::system::error_code& e) noexcept
+{
+    from.failed = !would_block(e) || from.failed;
+    from.ended = from.ended || from.failed;
+    from.readable = false;
+}
+
+/// Nothing can be sent now, or ever.
+void tcp_splice::note_unsent(splice_end& to, const boost::system::error_code& e) noexcept
+{
+    to.writable = false;
+    if (!would_block(e))
+        to.note_failure();
 }
 
 void tcp_splice::move(splice_flow& f, instant now) noexcept
@@ -37,12 +55,11 @@ void tcp_splice::move(splice_flow& f, instant now) noexcept
         if (moved != 0)
             f.ends[side].moved = milliseconds(now);
         more = more || outcomes[side] == progress::ready;
-        f.failed = f.failed || outcomes[side] == progress::broken;
     }
     if (more) // also what came before an error
         return list(f);
-    if (f.failed)
-        return f.ends[0].connected && f.ends[1].connected ? reset(f, now) : fail_to_connect(f, failure_, now);
+    if (f.ends[0].failed || f.ends[1].failed)
+        return go_on_without(f.ends[0].failed ? 0 : 1, f, now);
     if (f.ends[0].passed_on && f.ends[1].passed_on)
         return close(f, now);
     if (f.retried && all != 0)
@@ -52,6 +69,27 @@ void tcp_splice::move(splice_flow& f, instant now) noexcept
     for (unsigned side = 0; side < 2; ++side)
         if (outcomes[side] == progress::blocked)
             wait_for_room(f, 1 - side, now);
+}
+
+/// That side has failed: what it sent goes on to the other one, as long as that takes anything, and behind it a reset.
+void tcp_splice::go_on_without(unsigned side, splice_flow& f, instant now) noexcept
+{
+    auto &gone = f.ends[side], &left = f.ends[1 - side];
+    if (!f.ending)
+        gone.moved = milliseconds(now);
+    f.ending = true;
+    const bool in_time = milliseconds(now) - gone.moved < limits::tcp_reset_seconds * 1000 && !left.failed;
+    if (in_time && (gone.held != 0 || !gone.ended))
+        return left.writable ? list(f) : wait_for_room(f, 1 - side, now);
+    if (!gone.connected || !left.connected)
+        return fail_to_connect(f, failure_, now);
+    const auto unsent = in_time ? os::unacknowledged(left.fd) : 0;
+    if (unsent == 0)
+        return reset(f, now);
+    f.patience = f.unsent == unsent ? std::min<std::uint8_t>(f.patience + 1, 6) : 0; // no event tells when it is
+    if (std::exchange(f.unsent, unsent) != unsent)
+        gone.moved = milliseconds(now);
+    wheel_.arm_no_later(flows_.slot_of(f), now + std::chrono::milliseconds{4} * (1 << f.patience));
 }
 
 void tcp_splice::wait_for_room(splice_flow& f, unsigned side, instant now) noexcept
@@ -66,14 +104,16 @@ void tcp_splice::wait_for_room(splice_flow& f, unsigned side, instant now) noexc
 tcp_splice::progress tcp_splice::move(splice_end& from, splice_end& to, std::size_t& moved) noexcept
 {
     while (moved < limits::spliced_octets_per_turn) {
+        if (to.failed || (from.failed && from.ended && from.held == 0))
+            return progress::over;
         if (from.held == 0 && !from.readable && !from.ended)
             return progress::waits;
         if (!to.writable)
             return progress::blocked;
         if (from.held == 0 && from.ended)
             return pass_end(from, to);
-        if (!(from.held != 0 ? drain(from, to, moved) : read(from, to, moved)))
-            return progress::broken;
+        from.held != 0 ? drain(from, to, moved) : read(from, to, moved);
+        from.connected = from.connected || moved != 0;
         to.connected = to.connected || moved != 0;
     }
     return progress::ready;
@@ -94,22 +134,21 @@ tcp_splice::progress tcp_splice::pass_end(splice_end& from, splice_end& to) noex
 }
 
 /// What the pipe holds goes to the socket.
-bool tcp_splice::drain(splice_end& from, splice_end& to, std::size_t& moved) noexcept
+void tcp_splice::drain(splice_end& from, splice_end& to, std::size_t& moved) noexcept
 {
     const auto sent = os::splice(pipes_.out(from.pipe), to.fd, from.held);
-    if (!sent) {
-        to.writable = false;
-        return would_block(sent.error());
-    }
+    if (!sent)
+        return note_unsent(to, sent.error());
     from.held -= static_cast<std::uint32_t>(*sent);
     moved += *sent;
     if (from.held == 0)
         return_pipe(from);
-    return *sent != 0;
+    if (*sent == 0) // the pipe lacks what it should hold
+        to.failed = from.failed = from.ended = true;
 }
 
 /// Once, in the way that suits what was read before.
-bool tcp_splice::read(splice_end& from, splice_end& to, std::size_t& moved) noexcept
+void tcp_splice::read(splice_end& from, splice_end& to, std::size_t& moved) noexcept
 {
     if (from.bulk && !from.urgent) {
         from.pipe = pipes_.borrow();
@@ -123,20 +162,17 @@ bool tcp_splice::read(splice_end& from, splice_end& to, std::size_t& moved) noex
 }
 
 /// As much as there is moves into the pipe, which is empty: EAGAIN means that the socket is, too.
-bool tcp_splice::splice_in(splice_end& from) noexcept
+void tcp_splice::splice_in(splice_end& from) noexcept
 {
     ctx_.counters.add(counter::pipes_borrowed);
     const auto got = os::splice(from.fd, pipes_.in(from.pipe), pipe_pool::large_octets);
     from.held = got ? static_cast<std::uint32_t>(*got) : 0;
     if (from.held == 0)
         return_pipe(from);
-    if (!got) {
-        from.readable = false;
-        return would_block(got.error());
-    }
+    if (!got)
+        return note_unread(from, got.error());
     from.ended = *got == 0;
     from.bulk = *got >= small_read;
-    return true;
 }
 
 /// Into the buffer, for the copy() that is next.
@@ -150,31 +186,30 @@ os::result<std::size_t> tcp_splice::read_ahead(splice_end& from) noexcept
     return got || !would_block(got.error()) ? got : std::size_t{0};
 }
 
-bool tcp_splice::copy(splice_end& from, splice_end& to, std::size_t& moved) noexcept
+void tcp_splice::copy(splice_end& from, splice_end& to, std::size_t& moved) noexcept
 {
     const auto ahead = std::exchange(read_ahead_, 0);
     const auto got = ahead != 0 ? os::result<std::size_t>{ahead} : os::receive(from.fd, bytes_span{buffer_}.first(small_read));
-    if (!got) {
-        from.readable = false;
-        return would_block(got.error());
-    }
+    if (!got)
+        return note_unread(from, got.error());
     if (*got == 0) {
         from.ended = true;
-        return true;
+        return;
     }
     // A short read emptied the queue: the next octet brings an event, unless the end of the stream stands behind it already.
     from.bulk = *got == small_read;
-    from.readable = from.bulk || from.peer_closed || from.urgent;
+    from.readable = from.bulk || from.peer_closed || from.urgent || from.failed;
     const auto octets = bytes_view{buffer_}.first(*got);
     const auto sent = os::send(to.fd, octets);
-    if (!sent && !would_block(sent.error()))
-        return false;
     const auto gone = sent ? *sent : 0;
     moved += gone;
     if (gone == *got)
-        return true;
+        return;
     to.writable = false;
-    return keep(from, octets.subspan(gone));
+    if (!sent)
+        note_unsent(to, sent.error());
+    if (!to.failed && !keep(from, octets.subspan(gone)))
+        to.failed = from.failed = from.ended = true;
 }
 
 /// What a socket did not take waits in a pipe, which copy() has made sure of.
@@ -190,32 +225,26 @@ bool tcp_splice::keep(splice_end& from, bytes_view octets) noexcept
 }
 
 /// Without a pipe, what cannot be sent stays where it is.
-bool tcp_splice::copy_in_place(splice_end& from, splice_end& to, std::size_t& moved) noexcept
+void tcp_splice::copy_in_place(splice_end& from, splice_end& to, std::size_t& moved) noexcept
 {
     const auto got = os::peek(from.fd, buffer_);
-    if (!got) {
-        from.readable = false;
-        return would_block(got.error());
-    }
+    if (!got)
+        return note_unread(from, got.error());
     if (*got == 0) {
         from.ended = true;
-        return true;
+        return;
     }
     const auto sent = os::send(to.fd, bytes_view{buffer_}.first(*got));
-    if (!sent) {
-        to.writable = false;
-        return would_block(sent.error());
-    }
-    const auto gone = os::discard(from.fd, *sent);
-    if (!gone || *gone != *sent)
-        return false;
+    if (!sent)
+        return note_unsent(to, sent.error());
+    if (const auto gone = os::discard(from.fd, *sent); !gone || *gone != *sent)
+        to.failed = from.failed = from.ended = true;
     moved += *sent;
     from.bulk = *got >= small_read;
     if (*sent < *got)
         to.writable = false;
     else
-        from.readable = *got == buffer_.size() || from.peer_closed || from.urgent;
-    return true;
+        from.readable = *got == buffer_.size() || from.peer_closed || from.urgent || from.failed;
 }
 
 void tcp_splice::return_pipe(splice_end& end) noexcept

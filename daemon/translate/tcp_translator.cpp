@@ -74,10 +74,12 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
     if (what.has(effect::close_flow)) {
         if (what.has(effect::send_ack)) // the flow will not live to see the end of the turn
             send_control(f, wire::tcp_ack, f.c.control_seq());
-        if (what.has(effect::reset_socket) || f.store.length == 0)
+        if (what.has(effect::reset_socket) || f.store.length == 0 || f.broken)
             return close(f, now);
         f.lingering = true;
     }
+    if (f.broken && !f.readable && f.c.snd_una == f.c.snd_max)
+        return fail(f, now);
     if (what.has(effect::read_socket) && f.readable)
         list_ready(f);
     if (what.has(effect::send_ack))
@@ -176,7 +178,7 @@ void tcp_translator::send_acks() noexcept
 void tcp_translator::arm(tcp_flow& f, instant now) noexcept
 {
     auto due = now + limits::tcp_keepalive;
-    if (f.store.length != 0 || f.readable)
+    if (f.store.length != 0 || f.readable || f.broken)
         due = now + limits::tcp_watchdog;
     wheel_.arm_no_later(flows_.slot_of(f), std::min(due, f.c.next_timeout(now)));
 }
@@ -191,6 +193,8 @@ void tcp_translator::expire(instant now) noexcept
 
 void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
 {
+    if (f.broken && seconds(now) - f.moved > limits::tcp_reset_seconds)
+        return fail(f, now);
     if (now >= f.c.next_timeout(now)) {
         const auto before = f.c.retries;
         tcp::outcome out{f.c.on_timeout(now, ctx_.config.retries)};
@@ -206,8 +210,6 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
         auto* still = flows_.find(id);
         if (still == nullptr)
             return;
-        if (still->broken)
-            return fail(*still, now);
         if (still->store.length < before)
             ctx_.counters.add(counter::tcp_stalls_recovered);
     }

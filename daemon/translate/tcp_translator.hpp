@@ -36,7 +36,7 @@ struct tcp_flow {
     bool error_queue : 1 = false;  ///< IP_RECVERR is set
     bool peek_offset : 1 = false;  ///< SO_PEEK_OFF works, as far as is known
     bool keeps_place : 1 = false;  ///< it is in use: the socket knows what is in flight
-    bool broken : 1 = false;       ///< a send has failed for good
+    bool broken : 1 = false;       ///< the socket's connection has ended in an error: a reset follows what is left to read
     bool unanswered : 1 = false;   ///< a peer's: the guest has not answered our SYN, and the rule counts it
     bool small : 1 = false;        ///< it is not likely to carry much
     bool urgent : 1 = false;       ///< the peer sends urgent data: a short read does not mean that there is no more
@@ -130,6 +130,8 @@ private:
     [[nodiscard]] bool keep_place(tcp_flow& f) noexcept;
     void send_data(tcp_flow& f, std::size_t octets, instant now) noexcept;
     void drain(tcp_flow& f, instant now) noexcept;
+    void note_failure(tcp_flow& f) noexcept;
+    [[nodiscard]] static bool has_unread(const tcp_flow& f) noexcept;
     void fail(tcp_flow& f, instant now) noexcept;
     void on_answered(tcp_flow& f) noexcept;
     void note_end(tcp_flow& f) noexcept;

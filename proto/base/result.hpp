@@ -38,7 +38,7 @@ enum class drop_reason : std::uint8_t {
     no_flow,             ///< a segment that belongs to no connection
     flow_table_full,     ///< no room for another flow
     socket_failed,       ///< the host refused a socket for a new flow
-    send_failed,         ///< the host refused a datagram
+    send_failed,         ///< the host refused a datagram, or TCP octets of a connection that has failed
     message_too_big,     ///< the host's path is narrower than the datagram
     outside_window,      ///< TCP octets beyond the advertised window
     overflow_exhausted,  ///< TCP octets inside the window, but the overflow pool is empty

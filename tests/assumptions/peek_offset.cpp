@@ -148,3 +148,35 @@ TEST_CASE("an edge-triggered epoll tells of new data though the old was only pee
     CHECK(c.discard(9) == 9);
     CHECK(poller.wait(100) == 0);
 }
+
+TEST_CASE("what came before a reset can be peeked at and discarded behind it, whoever took the error; then the stream has an end",
+          "[reset_keeps_queue]")
+{
+    for (const bool told_by_send : {true, false}) {
+        connection c;
+        c.set_offset(0);
+        REQUIRE(::send(c.ours.get(), "x", 1, 0) == 1); // unread by the peer, whose close becomes a reset
+        c.peer_sends("abcdefgh");
+        CHECK(c.peek(3) == "abc");
+        const linger at_once{1, 0};
+        REQUIRE(::setsockopt(c.peer.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
+        c.peer.reset();
+        if (told_by_send) {
+            CHECK(::send(c.ours.get(), "y", 1, MSG_NOSIGNAL) == -1);
+            CHECK(errno == ECONNRESET);
+        } else {
+            int error = 0;
+            socklen_t length = sizeof error;
+            REQUIRE(::getsockopt(c.ours.get(), SOL_SOCKET, SO_ERROR, &error, &length) == 0);
+            CHECK(error == ECONNRESET);
+        }
+        CHECK(::send(c.ours.get(), "y", 1, MSG_NOSIGNAL) == -1);
+        CHECK(errno == EPIPE);
+        CHECK(c.peek(3) == "def");
+        CHECK(c.discard(3) == 3);
+        c.set_offset(0);
+        CHECK(c.peek(9) == "defgh");
+        CHECK(c.discard(5) == 5);
+        CHECK(c.peek(1).empty());
+    }
+}

@@ -263,35 +263,3 @@ TEST_CASE("a guest whose last ACK was lost is answered although the flow only wa
     CHECK(s.run_to_end(c, 5s));
     check_end(s, c);
 }
-
-TEST_CASE("what the peer sent before it reset reaches the guest before the reset does")
-{
-    for (const bool peek_offset : {true, false}) {
-        simulation s{{.peek_offset = peek_offset}};
-        auto& c = established(s);
-        c.guest->write(1000, s.now());
-        s.run_for(1ms);
-        c.peer.to_send = 100'000;
-        CHECK(c.peer.act(s.now()));
-        s.kernel.peer_resets(*c.peer.socket);
-        CHECK(s.run_until([&] { return c.guest->at == stage::reset; }, 1s));
-        CHECK(c.guest->received() == 100'000);
-        CHECK_FALSE(c.guest->fin_received);
-        CHECK(s.nothing_left());
-    }
-}
-
-TEST_CASE("a peer that ended and then reset: the guest sees the reset, although nothing is left to read")
-{
-    for (const bool peek_offset : {true, false}) {
-        simulation s{{.peek_offset = peek_offset}};
-        auto& c = established(s);
-        c.peer.to_send = 1000;
-        c.peer.finish = true;
-        s.run_for(10ms);
-        CHECK(c.guest->fin_received);
-        s.kernel.peer_resets(*c.peer.socket);
-        CHECK(s.run_until([&] { return c.guest->at == stage::reset; }, 1s));
-        CHECK(s.nothing_left());
-    }
-}
