@@ -5,7 +5,6 @@
     reset ADDR   be-reset ADDR       slow-reader ADDR LENGTH PAUSE  listen PORT LENGTH
     udp ADDR PORT SIZE...            udp-flows ADDR COUNT           udp-refused ADDR PORT
     both-ways ADDR PORT LENGTH       until-end ADDR PORT            udp-server PORT COUNT
-    udp-run ADDR COUNT SIZE
     udp-mtu ADDR SIZE                speak-up PORT COUNT ROUNDS PAUSE                                hear-out ADDR PORT COUNT
     who-server PORT                  who tcp|udp ADDR PORT [SOURCE]
     udp-seen ADDR [--port N] [--ttl N] [--tos N]                    send-all ADDR FLOWS ROUNDS [PAUSE]
@@ -182,24 +181,6 @@ def udp(address, port, *sizes):
                     if e.errno != errno.EMSGSIZE:
                         break
     return {"echoed": echoed}
-
-
-def udp_run(address, count, size):
-    """The numbers of the datagrams that came of a run, in their order."""
-    came = []
-    with socket.socket(family(address), socket.SOCK_DGRAM) as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        s.connect(endpoint(address, 19))
-        s.settimeout(1)
-        s.send(b"%d %d" % (int(count), int(size)))
-        try:
-            while len(came) < int(count):
-                data = s.recv(65536)
-                if data[4:] == PATTERN[:int(size) - 4]:
-                    came.append(struct.unpack("!I", data[:4])[0])
-        except TimeoutError:
-            pass
-    return {"came": came}
 
 
 def udp_flows(address, count):

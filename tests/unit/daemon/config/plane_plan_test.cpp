@@ -60,7 +60,9 @@ TEST_CASE("what stands for the host or a resolver is not the guest's to take")
     options opts;
     opts.map_host_loopback4 = ip_address::v4(192, 0, 2, 77);
     opts.map_guest_addr6 = ip_address::v6({0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x77});
-    const auto plane = plane_of({}, opts);
+    host_network host;
+    host.v4.enabled = host.v6.enabled = true;
+    const auto plane = plane_of(host, opts);
     const auto& all = plane.net.stand_ins;
     CHECK(std::find(all.begin(), all.end(), *opts.map_host_loopback4) != all.end());
     CHECK(std::find(all.begin(), all.end(), *opts.map_guest_addr6) != all.end());

@@ -2,6 +2,8 @@
 #include "daemon/os/clock.hpp"
 #include "daemon/tap/capture_queue.hpp"
 #include "daemon/tap/tun_queue.hpp"
+#include "proto/frame/classify.hpp"
+#include "proto/wire/tcp.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/octets.hpp"
 
@@ -131,6 +133,90 @@ TEST_CASE("of the largest frame the capture keeps what fits, and says how long i
     REQUIRE(records.size() == 1);
     CHECK(records[0].length == largest.size());
     CHECK(records[0].kept.size() == 65535);
+}
+
+namespace {
+
+/// A queue like no other.
+class odd_queue final : public tap_queue {
+public:
+    [[nodiscard]] offloads offload() const noexcept override { return {true, true, false}; }
+    [[nodiscard]] std::size_t largest_datagram() const noexcept override { return 200'000; }
+    [[nodiscard]] int descriptor() const noexcept override { return 4711; }
+    [[nodiscard]] std::span<const rx_frame> receive(std::size_t) noexcept override { return {}; }
+    void read_from(int queue) noexcept override { other = queue; }
+    [[nodiscard]] bool has_more() const noexcept override { return more; }
+    [[nodiscard]] bool has_room() const noexcept override { return room; }
+    [[nodiscard]] tx_slot acquire() noexcept override { return tx_slot{slot}.subspan(tap_headroom); }
+    bool commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept override
+    {
+        return send(vnet, acquire().data(), headers, payload);
+    }
+    bool send(const wire::virtio_net_header& vnet, octet*, std::size_t headers, std::size_t length) noexcept override
+    {
+        sent.push_back({vnet, headers + length});
+        return false;
+    }
+    void flush() noexcept override { flushed = true; }
+
+    octets slot = octets(tap_headroom + 200'000, 7);
+    std::vector<std::pair<wire::virtio_net_header, std::size_t>> sent;
+    int other = -1;
+    bool more = false, room = true, flushed = false;
+};
+
+} // namespace
+
+TEST_CASE("a capture shows the queue beside it as it is")
+{
+    odd_queue inner;
+    capture file;
+    capture_queue queue{inner, file.descriptor()};
+    CHECK((queue.offload().tso && !queue.offload().uso));
+    CHECK(queue.largest_datagram() == 200'000);
+    CHECK(queue.descriptor() == 4711);
+    CHECK(queue.acquire().size() == 200'000);
+    for (const bool yes : {true, false}) {
+        inner.more = inner.room = yes;
+        CHECK((queue.has_more() == yes && queue.has_room() == yes));
+    }
+    queue.read_from(12);
+    queue.flush();
+    CHECK((inner.other == 12 && inner.flushed));
+    CHECK_FALSE(queue.commit({}, 14, 100));
+    CHECK(inner.sent.size() == 1);
+}
+
+TEST_CASE("a super-frame that no IP header can describe is captured as the frames that it becomes")
+{
+    odd_queue inner;
+    capture file;
+    begin_capture(file.descriptor());
+    capture_queue queue{inner, file.descriptor()};
+    for (const std::uint32_t payload : {150'000U, 60'000U}) {
+        const flow_key key{ip_address::v4(192, 0, 2, 10), ip_address::v4(198, 51, 100, 7), 40000, 443, wire::protocol_tcp};
+        wire::virtio_net_header vnet;
+        const auto headers =
+            emit_tcp(queue.acquire().data(), {}, key, {.seq = {}, .ack = {}, .payload = payload, .mss = 1460}, vnet);
+        (void)queue.commit(vnet, headers, payload);
+    }
+    REQUIRE(inner.sent.size() == 2);
+    CHECK(inner.sent[0].second == 150'000 + 54); // whole
+    CHECK(inner.sent[0].first.gso_size == 1460);
+    const auto records = read_capture(file.content());
+    REQUIRE(records.size() == 103 + 1);
+    std::size_t octets_of_stream = 0;
+    for (std::size_t i = 0; i < 103; ++i) {
+        CHECK(records[i].length == records[i].kept.size());
+        const auto p = classify(records[i].kept);
+        REQUIRE(p);
+        const auto segment = wire::parse_tcp(p->l4);
+        REQUIRE(segment);
+        CHECK(segment->seq == seq_number{} + static_cast<std::uint32_t>(octets_of_stream));
+        octets_of_stream += segment->payload.size();
+    }
+    CHECK(octets_of_stream == 150'000);
+    CHECK(records[103].kept.size() == 60'054);
 }
 
 TEST_CASE("a capture file that cannot be written to does not stop the frames")
