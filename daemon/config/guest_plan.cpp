@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
-#include <tuple>
 
 namespace tapioca {
 
@@ -176,13 +175,16 @@ std::vector<std::string> resolver_warnings(const options& opts, const host_netwo
     const auto unread = "Couldn't read /etc/resolv.conf: " + std::generic_category().message(host.resolv_conf_error);
     if (host.resolv_conf_error != 0 && (wanted || host.resolv_conf_error != ENOENT))
         warnings.push_back(unread);
-    for (const auto& [forward, target, enabled] :
-         {std::tuple{opts.dns_forward4, opts.dns_host4, guest.ipv4}, std::tuple{opts.dns_forward6, opts.dns_host6, guest.ipv6}}) {
+    const auto check_forward = [&](const std::optional<ip_address>& forward, const std::optional<ip_address>& target) {
         const auto fits = [&](const ip_address& resolver) { return resolver.family() == forward->family(); };
-        if (enabled && forward && !target && std::ranges::none_of(host.resolvers, fits))
+        if (forward && !target && std::ranges::none_of(host.resolvers, fits))
             warnings.push_back("--dns-forward " + to_text(*forward) + " leads nowhere: /etc/resolv.conf has no resolver of IPv" +
                                (forward->is_v4() ? "4" : "6") + ", name one by --dns-host");
-    }
+    };
+    if (guest.ipv4)
+        check_forward(opts.dns_forward4, opts.dns_host4);
+    if (guest.ipv6)
+        check_forward(opts.dns_forward6, opts.dns_host6);
     if (!wanted)
         return warnings;
     if (host.resolvers.empty()) {

@@ -121,16 +121,21 @@ public:
             missing_.push_back(address);
     }
 
-    void wait(std::vector<std::string>& notes)
+    void wait(os::netlink_socket& socket, std::vector<std::string>& notes)
     {
-        constexpr std::chrono::seconds longest{2};
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{2};
         const auto heard = [&](const nlmsghdr& message) {
             if (const auto address = os::parse_local_route(message))
                 std::erase(missing_, *address);
             return missing_.empty();
         };
-        if (routes_ && !missing_.empty() && !routes_->listen(longest, heard))
-            notes.emplace_back("The kernel has not put all addresses of the interface into use yet");
+        while (routes_ && !missing_.empty()) {
+            const auto done = routes_->listen(end, heard);
+            if (!done && done.error().value() == ENOBUFS) // the news was lost among that of other routes
+                (void)os::read_local_routes(socket, heard);
+            else if (!done)
+                return notes.push_back("The kernel has not put all addresses of the interface into use yet");
+        }
     }
 
 private:
@@ -278,7 +283,7 @@ configured_interface configure_tap(const interface_plan& plan, const std::string
     }
     if (plan.v4.enabled && !configure_family(socket, plan, plan.v4, true, state, expected))
         disable(state.ipv4, "IPv4 not supported, disabling", state);
-    expected.wait(state.notes);
+    expected.wait(socket, state.notes);
     return state;
 }
 

@@ -134,21 +134,22 @@ result<void> netlink_socket::join(unsigned group)
     return {};
 }
 
-bool netlink_socket::listen(std::chrono::milliseconds longest, const std::function<bool(const nlmsghdr&)>& each)
+result<void> netlink_socket::listen(std::chrono::steady_clock::time_point end, const std::function<bool(const nlmsghdr&)>& each)
 {
     using namespace std::chrono;
-    const auto end = steady_clock::now() + longest;
     for (;;) {
-        const auto left_us = duration_cast<microseconds>(end - steady_clock::now()).count();
-        if (left_us <= 0)
-            return false;
-        const timeval patience{left_us / 1'000'000, left_us % 1'000'000};
+        const auto left_us = std::max<microseconds::rep>(duration_cast<microseconds>(end - steady_clock::now()).count(), 1);
+        const timeval patience{left_us / 1'000'000, left_us % 1'000'000}; // zero would be without end
         ::setsockopt(mnl_socket_get_fd(socket_.get()), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
         const auto got = mnl_socket_recvfrom(socket_.get(), buffer_.data(), buffer_.size());
-        int left = static_cast<int>(std::max<ssize_t>(got, 0)); // what was lost to an overflow is not missed
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return last_error();
+        int left = static_cast<int>(got);
         for (const auto* m = reinterpret_cast<const nlmsghdr*>(buffer_.data()); is_whole(m, left); m = mnl_nlmsg_next(m, &left))
             if (each(*m))
-                return true;
+                return {};
     }
 }
 

@@ -61,8 +61,10 @@ public:
 
     /// Hears of what happens in a group (RTNLGRP_...) from now on; such a socket is for listen() alone.
     [[nodiscard]] result<void> join(unsigned group);
-    /// Hands every notification to `each` until it says that it has heard enough. False if the time was over before.
-    [[nodiscard]] bool listen(std::chrono::milliseconds longest, const std::function<bool(const nlmsghdr&)>& each);
+    /// Hands every notification to `each` until it says that it has heard enough. Else ENOBUFS, if there were more than the
+    /// kernel keeps and some were lost, or EAGAIN at the end of the time.
+    [[nodiscard]] result<void> listen(std::chrono::steady_clock::time_point end,
+                                      const std::function<bool(const nlmsghdr&)>& each);
 
 private:
     struct closer {

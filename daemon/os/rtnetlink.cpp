@@ -313,6 +313,15 @@ result<void> read_routes(netlink_socket& socket, ip_family family,
     }
 }
 
+result<void> read_local_routes(netlink_socket& socket, const std::function<void(const nlmsghdr&)>& each)
+{
+    netlink_message request{RTM_GETROUTE, 0};
+    auto& header = request.header<rtmsg>();
+    header.rtm_family = AF_INET6;
+    header.rtm_table = RT_TABLE_LOCAL;
+    return socket.dump(request, each);
+}
+
 std::optional<netlink_message> copy_route(const nlmsghdr& route, int from)
 {
     netlink_message copy{RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL};

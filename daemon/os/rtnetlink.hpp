@@ -70,6 +70,9 @@ struct route_entry {
                                        const std::function<void(const nlmsghdr&, route_entry&&)>& each,
                                        const std::function<void()>& restart);
 
+/// Hands every route of IPv6 in the table `local` to `each`.
+[[nodiscard]] result<void> read_local_routes(netlink_socket& socket, const std::function<void(const nlmsghdr&)>& each);
+
 /// A request for a copy of a route in another namespace: with the hops through the interface `from` only, and without what
 /// belongs to the host alone (preferred source, nexthop object, cache data, state flags). Nothing if no hop remains.
 [[nodiscard]] std::optional<netlink_message> copy_route(const nlmsghdr& route, int from);

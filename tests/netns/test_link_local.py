@@ -78,6 +78,24 @@ class LinkLocal(OnServingHost, unittest.TestCase):
                 guest.close()
                 self.assert_all_work(*tables, {HOST6})
 
+    def test_they_receive_as_soon_where_the_host_has_many_addresses_and_routes(self):
+        """More news of routes than the kernel keeps for a reader."""
+        added = [f"2001:db8::{n:x}/64" for n in range(0x100, 0x100 + 300)]
+        batch = "".join(f"addr add {a} dev eth0 nodad\n" for a in added) + "".join(f"route add 2001:db8:a:{n:x}::/64 dev eth0\n" for n in range(2000))
+        undo = "".join(f"addr del {a} dev eth0\n" for a in added) + "route del 2001:db8:a::/48 dev eth0\n" + "".join(f"route del 2001:db8:a:{n:x}::/64 dev eth0\n" for n in range(2000))
+        path = f"{self.host.dir}/batch"
+        for text in (batch, undo):
+            pathlib.Path(path).write_text(text)
+            if text == undo:
+                break
+            self.host.run("ip", "-6", "-batch", path)
+            self.addCleanup(self.host.run, "ip", "-6", "-force", "-batch", path, check=False)
+        argv = [self.host.binary(), "-d", "--config-net", *NO_PORTS, "--", "cat", *TABLES]
+        done = self.host.run(*argv, uid=USER)
+        lines = done.stdout.splitlines(keepends=True)
+        self.assert_all_work("".join(l for l in lines if len(l.split()) == 6), "".join(l for l in lines if len(l.split()) != 6), {HOST6, "2001:db8::22b"})
+        self.assertNotIn("has not put all addresses", done.stderr)
+
     def test_a_resolver_on_the_link_answers_the_first_question(self):
         for i in range(QUESTIONS):
             with self.subTest(start=i):
