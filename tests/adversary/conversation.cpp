@@ -6,6 +6,10 @@ namespace tapioca::adversary {
 
 using stage = test::guest_tcp::stage;
 
+namespace {
+constexpr std::size_t link_mtu = 65520; ///< of both programs, if not told otherwise
+}
+
 conversation::conversation(const plan& p, std::uint64_t seed, const flow_key& key, const link_ends& link, bool is_inbound,
                            instant now)
     : what(p), guest(key, link, p.options, 2 * p.number), peer(what, 2 * p.number), way(what, seed, key, link),
@@ -193,6 +197,9 @@ void conversation::judge(const wire::tcp_segment& s, bool checksum_is_right)
         return;
     if (s.payload.size() > what.announced_mss)
         complain("a segment of " + std::to_string(s.payload.size()) + " octets");
+    const auto packet = (key_.guest.is_v4() ? 20U : 40U) + s.header_length + s.payload.size();
+    if (packet > link_mtu)
+        complain("a packet of " + std::to_string(packet) + " octets");
     const auto fresh = std::clamp<std::int64_t>(end - newest_, 0, s.length());
     fresh_octets += static_cast<std::uint64_t>(fresh);
     old_octets += s.length() - static_cast<std::uint64_t>(fresh);

@@ -1,4 +1,5 @@
 // The guest's end of passt's stream socket: frames behind their lengths, sent as the socket takes them, received many at a time.
+// Or a tap of a network namespace, "tap:NAMESPACE:INTERFACE", from which a bridge leads to pasta's.
 #pragma once
 
 #include "proto/base/address.hpp"
@@ -30,16 +31,17 @@ public:
         return !broken_;
     }
 
-    std::uint64_t frames_sent = 0, frames_received = 0;
+    std::uint64_t frames_sent = 0, frames_received = 0, frames_refused = 0; ///< the last: by the tap
 
 private:
     bool read_some();
+    bool read_tap();
     bool next_frame(bytes_view& frame);
 
     int descriptor_;
     std::vector<octet> in_, out_;
     std::size_t in_begin_ = 0, in_end_ = 0, out_begin_ = 0;
-    bool broken_ = false;
+    bool is_tap_, broken_ = false;
 };
 
 } // namespace tapioca::adversary

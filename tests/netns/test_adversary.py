@@ -12,6 +12,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
+from guests import Daemon, NamedGuest
 from hosts import HOST4, HOST6, REMOTE4, REMOTE6, SimulatedHost, run, wait_until
 from inside import descriptors, raise_descriptor_limit
 from passt import Passt
@@ -28,20 +29,35 @@ class Adversary(unittest.TestCase):
         self.host = SimulatedHost()
         self.addCleanup(self.host.close)
 
-    def run_client(self, daemon, program, *options):
-        argv = self.host.in_remote(os.environ[program], daemon.path, HOST4, HOST6, REMOTE4, REMOTE6, "seed", SEED, *options)
+    def run_client(self, path, program, *options):
+        argv = self.host.in_remote(os.environ[program], path, HOST4, HOST6, REMOTE4, REMOTE6, "seed", SEED, *options)
         done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1500 if FULL else 280)
         print(done.stdout, end="", flush=True)
         self.assertEqual(done.returncode, 0, f"seed {SEED}")
 
     def test_hostile_connections(self):
         daemon = Passt(self.host, "-t", INBOUND_TCP)
+        self.connect_all(daemon, daemon.path)
+
+    def test_hostile_connections_over_a_tap(self):
+        """The guest has no addresses, so that its kernel keeps out of it; a bridge leads to a tap that hostile_tcp has opened."""
+        guest = NamedGuest(self.host)
+        self.addCleanup(guest.close)
+        guest.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+        daemon = Daemon(guest, "-t", INBOUND_TCP, "--workers", 2, uid=None, config_net=False, ports=("-u", "none", "-T", "none", "-U", "none"),
+                        target=["--netns", guest.path, "--runas", 0])
+        for command in ("link add br0 type bridge", "tuntap add dev ours mode tap", "link set ours mtu 65520 master br0 txqueuelen 100000 up",
+                        "link set eth0 mtu 65520 master br0 up", "link set br0 up"):
+            guest.run("ip", *command.split())
+        self.connect_all(daemon, f"tap:{guest.path}:ours")
+
+    def connect_all(self, daemon, path):
         before = descriptors(daemon.pid)
-        self.run_client(daemon, "TAPIOCA_HOSTILE_TCP", "count", CONNECTIONS, "at-once", AT_ONCE)
+        self.run_client(path, "TAPIOCA_HOSTILE_TCP", "count", CONNECTIONS, "at-once", AT_ONCE)
         wait_until(lambda: descriptors(daemon.pid) == before, f"end of the flows: {before} before", 30)
         counters, _ = daemon.counters()
-        print({name: counters[name] for name in ("tcp_flows_opened", "tcp_flows_closed", "tcp_retransmits", "tcp_timeouts", "tcp_out_of_order")})
-        self.assertEqual(counters["tcp_flows_opened"], counters["tcp_flows_closed"])
+        print({name: counters[name] for name in ("tcp_flows_opened", "tcp_flows_accepted", "tcp_flows_closed", "tcp_retransmits", "tcp_timeouts", "tcp_out_of_order")})
+        self.assertEqual(counters["tcp_flows_opened"] + counters["tcp_flows_accepted"], counters["tcp_flows_closed"])
         for name in ("flow_quarantined", "tcp_stalls_recovered", "tcp_overflowed"):
             self.assertEqual(counters[name], 0, name)
         self.assertEqual(daemon.stop(), 0, daemon.log())
@@ -53,7 +69,7 @@ class Adversary(unittest.TestCase):
             with self.subTest(mtu=mtu):
                 daemon = Passt(self.host, "-u", INBOUND_UDP, "-m", mtu)
                 before = descriptors(daemon.pid)
-                self.run_client(daemon, "TAPIOCA_HOSTILE_UDP", "count", EXCHANGES, "at-once", 32, "patience", 10)
+                self.run_client(daemon.path, "TAPIOCA_HOSTILE_UDP", "count", EXCHANGES, "at-once", 32, "patience", 10)
                 counters, _ = daemon.counters()
                 self.assertEqual(counters["flow_quarantined"], 0)
                 if FULL:    # flows end by time alone
