@@ -18,6 +18,7 @@ inline constexpr duration tcp_keepalive = std::chrono::seconds{tcp_keepalive_sec
 inline constexpr std::uint32_t tcp_inactivity_seconds = 7200; ///< without data either way, a connection ends
 /// What came before a reset of one side waits so long for the other one, if that takes nothing.
 inline constexpr std::uint32_t tcp_reset_seconds = 30;
+inline constexpr duration tcp_reset_poll = std::chrono::milliseconds{10}; ///< no event tells when it has acknowledged all
 inline constexpr duration tcp_watchdog = std::chrono::seconds{1}; ///< how long octets may wait for a socket without an event
 
 /// Octets towards the guest that one flow may send before others have their turn.

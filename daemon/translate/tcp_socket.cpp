@@ -19,7 +19,7 @@ void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) no
         return on_connect_event(*f, e, now);
     if (e.error && os::take_error(f->fd) != 0) { // soft errors leave SO_ERROR empty and never end a flow
         note_failure(*f);
-        if (!f->c.synchronized() && !has_unread(*f)) // before the handshake with the guest was complete
+        if (f->lingering || (!f->c.synchronized() && !has_unread(*f))) // before the handshake with the guest was complete
             return fail(*f, now);
     }
     if (e.closed_by_peer)
@@ -64,8 +64,10 @@ void tcp_translator::drain(tcp_flow& f, instant now) noexcept
             os::shutdown_write(f.fd);
         }
     }
-    if (f.lingering && (f.broken || f.store.length == 0))
+    if (f.lingering && (f.broken || is_delivered(f)))
         return close(f, now);
+    if (f.aborted)
+        arm(f, now);
     if (f.c.synchronized() && f.c.window_update_due(f.store.length))
         list_ack(f);
 }

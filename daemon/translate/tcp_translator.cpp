@@ -74,7 +74,8 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
     if (what.has(effect::close_flow)) {
         if (what.has(effect::send_ack)) // the flow will not live to see the end of the turn
             send_control(f, wire::tcp_ack, f.c.control_seq());
-        if (what.has(effect::reset_socket) || f.store.length == 0 || f.broken)
+        f.aborted = what.has(effect::reset_socket);
+        if (what.has(effect::send_reset) || f.broken || is_delivered(f))
             return close(f, now);
         f.lingering = true;
     }
@@ -85,6 +86,13 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
     if (what.has(effect::send_ack))
         list_ack(f);
     arm(f, now);
+}
+
+/// Whether the socket may be closed. To reset it takes back what the peer has not acknowledged, and the guest was told that it
+/// has.
+bool tcp_translator::is_delivered(const tcp_flow& f) noexcept
+{
+    return f.store.length == 0 && !(f.aborted && os::unacknowledged(f.fd) != 0);
 }
 
 void tcp_translator::send_control(tcp_flow& f, octet flags, seq_number seq) noexcept
@@ -178,8 +186,8 @@ void tcp_translator::send_acks() noexcept
 void tcp_translator::arm(tcp_flow& f, instant now) noexcept
 {
     auto due = now + limits::tcp_keepalive;
-    if (f.store.length != 0 || f.readable || f.broken)
-        due = now + limits::tcp_watchdog;
+    if (f.store.length != 0 || f.readable || f.broken || f.aborted)
+        due = now + (f.aborted && f.store.length == 0 ? limits::tcp_reset_poll : limits::tcp_watchdog);
     wheel_.arm_no_later(flows_.slot_of(f), std::min(due, f.c.next_timeout(now)));
 }
 
@@ -193,8 +201,10 @@ void tcp_translator::expire(instant now) noexcept
 
 void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
 {
-    if (f.broken && seconds(now) - f.moved > limits::tcp_reset_seconds)
+    if ((f.broken || f.aborted) && seconds(now) - f.moved > limits::tcp_reset_seconds)
         return fail(f, now);
+    if (f.lingering && is_delivered(f))
+        return close(f, now);
     if (now >= f.c.next_timeout(now)) {
         const auto before = f.c.retries;
         tcp::outcome out{f.c.on_timeout(now, ctx_.config.retries)};

@@ -32,7 +32,8 @@ struct tcp_flow {
     bool readable : 1 = false;     ///< the socket may have data or an end that was not peeked yet
     bool peer_closed : 1 = false;  ///< the end of the peer's stream is in the socket
     bool shutdown_due : 1 = false; ///< the guest's FIN waits behind the store
-    bool lingering : 1 = false;    ///< the connection is over, the store is not empty
+    bool lingering : 1 = false;    ///< the connection is over, but not all of the guest's octets have been sent
+    bool aborted : 1 = false;      ///< by the guest: a reset follows what the peer is still to have
     bool error_queue : 1 = false;  ///< IP_RECVERR is set
     bool peek_offset : 1 = false;  ///< SO_PEEK_OFF works, as far as is known
     bool keeps_place : 1 = false;  ///< it is in use: the socket knows what is in flight
@@ -143,6 +144,7 @@ private:
 
     // tcp_translator.cpp
     void apply(tcp_flow& f, const tcp::outcome& out, instant now) noexcept;
+    [[nodiscard]] static bool is_delivered(const tcp_flow& f) noexcept;
     void send_control(tcp_flow& f, octet flags, seq_number seq) noexcept;
     void send_syn(tcp_flow& f, octet flags) noexcept;
     void rewind(tcp_flow& f) noexcept;

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 
@@ -18,12 +17,10 @@ constexpr argument_test pipe_size_only[] = {{1, F_SETPIPE_SZ}};
 constexpr argument_test pipe_flags[] = {{1, O_NONBLOCK | O_CLOEXEC}};
 constexpr argument_test no_wait[] = {{2, WNOHANG}};
 
-constexpr argument_test queue_only[] = {{1, SIOCOUTQ}};
 constexpr argument_test persistence_only[] = {{1, TUNSETPERSIST}};
 
 constexpr allowed_call calls[] = {
     {"fcntl", "pipe_pool", "the size of a pipe, nothing else", task::bypass, pipe_size_only},
-    {"ioctl", "tcp_splice", "what a peer has not acknowledged yet", task::bypass, queue_only},
     {"ioctl", "tun_queue", "the tap goes with its namespace", task::command, persistence_only},
     {"listen", "auto_forward", "a port that appeared on the other side", task::scan},
     {"openat", "netns_watch", "is the namespace's name still there?", task::watch, look_only},

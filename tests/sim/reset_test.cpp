@@ -84,7 +84,8 @@ TEST_CASE("after a reset nothing of the guest is acknowledged any more, as nobod
     CHECK(s.nothing_left());
 }
 
-TEST_CASE("a peer's reset while the guest's window is closed: what came before waits for the guest, but no more than half a minute")
+TEST_CASE(
+    "a peer's reset while the guest's window is closed: what came before waits for the guest, but no more than half a minute")
 {
     for (const bool peek_offset : {true, false})
         for (const bool opens : {true, false}) {
@@ -153,4 +154,30 @@ TEST_CASE("a peer that ended and then reset: the guest sees the reset, although 
         CHECK(s.run_until([&] { return c.guest->at == stage::reset; }, 1s));
         CHECK(s.nothing_left());
     }
+}
+
+TEST_CASE(
+    "the guest resets: the peer gets what was acknowledged before it sees the reset, unless it takes nothing for half a minute")
+{
+    for (const std::uint64_t octets : {30'000, 1'000'000}) // in the socket's queue; in the store, too
+        for (const double rate : {0.0, 300'000.0}) {
+            simulation s;
+            auto& c = established(s);
+            c.peer.to_send = 1'000'000;
+            c.guest->reads_by_itself = false;
+            c.peer.reads = false;
+            c.guest->write(octets, s.now());
+            s.run_for(2s);
+            const auto acknowledged = c.guest->acknowledged();
+            c.guest->abort(s.now());
+            c.peer.reads = rate > 0;
+            c.peer.read_rate = rate;
+            c.peer.counted = s.now();
+            s.run_for(100ms);
+            CHECK_FALSE(c.peer.saw_reset);
+            CHECK(s.run_until([&] { return c.peer.saw_reset; }, 32s));
+            CHECK(c.peer.received == (rate > 0 ? acknowledged : 0));
+            CHECK(s.nothing_left());
+            check_no_complaints(s);
+        }
 }

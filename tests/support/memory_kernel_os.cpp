@@ -229,6 +229,12 @@ result<std::size_t> send(int fd, std::span<const bytes_view> pieces) noexcept
     return sent;
 }
 
+std::uint32_t unacknowledged(int fd) noexcept
+{
+    const auto* s = kernel().find(fd);
+    return s == nullptr ? 0 : static_cast<std::uint32_t>(s->sending.size());
+}
+
 void shutdown_write(int fd) noexcept
 {
     (void)with(fd, [](memory_socket& s) { s.write_shut = true; });
