@@ -107,6 +107,7 @@ host_network discover(const options& opts)
     host.name = os::host_name();
     host.udp_timeout = os::number_in("/proc/sys/net/netfilter/nf_conntrack_udp_timeout");
     host.udp_stream = os::number_in("/proc/sys/net/netfilter/nf_conntrack_udp_timeout_stream");
+    host.tcp_retries = os::number_in("/proc/sys/net/ipv4/tcp_retries2");
     host.tcp_syn_retries = os::number_in("/proc/sys/net/ipv4/tcp_syn_retries");
     host.tcp_syn_linear_timeouts = os::number_in("/proc/sys/net/ipv4/tcp_syn_linear_timeouts");
     host.tcp_rto_max_ms = os::number_in("/proc/sys/net/ipv4/tcp_rto_max_ms");

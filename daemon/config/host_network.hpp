@@ -28,8 +28,8 @@ struct host_network {
     int resolv_conf_error = 0;                            ///< errno: why there are none
     std::string name;                                     ///< of the host itself
     std::optional<std::uint32_t> udp_timeout, udp_stream; ///< how long its firewall remembers UDP flows, in seconds
-    std::optional<std::uint32_t> tcp_syn_retries, tcp_syn_linear_timeouts, tcp_rto_max_ms; ///< its sysctls
-    std::vector<std::string> notes, warnings;                                              ///< for the log, in order
+    std::optional<std::uint32_t> tcp_retries, tcp_syn_retries, tcp_syn_linear_timeouts, tcp_rto_max_ms; ///< its sysctls
+    std::vector<std::string> notes, warnings;                                                           ///< for the log, in order
 };
 
 /// Reads the host's routes, addresses and resolvers by netlink and from /etc/resolv.conf. Only a named interface that does not

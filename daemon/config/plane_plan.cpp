@@ -19,10 +19,11 @@ duration timeout_of(std::optional<std::uint32_t> seconds, duration usual)
 /// A kernel that lacks a sysctl (they came with 2.2, 6.5 and 6.15) is taken to do as newer ones do.
 tcp::retry_policy retries_of(const host_network& host)
 {
-    constexpr std::uint32_t most = 127;
+    constexpr std::uint32_t most = 127, most_retries = 254;
     const tcp::retry_policy usual;
     const auto longest = std::chrono::milliseconds{std::min(host.tcp_rto_max_ms.value_or(0xffff'ffff), 120'000U)};
-    return {.syn_retries = static_cast<std::uint8_t>(std::clamp(host.tcp_syn_retries.value_or(usual.syn_retries), 1U, most)),
+    return {.retries = static_cast<std::uint8_t>(std::clamp(host.tcp_retries.value_or(usual.retries), 1U, most_retries)),
+            .syn_retries = static_cast<std::uint8_t>(std::clamp(host.tcp_syn_retries.value_or(usual.syn_retries), 1U, most)),
             .syn_linear_timeouts =
                 static_cast<std::uint8_t>(std::min(host.tcp_syn_linear_timeouts.value_or(usual.syn_linear_timeouts), most)),
             .rto_max = std::max<duration>(longest, std::chrono::seconds{1})};

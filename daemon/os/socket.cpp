@@ -262,6 +262,12 @@ void end_handshake_with_data(int fd) noexcept { (void)set(fd, IPPROTO_TCP, TCP_D
 
 void keep_alive(int fd) noexcept { (void)set(fd, SOL_SOCKET, SO_KEEPALIVE, 1); }
 
+void set_keep_alive_times(int fd, int idle, int interval) noexcept
+{
+    (void)set(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval);
+    (void)set(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle); // last: it sets the timer anew
+}
+
 // syscalls: close
 void close(int fd) noexcept { ::close(fd); }
 

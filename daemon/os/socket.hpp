@@ -57,7 +57,10 @@ inline constexpr std::size_t most_pieces = 80; ///< in one send
 void shutdown_write(int fd) noexcept;
 /// SO_LINGER with a time of 0: closing resets the connection.
 void reset_on_close(int fd) noexcept;
+/// The kernel asks a peer that is silent for a sign of life, after the host's usual time.
 void keep_alive(int fd) noexcept;
+/// Or after so many seconds, and again in such intervals: from 1 to 32767 each.
+void set_keep_alive_times(int fd, int idle, int interval) noexcept;
 /// Before a connect: the handshake's last segment waits for the first octets that are sent, and goes with them. They must follow
 /// at once, or the peer hears of its connection 200 ms late.
 void end_handshake_with_data(int fd) noexcept;

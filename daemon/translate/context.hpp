@@ -170,9 +170,17 @@ struct context {
         report(report::event_kind::flow_closed, now, f.key);
         release_datagram_sockets(datagram_sockets_of(f.key));
         release(kind_of(f.key), origin_of(f));
-        if (others != nullptr)
+        if (others != nullptr && flows.find(f.key) == &f)
             others->disclaim(flows.hash(f));
         flows.erase(f);
+    }
+    /// It goes on, but its key is free for another one.
+    template <class Flow>
+    void detach_flow(flow_table<Flow>& flows, Flow& f) noexcept
+    {
+        if (others != nullptr)
+            others->disclaim(flows.hash(f));
+        flows.detach(f);
     }
     [[nodiscard]] const ip_address& outbound(ip_family f) const noexcept
     {

@@ -15,7 +15,14 @@ inline constexpr std::size_t out_of_order_flows = 1024; ///< flows that keep oct
 
 inline constexpr std::uint32_t tcp_keepalive_seconds = 30; ///< without a segment of the guest, it is asked for one
 inline constexpr duration tcp_keepalive = std::chrono::seconds{tcp_keepalive_seconds};
-inline constexpr std::uint32_t tcp_inactivity_seconds = 7200; ///< without data either way, a connection ends
+/// Without data either way for so long the host's kernel asks the peer for a sign of life, too; octets for a peer who takes none
+/// are given up.
+inline constexpr std::uint32_t tcp_inactivity_seconds = 7200;
+/// A guest that has not sent a segment for so long, though it was asked, is gone: as long as Linux tries a silent peer by its
+/// defaults of 7200 s and nine probes of 75 s. RFC 5382, REQ-5, wants 2 hours and 4 minutes at least.
+inline constexpr std::uint32_t tcp_silence_seconds = 7200 + 9 * 75;
+inline constexpr std::uint32_t tcp_longest_keep_idle = 32767;  ///< that the kernel takes
+inline constexpr std::uint32_t tcp_longest_keep_interval = 75; ///< its usual one
 /// What came before a reset of one side waits so long for the other one, if that takes nothing.
 inline constexpr std::uint32_t tcp_reset_seconds = 30;
 inline constexpr duration tcp_reset_poll = std::chrono::milliseconds{10}; ///< no event tells when it has acknowledged all

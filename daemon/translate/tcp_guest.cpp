@@ -11,7 +11,8 @@ using report::counter;
 
 void tcp_translator::from_guest(std::span<const guest_packet* const> run, instant now) noexcept
 {
-    auto* f = flows_.find(key_of(run.front()->packet, wire::protocol_tcp));
+    const auto key = key_of(run.front()->packet, wire::protocol_tcp);
+    auto* f = flows_.find(key);
     delivery d;
     tcp::outcome all;
     for (const auto* each : run) {
@@ -20,26 +21,51 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
             ctx_.counters.drop(s.why());
             continue;
         }
+        if (f != nullptr && all.what.has(tcp::effect::close_flow)) // what comes behind its end is not this flow's
+            f = end_run(*f, d, all, now);
+        if (f != nullptr && s->begins_connection() && make_way(*f)) {
+            f = nullptr;
+            all = {};
+        }
         if (f != nullptr) {
             ctx_.counters.add(counter::tcp_from_guest);
             take_segment(*f, *s, d, all, now);
         } else if (s->begins_connection()) {
             open(each->packet, *s, now);
-            f = flows_.find(key_of(each->packet, wire::protocol_tcp));
+            f = flows_.find(key);
         } else {
             answer_stray(each->packet, *s);
         }
     }
-    if (f == nullptr)
-        return;
-    f->heard = seconds(now);
+    if (f != nullptr)
+        end_run(*f, d, all, now);
+}
+
+/// Carries out what segments of a flow have brought about. The flow that has their key from then on, if any.
+tcp_flow* tcp_translator::end_run(tcp_flow& f, delivery& d, tcp::outcome& all, instant now) noexcept
+{
+    const auto key = f.key;
+    f.heard = seconds(now);
     if (all.acked != 0)
-        f->moved = f->heard;
+        f.moved = f.heard;
     // Little, or an end, is often answered inside of the call that passes it on: then the answer carries the ACK. One that is
     // listed already waits no longer.
-    f->ack_may_wait = !f->ack_listed && d.octets < f->c.mss;
-    deliver(*f, d, now);
-    apply(*f, all, now);
+    f.ack_may_wait = !f.ack_listed && d.octets < f.c.mss;
+    deliver(f, d, now);
+    apply(f, all, now);
+    all = {};
+    return flows_.find(key);
+}
+
+/// A new connection under the key of one that is over for the guest, and only waits for its socket, is none of its business (RFC
+/// 9293 section 3.6.1). True if it has left its key: it goes on without, and says nothing to the guest any more.
+bool tcp_translator::make_way(tcp_flow& f) noexcept
+{
+    if (!f.lingering)
+        return false;
+    f.ack_listed = false;
+    ctx_.detach_flow(flows_, f);
+    return true;
 }
 
 void tcp_translator::from_guest(const unreachable_segment& refused, instant now) noexcept

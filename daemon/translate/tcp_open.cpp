@@ -236,7 +236,8 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
     if (ctx_.config.report_flows)
         if (const auto local = os::local_endpoint(connection.fd.get()))
             accepted_at = *local;
-    auto* f = flows_.find(key) != nullptr ? nullptr : insert(key, now, flow_origin::peer, accepted_at);
+    auto* before = flows_.find(key);
+    auto* f = before != nullptr && !make_way(*before) ? nullptr : insert(key, now, flow_origin::peer, accepted_at);
     if (f == nullptr)
         return os::reset_on_close(connection.fd.get());
     f->fd = connection.fd.release();

@@ -78,6 +78,7 @@ void tcp_translator::pump(tcp_flow& f, instant now) noexcept
     if (!f.c.synchronized())
         return;
     f.c.mss = mss_of_path(f);
+    f.c.on_room(now);
     const std::size_t headers = f.key.guest.is_v4() ? 40 : 60;
     const auto most = std::min((ctx_.tap.largest_datagram() - headers) / f.c.mss, limits::segments_in_super_frame);
     const auto segments = ctx_.tap.offload().tso ? std::max<std::size_t>(most, 1) : 1;

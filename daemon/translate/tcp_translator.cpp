@@ -46,7 +46,7 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
         rewind(f);
     }
     if (what.has(effect::keep_alive))
-        os::keep_alive(f.fd);
+        keep_alive(f, now);
     if (what.has(effect::shutdown_write)) {
         f.shutdown_due = f.store.length != 0; // behind what waits there
         if (!f.shutdown_due)
@@ -69,7 +69,7 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
         send_control(f, wire::tcp_rst, out.refused);
     if (what.has(effect::send_reset)) {
         ctx_.counters.add(counter::tcp_resets_to_guest);
-        send_control(f, wire::tcp_rst | wire::tcp_ack, f.c.control_seq());
+        send_reset(f);
     }
     if (what.has(effect::close_flow)) {
         if (what.has(effect::send_ack)) // the flow will not live to see the end of the turn
@@ -103,6 +103,13 @@ void tcp_translator::send_control(tcp_flow& f, octet flags, seq_number seq) noex
     const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);
     ctx_.tap.commit(vnet, headers, 0);
     f.ack_listed = f.ack_listed && (flags & wire::tcp_ack) == 0; // else this segment carried it
+}
+
+/// As long as there is nothing of the guest to acknowledge, an acknowledgment would be of what it has not sent, and the reset
+/// void (RFC 9293 section 3.10.7.4, fifth).
+void tcp_translator::send_reset(tcp_flow& f) noexcept
+{
+    send_control(f, f.c.knows_guest() ? wire::tcp_rst | wire::tcp_ack : wire::tcp_rst, f.c.control_seq());
 }
 
 void tcp_translator::send_syn(tcp_flow& f, octet flags) noexcept
@@ -205,6 +212,10 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
         return fail(f, now);
     if (f.lingering && is_delivered(f))
         return close(f, now);
+    if (ctx_.tap.has_room())
+        f.c.on_room(now);
+    else if (f.c.on_no_room(now))
+        list_ready(f);
     if (now >= f.c.next_timeout(now)) {
         const auto before = f.c.retries;
         tcp::outcome out{f.c.on_timeout(now, ctx_.config.retries)};
@@ -227,14 +238,42 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
         ctx_.counters.add(counter::tcp_stalls_recovered);
         list_ready(f);
     }
-    const auto idle = seconds(now) - f.heard;
-    if (seconds(now) - f.moved > limits::tcp_inactivity_seconds) {
-        tcp::outcome out{effect::send_reset | effect::reset_socket | effect::close_flow};
-        return apply(f, out, now);
+    if (has_ended(f, now)) {
+        os::reset_on_close(f.fd);
+        return fail(f, now);
     }
-    if (f.c.synchronized() && idle >= limits::tcp_keepalive_seconds)
+    if (f.keep_idle == 0 && seconds(now) - f.moved > limits::tcp_inactivity_seconds) {
+        os::keep_alive(f.fd);
+        f.keep_idle = limits::tcp_inactivity_seconds;
+    }
+    if (f.c.synchronized() && seconds(now) - f.heard >= limits::tcp_keepalive_seconds && ctx_.tap.has_room())
         return apply(f, {effect::send_keepalive}, now);
     arm(f, now);
+}
+
+/// A guest that answers, if only our keep-alives, is there; so is a peer as long as the kernel says nothing else. What only waits
+/// for its socket is nobody's any more.
+bool tcp_translator::has_ended(const tcp_flow& f, instant now) const noexcept
+{
+    return f.lingering ? seconds(now) - f.moved > limits::tcp_inactivity_seconds
+                       : seconds(now) - f.heard > limits::tcp_silence_seconds;
+}
+
+/// The guest asks its peer for a sign of life, and we have answered for it: the host's kernel asks the peer, as often as the
+/// guest does. When we answer, the guest asks again after its TCP_KEEPIDLE; its TCP_KEEPINTVL is never seen.
+void tcp_translator::keep_alive(tcp_flow& f, instant now) noexcept
+{
+    const auto interval = std::min(seconds(now) - f.moved, limits::tcp_longest_keep_idle);
+    f.moved = seconds(now);
+    if (f.keep_idle == 0)
+        os::keep_alive(f.fd);
+    else if (interval == f.keep_idle || interval == f.keep_idle + 1U) // whole seconds may differ by one
+        return;
+    if (interval == 0)
+        return;
+    f.keep_idle = static_cast<std::uint16_t>(interval);
+    os::set_keep_alive_times(f.fd, static_cast<int>(interval),
+                             static_cast<int>(std::min(interval, limits::tcp_longest_keep_interval)));
 }
 
 /// An invariant of this flow does not hold: it ends, nothing else does.
@@ -242,7 +281,7 @@ void tcp_translator::quarantine(tcp_flow& f, instant now) noexcept
 {
     ctx_.counters.add(counter::flow_quarantined);
     ctx_.report(report::event_kind::flow_quarantined, now, f.key);
-    send_control(f, wire::tcp_rst | wire::tcp_ack, f.c.control_seq());
+    send_reset(f);
     if (f.fd >= 0)
         os::reset_on_close(f.fd);
     close(f, now);

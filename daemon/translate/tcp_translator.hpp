@@ -45,9 +45,10 @@ struct tcp_flow {
     int fd = -1;
     tcp::receive_store::queue store;
     slot_list::place connecting = 0; ///< in the list of those that the host has not answered; 0: not
+    std::uint16_t keep_idle = 0;     ///< seconds of silence after which the host's kernel asks the peer; 0: it does not
     std::uint32_t heard = 0;         ///< seconds of the clock when the guest last sent anything
     tcp::connection c;
-    std::uint32_t moved = 0; ///< seconds of the clock when data last moved
+    std::uint32_t moved = 0; ///< seconds of the clock when data last moved, or the guest asked for a sign of life
 };
 // The slot, the index and the timer: all that is resident of an idle flow.
 static_assert(sizeof(tcp_flow) <= 160 && flow_table<tcp_flow>::octets_of_flow + sizeof(timer_wheel::node) <= 188);
@@ -122,6 +123,8 @@ private:
     void deliver(tcp_flow& f, delivery& d, instant now) noexcept;
     void store(tcp_flow& f, bytes_view octets, std::size_t& lost) noexcept;
     void grow_window(tcp_flow& f, std::size_t octets) noexcept;
+    tcp_flow* end_run(tcp_flow& f, delivery& d, tcp::outcome& all, instant now) noexcept;
+    [[nodiscard]] bool make_way(tcp_flow& f) noexcept;
 
     // tcp_socket.cpp
     void pump(tcp_flow& f, instant now) noexcept;
@@ -146,6 +149,7 @@ private:
     void apply(tcp_flow& f, const tcp::outcome& out, instant now) noexcept;
     [[nodiscard]] static bool is_delivered(const tcp_flow& f) noexcept;
     void send_control(tcp_flow& f, octet flags, seq_number seq) noexcept;
+    void send_reset(tcp_flow& f) noexcept;
     void send_syn(tcp_flow& f, octet flags) noexcept;
     void rewind(tcp_flow& f) noexcept;
     void list_ack(tcp_flow& f) noexcept;
@@ -153,6 +157,8 @@ private:
     void send_acks() noexcept;
     void arm(tcp_flow& f, instant now) noexcept;
     void on_timer(tcp_flow& f, instant now) noexcept;
+    [[nodiscard]] bool has_ended(const tcp_flow& f, instant now) const noexcept;
+    void keep_alive(tcp_flow& f, instant now) noexcept;
     void quarantine(tcp_flow& f, instant now) noexcept;
     void close(tcp_flow& f, instant now) noexcept;
     /// Of whoever was called.

@@ -93,18 +93,24 @@ public:
         return &place.flow;
     }
 
+    /// Its key leads to it no more, and may be another one's; its id does until it is erased.
+    void detach(Flow& flow) noexcept
+    {
+        const auto s = slot_of(flow);
+        const auto next = behind(s);
+        auto& first = buckets_[bucket_of(slots_[s].hash)];
+        if (first == s + 1)
+            first = next;
+        for (auto at = first; at != 0; at = behind(at - 1))
+            if (behind(at - 1) == s + 1)
+                set_behind(at - 1, next);
+        set_behind(s, 0);
+    }
+
     void erase(Flow& flow) noexcept
     {
         const auto s = slot_of(flow);
-        auto& first = buckets_[bucket_of(slots_[s].hash)];
-        if (first == s + 1) {
-            first = behind(s);
-        } else {
-            auto before = first - 1;
-            while (behind(before) != s + 1)
-                before = behind(before) - 1;
-            set_behind(before, behind(s));
-        }
+        detach(flow);
         next_generation(s);
         put_first(free_, s);
         --size_;

@@ -12,7 +12,7 @@ void connection::take_options(const segment& syn, std::uint16_t largest_mss) noe
 {
     mss = std::min(syn.mss == 0 ? default_mss : std::max<std::uint16_t>(syn.mss, 48), largest_mss);
     if (syn.scale >= 0) {
-        snd_scale = static_cast<std::uint8_t>(std::min<int>(syn.scale, 14)); // RFC 7323 section 2.3
+        snd_scale = static_cast<unsigned>(std::min<int>(syn.scale, 14)) & 0xfU; // RFC 7323 section 2.3
         rcv_scale = our_window_scale;
     }
     take_window(syn.window); // RFC 7323 section 2.2: never scaled in a SYN
@@ -31,7 +31,7 @@ void connection::take_window(std::uint32_t window) noexcept
 void connection::open_from_guest(const segment& syn, seq_number our_iss, std::uint16_t largest_mss) noexcept
 {
     take_options(syn, largest_mss);
-    iss = snd_una = snd_nxt = snd_max = snd_wl2 = our_iss;
+    iss = recover = snd_una = snd_nxt = snd_max = snd_wl2 = our_iss;
     state = connecting;
 }
 
@@ -47,7 +47,7 @@ effects connection::on_connected(instant now) noexcept
 
 effects connection::open_to_guest(seq_number our_iss, std::uint16_t largest_mss, instant now) noexcept
 {
-    iss = snd_una = our_iss;
+    iss = recover = snd_una = our_iss;
     snd_nxt = snd_max = iss + 1;
     mss = largest_mss;
     state = syn_sent;
@@ -175,7 +175,7 @@ outcome connection::on_outside_window(const segment& s, instant now) noexcept
     if (s.seq < rcv_nxt && (s.length != 0 || s.fin))
         return {effect::send_ack};
     auto out = challenge(now);
-    if (s.seq + 1 == rcv_nxt)
+    if (s.seq + 1 == rcv_nxt && offers_window()) // else it asks for the window
         out.what |= effect::keep_alive;
     return out;
 }
@@ -188,7 +188,8 @@ outcome connection::on_reset(const segment& s, instant now) noexcept
         state = closed;
         return {over ? effect::close_flow : effect::reset_socket | effect::close_flow};
     }
-    return s.seq > rcv_nxt && s.seq < rcv_adv ? challenge(now) : outcome{};
+    // A guest that has filled the window, and lost some of that on the way, resets at its edge.
+    return s.seq > rcv_nxt && s.seq <= rcv_adv ? challenge(now) : outcome{};
 }
 
 outcome connection::in_synchronized(const segment& s, instant now) noexcept
@@ -264,8 +265,12 @@ void connection::on_new_ack(const segment& s, instant now, outcome& out) noexcep
         rto.sample(now - rtt_start.at(now));
         rtt_start = {};
     }
-    if (recovering && snd_una >= recover)
-        recovering = false;
+    if (snd_una > recover) {   // what was sent behind the repetitions has arrived, so they have
+        recover = snd_una - 1; // within reach, as numbers wrap
+        echoes = 0;
+    } else if (echoes != 0) {
+        --echoes;
+    }
     duplicates = 0;
     if (retries != 0)
         rto.restart(); // octets were acknowledged: the way is open, whether or not they could be timed
@@ -281,8 +286,13 @@ void connection::on_new_ack(const segment& s, instant now, outcome& out) noexcep
 
 void connection::on_duplicate_ack(const segment&, outcome& out) noexcept
 {
-    if (recovering)
+    // What is sent again makes duplicates by itself, and would without end if those began it anew. RFC 6582 section 3.2, step 1,
+    // heeds none until snd_una is beyond `recover`; here as many are left out as there can be, so that a loss among what came
+    // behind needs no timeout.
+    if (echoes != 0) {
+        --echoes;
         return;
+    }
     // RFC 5681 section 3.2; RFC 5827 section 3.2: with few segments outstanding fewer duplicates can arrive
     const auto outstanding = (static_cast<std::uint32_t>(snd_max - snd_una) + mss - 1) / mss;
     const auto threshold = std::clamp<std::uint32_t>(outstanding - 1, 1, 3);
@@ -290,8 +300,6 @@ void connection::on_duplicate_ack(const segment&, outcome& out) noexcept
         ++duplicates;
     if (duplicates < threshold)
         return;
-    recovering = true;
-    recover = snd_max;
     begin_rewind();
     blocked = false;
     out.what |= effect::rewind | effect::read_socket;
@@ -331,7 +339,7 @@ void connection::on_payload(const segment& s, instant now, outcome& out) noexcep
     if (guest_finished())
         return; // RFC 9293 section 3.10.7.4, seventh: nothing follows a FIN
     if (end < rcv_nxt || (end == rcv_nxt && !s.fin)) {
-        if (s.length == 1 && end == rcv_nxt)
+        if (s.length == 1 && end == rcv_nxt && offers_window())
             out.what |= effect::keep_alive;
         return;
     }
@@ -407,8 +415,6 @@ effects connection::on_narrow_path(std::uint16_t largest) noexcept
     mss = largest;
     if (!synchronized() || snd_una == snd_nxt)
         return {};
-    recovering = true;
-    recover = snd_max;
     blocked = false;
     begin_rewind();
     return effect::rewind | effect::read_socket;
@@ -427,7 +433,9 @@ std::uint32_t connection::room() const noexcept
 {
     if (!synchronized())
         return 0;
-    const auto window = snd_wnd == 0 && probing ? 1 : snd_wnd;
+    auto window = snd_wnd == 0 && probing ? 1 : snd_wnd;
+    if (retries > 1) // nobody seems to listen: RFC 5681 section 3.1, the loss window, until something is acknowledged
+        window = std::min<std::uint32_t>(window, mss);
     auto edge = snd_una + window;
     if (fin_sent)
         edge = std::min(edge, snd_max - 1);
@@ -438,6 +446,8 @@ void connection::on_sent(std::uint32_t octets, instant now) noexcept
 {
     const bool first = snd_una == snd_max;
     ack_delay.on_answer(now);
+    if (snd_nxt < snd_max)
+        expect_echoes(std::min(octets, static_cast<std::uint32_t>(snd_max - snd_nxt)));
     snd_nxt += octets;
     if (snd_nxt > snd_max) {
         snd_max = snd_nxt;
@@ -476,18 +486,45 @@ effects connection::on_eof(instant now) noexcept
 
 void connection::restart_timer(instant now) noexcept { retransmit_at = now + rto.value(); }
 
+/// One for each segment at most.
+void connection::expect_echoes(std::uint32_t octets) noexcept
+{
+    echoes = static_cast<std::uint16_t>(std::min(echoes + (octets + mss - 1) / mss, 0xffffU));
+}
+
 void connection::begin_rewind() noexcept
 {
+    if (const auto uncounted = snd_nxt - std::max(snd_una, recover); uncounted > 0)
+        expect_echoes(static_cast<std::uint32_t>(uncounted));
+    echoes -= std::min<std::uint16_t>(echoes, duplicates); // these came already
+    recover = snd_max;
     snd_nxt = snd_una;
     rtt_start = {}; // Karn's algorithm: RFC 6298 section 3
     duplicates = 0;
+}
+
+/// For an ACK, or for a window that opens.
+bool connection::awaits_guest() const noexcept { return snd_una != snd_max || (blocked && snd_wnd == 0); }
+
+bool connection::on_no_room(instant now) noexcept
+{
+    if (!synchronized() || now < retransmit_at.at(now))
+        return false;
+    retransmit_at = {};
+    return true;
+}
+
+void connection::on_room(instant now) noexcept
+{
+    if (synchronized() && !retransmit_at.is_set() && awaits_guest())
+        restart_timer(now);
 }
 
 effects connection::on_syn_timeout(instant now, const retry_policy& policy) noexcept
 {
     // With the usual policy a SYN goes out at 0, 1, 2, 3, 4, 5, 7 and 11 s, and the attempt ends at 19 s.
     syn_repeated = true;
-    if (++retries > std::min(most_retransmissions, policy.syn_retries + policy.syn_linear_timeouts)) {
+    if (++retries > std::min(most_syn_retransmissions, policy.syn_retries + policy.syn_linear_timeouts)) {
         state = closed;
         return effect::reset_socket | effect::close_flow;
     }
@@ -513,18 +550,16 @@ effects connection::on_retransmit_timeout(instant now, const retry_policy& polic
         return {};
     if (state == syn_sent || state == syn_received)
         return on_syn_timeout(now, policy);
-    if (snd_una == snd_max && !(blocked && snd_wnd == 0)) {
+    if (!awaits_guest()) {
         retransmit_at = {};
         return {};
     }
-    if (++retries > most_retransmissions) {
+    if (++retries > policy.retries) {
         state = closed;
         return effect::send_reset | effect::reset_socket | effect::close_flow;
     }
     rto.back_off(policy.rto_max);
     restart_timer(now);
-    recovering = true;
-    recover = snd_max;
     probing = snd_wnd == 0;
     blocked = false;
     begin_rewind();

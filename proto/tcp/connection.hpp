@@ -59,7 +59,7 @@ inline constexpr std::uint16_t default_mss = 536; ///< RFC 9293 section 3.7.1
 inline constexpr std::uint8_t our_window_scale = 8;
 inline constexpr std::uint32_t initial_window = 65535; ///< in a SYN
 inline constexpr std::uint32_t initial_limit = 65536;  ///< a power of two, and a whole number of window units
-inline constexpr int most_retransmissions = 7;
+inline constexpr int most_syn_retransmissions = 7;
 
 struct connection {
     // send sequence space: towards the guest
@@ -70,7 +70,7 @@ struct connection {
     // receive sequence space: from the guest
     seq_number irs, rcv_nxt, rcv_adv; ///< rcv_adv: the right edge that was advertised; it never moves back
 
-    seq_number recover;                                 ///< snd_max when the last retransmission began (RFC 6582)
+    seq_number recover;                                 ///< snd_max when repetition last began (RFC 6582); else below snd_una
     seq_number rtt_seq;                                 ///< acknowledging this ends the running measurement
     short_instant<std::chrono::microseconds> rtt_start; ///< none: no measurement is running
     short_instant<std::chrono::milliseconds> retransmit_at;
@@ -78,15 +78,15 @@ struct connection {
     delayed_ack ack_delay;
 
     std::uint16_t mss = default_mss; ///< largest payload towards the guest
-    std::uint8_t rcv_limit_bits = std::countr_zero(initial_limit);
-    std::uint8_t snd_scale = 0; ///< shift of the guest's window field
-    std::uint8_t rcv_scale = 0; ///< shift of ours: 0 unless the guest offered scaling
+    std::uint16_t echoes = 0;        ///< ACKs that may still come for segments below `recover`, duplicates or not
+    std::uint16_t rcv_limit_bits : 5 = std::countr_zero(initial_limit);
+    std::uint16_t snd_scale : 4 = 0; ///< shift of the guest's window field
+    std::uint16_t rcv_scale : 4 = 0; ///< shift of ours: 0 unless the guest offered scaling
+    challenge_limit challenges;
     tcp_state state = tcp_state::closed;
     std::uint8_t retries = 0;
     std::uint8_t duplicates = 0; ///< duplicate ACKs seen in a row
-    challenge_limit challenges;
     bool fin_sent : 1 = false;
-    bool recovering : 1 = false;
     bool gap_reported : 1 = false;
     bool probing : 1 = false; ///< the next octet is a zero-window probe
     bool blocked : 1 = false; ///< the socket has data, the window has no room
@@ -136,6 +136,10 @@ struct connection {
     /// When on_timeout has something to do.
     [[nodiscard]] instant next_timeout(instant now) const noexcept { return std::min(retransmit_at.at(now), ack_delay.due(now)); }
     [[nodiscard]] effects on_timeout(instant now, const retry_policy& policy = {}) noexcept;
+    /// The way to the guest is full, and what waits there is not lost. True if a retransmission is due: it waits for on_room(),
+    /// and is not counted.
+    [[nodiscard]] bool on_no_room(instant now) noexcept;
+    void on_room(instant now) noexcept;
 
     /// The window field of the next segment, which acknowledges rcv_nxt, with `stored` octets in the receive store; moves
     /// rcv_adv.
@@ -146,6 +150,8 @@ struct connection {
     /// Octets that were sent and are not acknowledged, as far as they are not to be sent again; with the FIN.
     [[nodiscard]] std::uint32_t in_flight() const noexcept { return static_cast<std::uint32_t>(snd_nxt - snd_una); }
     [[nodiscard]] bool synchronized() const noexcept { return state >= tcp_state::established; }
+    /// Its SYN is here.
+    [[nodiscard]] bool knows_guest() const noexcept { return rcv_nxt != irs; }
     [[nodiscard]] bool guest_finished() const noexcept
     {
         return state == tcp_state::close_wait || state == tcp_state::last_ack || state == tcp_state::closing ||
@@ -162,6 +168,7 @@ private:
     static outcome refuse(const segment& s) noexcept;
     outcome challenge(instant now) noexcept;
     [[nodiscard]] bool is_outside_window(const segment& s) const noexcept;
+    [[nodiscard]] bool offers_window() const noexcept { return (rcv_adv - rcv_nxt) >> rcv_scale > 0; }
     outcome on_outside_window(const segment& s, instant now) noexcept;
     void take_window(std::uint32_t window) noexcept;
     void on_ack(const segment& s, instant now, outcome& out) noexcept;
@@ -172,7 +179,9 @@ private:
     [[nodiscard]] bool ack_waits(const segment& s, const outcome& out, instant now) noexcept;
     void on_fin(outcome& out) noexcept;
     void begin_rewind() noexcept;
+    void expect_echoes(std::uint32_t octets) noexcept;
     void restart_timer(instant now) noexcept;
+    [[nodiscard]] bool awaits_guest() const noexcept;
     effects on_retransmit_timeout(instant now, const retry_policy& policy) noexcept;
     effects on_syn_timeout(instant now, const retry_policy& policy) noexcept;
 };

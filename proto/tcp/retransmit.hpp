@@ -11,6 +11,7 @@ namespace tapioca::tcp {
 
 /// How a system repeats what is not answered: the host's sysctls.
 struct retry_policy {
+    std::uint8_t retries = 15;    ///< tcp_retries2: R2 of RFC 1122 section 4.2.3.5, for data
     std::uint8_t syn_retries = 6; ///< tcp_syn_retries
     std::uint8_t syn_linear_timeouts =
         4; ///< tcp_syn_linear_timeouts: so many come before intervals double, and are not among those

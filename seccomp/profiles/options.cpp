@@ -28,6 +28,8 @@ constexpr socket_option set_options[] = {
     {SOL_SOCKET, SO_REUSEADDR, "a listening TCP socket waits for no TIME-WAIT; echo identifiers are not shared"},
     {SOL_SOCKET, SO_SNDBUF, "room for frames"},
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, "a connection and its first octets come together"},
+    {IPPROTO_TCP, TCP_KEEPIDLE, "as often as the guest asks its peers"},
+    {IPPROTO_TCP, TCP_KEEPINTVL, "as often as the guest asks its peers"},
     {IPPROTO_TCP, TCP_NODELAY, "the guest decides when to send"},
     {IPPROTO_UDP, UDP_GRO, "datagrams of equal size come together"},
     {IPPROTO_IP, IP_FREEBIND, "addresses that come later"},

@@ -297,7 +297,7 @@ private:
             FUZZ_CHECK(c_.snd_una == c_.snd_max || c_.retransmit_at.is_set());
             FUZZ_CHECK(available_ == peeked() || c_.room() != 0 || c_.retransmit_at.is_set());
         }
-        FUZZ_CHECK(c_.retries <= tcp::most_retransmissions);
+        FUZZ_CHECK(c_.retries <= tcp::retry_policy{}.retries);
         FUZZ_CHECK(c_.mss >= 48);
         remember();
     }

@@ -143,14 +143,15 @@ TEST_CASE("replies wait in their sockets while there is no room towards the gues
     echo_world w;
     auto* socket = w.ask(7);
     REQUIRE(socket != nullptr);
-    w.s.tap.room = false;
+    w.s.tap.full = memory_tap::when_full::says_so;
+    w.s.tap.room = 0;
     for (std::uint16_t n = 0; n < 20; ++n)
         w.answer(*socket, echo_world::remote, n);
     w.turn();
     w.turn();
     CHECK(w.replies.empty());
     CHECK_FALSE(w.s.echo->has_ready()); // nobody spins
-    w.s.tap.room = true;
+    w.s.tap.room = SIZE_MAX;
     CHECK(w.s.echo->has_ready());
     w.turn(); // without a further event
     CHECK(w.replies.size() == 20);

@@ -135,69 +135,6 @@ TEST_CASE("a peer that shut down both ways and reads no more: what the guest sti
     CHECK(s.nothing_left());
 }
 
-TEST_CASE("a guest that has gone: seven retransmissions, then the peer is reset")
-{
-    simulation s;
-    segment_log log{s};
-    auto& c = established(s);
-    c.guest->mute = true;
-    c.peer.to_send = 1000;
-    const auto start = s.now();
-    log.all.clear();
-    CHECK(s.run_until([&] { return c.peer.saw_reset; }, 1000s));
-    std::vector<double> sent;
-    for (const auto& x : log.all)
-        if (x.s.payload.size() == 1000)
-            sent.push_back(std::chrono::duration<double>(x.when - start).count());
-    const std::vector<double> expected{0, 1, 3, 7, 15, 31, 63, 127};
-    REQUIRE(sent.size() == expected.size());
-    for (std::size_t i = 0; i < sent.size(); ++i)
-        CHECK(sent[i] == Approx(expected[i]).margin(0.02));
-    CHECK(std::chrono::duration<double>(s.now() - start).count() == Approx(247).margin(0.1));
-    CHECK(s.nothing_left());
-}
-
-TEST_CASE("a quiet connection is kept: the guest is asked every 30 s, and answers")
-{
-    simulation s;
-    auto& c = established(s);
-    const auto before = c.guest->segments_received;
-    s.run_for(3600s);
-    const auto asked = c.guest->segments_received - before;
-    CHECK(asked >= 100);
-    CHECK(asked <= 125);
-    converse_to_end(s, c, 1000, 1000);
-}
-
-TEST_CASE("without data for two hours a connection ends on both sides")
-{
-    simulation s;
-    auto& c = established(s);
-    CHECK(s.run_until([&] { return c.peer.saw_reset; }, std::chrono::hours{3}));
-    s.run_for(1s);
-    CHECK(c.guest->at == stage::reset);
-    CHECK(s.nothing_left());
-}
-
-TEST_CASE("a keepalive of the guest is answered, and the socket keeps itself alive from then on")
-{
-    simulation s;
-    segment_log log{s};
-    auto& c = established(s);
-    for (const std::uint32_t payload : {0U, 1U}) {
-        log.all.clear();
-        c.peer.socket->keeps_alive = false;
-        c.guest->write(1, s.now()); // so that there is an octet to repeat
-        s.run_for(10ms);
-        log.all.clear();
-        c.guest->forge({.seq_offset = -1, .payload = payload});
-        s.run_for(10ms);
-        CHECK(log.count(wire::tcp_ack) == 1);
-        CHECK(c.peer.socket->keeps_alive);
-    }
-    converse_to_end(s, c, 0, 10);
-}
-
 TEST_CASE("octets behind the guest's FIN are acknowledged by nobody and reach nobody")
 {
     simulation s;

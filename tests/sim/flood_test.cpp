@@ -128,7 +128,7 @@ TEST_CASE("peers who fill their share leave room for what the guest begins")
     CHECK(s.tcp->flow_count() == 8);
 }
 
-TEST_CASE("a guest that takes nothing for hours costs no memory of ours, and its connection ends")
+TEST_CASE("a guest that takes nothing for hours costs no memory of ours; its connection ends when it does not answer any more")
 {
     simulation s;
     auto& c = established(s);
@@ -140,7 +140,11 @@ TEST_CASE("a guest that takes nothing for hours costs no memory of ours, and its
     CHECK(c.peer.sent < 20'000'000); // the peer is held back
     const auto frames = s.count(report::counter::frames_to_guest);
     CHECK(frames < 500); // probes come ever more rarely
-    s.run_for(1h + 5min);
+    s.run_for(5h);       // RFC 1122 section 4.2.2.17
+    CHECK(s.tcp->flow_count() == 1);
+    CHECK(s.tcp->store().chunks_used() == 0);
+    c.guest->mute = true;
+    s.run_for(31min); // fifteen probes, two minutes apart
     CHECK(c.peer.saw_reset);
     CHECK(s.nothing_left());
 }

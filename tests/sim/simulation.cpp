@@ -96,7 +96,7 @@ instant simulation::next_event() const
     if (!due_.empty())
         next = std::min(next, due_.begin()->first);
     for (const auto& c : conversations)
-        next = std::min({next, c->guest->next(), c->peer.next(now())});
+        next = std::min({next, paused ? instant::max() : c->guest->next(), c->peer.next(now())});
     return next;
 }
 
@@ -114,7 +114,7 @@ bool simulation::step(instant limit)
         what();
     }
     for (auto& c : conversations)
-        if (c->guest->next() <= now())
+        if (!paused && c->guest->next() <= now())
             c->guest->on_timer(now());
     settle();
     return true;
@@ -166,7 +166,7 @@ void simulation::collect()
                 c->peer.socket = &s;
                 c->peer.counted = now();
             }
-    for (; !tap.to_guest.empty(); tap.to_guest.pop_front())
+    for (; !paused && !tap.to_guest.empty(); tap.to_guest.pop_front())
         for (auto& frame : cut(std::move(tap.to_guest.front()), options_.split_frames))
             to_link(frame, to_guest, [this](const memory_frame& f) { deliver_to_guest(f); });
     for (auto& c : conversations) {

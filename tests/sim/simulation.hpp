@@ -101,7 +101,8 @@ public:
 
     std::function<void(const wire::tcp_segment&, instant)> on_segment_to_guest;   ///< for tests that look at each
     std::function<bool(const wire::tcp_segment&)> lose_to_guest, lose_from_guest; ///< frames that the link loses on purpose
-    std::uint8_t rule = 0;                                                        ///< that peers come through
+    bool paused = false;   ///< guests stand still: they read nothing from the tap, and their clocks do not run
+    std::uint8_t rule = 0; ///< that peers come through
     std::array<std::size_t, static_cast<std::size_t>(report::event_kind::count_)> told{}; ///< to the log, of each kind
     std::size_t allocations = 0;                                                          ///< made in turns
 

@@ -47,10 +47,10 @@ void guest_tcp::receive(const wire::tcp_segment& s, instant now)
     case stage::syn_received:
         if (s.has(wire::tcp_syn) && !s.has(wire::tcp_ack))
             return send(wire::tcp_syn | wire::tcp_ack, iss_);
+        if (s.has(wire::tcp_ack) ? s.ack != iss_ + 1 : !s.has(wire::tcp_rst))
+            return; // a reset's acknowledgment counts as well, as Linux has it
         if (s.has(wire::tcp_rst))
             return take_reset(s);
-        if (!s.has(wire::tcp_ack) || s.ack != iss_ + 1)
-            return;
         at = stage::open;
         snd_una = s.ack;
         retransmit_at = instant::max();

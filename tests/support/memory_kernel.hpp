@@ -67,10 +67,11 @@ struct memory_socket {
     bool write_shut = false;
     bool resets_on_close = false;
     bool keeps_alive = false;
-    bool receives_errors = false; ///< IP_RECVERR
-    bool out_of_space = false;    ///< a send fell short: room is news
-    bool closed = false;          ///< by the program
-    bool reset_sent = false;      ///< the peer saw a reset
+    int keep_idle = 0, keep_interval = 0; ///< in seconds; 0: as usual
+    bool receives_errors = false;         ///< IP_RECVERR
+    bool out_of_space = false;            ///< a send fell short: room is news
+    bool closed = false;                  ///< by the program
+    bool reset_sent = false;              ///< the peer saw a reset
 
     const os::poller* watcher = nullptr;
     os::token token;

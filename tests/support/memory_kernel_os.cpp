@@ -249,6 +249,13 @@ void keep_alive(int fd) noexcept
 {
     (void)with(fd, [](memory_socket& s) { s.keeps_alive = true; });
 }
+void set_keep_alive_times(int fd, int idle, int interval) noexcept
+{
+    (void)with(fd, [=](memory_socket& s) {
+        s.keep_idle = idle;
+        s.keep_interval = interval;
+    });
+}
 void close(int fd) noexcept { ::close(fd); }
 
 result<void> set_ttl(int fd, ip_family, octet ttl) noexcept

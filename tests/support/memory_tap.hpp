@@ -23,12 +23,14 @@ public:
     explicit memory_tap(offloads offered) : offered_(offered), slot_(tap_headroom + largest_body) {}
 
     std::deque<memory_frame> from_guest, to_guest;
-    bool room = true;
     int refusals = 0; ///< how many of the next frames towards the guest are refused
+
+    enum class when_full : std::uint8_t { refuses, says_so }; ///< as an interface does, or as a stream does
+    when_full full = when_full::refuses;
+    std::size_t room = SIZE_MAX; ///< octets towards the guest that may wait here
 
     [[nodiscard]] offloads offload() const noexcept override { return offered_; }
     [[nodiscard]] int descriptor() const noexcept override { return -1; }
-    [[nodiscard]] bool has_room() const noexcept override { return room; }
 
     [[nodiscard]] std::span<const rx_frame> receive(std::size_t most) noexcept override
     {
@@ -41,6 +43,8 @@ public:
         }
         return {frames_.data(), count};
     }
+
+    [[nodiscard]] bool has_room() const noexcept override { return full == when_full::refuses || waiting() < room; }
 
     [[nodiscard]] tx_slot acquire() noexcept override { return tx_slot{slot_}.subspan(tap_headroom, largest_body); }
 
@@ -56,6 +60,8 @@ public:
             --refusals;
             return false;
         }
+        if (full == when_full::refuses && headers + length > room - std::min(room, waiting()))
+            return false;
         const bytes_view octets{payload - headers, headers + length};
         to_guest.push_back({vnet, {octets.begin(), octets.end()}});
         return true;
@@ -64,6 +70,14 @@ public:
     void flush() noexcept override {}
 
 private:
+    [[nodiscard]] std::size_t waiting() const
+    {
+        std::size_t octets = 0;
+        for (const auto& frame : to_guest)
+            octets += frame.octets.size();
+        return octets;
+    }
+
     offloads offered_;
     std::vector<octet> slot_;
     std::array<memory_frame, most_frames> held_;

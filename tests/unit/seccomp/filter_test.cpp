@@ -108,6 +108,7 @@ TEST_CASE("only options that somebody sets can be set")
         });
     };
     CHECK(set(SOL_SOCKET, SO_KEEPALIVE) == allowed);
+    CHECK(set(IPPROTO_TCP, TCP_KEEPIDLE) == allowed);
     CHECK(set(IPPROTO_TCP, TCP_NODELAY) == allowed);
     CHECK(set(SOL_SOCKET, SO_ATTACH_FILTER) == SIGSYS);
     CHECK(set(IPPROTO_TCP, TCP_ULP) == SIGSYS);

@@ -73,20 +73,25 @@ TEST_CASE("what goes unanswered is repeated as the host's sysctls say, within th
 {
     host_network host;
     const auto usual = plane_of(host).retries;
+    CHECK(usual.retries == 15);
     CHECK(usual.syn_retries == 6);
     CHECK(usual.syn_linear_timeouts == 4);
     CHECK(usual.rto_max == 120s);
+    host.tcp_retries = 8;
     host.tcp_syn_retries = 2;
     host.tcp_syn_linear_timeouts = 0;
     host.tcp_rto_max_ms = 5000;
     const auto other = plane_of(host).retries;
+    CHECK(other.retries == 8);
     CHECK(other.syn_retries == 2);
     CHECK(other.syn_linear_timeouts == 0);
     CHECK(other.rto_max == 5s);
+    host.tcp_retries = 255;
     host.tcp_syn_retries = 0;
     host.tcp_syn_linear_timeouts = 0xffff'ffff;
     host.tcp_rto_max_ms = 1;
     const auto bounded = plane_of(host).retries;
+    CHECK(bounded.retries == 254);
     CHECK(bounded.syn_retries == 1);
     CHECK(bounded.syn_linear_timeouts == 127);
     CHECK(bounded.rto_max == 1s);

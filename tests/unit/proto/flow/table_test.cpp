@@ -31,7 +31,7 @@ flow_key key_of(std::uint32_t n)
 
 } // namespace
 
-TEST_CASE("flows inserted, found and erased at random agree with std::unordered_map")
+TEST_CASE("flows inserted, found, detached and erased at random agree with std::unordered_map")
 {
     constexpr std::size_t capacity = 256;
     room memory{capacity};
@@ -41,7 +41,7 @@ TEST_CASE("flows inserted, found and erased at random agree with std::unordered_
         std::uint64_t mark;
     };
     std::unordered_map<std::uint32_t, known> model;
-    std::vector<flow_id> stale;
+    std::vector<flow_id> stale, detached;
     std::mt19937_64 random{3};
     for (std::uint64_t step = 1; step <= 200'000; ++step) {
         const auto n = static_cast<std::uint32_t>(random() % (2 * capacity));
@@ -55,15 +55,25 @@ TEST_CASE("flows inserted, found and erased at random agree with std::unordered_
                 stale.push_back(flows.id_of(*found));
                 flows.erase(*found);
                 model.erase(n);
+            } else if (random() % 4 == 0) {
+                detached.push_back(flows.id_of(*found));
+                flows.detach(*found);
+                model.erase(n);
             }
         } else if (auto* fresh = flows.insert(key); fresh != nullptr) {
             fresh->mark = step;
             model[n] = {flows.id_of(*fresh), step};
             REQUIRE(fresh->key == key);
         } else {
-            REQUIRE(model.size() == capacity);
+            REQUIRE(model.size() + detached.size() == capacity);
         }
-        REQUIRE(flows.size() == model.size());
+        if (!detached.empty() && random() % 2 == 0) {
+            std::swap(detached[random() % detached.size()], detached.back());
+            stale.push_back(detached.back());
+            flows.erase(*flows.find(detached.back()));
+            detached.pop_back();
+        }
+        REQUIRE(flows.size() == model.size() + detached.size());
         if (!stale.empty() && stale.size() % 64 == 0) {
             for (const auto id : stale)
                 REQUIRE(flows.find(id) == nullptr);
@@ -72,7 +82,7 @@ TEST_CASE("flows inserted, found and erased at random agree with std::unordered_
     }
     std::size_t visited = 0;
     flows.for_each([&](item&) { ++visited; });
-    CHECK(visited == model.size());
+    CHECK(visited == model.size() + detached.size());
 }
 
 TEST_CASE("an id that outlives its flow finds nothing, also when the slot is used again")
