@@ -275,7 +275,7 @@ TEST_CASE("a peer that resets while octets towards the guest are lost: the guest
             c.peer.to_send = 20'000;
             s.run_for(60us);
             s.kernel.peer_resets(*c.peer.socket);
-            CHECK(s.run_until([&] { return c.guest->at == stage::reset; }, losses < 1000 ? 3s : 40s));
+            CHECK(s.run_until([&] { return c.guest->at == stage::reset; }, losses < 1000 ? 10s : 40s));
             CHECK(s.nothing_left());
         }
 }
