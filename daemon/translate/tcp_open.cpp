@@ -219,12 +219,15 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
         os::reset_on_close(connection.fd.get());
         return ctx_.counters.drop(drop_reason::unanswered_share);
     }
-    const flow_key key{seen->guest, seen->source.address, seen->destination.port, seen->source.port, wire::protocol_tcp};
+    const auto key =
+        ctx_.free_key(flows_, {seen->guest, seen->source.address, seen->destination.port, seen->source.port, wire::protocol_tcp});
     endpoint accepted_at;
     if (ctx_.config.report_flows)
         if (const auto local = os::local_endpoint(connection.fd.get()))
             accepted_at = *local;
-    auto* f = flows_.find(key) != nullptr ? nullptr : insert(key, now, flow_origin::peer, accepted_at);
+    if (!key)
+        ctx_.counters.drop(drop_reason::flow_table_full);
+    auto* f = key ? insert(*key, now, flow_origin::peer, accepted_at) : nullptr;
     if (f == nullptr)
         return os::reset_on_close(connection.fd.get());
     f->fd = connection.fd.release();
@@ -236,7 +239,7 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
     ctx_.counters.add(counter::tcp_flows_accepted);
     if (!ctx_.poller.add(f->fd, token_of(source::tcp_flow, flows_.id_of(*f).value), os::trigger::edge))
         return close(*f, now);
-    apply(*f, {f->c.open_to_guest(initial_sequence(key, now), largest_mss(family), now)}, now);
+    apply(*f, {f->c.open_to_guest(initial_sequence(*key, now), largest_mss(family), now)}, now);
 }
 
 /// The guest has answered a peer's connection, or it ends without an answer.
