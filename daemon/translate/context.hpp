@@ -118,6 +118,24 @@ struct context {
         report(f == nullptr ? report::event_kind::flow_table_full : report::event_kind::flow_opened, now, key, 0, accepted_at);
         return f;
     }
+    /// Whether that key is a flow's of any worker. Then another peer has that address and port in the guest's eyes: through
+    /// another rule with the same target, or because several addresses of the host are one to the guest.
+    template <class Flow>
+    [[nodiscard]] bool is_taken(flow_table<Flow>& flows, const flow_key& key) const noexcept
+    {
+        return flows.find(key) != nullptr || (others != nullptr && others->owner(hash_of(key, config.secret)).has_value());
+    }
+    /// The key of a new flow of a peer: as it is, or else with one of the next ports as the peer's.
+    template <class Flow>
+    [[nodiscard]] std::optional<flow_key> free_key(flow_table<Flow>& flows, flow_key key) const noexcept
+    {
+        for (int tries = 0; tries < 256; ++tries) {
+            if (!is_taken(flows, key))
+                return key;
+            key.remote_port = next_peer_port(key.remote_port);
+        }
+        return std::nullopt;
+    }
     /// One that was admitted.
     template <class Flow>
     [[nodiscard]] Flow* insert_flow(flow_table<Flow>& flows, const flow_key& key, flow_origin origin) noexcept

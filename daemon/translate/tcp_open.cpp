@@ -2,8 +2,8 @@
 
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/tcp_translator.hpp"
+#include "daemon/translate/to_guest.hpp"
 #include "proto/forward/rules.hpp"
-#include "proto/responder/icmp_error.hpp"
 #include "proto/tcp/from_wire.hpp"
 
 #include <algorithm>
@@ -16,6 +16,12 @@ using report::counter;
 namespace {
 
 constexpr octet usual_ttl = 64; ///< what systems send by default: not worth a system call
+
+/// An error about the guest's SYN.
+guest_error error_about(const tcp_flow& f, const icmp_cause& cause, const ip_address& offender) noexcept
+{
+    return {.cause = cause, .offender = offender, .sequence = f.c.irs.value(), .payload_length = 12};
+}
 
 } // namespace
 
@@ -157,44 +163,26 @@ void tcp_translator::report_to_guest(const tcp_flow& f, int error) noexcept
         return;
     }
     }
-    const auto link = ctx_.link();
-    icmp_error_request r{.our_mac = link.ours, .guest_mac = link.guest, .offender = f.key.remote, .cause = cause};
-    r.protocol = wire::protocol_tcp;
-    r.guest = {f.key.guest, f.key.guest_port};
-    r.remote = {f.key.remote, f.key.remote_port};
-    r.sequence = f.c.irs.value();
-    r.payload_length = 12;
-    const auto slot = ctx_.tap.acquire();
-    if (const auto size = icmp_error(r, slot); size != 0) {
-        ctx_.counters.add(counter::icmp_errors_to_guest);
-        ctx_.tap.commit({}, 0, size);
-    }
+    send_error(ctx_, f.key, error_about(f, cause, f.key.remote));
 }
 
 /// Relays what routers said while the socket was connecting: TTL exceeded, for traceroute over TCP. True if they said anything.
 bool tcp_translator::relay_error_queue(tcp_flow& f) noexcept
 {
     octet payload[64];
-    bool relayed = false;
+    bool told = false;
+    const auto to = outbound_destination(ctx_.config.xlat, wire::protocol_tcp, {f.key.remote, f.key.remote_port});
     while (const auto entry = os::take_queued_error(f.fd, payload)) {
-        if (entry->origin != 2 && entry->origin != 3) // SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6
+        if (!entry->from_network())
             continue;
-        const auto link = ctx_.link();
-        icmp_error_request r{.our_mac = link.ours, .guest_mac = link.guest, .offender = entry->offender};
-        r.cause = {entry->type, entry->code, entry->info};
-        r.protocol = wire::protocol_tcp;
-        r.guest = {f.key.guest, f.key.guest_port};
-        r.remote = {f.key.remote, f.key.remote_port};
-        r.sequence = f.c.irs.value();
-        r.payload_length = 12;
-        const auto slot = ctx_.tap.acquire();
-        if (const auto size = icmp_error(r, slot); size != 0) {
-            ctx_.counters.add(counter::icmp_errors_to_guest);
-            ctx_.tap.commit({}, 0, size);
-            relayed = true;
+        if (const auto offender = offender_of(ctx_, f.key, entry->offender, to.address)) {
+            send_error(ctx_, f.key, error_about(f, {entry->type, entry->code, entry->info}, *offender));
+            told = true;
+        } else {
+            ctx_.counters.drop(drop_reason::no_translation);
         }
     }
-    return relayed;
+    return told;
 }
 
 /// RFC 9293 section 3.10.7.1: a segment of no connection is answered with a reset, unless it is one.
@@ -231,13 +219,17 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
         os::reset_on_close(connection.fd.get());
         return ctx_.counters.drop(drop_reason::unanswered_share);
     }
-    const flow_key key{seen->guest, seen->source.address, seen->destination.port, seen->source.port, wire::protocol_tcp};
+    const flow_key usual{seen->guest, seen->source.address, seen->destination.port, seen->source.port, wire::protocol_tcp};
+    if (auto* before = flows_.find(usual))
+        (void)make_way(*before);
+    const auto key = ctx_.free_key(flows_, usual);
     endpoint accepted_at;
     if (ctx_.config.report_flows)
         if (const auto local = os::local_endpoint(connection.fd.get()))
             accepted_at = *local;
-    auto* before = flows_.find(key);
-    auto* f = before != nullptr && !make_way(*before) ? nullptr : insert(key, now, flow_origin::peer, accepted_at);
+    if (!key)
+        ctx_.counters.drop(drop_reason::flow_table_full);
+    auto* f = key ? insert(*key, now, flow_origin::peer, accepted_at) : nullptr;
     if (f == nullptr)
         return os::reset_on_close(connection.fd.get());
     f->fd = connection.fd.release();
@@ -249,7 +241,7 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
     ctx_.counters.add(counter::tcp_flows_accepted);
     if (!ctx_.poller.add(f->fd, token_of(source::tcp_flow, flows_.id_of(*f).value), os::trigger::edge))
         return close(*f, now);
-    apply(*f, {f->c.open_to_guest(initial_sequence(key, now), largest_mss(family), now)}, now);
+    apply(*f, {f->c.open_to_guest(initial_sequence(*key, now), largest_mss(family), now)}, now);
 }
 
 /// The guest has answered a peer's connection, or it ends without an answer.

@@ -73,12 +73,17 @@ void tcp_splice::from_listener(os::accepted connection, const listener_name& thr
         wait_for_socket(*f, now);
         return sockets_refilled(now);
     }
-    if (auto socket = take_socket(*f, now))
-        connect(*f, std::move(socket), now);
-    else if (f->from_host)
-        wait_for_socket(*f, now);
+    reach_server(*f, now);
+}
+
+void tcp_splice::reach_server(splice_flow& f, instant now) noexcept
+{
+    if (auto socket = take_socket(f, now))
+        connect(f, std::move(socket), now);
+    else if (f.from_host)
+        wait_for_socket(f, now);
     else
-        reset(*f, now);
+        reset(f, now);
 }
 
 /// The accepted end of a new flow; null if there is no room for it.
@@ -119,7 +124,7 @@ os::result<void> tcp_splice::watch(splice_flow& f, unsigned side) noexcept
 /// An unconnected socket for the other end: of the namespace, or of the host.
 os::unique_fd tcp_splice::take_socket(const splice_flow& f, instant now) noexcept
 {
-    const auto family = f.key.guest.family();
+    const auto family = (f.from_host ? f.key.guest : f.key.remote).family();
     if (f.from_host) {
         using kind = namespace_sockets::kind;
         return ctx_.in_namespace == nullptr ? os::unique_fd{}
@@ -160,38 +165,70 @@ void tcp_splice::connect(splice_flow& f, os::unique_fd socket, instant now) noex
     const unsigned side = f.from_host ? guest_end : host_end;
     const auto to = f.from_host ? endpoint{f.key.guest, f.key.guest_port} : endpoint{f.key.remote, f.key.remote_port};
     auto &end = f.ends[side], &client = f.ends[1 - side];
-    const auto said = read_ahead(client);
+    const auto said = client.held == 0 ? read_ahead(client) : os::result<std::size_t>{0U};
     if (!said) // it has gone already
         return reset(f, now);
-    if (*said != 0) // else the server may be the one who speaks first
+    if (*said != 0 || client.held != 0) // else the server may be the one who speaks first
         os::end_handshake_with_data(socket.get());
     end.fd = socket.release();
     const auto outcome = os::connect(end.fd, to);
     const auto watched = outcome ? watch(f, side) : os::result<void>{outcome.error()};
-    if (!watched)
+    if (!watched) {
+        if (*said != 0 && !keep(client, bytes_view{buffer_}.first(*said)))
+            return reset(f, now);
         return fail_to_connect(f, watched.error().value(), now);
+    }
     end.connected = *outcome == os::connect_progress::connected;
     read_ahead_ = *said;
     move(f, now);
 }
 
+/// False if there is no other address that the server could have, or it was tried already.
+bool tcp_splice::try_other_family(splice_flow& f, instant now) noexcept
+{
+    const auto& config = ctx_.config;
+    auto &server = f.ends[f.from_host ? guest_end : host_end], &client = f.ends[f.from_host ? host_end : guest_end];
+    auto& tried = f.from_host ? f.key.guest : f.key.remote;
+    const bypass_request request{.side = f.from_host ? rule_side::host : rule_side::guest,
+                                 .protocol = wire::protocol_tcp,
+                                 .client = {},
+                                 .asked = {},
+                                 .server_port = f.from_host ? f.key.guest_port : f.key.remote_port};
+    const auto other = other_bypass_destination(request, tried, config.host_loopback_to_namespace, ctx_.guest.addresses(),
+                                                config.host_rules, config.guest_rules);
+    if (!other || f.second_try || client.failed || server.connected)
+        return false;
+    f.second_try = true;
+    f.ending = false;
+    tried = *other;
+    os::close(server.fd);
+    server = {};
+    reach_server(f, now);
+    return true;
+}
+
 void tcp_splice::fail_to_connect(splice_flow& f, int error, instant now) noexcept
 {
+    if (try_other_family(f, now))
+        return;
     ctx_.counters.add(counter::spliced_connect_failed);
     ctx_.report(report::event_kind::connect_failed, now, f.key, error);
     reset(f, now);
 }
 
-/// A server may have answered and gone before we look: then there is something to read, and it was no refusal.
-void tcp_splice::on_connect_event(splice_flow& f, splice_end& end, const os::event& e, instant now) noexcept
+/// False if there is no connection. A server may have answered and gone before we look: then there is something to read, and it
+/// was no refusal.
+bool tcp_splice::on_connect_event(splice_flow& f, splice_end& end, const os::event& e, instant now) noexcept
 {
     if (e.error || e.hung_up) {
         octet first;
         const auto left = os::peek(end.fd, {&first, 1});
-        if (!left || *left == 0)
-            return fail_to_connect(f, left ? ECONNABORTED : left.error().value(), now);
+        if (!left || *left == 0) {
+            fail_to_connect(f, left ? ECONNABORTED : left.error().value(), now);
+            return false;
+        }
     }
-    end.connected = true;
+    return end.connected = true;
 }
 
 void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, instant now) noexcept
@@ -200,11 +237,8 @@ void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, inst
     if (f == nullptr)
         return;
     auto &end = f->ends[side], &other = f->ends[1 - side];
-    if (!end.connected) {
-        on_connect_event(*f, end, e, now);
-        if (flows_.find(id) == nullptr)
-            return;
-    }
+    if (!end.connected && !on_connect_event(*f, end, e, now))
+        return;
     if (e.error && other.fd < 0) // nobody would hear what it sent
         return reset(*f, now);
     if (e.error)

@@ -14,6 +14,9 @@
 // once, and if that was too early after all, it waits as for any other room. It is read before the connection is made, because
 // then it can carry the end of the handshake: a segment less, and a server that is woken once.
 //
+// Where nobody listens at one address of `localhost` the other family's is tried before the client is reset: what it has said
+// meanwhile waits in a pipe.
+//
 // An end of a stream is passed on behind its data. A reset, or any error, ends the direction towards that side; what it sent
 // before goes on to the other side, which is reset when it has acknowledged that, or takes nothing for half a minute. There is no
 // idle timeout, the kernels' own rules apply. Octets that wait for a socket without any event for a second are tried again: a
@@ -65,12 +68,13 @@ struct splice_end {
 
 struct splice_flow {
     flow_key key;
-    bool from_host : 1 = true; ///< a client on the host opened it
-    bool ending : 1 = false;   ///< a side has failed
-    bool listed : 1 = false;   ///< in the list of flows with something to do
-    bool retried : 1 = false;  ///< octets are tried again without an event
-    std::uint8_t patience = 0; ///< times that octets were tried again in vain
-    std::uint32_t unsent = 0;  ///< octets that the reset of the other side waits for
+    bool from_host : 1 = true;   ///< a client on the host opened it
+    bool ending : 1 = false;     ///< a side has failed
+    bool second_try : 1 = false; ///< nobody listened on the one address of `localhost`, this is the other
+    bool listed : 1 = false;     ///< in the list of flows with something to do
+    bool retried : 1 = false;    ///< octets are tried again without an event
+    std::uint8_t patience = 0;   ///< times that octets were tried again in vain
+    std::uint32_t unsent = 0;    ///< octets that the reset of the other side waits for
     std::array<splice_end, 2> ends;
 };
 static_assert(sizeof(splice_flow) <= 96);
@@ -112,10 +116,12 @@ private:
     [[nodiscard]] splice_flow* open(os::accepted& connection, unsigned side, const endpoint& to, instant now) noexcept;
     [[nodiscard]] std::optional<endpoint> destination(const os::accepted& connection,
                                                       const listener_name& through) const noexcept;
+    void reach_server(splice_flow& f, instant now) noexcept;
     [[nodiscard]] os::unique_fd take_socket(const splice_flow& f, instant now) noexcept;
     void wait_for_socket(splice_flow& f, instant now) noexcept;
     void connect(splice_flow& f, os::unique_fd socket, instant now) noexcept;
-    void on_connect_event(splice_flow& f, splice_end& end, const os::event& e, instant now) noexcept;
+    [[nodiscard]] bool on_connect_event(splice_flow& f, splice_end& end, const os::event& e, instant now) noexcept;
+    [[nodiscard]] bool try_other_family(splice_flow& f, instant now) noexcept;
     void fail_to_connect(splice_flow& f, int error, instant now) noexcept;
     [[nodiscard]] os::token token_of(const splice_flow& f, unsigned side) const noexcept;
     [[nodiscard]] os::result<void> watch(splice_flow& f, unsigned side) noexcept;

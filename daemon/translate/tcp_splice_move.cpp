@@ -208,7 +208,7 @@ void tcp_splice::copy(splice_end& from, splice_end& to, std::size_t& moved) noex
     to.writable = false;
     if (!sent)
         note_unsent(to, sent.error());
-    if (!to.failed && !keep(from, octets.subspan(gone)))
+    if (!(to.failed && to.connected) && !keep(from, octets.subspan(gone)))
         to.failed = from.failed = from.ended = true;
 }
 

@@ -72,7 +72,7 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
         send_reset(f);
     }
     if (what.has(effect::close_flow)) {
-        if (what.has(effect::send_ack)) // the flow will not live to see the end of the turn
+        if (what.has(effect::send_ack) || f.ack_listed) // the flow will not live to see the end of the turn
             send_control(f, wire::tcp_ack, f.c.control_seq());
         f.aborted = what.has(effect::reset_socket);
         if (what.has(effect::send_reset) || f.broken || is_delivered(f))

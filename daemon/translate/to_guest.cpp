@@ -163,9 +163,6 @@ std::optional<icmp_cause> cause_of(int error, ip_family family) noexcept
     }
 }
 
-namespace {
-
-/// The reporting node as the guest knows it.
 std::optional<ip_address> offender_of(const context& ctx, const flow_key& key, const ip_address& offender,
                                       const ip_address& peer) noexcept
 {
@@ -173,8 +170,6 @@ std::optional<ip_address> offender_of(const context& ctx, const flow_key& key, c
         return key.remote;
     return reporting_node(ctx.config.xlat, offender, key.guest);
 }
-
-} // namespace
 
 void relay_error(context& ctx, const flow_key& key, const os::queued_error& entry, const ip_address& peer,
                  bytes_view quoted) noexcept

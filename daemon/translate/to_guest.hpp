@@ -55,6 +55,11 @@ void send_too_big(context& ctx, const flow_key& key, path_mtu_notices::saying wh
 /// What the failure of a system call for a datagram means to the guest; nothing if it is ours alone.
 [[nodiscard]] std::optional<icmp_cause> cause_of(int error, ip_family family) noexcept;
 
+/// The node that reported an error about a packet on its way to `peer`, as the guest knows it. Nothing if there is no address
+/// for it.
+[[nodiscard]] std::optional<ip_address> offender_of(const context& ctx, const flow_key& key, const ip_address& offender,
+                                                    const ip_address& peer) noexcept;
+
 /// Relays one entry of a socket's error queue; `peer` is where the flow's packets go.
 void relay_error(context& ctx, const flow_key& key, const os::queued_error& entry, const ip_address& peer,
                  bytes_view quoted) noexcept;

@@ -2,6 +2,8 @@
 
 #include "proto/base/port_set.hpp"
 
+#include <algorithm>
+
 namespace tapioca {
 namespace {
 
@@ -106,6 +108,27 @@ std::optional<ip_address> bypass_destination(const bypass_request& request, bool
     const auto loopback = ip_address::loopback(family);
     const bool ours = rule_on_loopback(guest_rules, request.protocol, loopback, request.server_port) != nullptr;
     return ours ? std::nullopt : std::optional{loopback};
+}
+
+std::optional<ip_address> other_bypass_destination(const bypass_request& request, const ip_address& tried, bool same_loopback,
+                                                   const guest_addresses& guest, const forward_rules& host_rules,
+                                                   const forward_rules& guest_rules) noexcept
+{
+    if (tried.is_loopback() && tried != ip_address::loopback(tried.family()))
+        return std::nullopt; // nobody's localhost
+    const bool from_host = request.side == rule_side::host;
+    const auto loopback = ip_address::loopback(tried.is_v4() ? ip_family::ipv6 : ip_family::ipv4);
+    auto other = request;
+    other.client = other.asked = loopback;
+    const auto to = bypass_destination(other, same_loopback, guest, guest_rules);
+    if (to != loopback)
+        return to;
+    const auto& ours = from_host ? guest_rules : host_rules;
+    const bool scans = from_host && std::ranges::any_of(ours, [&](const forward_rule& rule) {
+                           return rule.scan && rule.protocol == request.protocol && rule.first <= request.server_port &&
+                                  request.server_port <= rule.last;
+                       });
+    return scans || rule_on_loopback(ours, request.protocol, loopback, request.server_port) != nullptr ? std::nullopt : to;
 }
 
 std::optional<rule_circle> find_circle(const forward_rules& host, const forward_rules& guest) noexcept

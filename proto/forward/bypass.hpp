@@ -35,6 +35,13 @@ struct bypass_request {
                                                            const guest_addresses& guest,
                                                            const forward_rules& guest_rules) noexcept;
 
+/// Where the server may be instead, if nobody listens at `tried`: `localhost` is an address of each family, and a server may have
+/// one of them only. Nothing if a rule of ours may listen there, through which the connection could come back.
+[[nodiscard]] std::optional<ip_address> other_bypass_destination(const bypass_request& request, const ip_address& tried,
+                                                                 bool same_loopback, const guest_addresses& guest,
+                                                                 const forward_rules& host_rules,
+                                                                 const forward_rules& guest_rules) noexcept;
+
 /// Two rules through which a connection would come back to the host's loopback port that it was made to.
 struct rule_circle {
     forward_rule there, back;

@@ -47,6 +47,14 @@ struct inbound {
                                                        const endpoint& peer, const ip_address& to,
                                                        const guest_addresses& seen) noexcept;
 
+/// Another port for a peer whose own is taken in the guest's eyes; of the same kind, as servers may ask for a privileged one.
+[[nodiscard]] constexpr std::uint16_t next_peer_port(std::uint16_t port) noexcept
+{
+    return port == 1023 ? 1 : port == 65535 ? 1024 : static_cast<std::uint16_t>(port + 1);
+}
+static_assert(next_peer_port(1) == 2 && next_peer_port(1023) == 1 && next_peer_port(1024) == 1025 &&
+              next_peer_port(65535) == 1024);
+
 /// A node that reports an error about a packet of `guest`, as the guest knows it. Nothing if there is no address for it.
 [[nodiscard]] std::optional<ip_address> reporting_node(const translation& t, const ip_address& node,
                                                        const ip_address& guest) noexcept;

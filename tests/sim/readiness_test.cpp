@@ -53,6 +53,33 @@ TEST_CASE("a router's error ends the attempt to connect: the guest hears of it o
     CHECK(s.nothing_left());
 }
 
+TEST_CASE("who reported an error about the guest's SYN has the address by which the guest knows him")
+{
+    const auto mapped = ip_address::v4(192, 0, 2, 53), resolver = ip_address::v4(198, 51, 100, 53);
+    const auto router = ip_address::v4(198, 51, 100, 1);
+    for (const bool by_mapping : {true, false})
+        for (const auto who : {0, 1, 2}) {
+            simulation s;
+            if (by_mapping) {
+                s.config.xlat.dns_forward4 = mapped;
+                s.config.xlat.dns_host4 = resolver;
+            }
+            const auto& c = s.guest_opens_to(by_mapping ? endpoint{mapped, 53} : endpoint{resolver, 53});
+            s.run_for(1ms);
+            auto* socket = s.kernel.find(s.kernel.newest().fd);
+            REQUIRE(socket != nullptr);
+            REQUIRE(socket->remote == endpoint{resolver, 53});
+            auto error = ttl_exceeded();
+            error.offender = who == 0 ? router : who == 1 ? resolver : s.config.xlat.guest4;
+            socket->error_queue.push_back(error);
+            s.kernel.connect_failed(*socket, EHOSTUNREACH);
+            ip_address seen;
+            s.on_other_to_guest = [&](const packet& p) { seen = p.source; };
+            s.run_for(1ms);
+            CHECK(seen == (who == 0 ? router : who == 1 ? c.guest->key().remote : s.config.xlat.our_tap4));
+        }
+}
+
 TEST_CASE("a guest that takes back window after the FIN: what is repeated goes on with each ACK")
 {
     simulation s;

@@ -70,6 +70,15 @@ simulation::conversation& simulation::guest_opens(const guest_options& options)
     return c;
 }
 
+simulation::conversation& simulation::guest_opens_to(const endpoint& remote)
+{
+    auto key = fresh_key(static_cast<std::uint16_t>(40000 + ++ports_), remote.port);
+    key.remote = remote.address;
+    auto& c = add(key, options_.guest);
+    c.guest->connect(now());
+    return c;
+}
+
 simulation::conversation& simulation::peer_opens(const guest_options& options)
 {
     const auto key = fresh_key(8080, static_cast<std::uint16_t>(50000 + ++ports_));
@@ -190,6 +199,8 @@ void simulation::to_link(const memory_frame& frame, link_quality& quality, std::
         const auto& on_purpose = towards_guest ? lose_to_guest : lose_from_guest;
         if (on_purpose && on_purpose(*s))
             return;
+    } else if (p && towards_guest && on_other_to_guest) {
+        on_other_to_guest(*p);
     }
     std::uniform_real_distribution<double> chance{0, 1};
     const int copies = quality.duplicates > 0 && chance(random_) < quality.duplicates ? 2 : 1;

@@ -77,6 +77,7 @@ public:
     /// A guest that connects to a peer, each to another port; the socket is there once its SYN has arrived.
     conversation& guest_opens();
     conversation& guest_opens(const guest_options& options);
+    conversation& guest_opens_to(const endpoint& remote);
     /// A peer that connected to the guest's port 8080, where the guest listens.
     conversation& peer_opens();
     conversation& peer_opens(const guest_options& options);
@@ -100,6 +101,7 @@ public:
     [[nodiscard]] bool lossy() const { return to_guest.loss > 0 || from_guest.loss > 0; }
 
     std::function<void(const wire::tcp_segment&, instant)> on_segment_to_guest;   ///< for tests that look at each
+    std::function<void(const packet&)> on_other_to_guest;                         ///< likewise for what is not TCP
     std::function<bool(const wire::tcp_segment&)> lose_to_guest, lose_from_guest; ///< frames that the link loses on purpose
     bool paused = false;   ///< guests stand still: they read nothing from the tap, and their clocks do not run
     std::uint8_t rule = 0; ///< that peers come through

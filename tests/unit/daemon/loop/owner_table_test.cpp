@@ -1,4 +1,4 @@
-// The table of owners: what was entered is found, by everybody, until its owner takes it out; a full bucket refuses.
+// The table of owners: what was entered is found, by everybody, until its owner takes it out; a full table refuses.
 #include "daemon/loop/owner_table.hpp"
 #include "tests/support/catch.hpp"
 
@@ -15,8 +15,9 @@ using namespace tapioca;
 
 namespace {
 
-/// Different flows of one bucket.
-std::uint64_t neighbour(std::uint64_t n) { return 0x1234'0000'0000'0000 | n << 8; }
+/// Different flows of the same two buckets.
+std::uint64_t neighbour(std::uint64_t n) { return 0x1234'0567'0000'0000 | n << 8; }
+constexpr unsigned places = 2 * owner_table::ways;
 
 } // namespace
 
@@ -41,18 +42,42 @@ TEST_CASE("an owner table finds what was entered, and nothing else")
     }
 }
 
-TEST_CASE("a bucket of owners that is full refuses, until one leaves")
+TEST_CASE("a flow whose places are taken is refused, until one leaves")
 {
     owner_table owners;
-    for (unsigned n = 0; n < owner_table::ways; ++n)
+    for (unsigned n = 0; n < places; ++n)
         REQUIRE(owners.enter(neighbour(n), n));
-    CHECK_FALSE(owners.enter(neighbour(8), 0));
-    CHECK_FALSE(owners.find(neighbour(8)).has_value());
-    CHECK(owners.enter(neighbour(8) ^ std::uint64_t{1} << 60, 0)); // another bucket
+    CHECK_FALSE(owners.enter(neighbour(places), 0));
+    CHECK_FALSE(owners.find(neighbour(places)).has_value());
+    CHECK(owners.enter(neighbour(places) ^ std::uint64_t{1} << 60, 0)); // another bucket
     owners.leave(neighbour(3), 3);
-    CHECK(owners.enter(neighbour(8), 0));
-    for (unsigned n = 0; n <= owner_table::ways; ++n)
+    CHECK(owners.enter(neighbour(places), 0));
+    for (unsigned n = 0; n <= places; ++n)
         CHECK(owners.find(neighbour(n)).has_value() == (n != 3));
+}
+
+TEST_CASE("no flow is refused while there is room: as many as two workers can have, and far more")
+{
+    for (const std::size_t flows : {std::size_t{131'000}, std::size_t{450'000}}) {
+        owner_table owners;
+        std::mt19937_64 random{flows};
+        std::size_t refused = 0;
+        for (std::size_t n = 0; n < flows; ++n)
+            refused += !owners.enter(random(), n % 2);
+        CHECK(refused == 0);
+    }
+}
+
+TEST_CASE("a flow whose two buckets are one")
+{
+    owner_table owners;
+    const std::uint64_t twice = 0x1234'1234'0000'0000;
+    for (unsigned n = 0; n < owner_table::ways; ++n)
+        REQUIRE(owners.enter(twice | n << 8, n));
+    CHECK_FALSE(owners.enter(twice | owner_table::ways << 8, 0));
+    owners.leave(twice, 0);
+    CHECK_FALSE(owners.find(twice).has_value());
+    CHECK(owners.enter(twice | owner_table::ways << 8, 0));
 }
 
 TEST_CASE("a hash of zero is a flow like any other")
@@ -68,14 +93,16 @@ TEST_CASE("two workers that want the last places of a bucket do not take them fr
     const auto owners = std::make_unique<owner_table>();
     const auto enough = std::chrono::steady_clock::now() + std::chrono::seconds{5};
     for (std::uint64_t round = 0; round < 500 && std::chrono::steady_clock::now() < enough; ++round) {
-        const auto flow = [&](unsigned owner, std::uint64_t n) { return neighbour(0) + (round << 48) + ((owner * 8 + n) << 8); };
-        std::array<std::array<bool, owner_table::ways>, 2> entered{};
+        const auto flow = [&](unsigned owner, std::uint64_t n) {
+            return neighbour(owner * places + n) + (round << 48) + ((round + 0x1000) << 32);
+        };
+        std::array<std::array<bool, places>, 2> entered{};
         std::atomic<unsigned> started = 0;
         const auto work = [&](unsigned self) {
             ++started;
             while (started != 2)
                 std::this_thread::yield();
-            for (std::size_t n = 0; n < owner_table::ways; ++n)
+            for (std::size_t n = 0; n < places; ++n)
                 entered[self][n] = owners->enter(flow(self, n), self);
         };
         std::thread other{work, 1U};
@@ -83,13 +110,13 @@ TEST_CASE("two workers that want the last places of a bucket do not take them fr
         other.join();
         std::size_t successes = 0;
         for (unsigned self = 0; self < 2; ++self)
-            for (std::size_t n = 0; n < owner_table::ways; ++n) {
+            for (std::size_t n = 0; n < places; ++n) {
                 successes += entered[self][n];
                 const auto found = owners->find(flow(self, n));
                 REQUIRE(found.has_value() == entered[self][n]);
                 REQUIRE((!found || *found == self));
             }
-        REQUIRE(successes == owner_table::ways);
+        REQUIRE(successes == places);
     }
 }
 
@@ -140,7 +167,7 @@ TEST_CASE("a flow that another worker owns is refused, one's own is not, and bot
     CHECK(owners.find(neighbour(1)) == 3U);
     owners.leave(neighbour(1), 3);
     CHECK(owners.enter(neighbour(1), 2));
-    for (unsigned n = 2; n <= owner_table::ways; ++n)
+    for (unsigned n = 2; n <= places; ++n)
         CHECK(owners.enter(neighbour(n), 0)); // the refused ones hold no cells
 }
 

@@ -70,6 +70,35 @@ TEST_CASE("from the namespace's loopback: the same address of the host's, if bot
     }
 }
 
+TEST_CASE("where nobody listens at one address of localhost the other family's is tried, unless our own sockets may be there")
+{
+    constexpr auto host = rule_side::host, guest = rule_side::guest;
+    const auto other = [](rule_side side, const ip_address& tried, bool same, const guest_addresses& seen = known,
+                          const forward_rules& host_rules = {}, const forward_rules& guest_rules = {}) {
+        return other_bypass_destination({.side = side, .protocol = tcp, .client = {}, .asked = {}, .server_port = 80}, tried,
+                                        same, seen, host_rules, guest_rules);
+    };
+    for (const bool same : {false, true}) {
+        CHECK(other(guest, lo4, same) == lo6);
+        CHECK(other(guest, lo6, same) == lo4);
+        CHECK_FALSE(other(guest, other_lo, same));
+        CHECK_FALSE(other(guest, lo6, same, known, rules_of(host, {"80"})));
+        CHECK_FALSE(other(guest, lo6, same, known, rules_of(host, {"127.0.0.1/80"})));
+        CHECK(other(guest, lo6, same, known, rules_of(host, {"::1/80", "81"})) == lo4);
+        CHECK(other(guest, lo6, same, known, rules_of(host, {"auto"})) == lo4); // it has left the port to somebody else
+    }
+    CHECK(other(host, guest4, false) == guest6);
+    CHECK(other(host, guest6, false) == guest4);
+    CHECK(other(host, guest6, false, known, {}, rules_of(guest, {"80"})) == guest4); // these listen on the loopback alone
+    CHECK(other(host, guest6, false, unknown) == lo4);
+    CHECK(other(host, lo6, true) == lo4);
+    CHECK(other(host, lo6, false, unknown) == lo4);
+    CHECK_FALSE(other(host, other_lo, true));
+    for (const auto* spec : {"80", "auto", "79-81"})
+        CHECK_FALSE(other(host, lo6, true, known, {}, rules_of(guest, {spec})));
+    CHECK(other(host, lo6, true, known, {}, rules_of(guest, {"81"})) == lo4);
+}
+
 TEST_CASE("while the namespace's address is unknown, its loopback is no way to our own sockets there")
 {
     const auto own = rules_of(rule_side::guest, {"80"});
