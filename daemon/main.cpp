@@ -128,7 +128,9 @@ void assume_identity(const options& opts, sandbox& box)
         try {
             return box.become(opts.run_as->uid, opts.run_as->gid);
         } catch (const std::system_error& refused) {
-            throw std::runtime_error(refused.what() + ("; --runas is for root, and this is " + os::name_of_user()));
+            throw std::runtime_error(refused.what() + (refused.code().value() == EPERM
+                                                           ? "; --runas is for root, and this is " + os::name_of_user()
+                                                           : "; the user namespace has no such id"));
         }
     }
     os::account account = os::current_account();

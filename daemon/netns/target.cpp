@@ -6,9 +6,11 @@
 #include "seccomp/clone_answer.hpp"
 
 #include <cerrno>
+#include <fstream>
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 
 namespace tapioca::netns {
@@ -19,13 +21,28 @@ constexpr std::string_view run_directory = "/run/netns/"; // of ip-netns(8)
 /// What we inherited as a descriptor has no name that could go.
 bool is_descriptor(std::string_view path) { return path.starts_with("/proc/self/fd/") || path.starts_with("/dev/fd/"); }
 
+/// Why the namespaces of a process may not be opened (ptrace(2), "Ptrace access mode checking").
+std::string protected_process(const std::string& process, const std::string& directory)
+{
+    std::ifstream status{directory + "/status"};
+    unsigned long long owner = ::geteuid();
+    for (std::string word; status >> word;)
+        if (word == "Uid:")
+            status >> owner;
+    if (owner != ::geteuid())
+        return process + " belongs to user " + std::to_string(owner) + ", and this is " + os::name_of_user() +
+               ": only its own user may, or root";
+    return process + " has rights that " + os::name_of_user() + " has not: root may";
+}
+
 std::string hint_for(const options& opts, const std::string& path, int error)
 {
-    if (opts.target == target_kind::pid && path.starts_with("/proc/" + std::to_string(opts.target_pid) + '/')) {
+    const auto directory = "/proc/" + std::to_string(opts.target_pid);
+    if (opts.target == target_kind::pid && path.starts_with(directory + '/')) {
         const auto process = "process " + std::to_string(opts.target_pid);
         if (error == ENOENT)
             return "there is no " + process;
-        return error == EACCES ? process + " is not one of " + os::name_of_user() + ": its own user may, or root" : "";
+        return error == EACCES ? protected_process(process, directory) : "";
     }
     if (error == EACCES)
         return os::name_of_user() + " may not read it";

@@ -4,10 +4,12 @@ What the command line alone decides is in tests/unit/daemon/config/words_test.cp
 import os
 import signal
 import socket
+import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import cleanup
 import netns_test
 from guests import NO_PORTS, Guest, NamedGuest, OnServingHost, OnSimulatedHost
 from hosts import HOST4, PYTHON, REMOTE4, USER, wait_until
@@ -87,8 +89,14 @@ class OfNamespaces(Words):
         self.refused("Couldn't open user namespace /proc/4194303/ns/user: No such file or directory; there is no process 4194303", "4194303")
 
     def test_a_process_of_another_user(self):
-        self.refused(f"Couldn't open user namespace /proc/{self.host.holder.pid}/ns/user: Permission denied; process {self.host.holder.pid} is not one of user {USER}: "
-                     "its own user may, or root", self.host.holder.pid)
+        self.refused(f"Couldn't open user namespace /proc/{self.host.holder.pid}/ns/user: Permission denied; process {self.host.holder.pid} belongs to user 0, "
+                     f"and this is user {USER}: only its own user may, or root", self.host.holder.pid)
+
+    def test_a_process_of_the_same_user_that_may_do_more(self):
+        guarded = self.host.popen(PYTHON, "-c", "import ctypes, time; ctypes.CDLL(None).prctl(4, 0); print('ready', flush=True); time.sleep(60)", uid=USER, stdout=subprocess.PIPE)
+        self.addCleanup(cleanup.end_process, guarded)
+        self.assertEqual(guarded.stdout.readline(), "ready\n")
+        self.refused(f"Couldn't open user namespace /proc/{guarded.pid}/ns/user: Permission denied; process {guarded.pid} has rights that user {USER} has not: root may", guarded.pid)
 
     def test_a_name_that_no_namespace_has(self):
         self.refused("Couldn't open network namespace /run/netns/nosuch: No such file or directory; ip netns list shows which there are, ip netns add nosuch makes this one",
@@ -158,6 +166,9 @@ class OfUsers(Words):
                      "-s", f"{self.private}/s", program="passt", uid=None)
         self.refused(f"{self.NOBODY}Failed to start command or shell: Permission denied; {who} may not execute {self.private}/command",
                      "--", f"{self.private}/command", uid=None)
+
+    def test_an_identity_that_the_user_namespace_has_not(self):
+        self.refused("Couldn't change the group: Invalid argument; the user namespace has no such id", "--runas", "1", "--", "true", before=["unshare", "-Ur"])
 
     def test_a_socket_where_none_can_be(self):
         self.refused("Couldn't bind UNIX domain socket /nonexistent/s: No such file or directory; the directory does not exist", "-s", "/nonexistent/s", program="passt")
