@@ -19,7 +19,7 @@ from passt import Passt
 
 FULL = bool(os.environ.get("TAPIOCA_FULL"))
 SEED = int(os.environ.get("TAPIOCA_SEED") or (random.randrange(1 << 32) if FULL else 1))
-CONNECTIONS, AT_ONCE, EXCHANGES = (10_000, 1000, 13_000) if FULL else (400, 200, 1000)
+CONNECTIONS, AT_ONCE, EXCHANGES = (10_000, 1000, 13_000) if FULL else (300, 150, 1000)
 INBOUND_TCP, INBOUND_UDP = "30000-33999", "31000-32023"
 
 
