@@ -114,7 +114,7 @@ def soak(seconds, busy=1.0, idle=None):
         wrong += judge_daemon(world, user, was, idle, orphans, say)
     say(f"{passed:.0f} s, {len(world.changes.windows)} changes of addresses, {sum(j.done for j in jobs)} done, {sum(j.ended for j in jobs)} ended and "
         f"{sum(j.lost for j in jobs)} lost with an address; {100 * own / passed:.0f} % of a processor for the clients")
-    for fault in wrong[:60]:
+    for fault in wrong:
         say(f"wrong: {fault}")
     say(f"{len(wrong)} wrong")
     world.close()
