@@ -92,7 +92,7 @@ void choose_mischief(dice& d, plan& p)
         w.duplicate = d.percent(50) ? static_cast<unsigned>(d.any_magnitude(1, 300)) : 0;
         w.swallowed_acks = d.percent(30) ? static_cast<unsigned>(d.below(400)) : 0;
         if (w.loss_out + w.loss_in + w.swallowed_acks > 20) // each loss may cost a timeout
-            p.down = std::min<std::uint64_t>(p.down, 100U * p.options.receive_buffer);
+            p.down = std::min<std::uint64_t>(p.down, 40U * p.options.receive_buffer);
         w.longest_delay = 1ms + up_to(d, 20ms);
     }
     w.overlap = d.percent(40) ? static_cast<unsigned>(d.any_magnitude(1, 500)) : 0;

@@ -71,3 +71,18 @@ TEST_CASE("a peer that takes its port again is served although the guest has not
     s.run_for(10ms);
     CHECK(log.count(wire::tcp_syn) == 1);
 }
+
+TEST_CASE("a peer that calls two addresses of the host from one port has two connections", "[!mayfail]")
+{
+    simulation s;
+    auto& c = s.peer_opens();
+    REQUIRE(s.run_until([&] { return c.guest->at == stage::open; }));
+    const auto key = c.guest->key();
+    memory_socket* socket = nullptr;
+    auto accepted = s.kernel.accept_from({key.remote, key.remote_port}, socket); // at another address: the guest has only one
+    segment_log log{s};
+    s.tcp->from_peer(std::move(accepted), {.rule = s.rule, .port = key.guest_port, .protocol = wire::protocol_tcp}, s.now());
+    s.run_for(10ms);
+    CHECK(log.count(wire::tcp_syn) == 1);
+    CHECK(c.guest->at == stage::open);
+}

@@ -278,3 +278,20 @@ TEST_CASE("octets acknowledged by a repeated segment do not move the right edge 
     s.run_for(50ms);
     CHECK(s.complaints() == std::vector<std::string>{});
 }
+
+TEST_CASE("a segment fits the MTU whatever the guest announces", "[!mayfail]")
+{
+    for (const bool v6 : {false, true}) {
+        simulation s{{.v6 = v6, .mtu = 9000, .split_frames = true}};
+        auto options = guest_options{};
+        options.mss = 65495;
+        peers_answer(s);
+        auto& c = s.guest_opens(options);
+        REQUIRE(s.run_until([&] { return c.guest->at == stage::open; }));
+        std::size_t largest = 0;
+        s.on_segment_to_guest = [&](const wire::tcp_segment& seg, instant) { largest = std::max(largest, seg.payload.size()); };
+        c.peer.to_send = 1'000'000;
+        CHECK(s.run_until([&] { return c.guest->received() == 1'000'000; }, 10s));
+        CHECK(largest <= (v6 ? 8940 : 8960));
+    }
+}

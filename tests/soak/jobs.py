@@ -37,6 +37,8 @@ class Job(threading.Thread):
                     self.slowest = max(self.slowest, time.monotonic() - begin)
             except Exception as error:
                 self.faults.append(f"{self.name}: {type(error).__name__} {error}, begun {self.since_change(begin)}")
+                if len(self.faults) <= 3:
+                    print(f"wrong: {time.strftime('%T')} {self.faults[-1]}", flush=True)
                 self.stopping.wait(1)
             self.stopping.wait(self.pause * (0.5 + self.random.random()))
         self.finish()
