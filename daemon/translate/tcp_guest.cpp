@@ -21,8 +21,11 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
             ctx_.counters.drop(s.why());
             continue;
         }
-        if (f != nullptr && all.what.has(tcp::effect::close_flow)) // what comes behind its end is not this flow's
-            f = end_run(*f, d, all, now);
+        if (f != nullptr && all.what.has(tcp::effect::close_flow)) { // what comes behind its end is not this flow's
+            end_run(*f, d, all, now);
+            all = {};
+            f = flows_.find(key);
+        }
         if (f != nullptr && s->begins_connection() && make_way(*f)) {
             f = nullptr;
             all = {};
@@ -41,10 +44,9 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
         end_run(*f, d, all, now);
 }
 
-/// Carries out what segments of a flow have brought about. The flow that has their key from then on, if any.
-tcp_flow* tcp_translator::end_run(tcp_flow& f, delivery& d, tcp::outcome& all, instant now) noexcept
+/// Carries out what segments of a flow have brought about.
+void tcp_translator::end_run(tcp_flow& f, delivery& d, const tcp::outcome& all, instant now) noexcept
 {
-    const auto key = f.key;
     f.heard = seconds(now);
     if (all.acked != 0)
         f.moved = f.heard;
@@ -53,8 +55,6 @@ tcp_flow* tcp_translator::end_run(tcp_flow& f, delivery& d, tcp::outcome& all, i
     f.ack_may_wait = !f.ack_listed && d.octets < f.c.mss;
     deliver(f, d, now);
     apply(f, all, now);
-    all = {};
-    return flows_.find(key);
 }
 
 /// A new connection under the key of one that is over for the guest, and only waits for its socket, is none of its business (RFC

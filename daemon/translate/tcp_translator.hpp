@@ -123,7 +123,7 @@ private:
     void deliver(tcp_flow& f, delivery& d, instant now) noexcept;
     void store(tcp_flow& f, bytes_view octets, std::size_t& lost) noexcept;
     void grow_window(tcp_flow& f, std::size_t octets) noexcept;
-    tcp_flow* end_run(tcp_flow& f, delivery& d, tcp::outcome& all, instant now) noexcept;
+    void end_run(tcp_flow& f, delivery& d, const tcp::outcome& all, instant now) noexcept;
     [[nodiscard]] bool make_way(tcp_flow& f) noexcept;
 
     // tcp_socket.cpp

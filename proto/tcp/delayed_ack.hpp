@@ -44,6 +44,7 @@ public:
         else if (answered_ < needed_)
             ++answered_;
         payload_at_ = {};
+        waits_ = false; // they carry it
     }
     /// When the ACK goes out alone.
     [[nodiscard]] instant due(instant now) const noexcept { return waits_ ? payload_at_.at(now) + patience : instant::max(); }

@@ -103,7 +103,10 @@ public:
             drain(c.length);
             break;
         case 7:
-            speak();
+            if ((c.what & 8U) != 0)
+                room_changes(c);
+            else
+                speak();
             break;
         }
         check();
@@ -200,8 +203,9 @@ private:
     /// As the translator does it: what the window takes, then the end.
     void pump()
     {
-        if (!c_.synchronized())
+        if (!c_.synchronized() || !has_room_)
             return;
+        c_.on_room(now_);
         for (int i = 0; i < 100; ++i) {
             const auto waiting = available_ - peeked();
             FUZZ_CHECK(peeked() <= available_);
@@ -230,8 +234,17 @@ private:
             now_ = std::max(now_, c_.retransmit_at.at(now_));
         else
             now_ += 1s;
+        if (!has_room_ && c_.on_no_room(now_))
+            FUZZ_CHECK(c_.synchronized());
         if (now_ >= c_.retransmit_at.at(now_))
             carry_out({c_.on_timeout(now_)});
+    }
+
+    /// The way to the guest is full, or not any more.
+    void room_changes(const command& c)
+    {
+        has_room_ = c.flags % 2 == 0;
+        pump();
     }
 
     void drain(std::uint32_t most)
@@ -294,8 +307,8 @@ private:
             FUZZ_CHECK(in_order == consumed_ + queue_.length);
             FUZZ_CHECK(c_.room() <= std::max(c_.snd_wnd, 1U));
             // Whatever waits for the guest has a timer behind it.
-            FUZZ_CHECK(c_.snd_una == c_.snd_max || c_.retransmit_at.is_set());
-            FUZZ_CHECK(available_ == peeked() || c_.room() != 0 || c_.retransmit_at.is_set());
+            FUZZ_CHECK(!has_room_ || c_.snd_una == c_.snd_max || c_.retransmit_at.is_set());
+            FUZZ_CHECK(!has_room_ || available_ == peeked() || c_.room() != 0 || c_.retransmit_at.is_set());
         }
         FUZZ_CHECK(c_.retries <= tcp::retry_policy{}.retries);
         FUZZ_CHECK(c_.mss >= 48);
@@ -312,7 +325,7 @@ private:
     seq_number guest_iss_, una_, adv_, edge_, acknowledged_;
     std::uint32_t available_ = 0, consumed_ = 0;
     tcp_state state_ = tcp_state::closed;
-    bool synchronized_ = false, ended_ = false, spoken_ = false, over_ = false;
+    bool synchronized_ = false, ended_ = false, spoken_ = false, over_ = false, has_room_ = true;
 };
 
 } // namespace

@@ -123,3 +123,12 @@ TEST_CASE("a reset of the guest after both FINs is the end, and nothing for the 
     const auto out = e.c.on_segment({.seq = e.c.rcv_nxt, .ack = {}, .rst = true}, e.now);
     CHECK(out.what == effects{effect::close_flow});
 }
+
+TEST_CASE("data that goes out ends the waiting, with or without a window that is asked for before")
+{
+    exchange e;
+    e.turns(3);
+    REQUIRE_FALSE(acknowledged(e.ask()));
+    e.c.on_sent(1, e.now);
+    CHECK(e.c.ack_delay.due(e.now) == instant::max());
+}
