@@ -244,7 +244,7 @@ void conversation::judge_end(std::vector<std::string>& found) const
         return;
     }
     if (reset_by_peer_) {
-        if (guest.at != stage::reset && guest.at != stage::listening)
+        if (guest.at == stage::open) // before the handshake's end it listens again
             found.emplace_back("the guest did not learn of the peer's reset");
         return;
     }
