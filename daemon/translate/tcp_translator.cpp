@@ -54,6 +54,29 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
     }
     if (what.has(effect::reset_socket))
         os::reset_on_close(f.fd);
+    tell_guest(f, out);
+    if (what.has(effect::close_flow)) {
+        if (what.has(effect::send_ack) ||
+            (f.ack_listed && !what.has(effect::reset_socket))) // the flow will not live to see the end of the turn
+            send_control(f, wire::tcp_ack, f.c.control_seq());
+        f.aborted = what.has(effect::reset_socket);
+        if (what.has(effect::send_reset) || f.broken || is_delivered(f))
+            return close(f, now);
+        f.lingering = true;
+    }
+    if (f.broken && !f.readable && f.c.snd_una == f.c.snd_max)
+        return fail(f, now);
+    if (what.has(effect::read_socket) && f.readable)
+        list_ready(f);
+    if (what.has(effect::send_ack))
+        list_ack(f);
+    arm(f, now);
+}
+
+/// Sends the segments without data that an effect stands for; an ACK waits for the end of the turn.
+void tcp_translator::tell_guest(tcp_flow& f, const tcp::outcome& out) noexcept
+{
+    const auto what = out.what;
     if (what.has(effect::send_syn))
         send_syn(f, wire::tcp_syn);
     if (what.has(effect::send_syn_ack))
@@ -71,21 +94,6 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
         ctx_.counters.add(counter::tcp_resets_to_guest);
         send_reset(f);
     }
-    if (what.has(effect::close_flow)) {
-        if (what.has(effect::send_ack) || f.ack_listed) // the flow will not live to see the end of the turn
-            send_control(f, wire::tcp_ack, f.c.control_seq());
-        f.aborted = what.has(effect::reset_socket);
-        if (what.has(effect::send_reset) || f.broken || is_delivered(f))
-            return close(f, now);
-        f.lingering = true;
-    }
-    if (f.broken && !f.readable && f.c.snd_una == f.c.snd_max)
-        return fail(f, now);
-    if (what.has(effect::read_socket) && f.readable)
-        list_ready(f);
-    if (what.has(effect::send_ack))
-        list_ack(f);
-    arm(f, now);
 }
 
 /// Whether the socket may be closed. To reset it takes back what the peer has not acknowledged, and the guest was told that it
