@@ -279,6 +279,16 @@ struct waiting {
     os::service_manager& manager;
 };
 
+/// Brings what was acknowledged to where it belongs, and resets what is not complete then.
+void drain(const options& opts, worker_pool& workers, control& ctl)
+{
+    using processes = worker_pool::processes;
+    workers.begin_drain(opts.drain_timeout, ctl.told_to_end() ? processes::live : processes::have_ended);
+    ctl.wait_until([&workers] { return workers.ended(); }, [&workers] { workers.end_drain(); });
+    if (const auto count = workers.reset_at_end(); count != 0)
+        log::info("Connections that were not complete and have been reset: " + std::to_string(count));
+}
+
 /// What is left to do when everything is sealed: say so, and serve. The exit status.
 int serve(const options& opts, netns::target& target, int tap, waiting who, worker_pool& workers, control& ctl) noexcept
 {
@@ -289,7 +299,7 @@ int serve(const options& opts, netns::target& target, int tap, waiting who, work
         announce(opts, who.caller, who.manager);
         status = ctl.run();
         who.manager.stopping();
-        workers.finish();
+        drain(opts, workers, ctl);
         if (ctl.command_ended() && opts.pid_namespace) // with its first process all of the namespace's have ended
             leave_to_namespace(tap);
         if (opts.level >= log_level::debug)

@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint64_t least_log_size = 40960; ///< below it, cutting the oldest third would leave no room for a page and a line
 constexpr std::uint64_t greatest_mtu = 65521;   ///< a frame of 65535 octets less the Ethernet header
 constexpr unsigned most_workers = 64;
+constexpr std::uint64_t longest_drain_timeout = 3600;
 constexpr std::uint64_t longest_statistics_delay = 86400;
 constexpr std::size_t longest_socket_path = 107; ///< unix(7): 108 octets with the terminator
 
@@ -85,6 +86,14 @@ void pcap(draft& d, std::string_view text)
         refuse("Invalid pcap path", {},
                "it has " + std::to_string(text.size()) + " characters, " + std::to_string(PATH_MAX - 1) + " are the most");
     d.opts.pcap_file = text;
+}
+
+void drain_timeout(draft& d, std::string_view text)
+{
+    const auto seconds = parse_number(text, longest_drain_timeout);
+    if (!seconds)
+        refuse("Invalid --drain-timeout, a number of seconds from 0 to 3600 is needed: ", text);
+    d.opts.drain_timeout = std::chrono::seconds{*seconds};
 }
 
 void workers(draft& d, std::string_view text)

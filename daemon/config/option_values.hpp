@@ -16,6 +16,7 @@ void stderr_(draft&, std::string_view);
 void log_size(draft&, std::string_view);
 void runas(draft&, std::string_view);
 void pcap(draft&, std::string_view);
+void drain_timeout(draft&, std::string_view);
 void workers(draft&, std::string_view);
 
 void mtu(draft&, std::string_view);

@@ -41,6 +41,7 @@ struct options {
     bool chroot_fallback = false;
     unsigned workers = 1;
     std::chrono::seconds statistics_delay{}; ///< 0: no statistics
+    std::chrono::seconds drain_timeout{5};   ///< at the end, for octets that were acknowledged to the guest
 
     // the guest's network
     bool ipv4 = true, ipv6 = true;

@@ -61,6 +61,8 @@ struct control::state {
 
     void end(int exit_status)
     {
+        if (done)
+            return; // it has ended
         status = exit_status;
         io.stop();
     }
@@ -70,11 +72,14 @@ struct control::state {
         signals.async_wait([this](error_code error, int number) {
             if (error)
                 return;
-            if (number != SIGUSR1)
-                return end(EXIT_SUCCESS);
-            if (hooks.print_counters)
-                hooks.print_counters();
             wait_for_signal();
+            if (number == SIGUSR1) {
+                if (hooks.print_counters)
+                    hooks.print_counters();
+            } else {
+                told_to_end = true;
+                done ? hurry() : end(EXIT_SUCCESS);
+            }
         });
     }
 
@@ -123,9 +128,9 @@ struct control::state {
             if (error)
                 return;
             hooks.drain_log();
-            if (hooks.finished && hooks.finished())
-                return end(EXIT_SUCCESS);
             wait_for_events();
+            if (done ? done() : hooks.finished && hooks.finished())
+                done ? io.stop() : end(EXIT_SUCCESS);
         });
     }
 
@@ -148,7 +153,7 @@ struct control::state {
             return;
         scan.expires_after(until_next_scan);
         scan.async_wait([this](error_code error) {
-            if (error)
+            if (error || done)
                 return;
             scan_now();
             wait_for_scan();
@@ -178,10 +183,12 @@ struct control::state {
     }
 
     control_hooks hooks;
+    std::function<bool()> done; ///< while wait_until() runs
+    std::function<void()> hurry;
     netns::watch* watch;
     std::optional<pid_t> command;
     int status = EXIT_SUCCESS;
-    bool command_ended = false;
+    bool command_ended = false, told_to_end = false;
 
     asio::io_context io;
     asio::signal_set signals, children;
@@ -215,6 +222,20 @@ int control::run()
     return state_->status;
 }
 
+void control::wait_until(std::function<bool()> done, std::function<void()> hurry)
+{
+    state_->done = std::move(done);
+    state_->hurry = std::move(hurry);
+    if (!state_->done()) {
+        state_->io.restart();
+        state_->io.run();
+    }
+    if (state_->hooks.drain_log)
+        state_->hooks.drain_log();
+}
+
 bool control::command_ended() const noexcept { return state_->command_ended; }
+
+bool control::told_to_end() const noexcept { return state_->told_to_end; }
 
 } // namespace tapioca

@@ -38,8 +38,13 @@ public:
     /// status.
     [[nodiscard]] int run();
 
-    /// Whether that was the end of the command.
+    /// Behind run(): serves the log, and calls `hurry` at a further SIGTERM or SIGQUIT, until the workers' bell tells that
+    /// `done`.
+    void wait_until(std::function<bool()> done, std::function<void()> hurry);
+
+    /// Whether that was the end of the command, or a signal.
     [[nodiscard]] bool command_ended() const noexcept;
+    [[nodiscard]] bool told_to_end() const noexcept;
 
 private:
     struct state;

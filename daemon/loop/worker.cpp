@@ -90,21 +90,21 @@ void worker::start(const std::function<void()>& first)
         first();
         running_.release();
         run();
-        closed_.release();
         may_end_.acquire();
     });
     running_.acquire();
 }
 
-void worker::finish() noexcept
+void worker::begin_drain() noexcept
 {
     if (!thread_.joinable())
         return;
-    stopping_.store(true, std::memory_order_relaxed);
+    drains_.store(true, std::memory_order_relaxed);
+    stopping_.store(true, std::memory_order_release);
     common_.mailboxes[self_].ring();
-    finished_.acquire();
+    stopped_.acquire();
     listeners_.clear(); // as the thread does: there may be thousands
-    closed_.acquire();
+    closed_.release();
 }
 
 void worker::stop() noexcept
@@ -129,16 +129,22 @@ void worker::run() noexcept
     // Only now, so that nobody waits for it: there may be thousands, and who comes meanwhile waits in the socket.
     for (auto i = listeners_.first_used(); i < listeners_.end_of_used() && !stopping_.load(std::memory_order_relaxed); ++i)
         watch(i);
-    while (!stopping_.load(std::memory_order_relaxed))
-        turn();
-    finished_.release();
+    while (!stopping_.load(std::memory_order_acquire))
+        turn(instant::max());
+    stopped_.release();
     listeners_.clear(); // whoever starts the next one waits for the ports, and other descriptors take the kernel longer to close
+    if (!drains_.load(std::memory_order_relaxed))
+        return;
+    closed_.acquire();
+    drain();
 }
 
-void worker::turn() noexcept
+/// Sleeps until `until` at most. Whether anything was ready.
+bool worker::turn(instant until) noexcept
 {
     const bool stream_left = ctx_.tap.has_more();
-    const auto ready = poller_.wait(now_, next_deadline(now_)); // sleep until something is ready, take what else is,
+    const auto ready =
+        poller_.wait(now_, std::min(until, next_deadline(now_))); // sleep until something is ready, take what else is,
     now_ = os::now();
     ++turn_;
     for (const auto& event : ready) // let each flow do its work,
@@ -146,6 +152,7 @@ void worker::turn() noexcept
     if (stream_left)
         take_stream(now_);
     end_turn(now_); // then flush once: sockets, tap, timers
+    return stream_left || !ready.empty();
 }
 
 void worker::end_turn(instant now) noexcept
@@ -227,6 +234,7 @@ void worker::take_tap(const os::event& e, instant now) noexcept
     const auto whose = e.what.id;
     if (e.error) { // the guest has removed the device, which does not come back
         poller_.remove(common_.tap_queues[whose]);
+        tap_failed_ = true;
         return ctx_.report(report::event_kind::tap_failed, now, {}, ENODEV);
     }
     auto& visits = visits_[whose];

@@ -37,11 +37,16 @@ struct common_ground {
     std::deque<mailbox> mailboxes;
     std::deque<std::atomic<std::uint32_t>> flow_counts;
     flow_habits habits;
-    std::vector<int> tap_queues;            ///< of each worker; -1: it has none that another could read
-    std::deque<std::atomic<bool>> resting;  ///< workers whose queue the first one reads
-    std::atomic<std::uint64_t> crowded = 0; ///< a bit for each worker that has nearly more to do than it can
-    os::unique_fd events_bell;              ///< wakes who drains the workers' events
-    std::atomic<bool> guest_gone = false;   ///< a guest on a stream socket has left
+    std::vector<int> tap_queues;                 ///< of each worker; -1: it has none that another could read
+    std::deque<std::atomic<bool>> resting;       ///< workers whose queue the first one reads
+    std::atomic<std::uint64_t> crowded = 0;      ///< a bit for each worker that has nearly more to do than it can
+    os::unique_fd events_bell;                   ///< wakes who drains the workers' events
+    std::atomic<bool> guest_gone = false;        ///< a guest on a stream socket has left
+    std::atomic<bool> guest_has_ended = false;   ///< its processes have
+    std::atomic<instant> drain_until{};          ///< the end of it all
+    std::atomic<std::uint64_t> draining = 0;     ///< a bit for each worker that still has to bring octets to a socket
+    std::atomic<std::uint32_t> ended = 0;        ///< workers that have done all that they will ever do
+    std::atomic<std::uint32_t> reset_at_end = 0; ///< connections that were not complete then
 };
 
 class worker final : private colleagues {
@@ -58,8 +63,9 @@ public:
 
     /// Returns when the thread runs and has done `first`, and whatever else it may not do when it is sealed.
     void start(const std::function<void()>& first);
-    /// Waits for the end of the present turn, which is the last one. The thread stays, asleep: when it is sealed, it cannot end.
-    void finish() noexcept;
+    /// Ends listening. The worker goes on with what it has, until common_ground::drain_until at most, and counts itself as ended.
+    /// The thread stays, asleep: when it is sealed, it cannot end.
+    void begin_drain() noexcept;
     /// Ends the thread.
     void stop() noexcept;
     /// From the control plane's thread: goes on or ends listening. False if the mailbox is full; `l` is as it was then.
@@ -73,7 +79,7 @@ public:
 
 private:
     void run() noexcept;
-    void turn() noexcept;
+    bool turn(instant until) noexcept;
     void dispatch(const os::event& e, instant now) noexcept;
     void take_tap(const os::event& e, instant now) noexcept;
 
@@ -84,6 +90,10 @@ private:
     void rest_or_rise(instant now) noexcept;
     [[nodiscard]] bool has_reason_to_stay_up() const noexcept;
     [[nodiscard]] bool is_crowded() const noexcept { return common_.crowded.load(std::memory_order_relaxed) != 0; }
+
+    // worker_drain.cpp
+    void drain() noexcept;
+    [[nodiscard]] bool stays_for(bool something) noexcept;
 
     // worker_stream.cpp
     void serve_clients(stream_descriptor&& clients);
@@ -152,7 +162,8 @@ private:
     tcp_splice splice_;
     listener_table listeners_;
     os::unique_fd spare_; ///< given up for a moment when there are no descriptors left
-    std::atomic<bool> stopping_ = false, advertise_ = false;
+    std::atomic<bool> stopping_ = false, drains_ = false, advertise_ = false;
+    bool tap_failed_ = false;                        ///< the guest has removed it
     std::vector<tap_visits> visits_;                 ///< to the queue of each worker
     std::uint64_t reads_for_ = 0;                    ///< a bit for each worker whose queue we read because it rests
     bool did_something_ = false;                     ///< in this turn, for flows of ours
@@ -165,7 +176,7 @@ private:
     std::uint64_t bells_ = 0;       ///< a bit for each worker that has new letters from us
     bool mail_left_ = false;
     instant now_;
-    std::binary_semaphore running_{0}, finished_{0}, closed_{0}, may_end_{0};
+    std::binary_semaphore running_{0}, stopped_{0}, closed_{0}, may_end_{0};
     std::thread thread_;
 };
 

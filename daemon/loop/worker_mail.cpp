@@ -153,6 +153,8 @@ void worker::take_letter(bytes_view letter, instant now) noexcept
     }
     case letter_kind::listener: {
         const auto head = open<listener_letter>(letter);
+        if (stopping_.load(std::memory_order_relaxed))
+            return os::close(head.fd);
         return watch(listeners_.put({os::unique_fd{head.fd}, head.name}));
     }
     case letter_kind::no_listener:

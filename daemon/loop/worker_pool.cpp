@@ -1,5 +1,6 @@
 #include "daemon/loop/worker_pool.hpp"
 
+#include "daemon/os/clock.hpp"
 #include "daemon/os/process.hpp"
 #include "daemon/translate/limits.hpp"
 
@@ -50,10 +51,20 @@ void worker_pool::start(const std::function<void()>& first)
         w->start(first);
 }
 
-void worker_pool::finish() noexcept
+void worker_pool::begin_drain(duration patience, processes of_guest) noexcept
 {
+    common_.guest_has_ended.store(of_guest == processes::have_ended);
+    common_.drain_until.store(os::now() + patience);
+    common_.draining.store(~std::uint64_t{0} >> (64 - workers_.size()));
     for (auto& w : workers_)
-        w->finish();
+        w->begin_drain();
+}
+
+void worker_pool::end_drain() noexcept
+{
+    common_.drain_until.store(instant{});
+    for (auto& m : common_.mailboxes)
+        m.ring();
 }
 
 bool worker_pool::listen(listening_socket&& l) noexcept { return workers_.front()->send_listener(std::move(l)); }

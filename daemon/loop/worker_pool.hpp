@@ -24,8 +24,16 @@ public:
     /// Starts the threads, each of which does `first` before anything else: they inherit the caller's credentials and signal
     /// mask.
     void start(const std::function<void()>& first);
-    /// Waits for the end of their work; the threads stay.
-    void finish() noexcept;
+    /// The guest's processes: a guest whose have ended sends no more than the rest of its queues.
+    enum class processes : std::uint8_t { live, have_ended };
+    /// Ends listening, and lets them bring what was acknowledged to where it belongs, for so long at most. The threads stay.
+    void begin_drain(duration patience, processes of_guest) noexcept;
+    /// Whether all of them have done all they will ever do; `events` is readable then.
+    [[nodiscard]] bool ended() const noexcept { return common_.ended.load() == workers_.size(); }
+    /// Ends that time.
+    void end_drain() noexcept;
+    /// How many connections had to be reset at the end, because they were not complete.
+    [[nodiscard]] std::uint32_t reset_at_end() const noexcept { return common_.reset_at_end.load(std::memory_order_relaxed); }
 
     /// Readable when there is something to drain.
     [[nodiscard]] int events() const noexcept { return common_.events_bell.get(); }

@@ -58,7 +58,7 @@ struct splice_end {
     bool passed_on : 1 = false;    ///< and told to the other side
     bool failed : 1 = false;       ///< the connection has ended in an error: what came before can still be read, up to `ended`
 
-    [[nodiscard]] bool has_something() const noexcept { return held != 0 || readable || (ended && !passed_on); }
+    [[nodiscard]] bool has_something() const noexcept { return held != 0 || (ended ? !passed_on : readable); }
     void note_failure() noexcept
     {
         failed = true;
@@ -103,6 +103,11 @@ public:
     void end_turn(instant now) noexcept;
     [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0; }
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
+    // drain.cpp
+    /// Whether octets that one side has sent are not with the other side's socket yet.
+    [[nodiscard]] bool is_owing() noexcept;
+    /// For the end of the process: closes all sockets, and resets whoever lacks the end of a stream. How many connections.
+    std::uint32_t reset_incomplete() noexcept;
     [[nodiscard]] const pipe_pool& pipes() const noexcept { return pipes_; }
 
 private:

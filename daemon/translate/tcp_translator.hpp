@@ -53,6 +53,12 @@ struct tcp_flow {
 // The slot, the index and the timer: all that is resident of an idle flow.
 static_assert(sizeof(tcp_flow) <= 160 && flow_table<tcp_flow>::octets_of_flow + sizeof(timer_wheel::node) <= 188);
 
+/// What stands between a worker's connections and an end.
+struct leftovers {
+    bool octets = false; ///< acknowledged to the guest, and not with the socket yet
+    bool open = false;   ///< a connection that the guest has not ended
+};
+
 class tcp_translator {
 public:
     static constexpr std::size_t most_flows = std::size_t{1} << flow_id::slot_bits;
@@ -93,6 +99,12 @@ public:
     /// Those whose peer has not ended them.
     [[nodiscard]] std::uint32_t live_count() const noexcept { return flows_.size() - ended_by_peer_; }
     [[nodiscard]] const tcp::receive_store& store() const noexcept { return store_; }
+
+    // drain.cpp
+    /// A guest that is not there any more will not end what it has not ended.
+    [[nodiscard]] leftovers left_over(bool guest_is_there) noexcept;
+    /// For the end of the process: resets what is not complete. How many.
+    std::uint32_t reset_incomplete() noexcept;
 
 private:
     /// A run on its way to the socket.

@@ -1,0 +1,66 @@
+// The end of a worker. Nobody new is let in, but turns go on while there are octets that were acknowledged and that a socket has
+// not taken yet, for as long as the user allows. The guest is heard meanwhile: the processes that filled its own queues may have
+// ended, while its kernel goes on sending. As any worker may have the frames of any flow, all of them stay until none has
+// anything left to do. What is not complete then is reset.
+
+#include "daemon/loop/worker.hpp"
+#include "daemon/os/clock.hpp"
+
+namespace tapioca {
+namespace {
+
+constexpr duration look = std::chrono::milliseconds{10}; ///< at what waits for a socket
+
+/// How long a guest is listened to that has open connections, of which nothing waits for a socket: until it has been quiet for so
+/// long, or has gone on speaking for so long.
+struct listening {
+    duration quiet, speaking;
+};
+constexpr listening to_the_living{std::chrono::milliseconds{20}, std::chrono::milliseconds{100}};
+/// It says no more than the rest of its queues; a lost segment is repeated after 200 ms.
+constexpr listening to_the_ended{std::chrono::milliseconds{300}, duration::max()};
+
+constexpr std::uint64_t bit_of(unsigned worker) noexcept { return std::uint64_t{1} << worker; }
+
+} // namespace
+
+/// Says whether this worker has something to do; true if any of them has.
+bool worker::stays_for(bool something) noexcept
+{
+    const auto self = bit_of(self_);
+    if (something)
+        return common_.draining.fetch_or(self) | self;
+    const auto before = common_.draining.fetch_and(~self);
+    if (before == self) // the last one
+        for (auto& m : common_.mailboxes)
+            m.ring();
+    return (before & ~self) != 0;
+}
+
+void worker::drain() noexcept
+{
+    clients_.reset();
+    const auto patience = common_.guest_has_ended.load(std::memory_order_relaxed) ? to_the_ended : to_the_living;
+    auto owed = os::now(), heard = owed, looked = instant{};
+    while (now_ < common_.drain_until.load(std::memory_order_relaxed)) {
+        const bool busy = turn(looked + look);
+        if (busy)
+            heard = now_;
+        if (busy && now_ - looked < look)
+            continue;
+        looked = now_;
+        const bool guest = stream_ == nullptr ? !tap_failed_ : stream_->attached();
+        const auto tcp = tcp_.left_over(guest);
+        const bool owes = tcp.octets || splice_.is_owing();
+        if (owes)
+            owed = now_;
+        const bool listens = tcp.open && guest && now_ - heard < patience.quiet && now_ - owed < patience.speaking;
+        if (!stays_for(owes || listens))
+            break;
+    }
+    common_.reset_at_end.fetch_add(tcp_.reset_incomplete() + splice_.reset_incomplete(), std::memory_order_relaxed);
+    common_.ended.fetch_add(1);
+    os::signal(common_.events_bell.get());
+}
+
+} // namespace tapioca
