@@ -131,6 +131,7 @@ class OfPrograms(Words):
         os.chmod(script, 0o755)
         self.refused(f"Failed to start command or shell: No such file or directory; the interpreter that {script} names does not exist", "--", script)
 
+    @unittest.skipIf(netns_test.SANITIZED, "sanitizers have threads and open files of their own")
     def test_too_few_open_files(self):
         for number in (8, 12, 16, 20):
             done = self.start("--", "true", before=["prlimit", f"--nofile={number}:{number}"])
@@ -142,6 +143,7 @@ class OfPrograms(Words):
             self.refused("Could not move --fd descriptor: Bad file descriptor; no descriptor 77 was inherited", "--fd", "77", *operand, program=program)
             self.refused("Could not move --fd descriptor: Socket operation on non-socket; a connected stream socket is needed", "--fd", "1", *operand, program=program)
 
+    @unittest.skipIf(netns_test.SANITIZED, "sanitizers have threads and open files of their own")
     def test_no_more_processes(self):
         """The command is one, the first thread is one too many; another user, so that no other test counts."""
         done = self.start(*NO_PORTS, "--", "true", uid=USER + 4711, before=["prlimit", "--nproc=2:2"])
