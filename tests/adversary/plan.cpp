@@ -90,9 +90,11 @@ void choose_mischief(dice& d, plan& p)
         w.loss_in = d.percent(70) ? static_cast<unsigned>(d.any_magnitude(1, 80)) : 0;
         w.reorder = d.percent(50) ? static_cast<unsigned>(d.any_magnitude(1, 300)) : 0;
         w.duplicate = d.percent(50) ? static_cast<unsigned>(d.any_magnitude(1, 300)) : 0;
-        w.swallowed_acks = d.percent(30) ? static_cast<unsigned>(d.below(400)) : 0;
-        if (w.loss_out + w.loss_in + w.swallowed_acks > 20) // each loss may cost a timeout
-            p.down = std::min<std::uint64_t>(p.down, 40U * p.options.receive_buffer);
+        w.swallowed_acks = d.percent(30) ? static_cast<unsigned>(d.below(300)) : 0;
+        if (w.loss_out + w.loss_in + w.reorder + w.swallowed_acks > 20) { // each loss may cost a timeout
+            p.down = std::min<std::uint64_t>(p.down, 20U * p.options.receive_buffer);
+            p.up = std::min<std::uint64_t>(p.up, 300U * p.options.mss);
+        }
         w.longest_delay = 1ms + up_to(d, 20ms);
     }
     w.overlap = d.percent(40) ? static_cast<unsigned>(d.any_magnitude(1, 500)) : 0;

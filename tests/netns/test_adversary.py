@@ -19,7 +19,7 @@ from passt import Passt
 
 FULL = bool(os.environ.get("TAPIOCA_FULL"))
 SEED = int(os.environ.get("TAPIOCA_SEED") or (random.randrange(1 << 32) if FULL else 1))
-CONNECTIONS, AT_ONCE, EXCHANGES = (10_000, 1000, 13_000) if FULL else (300, 150, 1000)
+CONNECTIONS, AT_ONCE, EXCHANGES = (10_000, 500, 13_000) if FULL else (300, 150, 1000)
 INBOUND_TCP, INBOUND_UDP = "30000-33999", "31000-32023"
 
 
@@ -47,7 +47,7 @@ class Adversary(unittest.TestCase):
         daemon = Daemon(guest, "-t", INBOUND_TCP, "--workers", 2, uid=None, config_net=False, ports=("-u", "none", "-T", "none", "-U", "none"),
                         target=["--netns", guest.path, "--runas", 0])
         for command in ("link add br0 type bridge", "tuntap add dev ours mode tap", "link set ours mtu 65520 master br0 txqueuelen 100000 up",
-                        "link set eth0 mtu 65520 master br0 up", "link set br0 up"):
+                        "link set eth0 mtu 65520 master br0 txqueuelen 100000 up", "link set br0 up"):
             guest.run("ip", *command.split())
         self.connect_all(daemon, f"tap:{guest.path}:ours")
 

@@ -12,7 +12,7 @@ from inside import exactly, family, reset, send_octets
 from services import PATTERN
 from world import NOTICE, RESOLVER
 
-PATIENCE = 10
+PATIENCE, ANSWER = 10, 3        # seconds until a connection, or an answer by datagram, is given up
 MOST_OCTETS = 1 << 20
 _serial = itertools.count()
 
@@ -160,7 +160,7 @@ class Datagrams(Job):
             self.finish()
             self.target, self.socket = self.follows(), self.open()
         token = b"%s %08d" % (self.name.encode(), next(_serial))
-        end = begin + 1
+        end = begin + ANSWER
         try:
             self.ask(token)
             while (left := end - time.monotonic()) > 0:
@@ -221,7 +221,7 @@ class Lookup(Datagrams):
         self.finish()
         self.socket = self.open()
         self.query = os.urandom(2) + b"\1\0\0\1\0\0\0\0\0\0\4host\7example\0\0\1\0\1"
-        self.socket.settimeout(1)
+        self.socket.settimeout(ANSWER)
         self.socket.send(self.query)
 
     def hear(self, token):

@@ -90,7 +90,7 @@ void guest_tcp::on_new_ack(seq_number ack, instant now)
     timeouts_ = 0;
     duplicates_ = 0;
     if (recovering_ && snd_una < recover_) { // RFC 6582: the next hole
-        const auto missing = std::min<std::int32_t>(end_of_data() - snd_una, options_.mss);
+        const auto missing = std::min<std::int32_t>(std::min(end_of_data(), snd_max) - snd_una, options_.mss);
         if (missing > 0)
             send_data(snd_una, static_cast<std::uint32_t>(missing), now);
     } else if (recovering_) {
@@ -120,7 +120,7 @@ void guest_tcp::on_duplicate_ack(instant now)
     recover_ = snd_max;
     ssthresh_ = std::max(static_cast<std::uint32_t>(snd_max - snd_una) / 2, 2U * options_.mss);
     cwnd_ = ssthresh_ + 3U * options_.mss;
-    const auto missing = std::min<std::int32_t>(end_of_data() - snd_una, options_.mss);
+    const auto missing = std::min<std::int32_t>(std::min(end_of_data(), snd_max) - snd_una, options_.mss);
     if (missing > 0)
         send_data(snd_una, static_cast<std::uint32_t>(missing), now);
     else
