@@ -53,6 +53,7 @@ enum class counter : std::uint8_t {
     echo_flows_closed,
     echo_flows_displaced, ///< quiet ones that made room for newer ones
     echo_from_guest,      ///< requests
+    echo_strays,          ///< what came to a socket from others than who was asked
     icmp_errors_to_guest,
     narrow_paths_learned,   ///< behind the guest
     narrow_paths_displaced, ///< before their time, by others
@@ -115,6 +116,7 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "echo_flows_closed",
     "echo_flows_displaced",
     "echo_from_guest",
+    "echo_strays",
     "icmp_errors_to_guest",
     "narrow_paths_learned",
     "narrow_paths_displaced",

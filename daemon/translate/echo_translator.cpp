@@ -67,7 +67,6 @@ void echo_translator::from_guest(const packet& p, instant now) noexcept
         f = open(key, p, now);
     if (f == nullptr)
         return;
-    ctx_.counters.add(counter::echo_from_guest);
     note(*f, false, now);
     wheel_.arm_no_later(flows_.slot_of(*f), now + limits::echo_timeout);
     auto sent = send(*f, p);
@@ -75,6 +74,7 @@ void echo_translator::from_guest(const packet& p, instant now) noexcept
         sent = send(*f, p);
     if (!sent)
         return on_refused(*f, p, sent.error().value(), now);
+    ctx_.counters.add(counter::echo_from_guest);
     if (f->answers_at_once) // hosts that answer inside of the call: this one, and its containers
         f->answers_at_once = ctx_.tap.has_room() && relay_replies(*f, now) != 0;
 }
@@ -142,7 +142,9 @@ void echo_translator::send_in_fragments(echo_flow& f, const packet& p) noexcept
 {
     auto fragmentable = p;
     fragmentable.dont_fragment = false;
-    if (!send(f, fragmentable))
+    if (send(f, fragmentable))
+        ctx_.counters.add(counter::echo_from_guest);
+    else
         ctx_.counters.drop(drop_reason::message_too_big);
 }
 
@@ -235,19 +237,19 @@ std::size_t echo_translator::relay_replies(echo_flow& f, instant now) noexcept
     const auto peer = peer_of(f.key);
     for (std::size_t i = 0; i < *count; ++i) {
         if (got[i].source.address != peer || got[i].truncated)
-            ctx_.counters.drop(drop_reason::no_flow);
+            ctx_.counters.add(counter::echo_strays);
         else if (relay_reply(f.key, into[i].first(got[i].length)))
             note(f, true, now);
+        else
+            ctx_.counters.drop(drop_reason::bad_type);
     }
     return *count;
 }
 
 bool echo_translator::relay_reply(const flow_key& key, bytes_span message) noexcept
 {
-    if (!readdress_echo_reply(message, key.remote, key.guest, key.guest_port)) {
-        ctx_.counters.drop(drop_reason::bad_type);
+    if (!readdress_echo_reply(message, key.remote, key.guest, key.guest_port))
         return false;
-    }
     send_icmp(ctx_, key, message);
     return true;
 }

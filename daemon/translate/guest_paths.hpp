@@ -21,7 +21,7 @@ public:
     /// this MTU may be narrower, so packets to it may be fragmented.
     static constexpr std::size_t least_ipv4 = 552;
     static constexpr std::size_t least_ipv6 = 1280; ///< RFC 8200 section 5
-    static constexpr std::size_t ways = 4, sets = 256;
+    static constexpr std::size_t ways = 4, sets = 64;
 
     explicit guest_paths(siphash_key secret) noexcept : secret_(secret) {}
 

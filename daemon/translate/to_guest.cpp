@@ -25,13 +25,35 @@ std::size_t ip_header_of(const flow_key& key) noexcept
     return key.guest.is_v4() ? sizeof(wire::ipv4_header) : sizeof(wire::ipv6_header);
 }
 
-} // namespace
+/// The upper header is complete. `payload` is written over from tap_headroom in front of it to its end, as each fragment's
+/// headers take the place of octets that have gone out before.
+void send_fragments(context& ctx, const flow_key& key, bytes_view upper_header, bytes_span payload,
+                    std::uint32_t identification) noexcept
+{
+    static_assert(tap_headroom >= sizeof(wire::virtio_net_header) + 14 + 40 + 8 + sizeof(wire::icmp_header)); // as long as UDP's
+    outgoing_datagram d;
+    const auto link = ctx.link_to(key.guest);
+    d.our_mac = link.ours;
+    d.guest_mac = link.guest;
+    d.source = key.remote;
+    d.destination = key.guest;
+    d.protocol = key.protocol;
+    d.identification = identification;
+    d.upper_header = upper_header;
+    d.payload_length = payload.size();
+    fragmenter split{d, mtu_towards(ctx, key.guest)};
+    while (const auto part = split.next()) {
+        octet* at = payload.data() + part->offset;
+        std::memcpy(at - part->headers.size(), part->headers.data(), part->headers.size());
+        ctx.tap.send({}, at, part->headers.size(), part->length);
+    }
+}
 
-std::size_t guest_mtu(const context& ctx) noexcept { return ctx.config.net.mtu == 0 ? 1500 : ctx.config.net.mtu; }
+} // namespace
 
 std::size_t mtu_towards(const context& ctx, const ip_address& guest) noexcept
 {
-    return ctx.guest.paths.mtu_of(guest, guest_mtu(ctx));
+    return ctx.guest.paths.mtu_of(guest, ctx.config.net.mtu == 0 ? 1500 : ctx.config.net.mtu);
 }
 
 void send_udp(context& ctx, const flow_key& key, octet* payload, std::size_t octets, std::size_t segment) noexcept
@@ -62,28 +84,6 @@ void send_icmp(context& ctx, const flow_key& key, bytes_span message) noexcept
     const ip_emission ip{.protocol = key.protocol, .identification = static_cast<std::uint16_t>(identification)};
     const auto headers = emit_ip(message.data(), ctx.link(), key.remote, key.guest, ip, message.size());
     ctx.tap.send({}, message.data(), headers, message.size());
-}
-
-void send_fragments(context& ctx, const flow_key& key, bytes_view upper_header, bytes_span payload,
-                    std::uint32_t identification) noexcept
-{
-    static_assert(tap_headroom >= sizeof(wire::virtio_net_header) + 14 + 40 + 8 + sizeof(wire::icmp_header)); // as long as UDP's
-    outgoing_datagram d;
-    const auto link = ctx.link_to(key.guest);
-    d.our_mac = link.ours;
-    d.guest_mac = link.guest;
-    d.source = key.remote;
-    d.destination = key.guest;
-    d.protocol = key.protocol;
-    d.identification = identification;
-    d.upper_header = upper_header;
-    d.payload_length = payload.size();
-    fragmenter split{d, mtu_towards(ctx, key.guest)};
-    while (const auto part = split.next()) {
-        octet* at = payload.data() + part->offset;
-        std::memcpy(at - part->headers.size(), part->headers.data(), part->headers.size());
-        ctx.tap.send({}, at, part->headers.size(), part->length);
-    }
 }
 
 namespace {

@@ -1,5 +1,5 @@
-// What the translators of datagrams have in common towards the guest: fragments of what its MTU does not let through whole, and
-// ICMP errors about what it sent.
+// What the translators of datagrams have in common towards the guest: datagrams, in fragments where its MTU or that of a path
+// behind it does not let them through whole, and ICMP errors about what it sent.
 #pragma once
 
 #include "daemon/os/socket.hpp"
@@ -10,7 +10,6 @@
 
 namespace tapioca {
 
-[[nodiscard]] std::size_t guest_mtu(const context& ctx) noexcept;
 /// The longest packet that reaches `guest`: what the guest's link carries, or less if a link behind it carries less.
 [[nodiscard]] std::size_t mtu_towards(const context& ctx, const ip_address& guest) noexcept;
 
@@ -20,11 +19,6 @@ namespace tapioca {
 void send_udp(context& ctx, const flow_key& key, octet* payload, std::size_t octets, std::size_t segment = 0) noexcept;
 /// Likewise a message of ICMP or ICMPv6 whose checksum is complete, in fragments if it must be.
 void send_icmp(context& ctx, const flow_key& key, bytes_span message) noexcept;
-
-/// Sends a datagram in fragments. Its upper header is complete; `payload` has tap_headroom in front, and is written over from
-/// there to its end, as each fragment's headers take the place of octets that have gone out before.
-void send_fragments(context& ctx, const flow_key& key, bytes_view upper_header, bytes_span payload,
-                    std::uint32_t identification) noexcept;
 
 /// An error about a packet that the guest sent in the flow `key`.
 struct guest_error {
