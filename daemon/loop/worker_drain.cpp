@@ -41,9 +41,10 @@ void worker::drain() noexcept
 {
     clients_.reset();
     const auto patience = common_.guest_has_ended.load(std::memory_order_relaxed) ? to_the_ended : to_the_living;
-    auto owed = os::now(), heard = owed, looked = instant{};
+    auto owed = os::now(), heard = owed, looked = instant{}, until = owed;
     while (now_ < common_.drain_until.load(std::memory_order_relaxed)) {
-        const bool busy = turn(looked + look);
+        const bool busy = turn(until);
+        until = busy ? now_ : now_ + look;
         if (busy)
             heard = now_;
         if (busy && now_ - looked < look)
@@ -54,8 +55,9 @@ void worker::drain() noexcept
         const bool owes = tcp.octets || splice_.is_owing();
         if (owes)
             owed = now_;
-        const bool listens = tcp.open && guest && now_ - heard < patience.quiet && now_ - owed < patience.speaking;
-        if (!stays_for(owes || listens))
+        // While there is news there may be an end among it.
+        const bool listens = busy || (tcp.open && guest && now_ - heard < patience.quiet);
+        if (!stays_for(owes || (listens && now_ - owed < patience.speaking)))
             break;
     }
     common_.reset_at_end.fetch_add(tcp_.reset_incomplete() + splice_.reset_incomplete(), std::memory_order_relaxed);

@@ -55,15 +55,8 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
     if (what.has(effect::reset_socket))
         os::reset_on_close(f.fd);
     tell_guest(f, out);
-    if (what.has(effect::close_flow)) {
-        if (what.has(effect::send_ack) ||
-            (f.ack_listed && !what.has(effect::reset_socket))) // the flow will not live to see the end of the turn
-            send_control(f, wire::tcp_ack, f.c.control_seq());
-        f.aborted = what.has(effect::reset_socket);
-        if (what.has(effect::send_reset) || f.broken || is_delivered(f))
-            return close(f, now);
-        f.lingering = true;
-    }
+    if (what.has(effect::close_flow) && !lingers(f, what))
+        return close(f, now);
     if (f.broken && !f.readable && f.c.snd_una == f.c.snd_max)
         return fail(f, now);
     if (what.has(effect::read_socket) && f.readable)
@@ -94,6 +87,17 @@ void tcp_translator::tell_guest(tcp_flow& f, const tcp::outcome& out) noexcept
         ctx_.counters.add(counter::tcp_resets_to_guest);
         send_reset(f);
     }
+}
+
+/// The connection is over. Whether the flow stays until the socket has what it should have.
+bool tcp_translator::lingers(tcp_flow& f, tcp::effects what) noexcept
+{
+    if (what.has(effect::send_ack) ||
+        (f.ack_listed && !what.has(effect::reset_socket))) // the flow may not live to see the end of the turn
+        send_control(f, wire::tcp_ack, f.c.control_seq());
+    f.aborted = what.has(effect::reset_socket);
+    f.lingering = !what.has(effect::send_reset) && !f.broken && !is_delivered(f);
+    return f.lingering;
 }
 
 /// Whether the socket may be closed. To reset it takes back what the peer has not acknowledged, and the guest was told that it

@@ -159,6 +159,7 @@ private:
 
     // tcp_translator.cpp
     void apply(tcp_flow& f, const tcp::outcome& out, instant now) noexcept;
+    [[nodiscard]] bool lingers(tcp_flow& f, tcp::effects what) noexcept;
     [[nodiscard]] static bool is_delivered(const tcp_flow& f) noexcept;
     void tell_guest(tcp_flow& f, const tcp::outcome& out) noexcept;
     void send_control(tcp_flow& f, octet flags, seq_number seq) noexcept;

@@ -199,6 +199,20 @@ class Daemons(OnSimulatedHost):
         self.terminated(daemon, 2)
         self.assertEqual(outcome(receiver)[1], "reset")
 
+    def test_in_the_background(self):
+        guest = Guest(self.host)
+        self.addCleanup(guest.close)
+        pid_path = f"{self.host.dir}/background{self.workers}.pid"
+        self.host.run(self.host.binary(), "--config-net", "--pid", pid_path, "--workers", self.workers, guest.pid, uid=USER)
+        pid = int(open(pid_path).read())
+        sender, receiver = self.ends(guest_place(guest), REMOTE4, PORT, remote_place(self.host))
+        sender.sendall(bytes(LITTLE))
+        sender.close()
+        os.kill(pid, signal.SIGTERM)
+        time.sleep(1)
+        self.assertEqual(outcome(receiver), (LITTLE, "end"))
+        wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "end of the daemon")
+
     def test_ports_are_free_while_it_drains(self):
         guest, daemon = self.start("--drain-timeout", 20)
         sender, receiver = self.ends(*self.paths(guest)["outbound4"])

@@ -160,7 +160,7 @@ class Daemon:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(5)
+                self.process.wait(15)       # it may have something to deliver
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

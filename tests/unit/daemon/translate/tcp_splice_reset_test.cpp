@@ -74,6 +74,39 @@ TEST_CASE("what a client said before it reset waits for a server that reads slow
     CHECK(flows_left(rig) == 0);
 }
 
+TEST_CASE(
+    "at the end of the process a stream that has arrived with its end is left alone, and whoever lacks the end sees a reset")
+{
+    const descriptor_balance balance;
+    const bool client_ends = GENERATE(true, false), server_ends = GENERATE(true, false), slow = GENERATE(true, false);
+    splice_rig rig;
+    auto s = rig.pair(65536);
+    CHECK_FALSE(rig.splice.is_owing());
+    if (slow) {
+        fill(rig, s.client);
+        fill(rig, s.server);
+    }
+    if (client_ends)
+        s.client.end();
+    if (server_ends)
+        s.server.end();
+    rig.turns(10);
+    REQUIRE(rig.turns_until([&] { return rig.splice.is_owing() == slow; })); // an end may be acknowledged a little later
+    for (auto* end : {&s.client, &s.server})
+        REQUIRE(rig.turns_until([&] {
+            end->receive_all();
+            return end->received == (end == &s.client ? s.server.sent : s.client.sent);
+        }));
+    rig.turns(10); // until there is no news
+    REQUIRE(rig.turns_until([&] { return !rig.splice.is_owing(); }));
+    CHECK(rig.splice.reset_incomplete() == (client_ends && server_ends ? 0 : 1));
+    s.client.receive_all();
+    s.server.receive_all();
+    CHECK((s.client.ended == server_ends && (s.client.error == ECONNRESET) != server_ends));
+    CHECK((s.server.ended == client_ends && (s.server.error == ECONNRESET) != client_ends));
+    CHECK((s.client.equal && s.server.equal));
+}
+
 TEST_CASE("a reset passes a reader who reads nothing for half a minute")
 {
     const descriptor_balance balance;
