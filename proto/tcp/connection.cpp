@@ -217,12 +217,13 @@ void connection::on_ack(const segment& s, instant now, outcome& out) noexcept
     const bool same_window = window == snd_wnd;
     if (s.ack > snd_una)
         out.what |= effect::read_socket;
-    // RFC 9293 section 3.10.7.4: a window is taken from the newest segment only
-    if (snd_wl1 < s.seq || (snd_wl1 == s.seq && snd_wl2 <= s.ack)) {
+    // RFC 9293 section 3.10.7.4: a window is taken from the newest segment only, or from one that acknowledges more: counted from
+    // there, the old window would reach too far.
+    if (s.ack > snd_una || snd_wl1 < s.seq || (snd_wl1 == s.seq && snd_wl2 <= s.ack)) {
         if (window > snd_wnd)
             out.what |= effect::read_socket;
         take_window(window);
-        snd_wl1 = s.seq;
+        snd_wl1 = std::max(snd_wl1, s.seq);
         snd_wl2 = s.ack;
         if (window != 0 && probing) {
             probing = false;
