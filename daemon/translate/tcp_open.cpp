@@ -66,7 +66,8 @@ void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant n
     if (f == nullptr)
         return;
     ctx_.counters.add(counter::tcp_flows_opened);
-    const auto fits = guest_mtu(ctx_) - (key.guest.is_v4() ? 40 : 60);
+    const std::size_t mtu = ctx_.config.net.mtu == 0 ? 1500 : ctx_.config.net.mtu;
+    const auto fits = mtu - (key.guest.is_v4() ? 40 : 60);
     const auto largest = static_cast<std::uint16_t>(std::min<std::size_t>(fits, 65535 - 60 - 14));
     f->c.open_from_guest(tcp::without_octets(s), initial_sequence(key, now), largest);
 

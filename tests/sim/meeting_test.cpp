@@ -1,5 +1,4 @@
-// Ends and beginnings of connections that meet in one batch, in one turn, or on one port. Tests marked [!mayfail] wait for their
-// mend.
+// Ends and beginnings of connections that meet in one batch, in one turn, or on one port.
 #include "tests/sim/scenario.hpp"
 
 using namespace tapioca;
@@ -17,8 +16,7 @@ conversation& peer_has_ended(simulation& s)
 }
 } // namespace
 
-TEST_CASE("the ACK of our FIN comes in the turn behind the guest's FIN: the guest's FIN is acknowledged before the flow ends",
-          "[!mayfail]")
+TEST_CASE("the ACK of our FIN comes in the turn behind the guest's FIN: the guest's FIN is acknowledged before the flow ends")
 {
     simulation s;
     auto& c = peer_has_ended(s);
@@ -38,7 +36,7 @@ TEST_CASE("the ACK of our FIN comes in the turn behind the guest's FIN: the gues
     CHECK(acknowledged);
 }
 
-TEST_CASE("a SYN behind the last ACK of the former connection in one batch is answered", "[!mayfail]")
+TEST_CASE("a SYN behind the last ACK of the former connection in one batch is answered")
 {
     simulation s;
     auto& c = peer_has_ended(s);
@@ -51,8 +49,7 @@ TEST_CASE("a SYN behind the last ACK of the former connection in one batch is an
     CHECK(log.count(wire::tcp_syn | wire::tcp_ack) == 1);
 }
 
-TEST_CASE("a peer that takes its port again is served although the guest has not acknowledged the end of the former connection",
-          "[!mayfail]")
+TEST_CASE("a peer that takes its port again is served although the guest has not acknowledged the end of the former connection")
 {
     simulation s;
     auto& c = s.peer_opens();
@@ -72,7 +69,7 @@ TEST_CASE("a peer that takes its port again is served although the guest has not
     CHECK(log.count(wire::tcp_syn) == 1);
 }
 
-TEST_CASE("a peer that calls two addresses of the host from one port has two connections", "[!mayfail]")
+TEST_CASE("a peer that calls two addresses of the host from one port has two connections")
 {
     simulation s;
     auto& c = s.peer_opens();
