@@ -222,8 +222,8 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
         return ctx_.counters.drop(drop_reason::unanswered_share);
     }
     const flow_key usual{seen->guest, seen->source.address, seen->destination.port, seen->source.port, wire::protocol_tcp};
-    if (auto* before = flows_.find(usual))
-        (void)make_way(*before);
+    if (auto* before = flows_.find(usual); before != nullptr && !make_way(*before) && !os::peer_endpoint(before->fd))
+        close(*before, now); // its connection is over on the host, where the peer takes its port again
     const auto key = ctx_.free_key(flows_, usual);
     endpoint accepted_at;
     if (ctx_.config.report_flows)
