@@ -237,7 +237,6 @@ class Daemons(OnSimulatedHost):
         guest = NamedGuest(self.host)
         self.addCleanup(guest.close)
         daemon = Daemon(guest, "--workers", self.workers, "--runas", USER, "--drain-timeout", 20, "--netns", guest.path, uid=None, target=[], ports=PASTA_PORTS)
-        wait_until(guest.link_local_works, "route to the guest's link-local address")
         sender, receiver = self.ends(Place(guest.path), REMOTE4, PORT, remote_place(self.host))
         sender.sendall(bytes(LITTLE))
         sender.close()

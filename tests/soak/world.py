@@ -43,7 +43,6 @@ class User:
         inward, outward = ports(base), ports(9000)
         self.daemon = Daemon(self.guest, *options, "--dns-forward", RESOLVER, "--dns-host", REMOTE4, uid=uid,
                              ports=("-t", inward[0], "-u", inward[1], "-T", outward[0], "-U", outward[1]))
-        wait_until(self.guest.link_local_works, "route to the guest's link-local address")
         servers = self.guest.popen(PYTHON, f"{host.dir}/services.py", stdout=-1)
         if servers.stdout.readline() != "ready\n":
             raise RuntimeError("the guest's servers did not start")
