@@ -5,11 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <linux/errqueue.h>
-#include <linux/sockios.h>
+#include <linux/tcp.h> // more of tcp_info than netinet/tcp.h has
 #include <netinet/ip_icmp.h>
-#include <netinet/tcp.h>
 #include <netinet/udp.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -215,11 +213,14 @@ result<std::size_t> receive(int fd, bytes_span into) noexcept
     return static_cast<std::size_t>(n);
 }
 
-// syscalls: ioctl
+// syscalls: getsockopt
 std::uint32_t unacknowledged(int fd) noexcept
 {
-    int octets = 0;
-    return ::ioctl(fd, SIOCOUTQ, &octets) < 0 || octets < 0 ? 0 : static_cast<std::uint32_t>(octets);
+    constexpr int syn_sent = 2, closed = 7; // the kernel's TCP_SYN_SENT and TCP_CLOSE
+    tcp_info info{};
+    socklen_t length = sizeof info;
+    const bool known = ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0;
+    return !known || info.tcpi_state == syn_sent || info.tcpi_state == closed ? 0 : info.tcpi_unacked + info.tcpi_notsent_bytes;
 }
 
 // syscalls: sendto

@@ -47,7 +47,8 @@ inline constexpr std::size_t most_behind = 63;
 /// Reads and removes. Returns 0 at the end of the stream.
 [[nodiscard]] result<std::size_t> receive(int fd, bytes_span into) noexcept;
 
-/// Octets, and an end, that were sent and that the peer has not acknowledged. None of a connection that is over.
+/// What was sent, an end included, and the peer has not acknowledged: segments that have left, and octets that have not. Nothing
+/// of a connection that does not stand.
 [[nodiscard]] std::uint32_t unacknowledged(int fd) noexcept;
 
 inline constexpr std::size_t most_pieces = 80; ///< in one send

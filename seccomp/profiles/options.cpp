@@ -52,6 +52,7 @@ constexpr socket_option set_options[] = {
 constexpr socket_option read_options[] = {
     {SOL_SOCKET, SO_ERROR, "what became of a connection"},
     {SOL_SOCKET, SO_PEERCRED, "who connects to the stream's socket, for the log"},
+    {IPPROTO_TCP, TCP_INFO, "what the peer has not acknowledged"},
     {IPPROTO_IP, IP_MTU, "the path's, for the guest"},
     {IPPROTO_IPV6, IPV6_MTU, "the path's, for the guest"},
 };

@@ -2,9 +2,7 @@
 // compares the two.
 #include "seccomp/filter.hpp"
 
-#include <linux/sockios.h>
 #include <netinet/in.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -14,7 +12,6 @@ namespace {
 constexpr int socket_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
 
 constexpr argument_test flagged[] = {{3, socket_flags}};
-constexpr argument_test queue_only[] = {{1, SIOCOUTQ}};
 constexpr argument_test write_half[] = {{1, SHUT_WR}};
 constexpr argument_test tcp4[] = {{0, AF_INET}, {1, SOCK_STREAM | socket_flags}, {2, IPPROTO_TCP}};
 constexpr argument_test tcp6[] = {{0, AF_INET6}, {1, SOCK_STREAM | socket_flags}, {2, IPPROTO_TCP}};
@@ -38,7 +35,6 @@ constexpr allowed_call calls[] = {
     {"ftruncate", "file_sink", "the log file's cap", task::log_file},
     {"getpeername", "to_guest", "the peer of a flow's socket", task::guest},
     {"getsockname", "translators", "the port that the kernel chose"},
-    {"ioctl", "translators", "what a peer has not acknowledged yet", task::every, queue_only},
     {"pread64", "file_sink", "the log file's cap: the younger part moves to the front", task::log_file},
     {"pwrite64", "file_sink", "a line of the log file", task::log_file},
     {"read", "tun_queue, mailbox, control", "frames, eventfds, signals, inotify"},

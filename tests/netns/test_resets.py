@@ -9,9 +9,10 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from hosts import REMOTE4, REMOTE6
-from inside import Task
-from paths import ALL, BYPASS, Paths
+from hosts import REMOTE4, REMOTE6, SimulatedHost
+from inside import Task, guest_place, host_place, remote_place
+from passt import Passt, RelayedGuest
+from paths import ALL, BYPASS, IN, TAP, Paths
 
 OUTBOUND = (("outbound4", "guest", REMOTE4, 9300, "remote"), ("outbound6", "guest", REMOTE6, 9300, "remote"))
 ANSWER = b"HTTP/1.1 413 Content Too Large\r\n\r\n"
@@ -33,6 +34,8 @@ def read_to_end(s):
 
 
 class Answers(Paths):
+    paths = ALL + OUTBOUND
+
     def test_an_answer_before_a_reset(self):
         def form(first, second):
             sender = Task(upload, first)
@@ -42,7 +45,7 @@ class Answers(Paths):
             sender.result(10)
             self.assertEqual(read_to_end(first), ANSWER)
         for _ in range(2):
-            self.each(ALL + OUTBOUND, form)
+            self.each(self.paths, form)
 
     def test_an_answer_while_the_upload_is_under_way(self):
         def form(first, second):
@@ -53,7 +56,7 @@ class Answers(Paths):
             sender.result(10)
             self.assertEqual(read_to_end(first), ANSWER)
         for _ in range(2):
-            self.each(ALL + OUTBOUND, form)
+            self.each(self.paths, form)
 
 
 class LateReaders:
@@ -82,6 +85,23 @@ class WithTwoWorkers(LateReaders, Answers, unittest.TestCase):
 
 class WithoutBypass(Answers, unittest.TestCase):
     workers, options = 2, ("--no-splice",)
+
+
+class OverAStream(Answers, unittest.TestCase):
+    """passt, whose client is a namespace."""
+    paths = OUTBOUND + TAP
+
+    @classmethod
+    def setUpClass(cls):
+        cls.host = SimulatedHost()
+        cls.daemon = Passt(cls.host, "-t", IN)
+        cls.guest = RelayedGuest(cls.host, cls.daemon)
+        cls.places = {"host": host_place(cls.host), "guest": guest_place(cls.guest), "remote": remote_place(cls.host)}
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.guest.close()
+        super().tearDownClass()
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ constexpr wrong_value refusals[] = {
     {"--runas 1:", "Invalid --runas option: 1:"},
     {"--runas 4294967295", "Invalid --runas option: 4294967295"},
     {"--runas nobody:nosuchgroup", "Invalid --runas option: nobody:nosuchgroup"},
+    {"--drain-timeout 3601", "Invalid --drain-timeout, a number of seconds from 0 to 3600 is needed: 3601"},
+    {"--drain-timeout x", "Invalid --drain-timeout, a number of seconds from 0 to 3600 is needed: x"},
+    {"--drain-timeout -1", "Invalid --drain-timeout, a number of seconds from 0 to 3600 is needed: -1"},
     {"--workers 0", "Invalid --workers, a number from 1 to 64 is needed: 0"},
     {"--workers 65", "Invalid --workers, a number from 1 to 64 is needed: 65"},
     {"-m ''", "Invalid MTU: "},
@@ -88,13 +91,17 @@ TEST_CASE("each wrong value is refused in the words that callers show to their u
 
 TEST_CASE("files, identity and threads are kept as given; the last one counts")
 {
-    const options o = parse("pasta -fe -l /a -l /log --log-size 40960 -p x -P /p --chroot-fallback --workers 64 7");
+    const options o =
+        parse("pasta -fe -l /a -l /log --log-size 40960 -p x -P /p --chroot-fallback --workers 64 --drain-timeout 3600 7");
     CHECK((o.foreground && o.chroot_fallback));
     CHECK(o.log_file == "/log");
     CHECK(o.log_size == 40960);
     CHECK(o.pcap_file == "x");
     CHECK(o.pid_file == "/p");
     CHECK(o.workers == 64);
+    CHECK(o.drain_timeout == std::chrono::hours{1});
+    CHECK(parse("pasta --drain-timeout 0 7").drain_timeout == std::chrono::seconds{0});
+    CHECK(parse("pasta 7").drain_timeout == std::chrono::seconds{5});
     CHECK_FALSE(o.run_as.has_value());
 }
 
