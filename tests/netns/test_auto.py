@@ -218,6 +218,12 @@ def reading_seconds(pid):
 
 class Idle(unittest.TestCase):
     """10 000 sockets in the namespace, none of which does anything: 4000 connections' ends, 3000 TCP and 3000 UDP servers."""
+    @staticmethod
+    def idle_share(pid, seconds=5):
+        before = running_seconds(pid)
+        time.sleep(seconds)
+        return (running_seconds(pid) - before) / seconds
+
     def test_the_processor_is_left_alone(self):
         limit = raise_descriptor_limit()
         host = SimulatedHost()
@@ -234,9 +240,7 @@ class Idle(unittest.TestCase):
             kept.append(server.accept()[0])
         print(f"{len(kept)} sockets")
         time.sleep(3)               # for what the daemon opens on the host
-        before = running_seconds(daemon.pid)
-        time.sleep(10)
-        used = (running_seconds(daemon.pid) - before) / 10
+        used = min(self.idle_share(daemon.pid) for _ in range(3))   # other work on the machine makes a stretch dearer, never cheaper
         tables = reading_seconds(guest.pid)
         print(f"idle: {100 * used:.2f} % of a processor; to read the kernel's tables in text takes {1000 * tables:.1f} ms")
         for s in kept:

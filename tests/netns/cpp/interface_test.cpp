@@ -314,7 +314,8 @@ TEST_CASE("the interface gets the name and the MAC address that were asked for, 
 
     opts.ns_mac = mac_address::broadcast();
     const auto refused = configured_guest(with_eth0({}), opts);
-    CHECK(refused["error"] == lines{"Couldn't set MAC address in namespace: Cannot assign requested address"});
+    CHECK(refused["error"] == lines{"Couldn't set MAC address in namespace: Cannot assign requested address; "
+                                    "the kernel takes no address of a group, and not zero"});
 }
 
 TEST_CASE("a named interface is the template of both families; one that does not exist ends the start")
@@ -330,10 +331,12 @@ TEST_CASE("a named interface is the template of both families; one that does not
     CHECK(guest["route4"] == lines{"198.51.100.0/24 dev eth1 proto kernel scope link src 198.51.100.2"});
 
     opts.interface = "nosuch0";
-    CHECK(configured_guest(host, opts)["error"] == lines{"Invalid interface name nosuch0: No such device"});
+    CHECK(configured_guest(host, opts)["error"] ==
+          lines{"Invalid interface name nosuch0: No such device; there are lo, far0, eth0, far1, eth1"});
     opts.interface.reset();
     opts.outbound_if4 = "far0";
-    CHECK(configured_guest(host, opts)["error"] == lines{"External interface not usable"});
+    CHECK(configured_guest(host, opts)["error"] ==
+          lines{"External interface not usable; --outbound-if4 far0: the interface has no address of IPv4"});
     opts.outbound_if4 = "eth1";
     CHECK(configured_guest(host, opts)["host4"] == lines{"198.51.100.2/24", "::"});
 }

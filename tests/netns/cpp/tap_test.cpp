@@ -200,5 +200,6 @@ TEST_CASE("a name that is taken is a start that failed")
     });
     if (no_tun(found))
         return;
-    CHECK(found["error"] == lines{"TUNSETIFF ioctl on /dev/net/tun failed: Device or resource busy"});
+    CHECK(found["error"] == lines{"TUNSETIFF ioctl on /dev/net/tun failed: Device or resource busy; another program serves "
+                                  "the interface tap0 there: choose a name by --ns-ifname"});
 }
