@@ -6,6 +6,7 @@
 #include "proto/base/bytes.hpp"
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstdint>
 
@@ -102,10 +103,17 @@ public:
         return !is_unspecified() && !is_multicast() && !is_limited_broadcast();
     }
 
-    constexpr bool operator==(const ip_address&) const = default;
+    /// Two comparisons of words: each frame and each datagram compares addresses, and a call of memcmp costs more than they do.
+    constexpr bool operator==(const ip_address& other) const noexcept { return words() == other.words(); }
     constexpr auto operator<=>(const ip_address&) const = default;
 
 private:
+    struct word_pair {
+        std::uint64_t first, second;
+        constexpr bool operator==(const word_pair&) const = default;
+    };
+    [[nodiscard]] constexpr word_pair words() const noexcept { return std::bit_cast<word_pair>(octets_); }
+
     ipv6_octets octets_{};
 };
 static_assert(sizeof(ip_address) == 16 && alignof(ip_address) == 1);
