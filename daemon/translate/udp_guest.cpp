@@ -94,13 +94,22 @@ void udp_translator::gather(const udp_flow& f, const guest_packet& frame, batch&
     b.messages[b.message_count++] = m;
 }
 
+/// What the kernel gives a datagram that says nothing else. A listening socket was told nothing, and in IPv6 the route may know
+/// better.
+octet udp_translator::own_ttl(const udp_flow& f) noexcept
+{
+    if (f.between.to.address.is_multicast())
+        return multicast_ttl;
+    const auto& port = port_of(f);
+    return port.listens && f.key.guest.is_v4() ? default_ttl_ : port.ttl;
+}
+
 os::outgoing udp_translator::outgoing_of(const udp_flow& f, std::span<const bytes_view> pieces, const message& m) noexcept
 {
     os::outgoing out{.pieces = pieces, .segment = 0, .ttl = {}, .tos = {}, .between = &f.between};
     if (m.run.segments() > 1)
         out.segment = static_cast<std::uint16_t>(m.run.segment());
-    const auto usual = f.between.to.address.is_multicast() ? multicast_ttl : port_of(f).ttl;
-    if (m.ttl != usual)
+    if (m.ttl != own_ttl(f))
         out.ttl = m.ttl;
     if (m.tos != 0)
         out.tos = m.tos;

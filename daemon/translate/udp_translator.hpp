@@ -185,6 +185,7 @@ private:
     void send_singly(udp_flow& f, std::span<const bytes_view> pieces, const message& m, instant now) noexcept;
     void on_too_big(udp_flow& f, bytes_view payload, const message& m, instant now) noexcept;
     void allow_fragments(udp_port& p, ip_family family, os::fragmentation fragments) noexcept;
+    [[nodiscard]] octet own_ttl(const udp_flow& f) noexcept;
     [[nodiscard]] os::outgoing outgoing_of(const udp_flow& f, std::span<const bytes_view> pieces, const message& m) noexcept;
 
     // udp_socket.cpp
