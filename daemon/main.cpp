@@ -13,6 +13,7 @@
 #include "daemon/os/file.hpp"
 #include "daemon/os/notify.hpp"
 #include "daemon/os/process.hpp"
+#include "daemon/os/socket.hpp"
 #include "daemon/os/start_failure.hpp"
 #include "daemon/os/stream_listener.hpp"
 #include "daemon/report/log.hpp"
@@ -269,7 +270,8 @@ seccomp::profile what_is_left(const options& opts, const netns::target& target, 
     add(target.watch.has_value(), task::watch);
     add(target.command.has_value(), task::command);
     add(opts.log_file.has_value(), task::log_file);
-    add(opts.pcap_file.has_value(), task::capture);
+    const auto keeps_own = [] { return !os::has_tcp_peek_offset(ip_family::ipv4) || !os::has_tcp_peek_offset(ip_family::ipv6); };
+    add(opts.pcap_file || (opts.mode == mode::pasta && !opts.splice_only && keeps_own()), task::pieces);
     return left;
 }
 

@@ -27,7 +27,7 @@ enum class task : std::uint8_t {
     watch,    ///< the end of the namespace ends the program
     command,  ///< a command in the namespace
     log_file, ///< its own log
-    capture,  ///< a file with the frames
+    pieces,   ///< frames that are written in pieces: into a capture file, and to a tap out of our own store
 };
 
 struct allowed_call {

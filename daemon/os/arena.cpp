@@ -10,6 +10,8 @@ namespace tapioca::os {
 // Only before sealing: the calls are not in any profile.
 arena::arena(std::size_t size)
 {
+    if (size == 0)
+        return;
     void* place = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (place == MAP_FAILED)
         throw std::system_error(errno, std::generic_category(), "Couldn't reserve memory");

@@ -10,7 +10,7 @@ namespace tapioca::os {
 class arena {
 public:
     arena() noexcept = default;
-    /// `size` octets of zeroes, mapped MAP_NORESERVE; throws std::system_error.
+    /// `size` octets of zeroes, mapped MAP_NORESERVE if there are any; throws std::system_error.
     explicit arena(std::size_t size);
     arena(arena&& other) noexcept;
     arena& operator=(arena&& other) noexcept;

@@ -145,35 +145,6 @@ result<std::size_t> peek(int fd, bytes_span into) noexcept
     return static_cast<std::size_t>(n);
 }
 
-// syscalls: recvmsg
-result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span scratch, bytes_span into) noexcept
-{
-    if (skip > most_behind * scratch.size()) {
-        errno = EINVAL;
-        return last_error();
-    }
-    std::array<iovec, most_behind + 1> pieces;
-    std::size_t count = 0;
-    for (auto left = skip; left != 0; ++count) {
-        const auto part = std::min(left, scratch.size());
-        pieces[count] = {scratch.data(), part};
-        left -= part;
-    }
-    pieces[count++] = {into.data(), into.size()};
-    msghdr message{};
-    message.msg_iov = pieces.data();
-    message.msg_iovlen = count;
-    const auto n = ::recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT);
-    if (n < 0)
-        return last_error();
-    if (static_cast<std::size_t>(n) > skip)
-        return static_cast<std::size_t>(n) - skip;
-    // What was peeked before is all there is: more to come, or the end of the stream, which only an empty queue tells from each
-    // other.
-    errno = EAGAIN;
-    return skip == 0 ? result<std::size_t>{0U} : result<std::size_t>{last_error()};
-}
-
 namespace {
 
 // syscalls: recvfrom
@@ -208,6 +179,22 @@ result<std::size_t> discard(int fd, std::size_t octets) noexcept
 result<std::size_t> receive(int fd, bytes_span into) noexcept
 {
     const auto n = ::recv(fd, into.data(), into.size(), MSG_DONTWAIT);
+    if (n < 0)
+        return last_error();
+    return static_cast<std::size_t>(n);
+}
+
+// syscalls: recvmsg
+result<std::size_t> receive(int fd, std::span<const bytes_span> pieces) noexcept
+{
+    if (pieces.size() == 1)
+        return receive(fd, pieces.front());
+    std::array<iovec, most_received_pieces> vectors;
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    for (const auto piece : pieces.first(std::min(pieces.size(), vectors.size())))
+        vectors[message.msg_iovlen++] = {piece.data(), piece.size()};
+    const auto n = ::recvmsg(fd, &message, MSG_DONTWAIT);
     if (n < 0)
         return last_error();
     return static_cast<std::size_t>(n);

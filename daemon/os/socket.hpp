@@ -34,18 +34,16 @@ enum class connect_progress : std::uint8_t { connected, in_progress };
 [[nodiscard]] bool has_tcp_peek_offset(ip_family family) noexcept;
 [[nodiscard]] result<void> set_peek_offset(int fd, std::uint32_t octets) noexcept;
 
-/// Reads without removing. `skip` octets in front were peeked before: with a peek offset the kernel knows, without one they are
-/// read again into `scratch`. Returns 0 at the end of the stream. A read stops in front of urgent data.
-/// At most most_behind times the size of `scratch` can be skipped (EINVAL beyond).
-inline constexpr std::size_t most_behind = 63;
+/// Reads without removing, from the peek offset on. Returns 0 at the end of the stream. A read stops in front of urgent data.
 [[nodiscard]] result<std::size_t> peek(int fd, bytes_span into) noexcept;
-[[nodiscard]] result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span scratch, bytes_span into) noexcept;
 
 /// Removes `octets` from the receive queue without reading them (MSG_TRUNC, tcp(7)).
 [[nodiscard]] result<std::size_t> discard(int fd, std::size_t octets) noexcept;
 
 /// Reads and removes. Returns 0 at the end of the stream.
 [[nodiscard]] result<std::size_t> receive(int fd, bytes_span into) noexcept;
+inline constexpr std::size_t most_received_pieces = 8;
+[[nodiscard]] result<std::size_t> receive(int fd, std::span<const bytes_span> pieces) noexcept;
 
 /// What was sent, an end included, and the peer has not acknowledged: segments that have left, and octets that have not. Nothing
 /// of a connection that does not stand.

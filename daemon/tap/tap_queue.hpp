@@ -4,6 +4,7 @@
 #include "proto/base/bytes.hpp"
 #include "proto/wire/virtio_net.hpp"
 
+#include <cstring>
 #include <span>
 
 namespace tapioca {
@@ -58,6 +59,21 @@ public:
 
     /// Sends the slot: `headers` octets in front of the body and `payload` octets of it. False if the frame was refused.
     virtual bool commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept = 0;
+
+    /// Sends the slot's `headers` and `payload`, which lies elsewhere, in the place of the body: most_pieces at most, and no more
+    /// octets than the body has room for.
+    static constexpr std::size_t most_pieces = 8;
+    virtual bool commit_pieces(const wire::virtio_net_header& vnet, std::size_t headers,
+                               std::span<const bytes_view> payload) noexcept
+    {
+        std::size_t octets = 0;
+        const auto body = acquire();
+        for (const auto piece : payload) {
+            std::memcpy(body.data() + octets, piece.data(), piece.size());
+            octets += piece.size();
+        }
+        return commit(vnet, headers, octets);
+    }
 
     /// Sends a frame that begins with most_header_octets plus sizeof(virtio_net_header) of writable room in front of `payload`,
     /// which lies outside the back-end.

@@ -3,6 +3,7 @@
 #include "proto/frame/emit.hpp"
 
 #include <algorithm>
+#include <sys/uio.h>
 #include <unistd.h>
 
 namespace tapioca {
@@ -84,11 +85,38 @@ bool tun_queue::send(const vnet_header& vnet, octet* payload, std::size_t header
             header = {};
         std::memcpy(at, &header, sizeof header);
     }
-    if (::write(opened_.fd.get(), at, size) < 0) {
-        counters_.drop(drop_reason::tap_write_failed);
-        return false;
+    return done(::write(opened_.fd.get(), at, size));
+}
+
+// syscalls: writev
+bool tun_queue::commit_pieces(const vnet_header& vnet, std::size_t headers, std::span<const bytes_view> payload) noexcept
+{
+    if (!opened_.offload.checksum)
+        return tap_queue::commit_pieces(vnet, headers, payload);
+    std::array<iovec, 1 + most_pieces> pieces;
+    octet* at = acquire().data() - headers;
+    auto size = headers;
+    if (opened_.vnet_header) {
+        at -= sizeof vnet;
+        size += sizeof vnet;
+        std::memcpy(at, &vnet, sizeof vnet);
     }
-    return true;
+    pieces[0] = {at, size};
+    std::size_t count = 1, octets = headers;
+    for (const auto piece : payload.first(std::min(payload.size(), most_pieces))) {
+        pieces[count++] = {const_cast<octet*>(piece.data()), piece.size()};
+        octets += piece.size();
+    }
+    counters_.add(report::counter::frames_to_guest);
+    counters_.add(report::counter::octets_to_guest, octets);
+    return done(::writev(opened_.fd.get(), pieces.data(), static_cast<int>(count)));
+}
+
+bool tun_queue::done(ssize_t written) noexcept
+{
+    if (written < 0)
+        counters_.drop(drop_reason::tap_write_failed);
+    return written >= 0;
 }
 
 } // namespace tapioca

@@ -11,6 +11,7 @@
 #include "daemon/tap/tap_queue.hpp"
 
 #include <array>
+#include <sys/types.h>
 
 namespace tapioca {
 
@@ -31,10 +32,14 @@ public:
     void read_from(int queue) noexcept override { other_ = queue; }
     [[nodiscard]] tx_slot acquire() noexcept override;
     bool commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept override;
+    bool commit_pieces(const wire::virtio_net_header& vnet, std::size_t headers,
+                       std::span<const bytes_view> payload) noexcept override;
     bool send(const wire::virtio_net_header& vnet, octet* payload, std::size_t headers, std::size_t length) noexcept override;
     void flush() noexcept override {}
 
 private:
+    [[nodiscard]] bool done(ssize_t written) noexcept;
+
     tun_descriptor opened_;
     int other_ = -1; ///< to be read from in the place of ours
     report::counters& counters_;

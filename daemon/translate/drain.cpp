@@ -24,7 +24,7 @@ leftovers tcp_translator::left_over(bool guest_is_there) noexcept
             return;
         // Closing a socket that was not read to its end resets it, and takes back what it has not sent.
         const bool unread = finished && (f.readable || f.c.in_flight() != 0);
-        left.octets = left.octets || f.store.length != 0 || ((unread || f.aborted) && os::unacknowledged(f.fd) != 0);
+        left.octets = left.octets || f.store.length() != 0 || ((unread || f.aborted) && os::unacknowledged(f.fd) != 0);
     });
     return left;
 }
@@ -33,7 +33,9 @@ std::uint32_t tcp_translator::reset_incomplete() noexcept
 {
     std::uint32_t count = 0;
     flows_.for_each([&](tcp_flow& f) {
-        if (f.fd < 0 || (f.c.guest_finished() && f.store.length == 0 && !f.aborted && !f.broken))
+        // What the guest has not acknowledged resets by itself a socket that holds it, and not one that it was taken from.
+        const bool delivered = f.store.length() == 0 && sent_.length(flows_.slot_of(f)) == 0;
+        if (f.fd < 0 || (f.c.guest_finished() && delivered && !f.aborted && !f.broken))
             return;
         os::reset_on_close(f.fd);
         os::close(std::exchange(f.fd, -1));

@@ -142,7 +142,7 @@ void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
         f.moved = seconds(now);
     std::size_t sent = 0;
     const bool direct = f.store.empty();
-    const bool waiting = f.store.length != 0; // for the socket, which has fallen short and will say when it has room
+    const bool waiting = f.store.length() != 0; // for the socket, which has fallen short and will say when it has room
     if (direct && !f.broken) {
         const auto n = os::send(f.fd, {d.pieces.data(), d.count});
         if (n)

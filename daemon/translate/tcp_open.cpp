@@ -116,7 +116,7 @@ os::result<os::connect_progress> tcp_translator::connect(tcp_flow& f, const pack
     if (const auto& from = ctx_.outbound(family); !from.is_unspecified())
         if (const auto bound = os::bind(f.fd, {from, 0}); !bound)
             return bound.error();
-    f.peek_offset = family == ip_family::ipv4 ? peek_offset4_ : peek_offset6_;
+    choose_keeper(f, false);
     if (p.ttl != usual_ttl) { // a path is being traced: the errors on it matter until the connection stands
         (void)os::set_ttl(f.fd, family, p.ttl);
         f.error_queue = os::set_receive_errors(f.fd, family, true).has_value();
@@ -239,10 +239,12 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
     f->rule = through.rule;
     ++unanswered_[f->rule];
     f->readable = true;
-    f->peek_offset = family == ip_family::ipv4 ? peek_offset4_ : peek_offset6_;
+    choose_keeper(*f, true);
     ctx_.counters.add(counter::tcp_flows_accepted);
-    if (!ctx_.poller.add(f->fd, token_of(source::tcp_flow, flows_.id_of(*f).value), os::trigger::edge))
+    if (!ctx_.poller.add(f->fd, token_of(source::tcp_flow, flows_.id_of(*f).value), os::trigger::edge)) {
+        os::reset_on_close(f->fd);
         return close(*f, now);
+    }
     apply(*f, {f->c.open_to_guest(initial_sequence(*key, now), largest_mss(family), now)}, now);
 }
 

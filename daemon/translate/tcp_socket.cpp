@@ -28,7 +28,7 @@ void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) no
         f->urgent = true;
     if (e.readable || e.closed_by_peer || e.error)
         f->readable = true;
-    if (e.writable && f->store.length != 0) {
+    if (e.writable && f->store.length() != 0) {
         drain(*f, now);
         f = flows_.find(id);
         if (f == nullptr)
@@ -42,7 +42,7 @@ void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) no
 void tcp_translator::drain(tcp_flow& f, instant now) noexcept
 {
     std::array<bytes_view, os::most_pieces> pieces;
-    while (f.store.length != 0 && !f.broken) {
+    while (f.store.length() != 0 && !f.broken) {
         const auto count = store_.gather(f.store, pieces);
         const auto sent = os::send(f.fd, {pieces.data(), count});
         if (!sent) {
@@ -58,7 +58,7 @@ void tcp_translator::drain(tcp_flow& f, instant now) noexcept
         if (*sent < offered)
             break;
     }
-    if (f.store.length == 0) {
+    if (f.store.length() == 0) {
         if (f.shutdown_due) {
             f.shutdown_due = false;
             os::shutdown_write(f.fd);
@@ -68,7 +68,7 @@ void tcp_translator::drain(tcp_flow& f, instant now) noexcept
         return close(f, now);
     if (f.aborted)
         arm(f, now);
-    if (f.c.synchronized() && f.c.window_update_due(f.store.length))
+    if (f.c.synchronized() && f.c.window_update_due(f.store.length()))
         list_ack(f);
 }
 
@@ -89,14 +89,15 @@ void tcp_translator::pump(tcp_flow& f, instant now) noexcept
         if (room == 0)
             return on_full_window(f, now);
         const auto want = std::min(room, segments * f.c.mss);
-        const auto got = peek(f, ctx_.tap.acquire().first(want));
+        const bool again = to_repeat(f) != 0;
+        const auto got = read_next(f, want);
         if (!got) {
             if (got.error().value() != EAGAIN) {
                 f.broken = true;
                 f.readable = false;
                 return apply(f, {}, now);
             }
-            f.readable = f.urgent && !f.peek_offset; // what comes behind is seen when the guest acknowledges
+            f.readable = false;
             return arm(f, now);
         }
         if (*got == 0) {
@@ -106,7 +107,7 @@ void tcp_translator::pump(tcp_flow& f, instant now) noexcept
         send_data(f, *got, now);
         moved += *got;
         // A short read emptied the queue: the next octet brings an event, unless the end of the stream stands behind it already.
-        f.readable = *got == want || f.peer_closed || f.urgent;
+        f.readable = *got == want || again || f.peer_closed || f.urgent;
     }
     arm(f, now);
 }
@@ -114,9 +115,7 @@ void tcp_translator::pump(tcp_flow& f, instant now) noexcept
 /// The guest's window in whole segments; the rest of it only while nothing is in flight (RFC 9293 section 3.8.6.2.1).
 std::size_t tcp_translator::sendable(const tcp_flow& f) const noexcept
 {
-    std::size_t room = f.c.room();
-    if (!f.peek_offset) // what is in flight is read again each time, as far as scratch_ goes
-        room = std::min(room, os::most_behind * sizeof scratch_ - f.c.in_flight());
+    const auto room = std::min<std::size_t>(f.c.room(), keepable(f));
     if (room > f.c.mss)
         return room / f.c.mss * f.c.mss;
     return room == f.c.mss || f.c.snd_nxt == f.c.snd_una || f.c.fin_sent ? room : 0;
@@ -132,42 +131,19 @@ void tcp_translator::on_full_window(tcp_flow& f, instant now) noexcept
     apply(f, {f.c.fin_is_next() ? f.c.on_eof(now) : tcp::effects{}}, now);
 }
 
-/// The socket is told to keep the place behind what is in flight when there is such a place for the first time: small answers
-/// never have one. False if it cannot.
-bool tcp_translator::keep_place(tcp_flow& f) noexcept
-{
-    if (f.keeps_place || f.c.in_flight() == 0)
-        return true;
-    f.keeps_place = f.peek_offset = f.peek_offset && os::set_peek_offset(f.fd, f.c.in_flight()).has_value();
-    return f.keeps_place;
-}
-
-os::result<std::size_t> tcp_translator::peek(tcp_flow& f, bytes_span into) noexcept
-{
-    if (keep_place(f))
-        return os::peek(f.fd, into);
-    const auto got = os::peek_behind(f.fd, f.c.in_flight(), scratch_, into);
-    if (got || got.error().value() != EAGAIN || !f.peer_closed || f.urgent)
-        return got;
-    // All that came before the end was peeked; a read that begins in front of it does not say which kind of end.
-    if (const int error = os::take_error(f.fd); error != 0)
-        return os::result<std::size_t>{boost::system::error_code{error, boost::system::system_category()}};
-    return std::size_t{0};
-}
-
 void tcp_translator::send_data(tcp_flow& f, std::size_t octets, instant now) noexcept
 {
     const tcp_emission e{.seq = f.c.snd_nxt,
                          .ack = f.c.rcv_nxt,
                          .flags = wire::tcp_ack | wire::tcp_psh,
-                         .window = f.c.advertise(f.store.length),
+                         .window = f.c.advertise(f.store.length()),
                          .payload = static_cast<std::uint32_t>(octets),
                          .mss = f.c.mss,
                          .identification = identification(f, octets)};
     const auto slot = ctx_.tap.acquire();
     wire::virtio_net_header vnet;
     const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);
-    ctx_.tap.commit(vnet, headers, octets);
+    commit(f, vnet, headers, octets);
     const auto highest = f.c.snd_max;
     f.c.on_sent(static_cast<std::uint32_t>(octets), now);
     f.ack_listed = false;      // this segment carried it

@@ -9,18 +9,33 @@ namespace tapioca {
 using report::counter;
 using tcp::effect;
 
+namespace {
+
+/// Chunks begin in the middle of pages: the kernel's copies into its own pages took twice as long where both ends had nearly the
+/// same place in a page.
+constexpr std::size_t page_shift = 2048;
+
+} // namespace
+
 tcp_translator::tcp_translator(context& ctx, std::size_t capacity, instant start, std::size_t pool)
     : ctx_(ctx), flow_memory_(flow_table<tcp_flow>::memory_needed(capacity)), timer_memory_(capacity * sizeof(timer_wheel::node)),
       chunk_memory_(pool), chunk_links_(pool / tcp::receive_store::chunk_octets * sizeof(tcp::receive_store::index)),
       range_memory_(limits::out_of_order_flows * sizeof(tcp::receive_store::range_set)),
       list_memory_(2 * capacity * sizeof(std::uint32_t)),
       connecting_memory_(std::min(capacity, slot_list::most) * sizeof(slot_list::entry)),
+      peek_offset4_(os::has_tcp_peek_offset(ip_family::ipv4)), peek_offset6_(os::has_tcp_peek_offset(ip_family::ipv6)),
+      sent_memory_(peek_offset4_ && peek_offset6_ ? 0 : pool + page_shift),
+      sent_links_(sent_memory_.bytes().size() / tcp::chunk_pool::chunk_octets * sizeof(tcp::send_store::index)),
+      sent_queues_(sent_memory_.bytes().size() / tcp::chunk_pool::chunk_octets * sizeof(tcp::send_store::queue)),
+      sent_of_slot_(sent_memory_.bytes().empty() ? 0 : capacity * sizeof(tcp::send_store::index)),
       flows_(flow_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
       store_(chunk_memory_.as<octet>(), chunk_links_.as<tcp::receive_store::index>(),
              range_memory_.as<tcp::receive_store::range_set>()),
+      sent_(sent_memory_.as<octet>().subspan(std::min(page_shift, sent_memory_.bytes().size())),
+            sent_links_.as<tcp::send_store::index>(), sent_queues_.as<tcp::send_store::queue>(),
+            sent_of_slot_.as<tcp::send_store::index>()),
       acks_(list_memory_.as<std::uint32_t>().first(capacity)), ready_(list_memory_.as<std::uint32_t>().subspan(capacity)),
-      connecting_(connecting_memory_.as<slot_list::entry>()), peek_offset4_(os::has_tcp_peek_offset(ip_family::ipv4)),
-      peek_offset6_(os::has_tcp_peek_offset(ip_family::ipv6))
+      connecting_(connecting_memory_.as<slot_list::entry>())
 {
 }
 
@@ -36,11 +51,8 @@ tcp_translator::~tcp_translator()
 void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) noexcept
 {
     const auto what = out.what;
-    if (out.acked != 0) {
-        const auto gone = os::discard(f.fd, out.acked);
-        if (!gone || *gone != out.acked)
-            return quarantine(f, now);
-    }
+    if (out.acked != 0 && !forget_acknowledged(f, out.acked))
+        return quarantine(f, now);
     if (what.has(effect::rewind)) {
         ctx_.counters.add(counter::tcp_retransmits);
         rewind(f);
@@ -48,7 +60,7 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
     if (what.has(effect::keep_alive))
         keep_alive(f, now);
     if (what.has(effect::shutdown_write)) {
-        f.shutdown_due = f.store.length != 0; // behind what waits there
+        f.shutdown_due = f.store.length() != 0; // behind what waits there
         if (!f.shutdown_due)
             os::shutdown_write(f.fd);
     }
@@ -104,13 +116,13 @@ bool tcp_translator::lingers(tcp_flow& f, tcp::effects what) noexcept
 /// has.
 bool tcp_translator::is_delivered(const tcp_flow& f) noexcept
 {
-    return f.store.length == 0 && !(f.aborted && os::unacknowledged(f.fd) != 0);
+    return f.store.length() == 0 && !(f.aborted && os::unacknowledged(f.fd) != 0);
 }
 
 void tcp_translator::send_control(tcp_flow& f, octet flags, seq_number seq) noexcept
 {
     const auto slot = ctx_.tap.acquire();
-    tcp_emission e{.seq = seq, .ack = f.c.rcv_nxt, .flags = flags, .window = f.c.advertise(f.store.length)};
+    tcp_emission e{.seq = seq, .ack = f.c.rcv_nxt, .flags = flags, .window = f.c.advertise(f.store.length())};
     wire::virtio_net_header vnet;
     const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);
     ctx_.tap.commit(vnet, headers, 0);
@@ -136,14 +148,6 @@ void tcp_translator::send_syn(tcp_flow& f, octet flags) noexcept
     wire::virtio_net_header vnet;
     const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);
     ctx_.tap.commit(vnet, headers, 0);
-}
-
-/// Moves the socket's peek offset back to what the connection will send next.
-void tcp_translator::rewind(tcp_flow& f) noexcept
-{
-    if (f.keeps_place)
-        (void)os::set_peek_offset(f.fd, f.c.in_flight());
-    f.readable = true;
 }
 
 void tcp_translator::list_ack(tcp_flow& f) noexcept
@@ -205,8 +209,8 @@ void tcp_translator::send_acks() noexcept
 void tcp_translator::arm(tcp_flow& f, instant now) noexcept
 {
     auto due = now + limits::tcp_keepalive;
-    if (f.store.length != 0 || f.readable || f.broken || f.aborted)
-        due = now + (f.aborted && f.store.length == 0 ? limits::tcp_reset_poll : limits::tcp_watchdog);
+    if (f.store.length() != 0 || f.readable || f.broken || f.aborted)
+        due = now + (f.aborted && f.store.length() == 0 ? limits::tcp_reset_poll : limits::tcp_watchdog);
     wheel_.arm_no_later(flows_.slot_of(f), std::min(due, f.c.next_timeout(now)));
 }
 
@@ -236,14 +240,14 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
         return apply(f, out, now);
     }
     const bool resting = seconds(now) > f.moved + 1;
-    if (f.store.length != 0 && resting) { // the watchdog: octets wait, and no event came
-        const auto before = f.store.length;
+    if (f.store.length() != 0 && resting) { // the watchdog: octets wait, and no event came
+        const auto before = f.store.length();
         const auto id = flows_.id_of(f);
         drain(f, now);
         auto* still = flows_.find(id);
         if (still == nullptr)
             return;
-        if (still->store.length < before)
+        if (still->store.length() < before)
             ctx_.counters.add(counter::tcp_stalls_recovered);
     }
     if (f.readable && !f.ready_listed && f.c.synchronized() && sendable(f) != 0) {
@@ -318,6 +322,7 @@ void tcp_translator::close(tcp_flow& f, instant now) noexcept
     stop_waiting_for_host(f);
     wheel_.cancel(flows_.slot_of(f));
     store_.release(f.store);
+    sent_.release(flows_.slot_of(f));
     store_.unreserve(f.c.rcv_limit() - tcp::initial_limit);
     if (f.fd >= 0)
         os::close(f.fd);

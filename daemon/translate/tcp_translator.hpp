@@ -4,10 +4,12 @@
 // and socket events to the connection and carries out its effects in a fixed order. Towards the guest: peek into the tap's slot,
 // stamp headers in front, write; what the guest acknowledges is discarded from the socket. From the guest: consecutive segments
 // of a flow become one sendmsg; what the socket does not take waits in the store and closes the window. ACKs go out at the end of
-// a turn, unless data carried them before.
+// a turn, unless data carried them before. Where the kernel does not remember how far a socket was peeked, what the guest has not
+// acknowledged is in a store of ours.
 //
 // tcp_translator.cpp carries out effects, tcp_open.cpp begins and refuses connections, tcp_guest.cpp takes segments,
-// tcp_socket.cpp moves data from sockets and reacts to their events, tcp_path.cpp heeds narrow paths behind the guest.
+// tcp_socket.cpp moves data from sockets and reacts to their events, tcp_peer_octets.cpp keeps them until they are acknowledged,
+// tcp_path.cpp heeds narrow paths behind the guest.
 #pragma once
 
 #include "daemon/os/arena.hpp"
@@ -19,6 +21,7 @@
 #include "proto/icmp/unreachable.hpp"
 #include "proto/tcp/connection.hpp"
 #include "proto/tcp/receive_store.hpp"
+#include "proto/tcp/send_store.hpp"
 #include "proto/wire/tcp.hpp"
 
 namespace tapioca {
@@ -35,8 +38,8 @@ struct tcp_flow {
     bool lingering : 1 = false;    ///< the connection is over, but not all of the guest's octets have been sent
     bool aborted : 1 = false;      ///< by the guest: a reset follows what the peer is still to have
     bool error_queue : 1 = false;  ///< IP_RECVERR is set
-    bool peek_offset : 1 = false;  ///< SO_PEEK_OFF works, as far as is known
-    bool keeps_place : 1 = false;  ///< it is in use: the socket knows what is in flight
+    bool peek_offset : 1 = false;  ///< what is in flight stays in the socket (SO_PEEK_OFF), not in our store
+    bool keeps_place : 1 = false;  ///< the offset is set: the socket knows what is in flight
     bool broken : 1 = false;       ///< the socket's connection has ended in an error: a reset follows what is left to read
     bool unanswered : 1 = false;   ///< a peer's: the guest has not answered our SYN, and the rule counts it
     bool small : 1 = false;        ///< it is not likely to carry much
@@ -142,8 +145,6 @@ private:
     void pump(tcp_flow& f, instant now) noexcept;
     [[nodiscard]] std::size_t sendable(const tcp_flow& f) const noexcept;
     void on_full_window(tcp_flow& f, instant now) noexcept;
-    [[nodiscard]] os::result<std::size_t> peek(tcp_flow& f, bytes_span into) noexcept;
-    [[nodiscard]] bool keep_place(tcp_flow& f) noexcept;
     void send_data(tcp_flow& f, std::size_t octets, instant now) noexcept;
     void drain(tcp_flow& f, instant now) noexcept;
     void note_failure(tcp_flow& f) noexcept;
@@ -152,6 +153,16 @@ private:
     void on_answered(tcp_flow& f) noexcept;
     void note_end(tcp_flow& f) noexcept;
     void on_connect_event(tcp_flow& f, const os::event& e, instant now) noexcept;
+
+    // tcp_peer_octets.cpp
+    void choose_keeper(tcp_flow& f, bool accepted) noexcept;
+    [[nodiscard]] std::uint32_t to_repeat(const tcp_flow& f) const noexcept;
+    [[nodiscard]] std::size_t keepable(const tcp_flow& f) const noexcept;
+    [[nodiscard]] os::result<std::size_t> read_next(tcp_flow& f, std::size_t most) noexcept;
+    void commit(const tcp_flow& f, const wire::virtio_net_header& vnet, std::size_t headers, std::size_t octets) noexcept;
+    [[nodiscard]] bool keep_place(tcp_flow& f) noexcept;
+    [[nodiscard]] bool forget_acknowledged(tcp_flow& f, std::uint32_t octets) noexcept;
+    void rewind(tcp_flow& f) noexcept;
 
     // tcp_path.cpp
     [[nodiscard]] std::uint16_t mss_of_path(const tcp_flow& f) const noexcept;
@@ -165,7 +176,6 @@ private:
     void send_control(tcp_flow& f, octet flags, seq_number seq) noexcept;
     void send_reset(tcp_flow& f) noexcept;
     void send_syn(tcp_flow& f, octet flags) noexcept;
-    void rewind(tcp_flow& f) noexcept;
     void list_ack(tcp_flow& f) noexcept;
     void list_ready(tcp_flow& f) noexcept;
     void send_acks() noexcept;
@@ -187,16 +197,17 @@ private:
 
     context& ctx_;
     os::arena flow_memory_, timer_memory_, chunk_memory_, chunk_links_, range_memory_, list_memory_, connecting_memory_;
+    bool peek_offset4_, peek_offset6_;                                ///< whether the kernel has them
+    os::arena sent_memory_, sent_links_, sent_queues_, sent_of_slot_; ///< empty if it has both
     flow_table<tcp_flow> flows_;
     timer_wheel wheel_;
     tcp::receive_store store_;
+    tcp::send_store sent_;
     std::span<std::uint32_t> acks_, ready_; ///< slots; each flow stands in each at most once
     std::size_t ack_count_ = 0, ready_count_ = 0;
     std::uint32_t ended_by_peer_ = 0, small_count_ = 0;
     slot_list connecting_;                                              ///< the guest's, which the host has not answered
     std::array<std::uint32_t, forward_rules::capacity()> unanswered_{}; ///< of each rule, flows that the guest has not answered
-    bool peek_offset4_, peek_offset6_;
-    std::array<octet, 65536> scratch_; ///< for what a kernel without peek offsets reads again
 };
 
 } // namespace tapioca

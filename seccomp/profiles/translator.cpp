@@ -53,7 +53,7 @@ constexpr allowed_call calls[] = {
     {"socket", "echo_translator", "a flow's socket", task::guest, echo6},
     {"timerfd_settime", "poller, control", "the end of a wait, timers"},
     {"write", "tun_queue, mailbox, control, log", "frames, eventfds, stderr, readiness"},
-    {"writev", "capture_queue", "a frame in the capture file", task::capture},
+    {"writev", "tun_queue, capture_queue", "a frame in pieces", task::pieces},
 };
 
 } // namespace

@@ -251,29 +251,29 @@ private:
     {
         std::array<bytes_view, chunks + 1> pieces;
         const auto count = store_.gather(queue_, pieces);
-        std::uint32_t left = std::min(most, queue_.length);
+        std::uint32_t left = std::min(most, queue_.length());
         auto place = consumed_;
         for (std::size_t i = 0; i < count && left != 0; ++i)
             for (std::size_t j = 0; j < pieces[i].size() && left != 0; ++j, --left)
                 FUZZ_CHECK(pieces[i][j] == at(place++));
-        const auto taken = std::min(most, queue_.length);
+        const auto taken = std::min(most, queue_.length());
         if (taken != 0)
             store_.consume(queue_, taken);
         consumed_ += taken;
-        if (c_.synchronized() && c_.window_update_due(queue_.length))
+        if (c_.synchronized() && c_.window_update_due(queue_.length()))
             speak();
     }
 
     /// A segment to the guest: it carries an acknowledgement and a window.
     void speak()
     {
-        const auto field = std::uint32_t{c_.advertise(queue_.length)} << c_.rcv_scale;
+        const auto field = std::uint32_t{c_.advertise(queue_.length())} << c_.rcv_scale;
         if (!c_.synchronized())
             return;
         const auto edge = c_.rcv_nxt + field;
         const auto unit = 1U << c_.rcv_scale;
         FUZZ_CHECK(!spoken_ || (edge + unit > edge_ && c_.rcv_nxt >= acknowledged_));
-        FUZZ_CHECK(field <= tcp::initial_limit - queue_.length);
+        FUZZ_CHECK(field <= tcp::initial_limit - queue_.length());
         edge_ = spoken_ ? std::max(edge_, edge) : edge;
         spoken_ = true;
         acknowledged_ = c_.rcv_nxt;
@@ -304,7 +304,7 @@ private:
             FUZZ_CHECK(adv_ <= c_.rcv_adv);
             FUZZ_CHECK(c_.rcv_nxt <= c_.rcv_adv + 1); // a FIN may stand behind the edge
             const auto in_order = static_cast<std::uint32_t>(c_.rcv_nxt - (c_.irs + 1)) - (c_.guest_finished() ? 1 : 0);
-            FUZZ_CHECK(in_order == consumed_ + queue_.length);
+            FUZZ_CHECK(in_order == consumed_ + queue_.length());
             FUZZ_CHECK(c_.room() <= std::max(c_.snd_wnd, 1U));
             // Whatever waits for the guest has a timer behind it.
             FUZZ_CHECK(!has_room_ || c_.snd_una == c_.snd_max || c_.retransmit_at.is_set());

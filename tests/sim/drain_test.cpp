@@ -88,7 +88,7 @@ TEST_CASE("what the guest did not read makes its socket's end a reset: what that
     c.peer.reads = true;
     s.run_for(10ms);
     CHECK_FALSE(s.tcp->left_over(true).octets);
-    CHECK(s.tcp->reset_incomplete() == 0);
+    CHECK(s.tcp->reset_incomplete() == (kernel_has_peek_offset() ? 0 : 1)); // a socket that holds it resets by itself
 }
 
 TEST_CASE("connections that are not established owe nothing, and their peers see a reset")

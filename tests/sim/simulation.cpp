@@ -4,6 +4,7 @@
 #include "tests/support/reference_network.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace tapioca::test {
 namespace {
@@ -24,6 +25,8 @@ plane_config configuration(const simulation_options& o)
 }
 
 } // namespace
+
+bool kernel_has_peek_offset() { return std::getenv("TAPIOCA_SIM_OWN_STORE") == nullptr; }
 
 simulation::simulation(const simulation_options& o)
     : tap(o.offered), config(configuration(o)), to_guest(o.to_guest), from_guest(o.from_guest),

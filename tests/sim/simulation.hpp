@@ -40,11 +40,15 @@ private:
     bool send();
 };
 
+/// What the kernel is said to be able to: everything, or no peek offset if TAPIOCA_SIM_OWN_STORE is in the environment. So every
+/// scenario runs with both keepers of what is in flight.
+[[nodiscard]] bool kernel_has_peek_offset();
+
 struct simulation_options {
     bool v6 = false;
     std::uint16_t mtu = 65520;
     offloads offered{true, true, true};
-    bool peek_offset = true;
+    bool peek_offset = kernel_has_peek_offset();
     bool split_frames = false; ///< super-frames are cut into segments on the link, as a device would
     link_quality to_guest{}, from_guest{};
     guest_options guest{};

@@ -168,21 +168,31 @@ result<std::size_t> peek(int fd, bytes_span into) noexcept
     return count;
 }
 
-result<std::size_t> peek_behind(int fd, std::size_t skip, bytes_span scratch, bytes_span into) noexcept
+result<std::size_t> receive(int fd, bytes_span into) noexcept
 {
-    if (skip > most_behind * scratch.size())
-        return failure(EINVAL);
     auto* s = kernel().find(fd);
     if (s == nullptr)
         return failure(EBADF);
     if (s->received.empty())
         return nothing_to_read(*s);
-    if (s->visible(0).size() <= skip)
-        return failure(EAGAIN);
-    const auto octets = s->visible(0).subspan(skip);
+    const auto octets = s->visible(0);
     const auto count = std::min(octets.size(), into.size());
     std::memcpy(into.data(), octets.data(), count);
-    return count;
+    return discard(fd, count);
+}
+
+result<std::size_t> receive(int fd, std::span<const bytes_span> pieces) noexcept
+{
+    std::size_t got = 0;
+    for (const auto piece : pieces) {
+        const auto n = receive(fd, piece);
+        if (!n)
+            return got != 0 ? result<std::size_t>{got} : n;
+        got += *n;
+        if (*n != piece.size())
+            break;
+    }
+    return got;
 }
 
 result<std::size_t> discard(int fd, std::size_t octets) noexcept

@@ -35,11 +35,11 @@ constexpr int allowed = 0;
 constexpr int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
 
 constexpr seccomp::profile passt{task::guest};
-constexpr seccomp::profile passt_at_most{task::guest, task::log_file, task::capture};
+constexpr seccomp::profile passt_at_most{task::guest, task::log_file, task::pieces};
 constexpr seccomp::profile splice_only_at_most{task::bypass, task::scan, task::watch, task::command, task::log_file};
 constexpr seccomp::profile pasta{task::guest, task::bypass, task::watch};
-constexpr seccomp::profile pasta_at_most{task::guest,   task::bypass,   task::scan,   task::watch,
-                                         task::command, task::log_file, task::capture};
+constexpr seccomp::profile pasta_at_most{task::guest,   task::bypass,   task::scan,  task::watch,
+                                         task::command, task::log_file, task::pieces};
 
 int ending(int status)
 {
@@ -137,9 +137,9 @@ TEST_CASE("what a run was not asked to do, it cannot do")
     CHECK(splices(passt_at_most) == SIGSYS);
     const auto waits = [](seccomp::profile which) { return end_of(which, [] { ::waitpid(-1, nullptr, WNOHANG); }); };
     CHECK(waits(seccomp::profile{task::command}) == allowed);
-    const auto captures = [](seccomp::profile which) { return end_of(which, [] { (void)!::writev(-1, nullptr, 0); }); };
-    CHECK(captures(passt_at_most) == allowed);
-    CHECK(captures(passt) == SIGSYS);
+    const auto writes_pieces = [](seccomp::profile which) { return end_of(which, [] { (void)!::writev(-1, nullptr, 0); }); };
+    CHECK(writes_pieces(passt_at_most) == allowed);
+    CHECK(writes_pieces(passt) == SIGSYS);
     const auto logs = [](seccomp::profile which) { return end_of(which, [] { (void)!::pwrite(-1, "", 0, 0); }); };
     CHECK(logs(passt_at_most) == allowed);
     CHECK(logs(passt) == SIGSYS);

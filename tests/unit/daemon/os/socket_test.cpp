@@ -51,12 +51,12 @@ TEST_CASE("urgent data stays in the stream; reads stop in front of it, discardin
     CHECK(ready[0].urgent);
     CHECK(ready[0].readable);
 
-    std::array<octet, 32> octets, scratch;
-    const auto first = os::peek_behind(pair.ours.get(), 0, scratch, octets);
+    std::array<octet, 32> octets;
+    const auto first = os::peek(pair.ours.get(), octets);
     REQUIRE(first.has_value());
     CHECK(*first == 3);
     CHECK(os::discard(pair.ours.get(), 6).value() == 6);
-    const auto rest = os::peek_behind(pair.ours.get(), 0, scratch, octets);
+    const auto rest = os::peek(pair.ours.get(), octets);
     REQUIRE(rest.has_value());
     CHECK(*rest == 1);
     CHECK(octets[0] == 'f');
@@ -75,17 +75,4 @@ TEST_CASE("a peek offset counts urgent data like any other")
     CHECK(os::peek(pair.ours.get(), octets).value() == 4);
     CHECK(std::string_view{reinterpret_cast<const char*>(octets.data()), 4} == "Xdef");
     CHECK_FALSE(os::peek(pair.ours.get(), octets).has_value());
-}
-
-TEST_CASE("what lies too far behind is refused, not cut off")
-{
-    const connected_pair pair;
-    const std::string text(2000, 'x');
-    say(pair.peer.get(), text + "y");
-    std::array<octet, 16> scratch;
-    std::array<octet, 32> octets;
-    const auto got = os::peek_behind(pair.ours.get(), os::most_behind * scratch.size(), scratch, octets);
-    REQUIRE(got.has_value());
-    CHECK(*got == octets.size());
-    CHECK_FALSE(os::peek_behind(pair.ours.get(), os::most_behind * scratch.size() + 1, scratch, octets).has_value());
 }

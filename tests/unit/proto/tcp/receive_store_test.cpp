@@ -41,7 +41,7 @@ struct stream {
     std::uint64_t base = 0;                        ///< place of the queue's first octet
     std::map<std::uint64_t, std::uint64_t> behind; ///< ranges behind gaps: from -> to
 
-    [[nodiscard]] std::uint64_t end() const { return base + q.length; }
+    [[nodiscard]] std::uint64_t end() const { return base + q.length(); }
 
     void check(const receive_store& store) const
     {
@@ -118,8 +118,8 @@ TEST_CASE("octets put in order, behind gaps and over each other come out as they
                 s.put(p.store, 1 + static_cast<std::uint32_t>(random() % (2 * chunk)), random() % chunk);
                 break;
             case 3:
-                if (s.q.length != 0)
-                    s.consume(p.store, 1 + static_cast<std::uint32_t>(random() % s.q.length));
+                if (s.q.length() != 0)
+                    s.consume(p.store, 1 + static_cast<std::uint32_t>(random() % s.q.length()));
                 break;
             }
             s.check(p.store);
@@ -136,19 +136,19 @@ TEST_CASE("an exhausted pool keeps what fits, says so, and works again when octe
     stream a, b;
     a.put(p.store, 0, 10);
     b.put(p.store, 0, 3 * chunk);
-    CHECK(b.q.length == chunk);
+    CHECK(b.q.length() == chunk);
     CHECK(p.store.put(a.q, 0, octets(10, chunk)).kept == chunk - 10);
     CHECK(p.store.put(a.q, 100, octets(0, 10)).kept == 0);
     a.check(p.store);
     stream c;
     c.put(p.store, 0, 5);
-    CHECK(c.q.length == 0);
+    CHECK(c.q.length() == 0);
     CHECK(c.q.empty());
     b.consume(p.store, chunk);
     CHECK(p.store.chunks_used() == 1);
     c.put(p.store, 0, 5);
     c.check(p.store);
-    CHECK(c.q.length == 5);
+    CHECK(c.q.length() == 5);
 }
 
 TEST_CASE("a ninth range behind a gap is refused and the eight stay")
@@ -177,7 +177,7 @@ TEST_CASE("when all sets of ranges are taken, other flows keep nothing behind a 
     CHECK(b.q.empty());
     CHECK(p.store.chunks_used() == 1);
     a.put(p.store, 0, 5);
-    CHECK(a.q.length == 10);
+    CHECK(a.q.length() == 10);
     CHECK(p.store.put(b.q, 5, octets(5, 5)).kept == 5);
     p.store.release(a.q);
     p.store.release(b.q);
@@ -190,10 +190,10 @@ TEST_CASE("octets that repeat what waits behind a gap close it without a hole or
     stream s;
     s.put(p.store, 100, 200); // 100..300
     s.put(p.store, 0, 150);   // 0..150 overlaps it
-    CHECK(s.q.length == 300);
+    CHECK(s.q.length() == 300);
     s.put(p.store, 50, 50); // 350..400
     s.put(p.store, 0, 200); // 300..500 covers it
-    CHECK(s.q.length == 500);
+    CHECK(s.q.length() == 500);
     CHECK(s.behind.empty());
     s.check(p.store);
 }
@@ -206,9 +206,9 @@ TEST_CASE("at the end of a stream, what waits behind gaps is forgotten and what 
     s.put(p.store, 0, 20);
     p.store.forget_behind_gaps(s.q);
     s.behind.clear();
-    CHECK(s.q.length == 20);
+    CHECK(s.q.length() == 20);
     s.put(p.store, 0, 100);
-    CHECK(s.q.length == 120);
+    CHECK(s.q.length() == 120);
     s.check(p.store);
     s.consume(p.store, 120);
     s.put(p.store, 50, 50);
