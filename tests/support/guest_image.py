@@ -1,6 +1,7 @@
-"""What a test's guest boots from: the distribution's kernel, and an initramfs of busybox and the modules of its network card.
+"""What a test's guest boots from: the distribution's kernel, and an initramfs of busybox, further programs, and the modules it needs.
 
-The kernel is one that is installed, or else Debian's linux-image-cloud-amd64, unpacked (not installed) into the build tree.
+The kernel is one that is installed, or else Debian's linux-image-cloud-amd64, unpacked (not installed) into the build tree; also that
+of another release of Debian.
 """
 import fcntl
 import glob
@@ -13,6 +14,7 @@ import subprocess
 import tempfile
 
 PACKAGE = "linux-image-cloud-amd64"
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 DRIVERS = ("virtio_pci", "virtio_net")
 INIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "guest")
 
@@ -65,16 +67,30 @@ def _apt(*argv, cwd=None):
         raise Unavailable(f"no kernel for a guest: {error}") from None
 
 
-def _download(root):
-    """Unpacks the newest kernel package below root."""
-    depends = _apt("apt-cache", "depends", PACKAGE).stdout
-    if not (name := re.search(r"Depends: (linux-image-\d\S+)", depends)):
-        _apt("apt-get", "update", "-qq")
-        name = re.search(r"Depends: (linux-image-\d\S+)", _apt("apt-cache", "depends", PACKAGE).stdout)
-    if not name:
-        raise Unavailable(f"no kernel for a guest: none is installed, and no package source offers {PACKAGE}")
+def _other_release(release, scratch):
+    """Options that make apt see that release of Debian and nothing else, with its files in a folder of their own."""
+    for folder in ("lists/partial", "cache/archives/partial"):
+        os.makedirs(f"{scratch}/{folder}")
+    with open(f"{scratch}/source", "w") as f:
+        f.write(f"deb [signed-by={KEYRING}] http://deb.debian.org/debian {release} main\n")
+    with open(f"{scratch}/status", "w"):
+        pass
+    places = {"Etc::sourcelist": f"{scratch}/source", "Etc::sourceparts": "-", "State::lists": f"{scratch}/lists",
+              "State::status": f"{scratch}/status", "Cache": f"{scratch}/cache"}
+    return [word for name, place in places.items() for word in ("-o", f"Dir::{name}={place}")]
+
+
+def _download(root, release=None):
+    """Unpacks the newest kernel package below root; release: of Debian, in the place of the one that runs here."""
     with tempfile.TemporaryDirectory(dir=os.path.dirname(root)) as scratch:
-        got = _apt("apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", name[1], cwd=scratch)
+        options = ["-o", "APT::Sandbox::User=root", *(_other_release(release, scratch) if release else ())]
+        depends = _apt("apt-cache", *options, "depends", PACKAGE).stdout
+        if not (name := re.search(r"Depends: (linux-image-\d\S+)", depends)):
+            _apt("apt-get", *options, "update", "-qq")
+            name = re.search(r"Depends: (linux-image-\d\S+)", _apt("apt-cache", *options, "depends", PACKAGE).stdout)
+        if not name:
+            raise Unavailable(f"no kernel for a guest: none is installed, and no package source offers {PACKAGE}{f' of {release}' if release else ''}")
+        got = _apt("apt-get", *options, "download", "-q", name[1], cwd=scratch)
         packages = glob.glob(f"{scratch}/*.deb")
         if not packages:
             raise Unavailable(f"no kernel for a guest: {' '.join(got.stderr.split())[-200:]}")
@@ -84,18 +100,18 @@ def _download(root):
         os.rename(f"{scratch}/root", root)
 
 
-def find_kernel(cache):
-    """A kernel that is installed, or that an earlier run has unpacked, or that we unpack now."""
+def find_kernel(cache, release=None):
+    """A kernel that is installed, or that an earlier run has unpacked, or that we unpack now; release: that one of Debian."""
     os.makedirs(cache, exist_ok=True)
-    root = os.path.join(cache, "kernel")
+    root = os.path.join(cache, f"kernel-{release}" if release else "kernel")
     with open(os.path.join(cache, "lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for place in ("", root):
+        for place in (root,) if release else ("", root):
             for kernel in _kernels(place):
                 return kernel
         if os.path.exists(root):
             raise Unavailable(f"no kernel for a guest: {root} holds none that can be used; remove it to try again")
-        _download(root)
+        _download(root, release)
         for kernel in _kernels(root):
             return kernel
     raise Unavailable("no kernel for a guest: the package holds none")
@@ -141,8 +157,9 @@ class _Archive:
             self.copy(os.path.realpath(library), library)
 
 
-def build_initramfs(kernel):
-    """The initramfs as octets: busybox under all its names, dhclient if it is installed, the modules, and tests/guest/init."""
+def build_initramfs(kernel, programs=(), modules=DRIVERS):
+    """The initramfs as octets: busybox under all its names, dhclient if it is installed, more programs (in the place of busybox's of the
+    same name), the modules, and tests/guest/init."""
     busybox = shutil.which("busybox")
     if not busybox:
         raise Unavailable("not installed: busybox")
@@ -154,10 +171,12 @@ def build_initramfs(kernel):
     archive.program(busybox, "bin/busybox")
     if dhclient := shutil.which("dhclient", path="/usr/sbin:/sbin"):
         archive.program(dhclient, "sbin/dhclient")
+    for program in programs:
+        archive.program(os.path.realpath(program), f"bin/{os.path.basename(program)}")
     for applet in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
         archive.add(f"bin/{applet}", 0o120777, b"busybox")
-    modules = kernel.load_order(DRIVERS)
-    for name, content in modules.items():
+    loaded = kernel.load_order(modules)
+    for name, content in loaded.items():
         archive.add(f"modules/{name}.ko", 0o100644, content)
-    archive.add("modules/order", 0o100644, "".join(f"{name}.ko\n" for name in modules).encode())
+    archive.add("modules/order", 0o100644, "".join(f"{name}.ko\n" for name in loaded).encode())
     return archive.finish()

@@ -32,13 +32,13 @@ class Done:
 
 
 class Machine:
-    """network: the arguments that make the card and connect it; program: QEMU, or what finds and starts it."""
+    """network: the arguments that make the card and connect it; program: QEMU, or what finds and starts it; memory: in MiB."""
 
-    def __init__(self, host, kernel, initramfs, network, *, program=(QEMU,), machine="pc", environment=None, pass_fds=()):
+    def __init__(self, host, kernel, initramfs, network, *, program=(QEMU,), machine="pc", memory=192, environment=None, pass_fds=()):
         base = self._prepare(host)
         # A small translation cache: after a reboot the kernel is unpacked over translated code, and each such write costs a walk.
         # A busy host starves emulated timers: the kernel's check of them would panic, and one device less has to be emulated.
-        argv = [*program, "-accel", "tcg,tb-size=32", "-machine", machine, "-m", "192", "-nodefaults", "-no-user-config", "-display", "none",
+        argv = [*program, "-accel", "tcg,tb-size=32", "-machine", machine, "-m", str(memory), "-nodefaults", "-no-user-config", "-display", "none",
                 "-kernel", kernel, "-initrd", initramfs, "-append", "quiet panic=-1 console=ttyS0 no_timer_check hpet=disable",
                 "-chardev", f"file,id=console,path={self.console}", "-serial", "chardev:console",
                 "-chardev", f"socket,id=channel,path={base}.channel", "-serial", "chardev:channel", *network]
