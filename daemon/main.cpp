@@ -5,6 +5,7 @@
 #include "daemon/config/start_report.hpp"
 #include "daemon/forward/auto_forward.hpp"
 #include "daemon/forward/listener_set.hpp"
+#include "daemon/kernel_report.hpp"
 #include "daemon/loop/control.hpp"
 #include "daemon/loop/worker_pool.hpp"
 #include "daemon/netns/resident.hpp"
@@ -335,6 +336,8 @@ int serve(const options& opts, netns::target& target, int tap, waiting who, work
     report({}, box.take_warnings());
     plane_parts parts = set_up(opts, target, std::move(on_host), std::move(client));
     report(rule_report(opts), {}); // behind all that is refused: callers show the first line of a failure
+    if (opts.level >= log_level::debug)
+        log::debug(kernel_report(parts));
     parts.resources.pcap = std::move(files.pcap);
     const int tap = tap_of(parts);
 

@@ -102,6 +102,7 @@ public:
     /// Those whose peer has not ended them.
     [[nodiscard]] std::uint32_t live_count() const noexcept { return flows_.size() - ended_by_peer_; }
     [[nodiscard]] const tcp::receive_store& store() const noexcept { return store_; }
+    [[nodiscard]] const tcp::send_store& sent() const noexcept { return sent_; }
 
     // drain.cpp
     /// A guest that is not there any more will not end what it has not ended.

@@ -67,6 +67,7 @@ def start(release):
 
 class Checks:
     release = None
+    peek_offset = "no (IPv4), no (IPv6)"
 
     @classmethod
     def setUpClass(cls):
@@ -85,6 +86,11 @@ class Checks:
         """What a line of shell says in a namespace that pasta has configured."""
         words = " ".join(options)
         return self.machine.run(f"{USER} timeout 100 pasta --quiet --chroot-fallback --no-map-gw --config-net {words} -- sh -c {shlex.quote(script)}").output.split()
+
+    def test_what_the_kernel_can_is_found_out_and_said(self):
+        said = self.machine.run(f"{USER} timeout 100 pasta --debug --chroot-fallback --config-net -- true 2>&1").output
+        self.assertIn(f"Kernel: peek offset of TCP {self.peek_offset}; Landlock ABI ", said)
+        self.assertIn("; tap queues 1, checksums yes, TSO yes, USO ", said)
 
     def test_transfers_both_ways_through_the_tap(self):
         for workers in 1, 2:
@@ -156,6 +162,7 @@ class Debian11(Checks, unittest.TestCase):
 @unittest.skipUnless(FULL, "TAPIOCA_FULL is not set")
 class Debian13(Checks, unittest.TestCase):
     release = "trixie"
+    peek_offset = "yes (IPv4), yes (IPv6)"
 
 
 def missing():

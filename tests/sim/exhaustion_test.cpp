@@ -1,5 +1,7 @@
 #include "tests/sim/scenario.hpp"
 
+#include <algorithm>
+
 using namespace tapioca;
 using namespace tapioca::test;
 
@@ -77,4 +79,32 @@ TEST_CASE("octets that find no room anywhere are sent again by the guest once th
     c.peer.socket->send_limit = 1 << 20;
     converse_to_end(s, c, 0, 0);
     CHECK(c.peer.received == 61'000);
+}
+
+TEST_CASE("downloads whose readers are gone: what is kept for them is bounded, and others go on")
+{
+    constexpr std::size_t pool = std::size_t{8} << 20;
+    constexpr std::uint64_t octets = 100'000; // of each: 12 MB that nobody takes
+    simulation s{{.flows = 512, .pool = pool}};
+    std::vector<conversation*> gone;
+    for (int i = 0; i < 120; ++i) {
+        auto& c = established(s);
+        c.guest->mute = true;
+        c.peer.to_send = octets;
+        gone.push_back(&c);
+    }
+    s.run_for(100ms);
+    CHECK(s.tcp->sent().chunks_used() < pool / tcp::chunk_pool::chunk_octets);
+    CHECK((s.tcp->sent().chunks_used() != 0) != kernel_has_peek_offset());
+
+    auto& other = established(s);
+    other.peer.to_send = 1'000'000;
+    CHECK(s.run_until([&] { return other.guest->received() == 1'000'000; }, 2s));
+
+    for (auto* each : gone)
+        each->guest->mute = false;
+    CHECK(s.run_until([&] { return std::ranges::all_of(gone, [](auto* each) { return each->guest->received() == octets; }); },
+                      300s));
+    s.run_for(1s);
+    CHECK(s.tcp->sent().chunks_used() == 0);
 }

@@ -1,0 +1,25 @@
+#include "daemon/kernel_report.hpp"
+
+#include "daemon/os/socket.hpp"
+#include "seccomp/landlock.hpp"
+
+namespace tapioca {
+namespace {
+
+std::string yes_or_no(bool is) { return is ? "yes" : "no"; }
+
+} // namespace
+
+std::string kernel_report(const plane_parts& parts)
+{
+    std::string line = "Kernel: peek offset of TCP " + yes_or_no(os::has_tcp_peek_offset(ip_family::ipv4)) + " (IPv4), " +
+                       yes_or_no(os::has_tcp_peek_offset(ip_family::ipv6)) + " (IPv6); Landlock ABI " +
+                       std::to_string(landlock::kernel_abi());
+    const auto& queues = parts.resources.tap_queues;
+    if (const auto* tun = queues.empty() ? nullptr : std::get_if<tun_descriptor>(&queues.front()))
+        line += "; tap queues " + std::to_string(queues.size()) + ", checksums " + yes_or_no(tun->offload.checksum) + ", TSO " +
+                yes_or_no(tun->offload.tso) + ", USO " + yes_or_no(tun->offload.uso);
+    return line;
+}
+
+} // namespace tapioca
