@@ -17,10 +17,16 @@ from hosts import SimulatedHost
 from machine import Machine
 
 HOST4, HOST6, REMOTE4, REMOTE6 = "192.0.2.2", "2001:db8::2", "192.0.2.1", "2001:db8::1"
-PROGRAMS = ("ip", "setpriv", "curl", "ping", "socat")
+PROGRAMS = ("ip", "setpriv", "curl", "ping", "socat", "tc")
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-MODULES = ("tun", "veth", "ipv6")
+MODULES = ("tun", "veth", "ipv6", "ifb", "sch_netem", "sch_ingress", "cls_matchall", "act_mirred")
 OCTETS = 12_000_000
+REPEATED = 90                   # times OCTETS: more than a GiB
+# What makes the guest's link lossy in both directions; it is run in the guest's namespace.
+LOSSY = """/bin/ip link add ifb0 type ifb; /bin/ip link set ifb0 up
+/bin/tc qdisc add dev e0 handle ffff: ingress; /bin/tc filter add dev e0 parent ffff: matchall action mirred egress redirect dev ifb0
+/bin/tc qdisc add dev ifb0 root netem limit 10000 delay 1ms 500us loss 0.2%; /bin/tc qdisc add dev e0 root netem limit 10000 delay 1ms 500us loss 0.2%
+"""
 USER = "/bin/setpriv --reuid 1000 --regid 1000 --clear-groups"
 FULL = "TAPIOCA_FULL" in os.environ
 # Programs that busybox has, too, are called by their paths: its shell prefers its own.
@@ -82,10 +88,10 @@ class Checks:
         cls.machine.close()
         cls.host.close()
 
-    def inside(self, script, *options):
-        """What a line of shell says in a namespace that pasta has configured."""
+    def inside(self, script, *options, limit=100):
+        """What a line of shell says in a namespace that pasta has configured; limit: of its time, in seconds."""
         words = " ".join(options)
-        return self.machine.run(f"{USER} timeout 100 pasta --quiet --chroot-fallback --no-map-gw --config-net {words} -- sh -c {shlex.quote(script)}").output.split()
+        return self.machine.run(f"{USER} timeout {limit} pasta --quiet --chroot-fallback --no-map-gw --config-net {words} -- sh -c {shlex.quote(script)}", timeout=limit + 20).output.split()
 
     def test_what_the_kernel_can_is_found_out_and_said(self):
         said = self.machine.run(f"{USER} timeout 100 pasta --debug --chroot-fallback --config-net -- true 2>&1").output
@@ -102,6 +108,22 @@ class Checks:
                                            f"curl -s -m 60 -H Expect: --data-binary @/tmp/www/data {url}/cgi-bin/sum",
                                            f"--workers {workers} -m {mtu}")
                         self.assertEqual([w for w in said if w != "-"], [self.sum, self.sum])
+
+    @unittest.skipUnless(FULL, "TAPIOCA_FULL is not set")
+    def test_a_gibibyte_each_way_over_a_lossy_link(self):
+        """Loss and reordering towards the guest and from it; octet by octet."""
+        repeat = f"for i in $(seq {REPEATED}); do cat /tmp/www/data; done"
+        expected = self.machine.run(f"({repeat}) | sha256sum", timeout=600).output.split()[0]
+        self.machine.run(f"echo '{repeat}' >/tmp/repeat; chmod 755 /tmp/repeat; cd /tmp; "
+                         "/bin/ip netns exec remote socat TCP6-LISTEN:9001,fork,ipv6only=0 'EXEC:sh /tmp/repeat' >/dev/null 2>&1 & "
+                         "/bin/ip netns exec remote socat -u TCP6-LISTEN:9002,ipv6only=0 'SYSTEM:sha256sum >/tmp/sum' >/dev/null 2>&1 & sleep 1")
+        lossy = " ".join(LOSSY.replace("\n", "; ").split())
+        said = self.inside(f"{lossy} socat -u TCP4:{REMOTE4}:9001 - | sha256sum; sh /tmp/repeat | socat -u - TCP4:{REMOTE4}:9002; "
+                           "/bin/tc -s qdisc show dev ifb0 | grep -o 'dropped [0-9]*'", limit=1500)
+        self.assertEqual(said[0], expected)
+        self.assertGreater(int(said[-1]), 100)
+        self.machine.run("for i in $(seq 600); do [ -s /tmp/sum ] && break; sleep 0.1; done")
+        self.assertEqual(self.machine.run("cat /tmp/sum").output.split()[0], expected)
 
     def test_four_downloads_at_once(self):
         for address in REMOTE4, REMOTE6:

@@ -14,7 +14,7 @@ class Behind(Guest):
     def __init__(self, guest, mtu):
         """mtu: of the bridge, and of the link to it."""
         self.host, self.uid, self.guest = guest.host, guest.uid, guest
-        self.process = guest.popen("unshare", "-n", "sleep", "3600")
+        self.process = guest.popen("unshare", "-n", "sleep", "infinity")
         self.pid = self.process.pid
         wait_until(lambda: os.readlink(f"/proc/{self.pid}/exe").endswith("sleep"), "namespace behind the guest")
         self.run("sysctl", "-qw", "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0")

@@ -96,7 +96,7 @@ class Engine:
         self.run_dir = f"{host.dir}/engine{next(_serial)}"
         os.mkdir(self.run_dir)
         os.chmod(self.run_dir, 0o777)
-        script = 'mount -t tmpfs tmpfs "$1" && mkdir "$1/netns" && echo ready && exec sleep 3600'
+        script = 'mount -t tmpfs tmpfs "$1" && mkdir "$1/netns" && echo ready && exec sleep infinity'
         self.process = host.popen("unshare", "-Urm", "sh", "-c", script, "sh", self.run_dir, uid=uid, stdout=subprocess.PIPE)
         if self.process.stdout.readline() != "ready\n":
             raise RuntimeError("no user and mount namespace")

@@ -53,7 +53,7 @@ class Guest:
     def __init__(self, host, uid=USER):
         self.host, self.uid = host, uid
         flags = "-Urn" if uid is not None else "-n"
-        self.process = host.popen("unshare", flags, "sleep", "3600", uid=uid)
+        self.process = host.popen("unshare", flags, "sleep", "infinity", uid=uid)
         self.pid = self.process.pid
         wait_until(lambda: os.readlink(f"/proc/{self.pid}/exe").endswith("sleep"), "guest namespace")
         self.run("sysctl", "-qw", "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0")

@@ -36,7 +36,7 @@ mount -t tmpfs -o mode=755 tmpfs /dev/net
 mknod -m 666 /dev/net/tun c 10 200
 [ ! -e /etc/resolv.conf ] || mount --bind "$1/resolv.conf" /etc/resolv.conf
 echo ready
-exec sleep 3600
+exec sleep infinity
 """
 
 
