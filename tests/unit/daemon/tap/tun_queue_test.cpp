@@ -1,4 +1,5 @@
 // A queue of a tap over a pair of sockets that keep message boundaries as the tap's descriptor does.
+#include "daemon/tap/capture_queue.hpp"
 #include "daemon/tap/tun_queue.hpp"
 #include "proto/base/checksum.hpp"
 #include "proto/frame/emit.hpp"
@@ -9,6 +10,7 @@
 #include <array>
 #include <cstring>
 #include <optional>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <utility>
 
@@ -226,6 +228,31 @@ TEST_CASE("a payload outside of the queue is sent from where it lies")
     std::fill(room.begin() + tap_headroom - 54, room.begin() + tap_headroom, octet{9});
     CHECK(s.queue->send(super_frame, room.data() + tap_headroom, 54, 3000));
     CHECK(s.kernel_receives() == image(super_frame) + frame_of(54, 9) + frame_of(3000, 7));
+}
+
+TEST_CASE("a payload in pieces follows the slot's headers, with and without the offloads, and is captured")
+{
+    const octets first = frame_of(16384, 1), second = frame_of(300, 2), third = frame_of(5000, 3);
+    const std::array<bytes_view, 3> pieces{first, second, third};
+    for (const auto kind : {header::present, header::absent}) {
+        for (const auto& granted : {everything, offloads{}}) {
+            stage s{kind, granted};
+            const auto slot = s.queue->acquire();
+            std::fill(slot.data() - 54, slot.data(), octet{9});
+            CHECK(s.queue->commit_pieces({}, 54, pieces));
+            const auto front = kind == header::present ? image({}) : octets{};
+            CHECK(s.kernel_receives() == front + frame_of(54, 9) + first + second + third);
+            CHECK(s.count(counter::frames_to_guest) == 1);
+            CHECK(s.count(counter::octets_to_guest) == 54 + 16384 + 300 + 5000);
+        }
+    }
+    stage s{header::present, everything};
+    std::fill_n(s.queue->acquire().data() - 54, 54, octet{9});
+    const os::unique_fd file{::memfd_create("capture", MFD_CLOEXEC)};
+    capture_queue captured{*s.queue, file.get()};
+    CHECK(captured.commit_pieces({}, 54, pieces));
+    CHECK(s.kernel_receives() == image({}) + frame_of(54, 9) + first + second + third);
+    CHECK(::lseek(file.get(), 0, SEEK_END) > 54 + 16384 + 300 + 5000);
 }
 
 TEST_CASE("a frame that the tap refuses is counted, and the next goes out when there is room")
