@@ -134,6 +134,7 @@ private:
     }
     bool hand_over(unsigned to, const wire::virtio_net_header& vnet, bytes_view frame) noexcept override;
     bool hand_over(unsigned to, const packet& reassembled) noexcept override;
+    bool hand_over(unsigned to, os::accepted& connection, const listener_name& through) noexcept override;
     bool post(unsigned to, bytes_view head, bytes_view body) noexcept;
 
     static constexpr int stream_batches = 8;

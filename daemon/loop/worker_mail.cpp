@@ -88,6 +88,16 @@ bool worker::hand_over(unsigned to, const packet& reassembled) noexcept
     return post(to, octets(letter), reassembled.l4);
 }
 
+bool worker::hand_over(unsigned to, os::accepted& connection, const listener_name& through) noexcept
+{
+    const connection_letter letter{.fd = connection.fd.get(), .peer = connection.peer, .through = through};
+    if (!post(to, octets(letter), {}))
+        return false;
+    (void)connection.fd.release();
+    counters_.add(counter::connections_handed_over);
+    return true;
+}
+
 /// Gives an accepted connection to a worker that is a better place for it. False if there is none, or its mailbox is full.
 bool worker::pass_on(os::accepted& connection, const listener_name& through) noexcept
 {
@@ -95,14 +105,7 @@ bool worker::pass_on(os::accepted& connection, const listener_name& through) noe
         return false; // it costs little: one worker keeps many peers busy
     common_.flow_counts[self_].store(load(), std::memory_order_relaxed);
     const auto to = better_place(flow_origin::peer, ctx_.rule_of(through).target_port(through.port));
-    if (!to)
-        return false;
-    const connection_letter letter{.fd = connection.fd.get(), .peer = connection.peer, .through = through};
-    if (!post(*to, octets(letter), {}))
-        return false;
-    (void)connection.fd.release();
-    counters_.add(counter::connections_handed_over);
-    return true;
+    return to && hand_over(*to, connection, through);
 }
 
 bool worker::send_listener(listening_socket&& l) noexcept

@@ -33,6 +33,8 @@ public:
     /// Gives a frame, or a datagram put together from fragments, to its owner. False: no room, the packet is lost.
     virtual bool hand_over(unsigned to, const wire::virtio_net_header& vnet, bytes_view frame) noexcept = 0;
     virtual bool hand_over(unsigned to, const packet& reassembled) noexcept = 0;
+    /// Gives a connection that a peer has opened to another worker. False: no room, and the connection is still ours.
+    virtual bool hand_over(unsigned to, os::accepted& connection, const listener_name& through) noexcept = 0;
 };
 
 } // namespace tapioca

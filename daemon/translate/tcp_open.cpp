@@ -222,7 +222,12 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
         return ctx_.counters.drop(drop_reason::unanswered_share);
     }
     const flow_key usual{seen->guest, seen->source.address, seen->destination.port, seen->source.port, wire::protocol_tcp};
-    if (auto* before = flows_.find(usual); before != nullptr && !make_way(*before) && !os::peer_endpoint(before->fd))
+    auto* before = flows_.find(usual);
+    if (before == nullptr && ctx_.others != nullptr) // who has the one before knows whether it is over
+        if (const auto owner = ctx_.others->owner(hash_of(usual, ctx_.config.secret)))
+            if (ctx_.others->hand_over(*owner, connection, through))
+                return;
+    if (before != nullptr && !make_way(*before) && !os::peer_endpoint(before->fd))
         close(*before, now); // its connection is over on the host, where the peer takes its port again
     const auto key = ctx_.free_key(flows_, usual);
     endpoint accepted_at;

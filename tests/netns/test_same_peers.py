@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Peers that would be one to the guest: two rules lead to one port, or several addresses of the host are one in the guest's eyes. Each has its own
 connection all the same, and the guest sees the second one with another source port."""
+import collections
 import contextlib
 import os
 import socket
+import struct
 import sys
 import unittest
 
@@ -68,6 +70,16 @@ class SamePeers:
 
     def test_several_loopback_addresses_with_one_port(self):
         self.assert_each_its_own("host", [(f"127.0.0.{n}", CLIENT, ("127.0.0.1", 8001)) for n in range(2, 12)])
+
+    def test_a_peer_that_takes_its_port_again_keeps_it(self):
+        """Its old connection is over on the host, whoever of the workers has not heard of it yet."""
+        seen = collections.Counter()
+        for n in range(400):
+            client, accepted, peer = self.connect("remote", REMOTE4, CLIENT, (HOST4, 8001))
+            seen[peer[1]] += 1
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+        self.assertEqual(seen, {CLIENT: 400})
 
     def test_many_with_the_same_ports(self):
         """The places that are found for some are in the way of others."""

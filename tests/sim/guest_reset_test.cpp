@@ -38,6 +38,7 @@ struct owned_flows final : colleagues {
     void note_end(flow_origin, std::uint16_t, std::uint64_t) noexcept override {}
     bool hand_over(unsigned, const wire::virtio_net_header&, bytes_view) noexcept override { return false; }
     bool hand_over(unsigned, const packet&) noexcept override { return false; }
+    bool hand_over(unsigned, os::accepted&, const listener_name&) noexcept override { return false; }
 };
 
 /// The guest calls again from the same port, with what it has sent last still on its way. The old connection's far end.
