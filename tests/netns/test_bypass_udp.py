@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Datagrams from loopback to loopback: boundaries, peers, bursts. And --splice-only, where nothing but loopback is connected."""
 import contextlib
-import ctypes
 import os
 import socket
 import sys
@@ -14,34 +13,18 @@ from guests import Daemon, Guest
 from hosts import HOST4, HOST6, REMOTE4, SimulatedHost
 from inside import BOTH, exactly, guest_place, host_place, meet, pair, plain, remote_place
 from paths import BYPASS, IN, OUT, PORTS, TAP, Paths
+from stopped import stopped, threads
 from services import PATTERN
 
 DATAGRAM = socket.SOCK_DGRAM
 SIZES = (0, 1, 1472, 1473, 9000, 65507)
 
 
-PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
-WAIT_FOR_THREADS = 0x40000000   # __WALL
-
-
-def ptrace(request, thread):
-    zero = ctypes.c_void_p(0)
-    if ctypes.CDLL(None, use_errno=True).ptrace(ctypes.c_long(request), ctypes.c_long(thread), zero, zero) != 0:
-        raise OSError(ctypes.get_errno(), f"ptrace {request:#x}")
-
-
-@contextlib.contextmanager
 def resident_stopped(pid):
-    """The daemon's thread in the namespace does nothing, as if the processors were busy with others."""
+    """The daemon's thread in the namespace."""
     outside = os.readlink(f"/proc/{pid}/ns/net")
-    resident, = (int(task) for task in os.listdir(f"/proc/{pid}/task") if os.readlink(f"/proc/{pid}/task/{task}/ns/net") != outside)
-    ptrace(PTRACE_SEIZE, resident)
-    ptrace(PTRACE_INTERRUPT, resident)
-    os.waitpid(resident, WAIT_FOR_THREADS)
-    try:
-        yield
-    finally:
-        ptrace(PTRACE_DETACH, resident)
+    resident, = (task for task in threads(pid) if os.readlink(f"/proc/{pid}/task/{task}/ns/net") != outside)
+    return stopped(resident)
 
 
 class Datagrams(Paths):
