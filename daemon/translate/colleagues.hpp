@@ -1,6 +1,7 @@
 // The other workers, as ingress and translators see them: who owns a flow, and how to hand over what is not one's own.
 #pragma once
 
+#include "daemon/forward/listening_socket.hpp"
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/flow_budget.hpp"
 #include "proto/frame/classify.hpp"
