@@ -305,7 +305,10 @@ bool crowd::run()
     now_ = now();
     introduce();
     epoll_event events[256];
-    while (over_ < options_.count && link_is_up_) {
+    // The guest's kernel stays when all is over: a last segment that was lost comes again, and is answered.
+    constexpr duration stays = std::chrono::seconds{3};
+    auto leaves_at = instant::max();
+    while (link_is_up_ && now_ < leaves_at) {
         for (std::uint32_t i = 0; i < slots_.size(); ++i) {
             if (!slots_[i].now && unbegun_[i % kinds] < options_.first + options_.count)
                 begin(i);
@@ -328,6 +331,8 @@ bool crowd::run()
         for (std::uint32_t i = 0; i < slots_.size(); ++i)
             if (slots_[i].now)
                 check_end(i);
+        if (over_ >= options_.count && leaves_at == instant::max())
+            leaves_at = now_ + stays;
     }
     return summary();
 }

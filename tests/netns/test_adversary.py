@@ -54,7 +54,10 @@ class Adversary(unittest.TestCase):
     def connect_all(self, daemon, path):
         before = descriptors(daemon.pid)
         self.run_client(path, "TAPIOCA_HOSTILE_TCP", "count", CONNECTIONS, "at-once", AT_ONCE)
-        wait_until(lambda: descriptors(daemon.pid) == before, f"end of the flows: {before} before", 30)
+        try:
+            wait_until(lambda: descriptors(daemon.pid) == before, f"end of the flows: {before} before", 30)
+        except TimeoutError as late:
+            raise TimeoutError(f"{late}; {descriptors(daemon.pid)} now") from None
         counters, _ = daemon.counters()
         print({name: counters[name] for name in ("tcp_flows_opened", "tcp_flows_accepted", "tcp_flows_closed", "tcp_retransmits", "tcp_timeouts", "tcp_out_of_order")})
         self.assertEqual(counters["tcp_flows_opened"] + counters["tcp_flows_accepted"], counters["tcp_flows_closed"])
