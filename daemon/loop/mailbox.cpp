@@ -15,8 +15,10 @@ bool octet_ring::push(bytes_view head, bytes_view body) noexcept
     const auto needed = sizeof(length_word) + padded(size);
     auto at = head_.load(std::memory_order_relaxed);
     const auto tail = tail_.load(std::memory_order_acquire);
-    const auto to_end = memory_.size() - at % memory_.size();
-    const auto skipped = to_end < needed ? to_end : 0;
+    const auto before = at % memory_.size(), to_end = memory_.size() - before;
+    // A ring that is empty begins again: what is touched stays small, and in the cache.
+    const bool begins_again = at == tail && before >= hot_octets && needed <= before;
+    const auto skipped = to_end < needed || begins_again ? to_end : 0;
     if (at + skipped + needed - tail > memory_.size())
         return false;
     if (skipped != 0) {

@@ -17,6 +17,9 @@ namespace tapioca {
 /// Records of whole octets between two threads.
 class octet_ring {
 public:
+    /// Beyond, a ring that is empty is used from its start again.
+    static constexpr std::size_t hot_octets = std::size_t{64} << 10;
+
     explicit octet_ring(bytes_span memory) noexcept : memory_(memory) {}
 
     /// Appends one record made of two parts; false if there is no room.

@@ -2,6 +2,7 @@
 #include "daemon/loop/mailbox.hpp"
 #include "tests/support/catch.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <poll.h>
 #include <random>
@@ -42,10 +43,24 @@ bool rings(int bell)
 
 } // namespace
 
+TEST_CASE("a ring whose records are taken at once touches its first octets only")
+{
+    std::vector<octet> memory(1 << 20);
+    octet_ring ring{memory};
+    for (std::size_t n = 0; n < 20'000; ++n) {
+        const auto r = content(n, 1 + n % 3000);
+        REQUIRE(push(ring, r, 20));
+        REQUIRE(front(ring) == r);
+        ring.pop();
+    }
+    const auto beyond = memory.begin() + octet_ring::hot_octets + 4096;
+    CHECK(std::all_of(beyond, memory.end(), [](octet o) { return o == 0; }));
+}
+
 TEST_CASE("an octet ring does what a queue of records does, at every size and fill level")
 {
     std::mt19937 random{1};
-    for (const std::size_t octets : {64U, 256U, 4096U}) {
+    for (const std::size_t octets : {64U, 256U, 4096U, 200'000U}) {
         std::vector<octet> memory(octets);
         octet_ring ring{memory};
         std::deque<record> model;
