@@ -30,12 +30,12 @@ def start_world():
     return host
 
 
-def image(host):
-    """The kernel and the initramfs, where the machine's user can read them."""
-    kernel = guest_image.find_kernel(os.environ["TAPIOCA_GUEST_IMAGE"])
+def image(host, release=None, **contents):
+    """The kernel, of another release of Debian if one is named, and the initramfs, where the machine's user can read them."""
+    kernel = guest_image.find_kernel(os.environ["TAPIOCA_GUEST_IMAGE"], release)
     path = f"{host.dir}/initramfs"
     with open(path, "wb") as f:
-        f.write(guest_image.build_initramfs(kernel))
+        f.write(guest_image.build_initramfs(kernel, **contents))
     target = f"{host.dir}/vmlinuz"
     with open(kernel.image, "rb") as source, open(target, "wb") as f:
         f.write(source.read())

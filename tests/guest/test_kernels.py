@@ -13,6 +13,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import guest_image
 import guest_test
+import scenario
 from hosts import SimulatedHost
 from machine import Machine
 
@@ -54,18 +55,9 @@ def in_brackets(address):
 
 def start(release):
     """The host as a machine, or why there is none."""
-    kernel = guest_image.find_kernel(os.environ["TAPIOCA_GUEST_IMAGE"], release)
     programs = [os.path.join(os.environ["TAPIOCA_BIN"], "pasta"), *(shutil.which(name, path=SYSTEM_PATH) for name in PROGRAMS)]
     host = SimulatedHost()
-    paths = f"{host.dir}/vmlinuz", f"{host.dir}/initramfs"
-    with open(kernel.image, "rb") as source, open(paths[0], "wb") as f:
-        f.write(source.read())
-    known = [m for m in MODULES if m in kernel.files or m in kernel.builtin]
-    with open(paths[1], "wb") as f:
-        f.write(guest_image.build_initramfs(kernel, programs, known))
-    for path in paths:
-        os.chmod(path, 0o644)
-    machine = Machine(host, *paths, [], memory=700)
+    machine = Machine(host, *scenario.image(host, release, programs=programs, modules=MODULES), [], memory=700)
     machine.run(f"echo {base64.b64encode(SET_UP.encode()).decode()} | base64 -d | sh")    # a request is one line
     print("kernel", machine.run("uname -r").output.strip(), file=sys.stderr)
     return host, machine
