@@ -1,4 +1,4 @@
-// Octets in chains of chunks, all out of one bounded pool. A chain without octets has no chunk.
+// Octets in chains of chunks, all out of one bounded pool. A chain that was released has no chunk.
 #pragma once
 
 #include "proto/base/bytes.hpp"
