@@ -1,20 +1,18 @@
-// One thread of the data plane: its own epoll, its own tap queue, its own flows. It takes no lock, calls no logger, and never
-// waits but in poller::wait. A turn takes what is ready, lets each flow do its work, then flushes once.
+// One thread of the data plane: its own epoll, its own tap queue, a plane with its own flows, and its mail. It takes no lock,
+// calls no logger, and never waits but in poller::wait. A turn takes what is ready, lets each flow do its work, then flushes
+// once.
 //
 // Workers meet in three places: the table of owners, the mailboxes, and what is known of the guest's link. A frame of a flow that
 // another worker owns goes to its mailbox; a new connection goes to the worker with the fewest flows, unless it is likely to be
 // small. Workers that have nothing to do rest, and the first one reads their queues of the tap (worker_share.cpp).
 #pragma once
 
-#include "daemon/forward/listener_table.hpp"
 #include "daemon/loop/flow_habits.hpp"
 #include "daemon/loop/mailbox.hpp"
 #include "daemon/loop/owner_table.hpp"
+#include "daemon/plane/plane.hpp"
 #include "daemon/tap/capture_queue.hpp"
 #include "daemon/tap/tap_source.hpp"
-#include "daemon/translate/ingress.hpp"
-#include "daemon/translate/tcp_splice.hpp"
-#include "daemon/translate/udp_splice.hpp"
 
 #include <atomic>
 #include <deque>
@@ -59,7 +57,7 @@ public:
     worker& operator=(const worker&) = delete;
 
     /// Before start().
-    void listen(listening_socket l) noexcept;
+    void listen(listening_socket l) noexcept { plane_.keep(std::move(l)); }
 
     /// Returns when the thread runs and has done `first`, and whatever else it may not do when it is sealed.
     void start(const std::function<void()>& first);
@@ -88,8 +86,6 @@ private:
     void read_for_resting() noexcept;
     void measure_work(instant now) noexcept;
     void rest_or_rise(instant now) noexcept;
-    [[nodiscard]] bool has_reason_to_stay_up() const noexcept;
-    [[nodiscard]] bool is_crowded() const noexcept { return common_.crowded.load(std::memory_order_relaxed) != 0; }
 
     // worker_drain.cpp
     void drain() noexcept;
@@ -98,7 +94,7 @@ private:
     // worker_stream.cpp
     void serve_clients(stream_descriptor&& clients);
     [[nodiscard]] os::result<void> attach(os::unique_fd client) noexcept;
-    void greet() noexcept;
+    void solicit_guest_mac() noexcept;
     void change_clients(instant now) noexcept;
     void accept_client(instant now) noexcept;
     void let_client_go(instant now) noexcept;
@@ -106,15 +102,6 @@ private:
 
     void take_mail(instant now) noexcept;
     void take_letter(bytes_view letter, instant now) noexcept;
-    void take_requests(instant now) noexcept;
-    void watch(std::uint32_t listener) noexcept;
-    void accept_from(const os::event& e, instant now) noexcept;
-    void shed(int listener) noexcept;
-    void set_aside() noexcept;
-    void take_connection(os::accepted connection, const listener_name& through, instant now) noexcept;
-    /// Connections that weigh on this worker.
-    [[nodiscard]] std::uint32_t load() const noexcept { return tcp_.live_count() + splice_.flow_count(); }
-    [[nodiscard]] bool pass_on(os::accepted& connection, const listener_name& through) noexcept;
     void end_turn(instant now) noexcept;
     void wake_reader() noexcept;
     [[nodiscard]] instant next_deadline(instant now) const noexcept;
@@ -124,6 +111,7 @@ private:
     void disclaim(std::uint64_t flow_hash) noexcept override;
     [[nodiscard]] std::optional<unsigned> owner(std::uint64_t flow_hash) const noexcept override;
     [[nodiscard]] std::optional<unsigned> better_place(flow_origin origin, std::uint16_t port) noexcept override;
+    [[nodiscard]] bool is_crowded() const noexcept override { return common_.crowded.load(std::memory_order_relaxed) != 0; }
     [[nodiscard]] bool are_small(flow_origin origin, std::uint16_t port) const noexcept override
     {
         return common_.habits.are_small(origin, port);
@@ -154,15 +142,8 @@ private:
     os::unique_fd clients_;          ///< where guests connect to
     bool client_waits_ = false;      ///< there
     capture_queue captured_;
-    context ctx_;
-    tcp_translator tcp_;
-    udp_translator udp_;
-    udp_splice udp_splice_;
-    echo_translator echo_;
-    ingress ingress_;
-    tcp_splice splice_;
-    listener_table listeners_;
-    os::unique_fd spare_; ///< given up for a moment when there are no descriptors left
+    plane plane_;
+    context& ctx_; ///< the plane's
     std::atomic<bool> stopping_ = false, drains_ = false, advertise_ = false;
     bool tap_failed_ = false;                        ///< the guest has removed it
     std::vector<tap_visits> visits_;                 ///< to the queue of each worker
@@ -171,10 +152,8 @@ private:
     instant useful_{}, look_again_ = instant::max(); ///< when we last had a reason to stay up; when we may rest
     instant measured_{};
     duration worked_{};       ///< our time on a processor until then
-    std::size_t accepts_ = 1; ///< connections that the next visit to a listener tries to accept, if it comes in the next turn
-    std::uint64_t accept_turn_ = 0; ///< the last one that visited a listener
-    std::uint64_t turn_ = 0;        ///< counts turns
-    std::uint64_t bells_ = 0;       ///< a bit for each worker that has new letters from us
+    std::uint64_t turn_ = 0;  ///< counts turns
+    std::uint64_t bells_ = 0; ///< a bit for each worker that has new letters from us
     bool mail_left_ = false;
     instant now_;
     std::binary_semaphore running_{0}, stopped_{0}, closed_{0}, may_end_{0};

@@ -51,16 +51,15 @@ void worker::drain() noexcept
             continue;
         looked = now_;
         const bool guest = stream_ == nullptr ? !tap_failed_ : stream_->attached();
-        const auto tcp = tcp_.left_over(guest);
-        const bool owes = tcp.octets || splice_.is_owing();
-        if (owes)
+        const auto left = plane_.left_over(guest);
+        if (left.octets)
             owed = now_;
         // While there is news there may be an end among it.
-        const bool listens = busy || (tcp.open && guest && now_ - heard < patience.quiet);
-        if (!stays_for(owes || (listens && now_ - owed < patience.speaking)))
+        const bool listens = busy || (left.open && guest && now_ - heard < patience.quiet);
+        if (!stays_for(left.octets || (listens && now_ - owed < patience.speaking)))
             break;
     }
-    common_.reset_at_end.fetch_add(tcp_.reset_incomplete() + splice_.reset_incomplete(), std::memory_order_relaxed);
+    common_.reset_at_end.fetch_add(plane_.reset_incomplete(), std::memory_order_relaxed);
     common_.ended.fetch_add(1);
     os::signal(common_.events_bell.get());
 }

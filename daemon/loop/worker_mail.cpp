@@ -98,16 +98,6 @@ bool worker::hand_over(unsigned to, os::accepted& connection, const listener_nam
     return true;
 }
 
-/// Gives an accepted connection to a worker that is a better place for it. False if there is none, or its mailbox is full.
-bool worker::pass_on(os::accepted& connection, const listener_name& through) noexcept
-{
-    if (is_spliced(ctx_.config, ctx_.rule_of(through), through, connection.peer) && !is_crowded())
-        return false; // it costs little: one worker keeps many peers busy
-    common_.flow_counts[self_].store(load(), std::memory_order_relaxed);
-    const auto to = better_place(flow_origin::peer, ctx_.rule_of(through).target_port(through.port));
-    return to && hand_over(*to, connection, through);
-}
-
 bool worker::send_listener(listening_socket&& l) noexcept
 {
     const listener_letter letter{.fd = l.fd.get(), .name = l.name};
@@ -131,8 +121,9 @@ void worker::take_mail(instant now) noexcept
 {
     // First what silences the bell: whoever rings from now on is heard in the next turn.
     mail_left_ = common_.mailboxes[self_].drain(letters_per_turn, [&](bytes_view letter) { take_letter(letter, now); });
-    take_requests(now);
-    splice_.sockets_refilled(now);
+    if (advertise_.exchange(false, std::memory_order_relaxed))
+        plane_.advertise_router();
+    plane_.sockets_refilled(now);
 }
 
 void worker::take_letter(bytes_view letter, instant now) noexcept
@@ -142,26 +133,26 @@ void worker::take_letter(bytes_view letter, instant now) noexcept
     case letter_kind::frame: {
         const auto head = open<frame_letter>(letter);
         counters_.add(counter::frames_taken_over);
-        return ingress_.take_over({head.vnet, letter}, now);
+        return plane_.take_over({head.vnet, letter}, now);
     }
     case letter_kind::reassembled: {
         auto whole = open<reassembled_letter>(letter).whole;
         whole.l4 = letter;
         counters_.add(counter::frames_taken_over);
-        return ingress_.take_over(whole, now);
+        return plane_.take_over(whole, now);
     }
     case letter_kind::connection: {
         const auto head = open<connection_letter>(letter);
-        return take_connection({os::unique_fd{head.fd}, head.peer}, head.through, now);
+        return plane_.take_connection({os::unique_fd{head.fd}, head.peer}, head.through, now);
     }
     case letter_kind::listener: {
         const auto head = open<listener_letter>(letter);
         if (stopping_.load(std::memory_order_relaxed))
             return os::close(head.fd);
-        return watch(listeners_.put({os::unique_fd{head.fd}, head.name}));
+        return plane_.listen({os::unique_fd{head.fd}, head.name}, now);
     }
     case letter_kind::no_listener:
-        return listeners_.remove(open<listener_letter>(letter).name);
+        return plane_.stop_listening(open<listener_letter>(letter).name);
     }
 }
 

@@ -28,7 +28,8 @@ std::optional<unsigned> worker::better_place(flow_origin origin, std::uint16_t p
     if (!is_crowded() && common_.habits.are_small(origin, port))
         return std::nullopt;
     unsigned fewest = self_;
-    auto least = load();
+    auto least = plane_.load();
+    common_.flow_counts[self_].store(least, std::memory_order_relaxed);
     for (unsigned i = 0; i < common_.flow_counts.size(); ++i)
         if (const auto has = common_.flow_counts[i].load(std::memory_order_relaxed); i != self_ && has < least) {
             fewest = i;
@@ -40,15 +41,9 @@ std::optional<unsigned> worker::better_place(flow_origin origin, std::uint16_t p
     return fewest;
 }
 
-/// Small connections do not need us, even if they are many: the first worker says when they are too many.
-bool worker::has_reason_to_stay_up() const noexcept
-{
-    return tcp_.large_count() + udp_.flow_count() + echo_.flow_count() + splice_.flow_count() + udp_splice_.flow_count() != 0;
-}
-
 void worker::share_work(instant now) noexcept
 {
-    if (std::exchange(did_something_, false) && has_reason_to_stay_up())
+    if (std::exchange(did_something_, false) && plane_.has_weight())
         useful_ = now;
     if (now - measured_ >= measured_for)
         measure_work(now);

@@ -29,12 +29,12 @@ os::result<void> worker::attach(os::unique_fd client) noexcept
     stream_->attach(std::move(client));
     const auto watched = poller_.add(fd, token_of(source::tap), os::trigger::edge);
     if (watched)
-        greet();
+        solicit_guest_mac();
     return watched;
 }
 
 /// A guest's system talks only when it has a reason to: these make it tell its Ethernet address.
-void worker::greet() noexcept
+void worker::solicit_guest_mac() noexcept
 {
     const auto& net = ctx_.config.net;
     if (net.ipv4)
@@ -60,7 +60,7 @@ void worker::accept_client(instant now) noexcept
 {
     auto client = os::accept_stream(clients_.get());
     if (!client && os::is_exhausted(client.error())) { // left waiting, it would wake us for ever
-        spare_ = {};
+        plane_.give_up_spare_fd();
         client = os::accept_stream(clients_.get());
     }
     if (!client)
@@ -68,8 +68,8 @@ void worker::accept_client(instant now) noexcept
     if (stream_->attached()) {
         ctx_.report(event_kind::client_refused, now, {}, client->pid);
         client->fd.reset();
-        if (!spare_)
-            set_aside();
+        if (!plane_.has_spare_fd())
+            plane_.reserve_spare_fd();
         return;
     }
     ctx_.report(event_kind::client_accepted, now, {}, client->pid);
@@ -90,7 +90,7 @@ void worker::let_client_go(instant now) noexcept
 void worker::take_stream(instant now) noexcept
 {
     for (int batches = 0; batches < stream_batches; ++batches) {
-        ingress_.process(ctx_.tap.receive(tap_queue::most_frames), now);
+        plane_.process(ctx_.tap.receive(tap_queue::most_frames), now);
         if (!ctx_.tap.has_more())
             break;
     }

@@ -26,6 +26,8 @@ public:
 
     /// The other worker that a new connection to that port of the guest, or of its peer, is better served by; nothing if none is.
     [[nodiscard]] virtual std::optional<unsigned> better_place(flow_origin origin, std::uint16_t port) noexcept = 0;
+    /// Whether one of us has nearly more to do than it can.
+    [[nodiscard]] virtual bool is_crowded() const noexcept = 0;
     /// Whether connections there are so small that they give a worker no reason to stay up.
     [[nodiscard]] virtual bool are_small(flow_origin origin, std::uint16_t port) const noexcept = 0;
     /// A connection of ours has ended, having carried so much.

@@ -118,8 +118,6 @@ void echo_translator::close(echo_flow& f, instant now) noexcept
     wheel_.cancel(flows_.slot_of(f));
     if (f.quiet != 0)
         (f.answered ? answered_ : waiting_).remove(f.quiet);
-    if (f.ready != 0)
-        ready_.remove(f.ready);
     if (f.fd >= 0)
         os::close(f.fd);
     ctx_.counters.add(counter::echo_flows_closed);

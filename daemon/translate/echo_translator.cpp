@@ -22,11 +22,11 @@ octet protocol_of(ip_family family) noexcept { return family == ip_family::ipv4 
 
 echo_translator::echo_translator(context& ctx, std::size_t capacity, instant start)
     : ctx_(ctx), flow_memory_(flow_table<echo_flow>::memory_needed(capacity)),
-      timer_memory_(capacity * sizeof(timer_wheel::node)), list_memory_(3 * capacity * sizeof(slot_list::entry)),
-      room_memory_(replies_at_once * room_octets), flows_(flow_memory_.bytes(), capacity, ctx.config.secret),
-      wheel_(timer_memory_.as<timer_wheel::node>(), start), answered_(list_memory_.as<slot_list::entry>().first(capacity)),
-      waiting_(list_memory_.as<slot_list::entry>().subspan(capacity, capacity)),
-      ready_(list_memory_.as<slot_list::entry>().subspan(2 * capacity))
+      timer_memory_(capacity * sizeof(timer_wheel::node)), list_memory_(2 * capacity * sizeof(slot_list::entry)),
+      ready_memory_(capacity * sizeof(std::uint32_t)), room_memory_(replies_at_once * room_octets),
+      flows_(flow_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
+      answered_(list_memory_.as<slot_list::entry>().first(capacity)),
+      waiting_(list_memory_.as<slot_list::entry>().subspan(capacity)), ready_(ready_memory_.as<std::uint32_t>())
 {
 }
 
@@ -189,19 +189,10 @@ void echo_translator::from_socket(flow_id id, const os::event& e) noexcept
     list_ready(*f);
 }
 
-void echo_translator::list_ready(echo_flow& f) noexcept
-{
-    if (f.ready == 0)
-        f.ready = ready_.add(flows_.slot_of(f));
-}
-
 void echo_translator::end_turn(instant now) noexcept
 {
-    for (auto left = ready_.size(); left != 0 && ctx_.tap.has_room(); --left) {
-        auto* f = flows_.at_slot(ready_.oldest());
-        ready_.remove(std::exchange(f->ready, slot_list::place{0}));
-        pump(*f, now);
-    }
+    ready_.run(
+        flows_, [this] { return ctx_.tap.has_room(); }, [&](echo_flow& f) { pump(f, now); });
 }
 
 /// Reads the socket until it is empty, the budget is spent, or there is no room towards the guest.

@@ -17,6 +17,7 @@
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/context.hpp"
 #include "daemon/translate/to_guest.hpp"
+#include "proto/flow/ready_list.hpp"
 #include "proto/flow/slot_list.hpp"
 #include "proto/flow/table.hpp"
 #include "proto/flow/timer_wheel.hpp"
@@ -29,10 +30,10 @@ struct echo_flow {
     bool fragments_known = false;
     bool answers_at_once = true; ///< each request so far was answered before the call that sent it returned
     bool answered = false;       ///< nothing that was asked waits for an answer
+    bool ready_listed = false;   ///< the socket may have something
     bool errors = false;         ///< the error queue may have something
     os::fragmentation fragments = os::fragmentation::allowed;
     slot_list::place quiet = 0; ///< in the list that `answered` says
-    slot_list::place ready = 0; ///< in the list of sockets that may have something; 0: not
     int fd = -1;
     path_mtu_notices too_big;
     instant last{};     ///< when a message last went either way
@@ -64,7 +65,7 @@ public:
     [[nodiscard]] instant next_deadline() const noexcept { return wheel_.next(); }
     /// Reads the sockets that are ready.
     void end_turn(instant now) noexcept;
-    [[nodiscard]] bool has_ready() const noexcept { return ready_.size() != 0 && ctx_.tap.has_room(); }
+    [[nodiscard]] bool has_ready() const noexcept { return !ready_.empty() && ctx_.tap.has_room(); }
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
 
 private:
@@ -87,7 +88,7 @@ private:
     void send_in_fragments(echo_flow& f, const packet& p) noexcept;
     [[nodiscard]] static guest_error about(const packet& p, const icmp_cause& cause) noexcept;
     std::optional<std::uint32_t> relay_errors(echo_flow& f, instant now) noexcept;
-    void list_ready(echo_flow& f) noexcept;
+    void list_ready(echo_flow& f) noexcept { ready_.add(flows_, f); }
     void pump(echo_flow& f, instant now) noexcept;
     std::size_t relay_replies(echo_flow& f, instant now) noexcept;
     [[nodiscard]] bool relay_reply(const flow_key& key, bytes_span message) noexcept;
@@ -97,11 +98,11 @@ private:
     static constexpr std::size_t replies_at_once = 4;
 
     context& ctx_;
-    os::arena flow_memory_, timer_memory_, list_memory_, room_memory_;
+    os::arena flow_memory_, timer_memory_, list_memory_, ready_memory_, room_memory_;
     flow_table<echo_flow> flows_;
     timer_wheel wheel_;
     slot_list answered_, waiting_; ///< each flow stands in one of the two, in the order of its last message
-    slot_list ready_;
+    ready_list ready_;
     bool refusal_reported_ = false;
 };
 

@@ -26,9 +26,9 @@ bool is_spliced(const plane_config& config, const forward_rule& rule, const list
 
 tcp_splice::tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pipes, instant start)
     : ctx_(ctx), flow_memory_(flow_slab<splice_flow>::memory_needed(capacity)),
-      timer_memory_(capacity * sizeof(timer_wheel::node)), ready_memory_(capacity * sizeof(flow_id)),
+      timer_memory_(capacity * sizeof(timer_wheel::node)), ready_memory_(capacity * sizeof(std::uint32_t)),
       waiting_memory_(most_waiting * sizeof(waiting_flow)), flows_(flow_memory_.bytes(), capacity),
-      wheel_(timer_memory_.as<timer_wheel::node>(), start), ready_(ready_memory_.as<flow_id>()),
+      wheel_(timer_memory_.as<timer_wheel::node>(), start), ready_(ready_memory_.as<std::uint32_t>()),
       waiting_(waiting_memory_.as<waiting_flow>()), pipes_(large_pipes)
 {
     if (ctx.in_namespace != nullptr || !ctx.config.guest_rules.empty())
@@ -251,26 +251,10 @@ void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, inst
         list(*f);
 }
 
-void tcp_splice::list(splice_flow& f) noexcept
-{
-    if (f.listed)
-        return;
-    f.listed = true;
-    ready_[ready_count_++] = flows_.id_of(f);
-}
-
 void tcp_splice::end_turn(instant now) noexcept
 {
-    // What is listed while this runs, because its budget is used up, waits for the next turn.
-    const auto ready = ready_count_;
-    for (std::size_t i = 0; i < ready; ++i)
-        if (auto* f = flows_.find(ready_[i])) {
-            f->listed = false;
-            move(*f, now);
-        }
-    std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(ready), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
-              ready_.begin());
-    ready_count_ -= ready;
+    ready_.run(
+        flows_, [] { return true; }, [&](splice_flow& f) { move(f, now); });
     pipes_.end_turn();
 }
 

@@ -30,6 +30,7 @@
 #include "daemon/translate/context.hpp"
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/pipe_pool.hpp"
+#include "proto/flow/ready_list.hpp"
 #include "proto/flow/slab.hpp"
 #include "proto/flow/timer_wheel.hpp"
 
@@ -68,13 +69,13 @@ struct splice_end {
 
 struct splice_flow {
     flow_key key;
-    bool from_host : 1 = true;   ///< a client on the host opened it
-    bool ending : 1 = false;     ///< a side has failed
-    bool second_try : 1 = false; ///< nobody listened on the one address of `localhost`, this is the other
-    bool listed : 1 = false;     ///< in the list of flows with something to do
-    bool retried : 1 = false;    ///< octets are tried again without an event
-    std::uint8_t patience = 0;   ///< times that octets were tried again in vain
-    std::uint32_t unsent = 0;    ///< octets that the reset of the other side waits for
+    bool from_host : 1 = true;     ///< a client on the host opened it
+    bool ending : 1 = false;       ///< a side has failed
+    bool second_try : 1 = false;   ///< nobody listened on the one address of `localhost`, this is the other
+    bool ready_listed : 1 = false; ///< in the list of flows with something to do
+    bool retried : 1 = false;      ///< octets are tried again without an event
+    std::uint8_t patience = 0;     ///< times that octets were tried again in vain
+    std::uint32_t unsent = 0;      ///< octets that the reset of the other side waits for
     std::array<splice_end, 2> ends;
 };
 static_assert(sizeof(splice_flow) <= 96);
@@ -101,7 +102,7 @@ public:
     void expire(instant now) noexcept;
     [[nodiscard]] instant next_deadline() const noexcept;
     void end_turn(instant now) noexcept;
-    [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0; }
+    [[nodiscard]] bool has_ready() const noexcept { return !ready_.empty(); }
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
     // drain.cpp
     /// Whether octets that one side has sent are not with the other side's socket yet.
@@ -130,7 +131,7 @@ private:
     void fail_to_connect(splice_flow& f, int error, instant now) noexcept;
     [[nodiscard]] os::token token_of(const splice_flow& f, unsigned side) const noexcept;
     [[nodiscard]] os::result<void> watch(splice_flow& f, unsigned side) noexcept;
-    void list(splice_flow& f) noexcept;
+    void list(splice_flow& f) noexcept { ready_.add(flows_, f); }
     void try_again(splice_flow& f, instant now) noexcept;
     void reset(splice_flow& f, instant now) noexcept;
     void close(splice_flow& f, instant now) noexcept;
@@ -161,10 +162,10 @@ private:
     context& ctx_;
     os::arena flow_memory_, timer_memory_, ready_memory_, waiting_memory_;
     flow_slab<splice_flow> flows_;
-    timer_wheel wheel_;               ///< of flows whose octets wait
-    std::span<flow_id> ready_;        ///< each flow stands in it at most once
+    timer_wheel wheel_; ///< of flows whose octets wait
+    ready_list ready_;
     std::span<waiting_flow> waiting_; ///< a ring, oldest first
-    std::size_t ready_count_ = 0, waiting_first_ = 0, waiting_count_ = 0;
+    std::size_t waiting_first_ = 0, waiting_count_ = 0;
     pipe_pool pipes_;
     int failure_ = 0;            ///< errno of the call that failed last
     std::size_t read_ahead_ = 0; ///< octets in the buffer that were received before there was a connection to send them on

@@ -160,30 +160,11 @@ void tcp_translator::list_ack(tcp_flow& f) noexcept
     acks_[ack_count_++] = flows_.slot_of(f);
 }
 
-void tcp_translator::list_ready(tcp_flow& f) noexcept
-{
-    if (f.ready_listed || ready_count_ == ready_.size())
-        return;
-    f.ready_listed = true;
-    ready_[ready_count_++] = flows_.slot_of(f);
-}
-
+/// Without room towards the guest flows wait: their data stays in their sockets.
 void tcp_translator::end_turn(instant now) noexcept
 {
-    // What is listed while this runs, by itself or by a flow whose budget ran out, waits for the next turn.
-    // Without room towards the guest the others wait, too: their data stays in their sockets.
-    const auto ready = ready_count_;
-    std::size_t done = 0;
-    for (; done < ready && ctx_.tap.has_room(); ++done) {
-        auto* f = flows_.at_slot(ready_[done]);
-        if (f == nullptr || !f->ready_listed)
-            continue;
-        f->ready_listed = false;
-        pump(*f, now);
-    }
-    std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(done), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
-              ready_.begin());
-    ready_count_ -= done;
+    ready_.run(
+        flows_, [this] { return ctx_.tap.has_room(); }, [&](tcp_flow& f) { pump(f, now); });
     send_acks();
 }
 

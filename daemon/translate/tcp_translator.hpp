@@ -15,6 +15,7 @@
 #include "daemon/os/arena.hpp"
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/context.hpp"
+#include "proto/flow/ready_list.hpp"
 #include "proto/flow/slot_list.hpp"
 #include "proto/flow/table.hpp"
 #include "proto/flow/timer_wheel.hpp"
@@ -95,7 +96,7 @@ public:
     /// Moves on what the budget left over, then sends the ACKs that are still due. Those that may wait stay for the next turn,
     /// which must not sleep.
     void end_turn(instant now) noexcept;
-    [[nodiscard]] bool has_ready() const noexcept { return ack_count_ != 0 || (ready_count_ != 0 && ctx_.tap.has_room()); }
+    [[nodiscard]] bool has_ready() const noexcept { return ack_count_ != 0 || (!ready_.empty() && ctx_.tap.has_room()); }
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
     /// Those that are likely to carry much.
     [[nodiscard]] std::uint32_t large_count() const noexcept { return flows_.size() - small_count_; }
@@ -178,7 +179,7 @@ private:
     void send_reset(tcp_flow& f) noexcept;
     void send_syn(tcp_flow& f, octet flags) noexcept;
     void list_ack(tcp_flow& f) noexcept;
-    void list_ready(tcp_flow& f) noexcept;
+    void list_ready(tcp_flow& f) noexcept { ready_.add(flows_, f); }
     void send_acks() noexcept;
     void arm(tcp_flow& f, instant now) noexcept;
     void on_timer(tcp_flow& f, instant now) noexcept;
@@ -204,8 +205,9 @@ private:
     timer_wheel wheel_;
     tcp::receive_store store_;
     tcp::send_store sent_;
-    std::span<std::uint32_t> acks_, ready_; ///< slots; each flow stands in each at most once
-    std::size_t ack_count_ = 0, ready_count_ = 0;
+    std::span<std::uint32_t> acks_; ///< slots
+    std::size_t ack_count_ = 0;
+    ready_list ready_; ///< sockets that have more for the guest
     std::uint32_t ended_by_peer_ = 0, small_count_ = 0;
     slot_list connecting_;                                              ///< the guest's, which the host has not answered
     std::array<std::uint32_t, forward_rules::capacity()> unanswered_{}; ///< of each rule, flows that the guest has not answered

@@ -24,9 +24,8 @@ std::size_t headers_of(const flow_key& key) noexcept { return (key.guest.is_v4()
 
 } // namespace
 
-void udp_translator::from_socket(flow_id port, const os::event& e, instant now) noexcept
+void udp_translator::from_socket(flow_id port, const os::event& e) noexcept
 {
-    (void)now;
     auto* p = ports_.find(port);
     if (p == nullptr)
         return;
@@ -35,9 +34,8 @@ void udp_translator::from_socket(flow_id port, const os::event& e, instant now) 
     list_ready(*p);
 }
 
-void udp_translator::from_listener(const listener_name& name, const os::event& e, instant now) noexcept
+void udp_translator::from_listener(const listener_name& name, const os::event& e) noexcept
 {
-    (void)now;
     auto* p = listening_port(name);
     if (p == nullptr)
         return ctx_.counters.drop(drop_reason::flow_table_full);

@@ -47,28 +47,10 @@ void udp_splice::from_socket(flow_id id, const os::event& e) noexcept
     list_ready(*f);
 }
 
-void udp_splice::list_ready(udp_splice_flow& f) noexcept
-{
-    if (f.listed || ready_count_ == ready_.size())
-        return;
-    f.listed = true;
-    ready_[ready_count_++] = flows_.slot_of(f);
-}
-
 void udp_splice::end_turn(instant now) noexcept
 {
-    // What is listed while this runs, because its budget ran out, waits for the next turn.
-    const auto ready = ready_count_;
-    for (std::size_t i = 0; i < ready; ++i) {
-        auto* f = flows_.at_slot(ready_[i]);
-        if (f == nullptr || !f->listed)
-            continue;
-        f->listed = false;
-        pump(*f, now);
-    }
-    std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(ready), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
-              ready_.begin());
-    ready_count_ -= ready;
+    ready_.run(
+        flows_, [] { return true; }, [&](udp_splice_flow& f) { pump(f, now); });
 }
 
 bytes_span udp_splice::room(std::size_t i) const noexcept

@@ -11,6 +11,7 @@
 #include "daemon/os/arena.hpp"
 #include "daemon/os/batch_io.hpp"
 #include "daemon/translate/context.hpp"
+#include "proto/flow/ready_list.hpp"
 #include "proto/flow/timer_wheel.hpp"
 #include "proto/udp/pseudo_connection.hpp"
 
@@ -19,9 +20,9 @@ namespace tapioca {
 struct udp_splice_flow {
     flow_key key; ///< where the client asked, and the client; see udp_splice::key_of
     listener_name through;
-    bool listed = false;    ///< the server's answers wait
-    bool settled = false;   ///< nothing from before the connect can be in the socket's queue any more
-    os::addressing between; ///< the client, and the address that it asked
+    bool ready_listed = false; ///< the server's answers wait
+    bool settled = false;      ///< nothing from before the connect can be in the socket's queue any more
+    os::addressing between;    ///< the client, and the address that it asked
     endpoint server;
     int fd = -1;            ///< to the server
     pseudo_connection life; ///< the client in the guest's role
@@ -58,7 +59,7 @@ public:
     [[nodiscard]] instant next_deadline() const noexcept { return wheel_.next(); }
     /// Reads the sockets that are ready.
     void end_turn(instant now) noexcept;
-    [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0; }
+    [[nodiscard]] bool has_ready() const noexcept { return !ready_.empty(); }
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
 
 private:
@@ -72,7 +73,7 @@ private:
 
     // udp_splice.cpp
     [[nodiscard]] static os::outgoing message_of(const bytes_view& octets, const os::incoming& in) noexcept;
-    void list_ready(udp_splice_flow& f) noexcept;
+    void list_ready(udp_splice_flow& f) noexcept { ready_.add(flows_, f); }
     void pump(udp_splice_flow& f, instant now) noexcept;
     [[nodiscard]] std::size_t answer(udp_splice_flow& f, std::span<const os::incoming> got, instant now) noexcept;
     void send(int fd, ip_family family, std::span<const os::outgoing> messages) noexcept;
@@ -87,8 +88,7 @@ private:
     os::arena flow_memory_, timer_memory_, list_memory_, room_memory_;
     flow_table<udp_splice_flow> flows_;
     timer_wheel wheel_;
-    std::span<std::uint32_t> ready_; ///< slots; each flow stands in it at most once
-    std::size_t ready_count_ = 0;
+    ready_list ready_;
     udp_timeouts timeouts_;
 };
 

@@ -41,30 +41,11 @@ udp_translator::~udp_translator()
     });
 }
 
-void udp_translator::list_ready(udp_port& p) noexcept
-{
-    if (p.ready_listed || ready_count_ == ready_.size())
-        return;
-    p.ready_listed = true;
-    ready_[ready_count_++] = ports_.slot_of(p);
-}
-
+/// Without room towards the guest ports wait: their data stays in their sockets.
 void udp_translator::end_turn(instant now) noexcept
 {
-    // What is listed while this runs, because its budget ran out, waits for the next turn.
-    // Without room towards the guest the others wait, too: their data stays in their sockets.
-    const auto ready = ready_count_;
-    std::size_t done = 0;
-    for (; done < ready && ctx_.tap.has_room(); ++done) {
-        auto* p = ports_.at_slot(ready_[done]);
-        if (p == nullptr || !p->ready_listed)
-            continue;
-        p->ready_listed = false;
-        pump(*p, now);
-    }
-    std::copy(ready_.begin() + static_cast<std::ptrdiff_t>(done), ready_.begin() + static_cast<std::ptrdiff_t>(ready_count_),
-              ready_.begin());
-    ready_count_ -= done;
+    ready_.run(
+        ports_, [this] { return ctx_.tap.has_room(); }, [&](udp_port& p) { pump(p, now); });
     poll(now);
 }
 

@@ -26,6 +26,7 @@
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/to_guest.hpp"
 #include "proto/base/fixed_vector.hpp"
+#include "proto/flow/ready_list.hpp"
 #include "proto/flow/table.hpp"
 #include "proto/flow/timer_wheel.hpp"
 #include "proto/udp/arrival_rate.hpp"
@@ -99,9 +100,9 @@ public:
     /// A datagram that came in fragments: its `l4` is whole.
     void from_reassembled(const packet& p, instant now) noexcept;
     /// Readiness or errors of a port's socket.
-    void from_socket(flow_id port, const os::event& e, instant now) noexcept;
+    void from_socket(flow_id port, const os::event& e) noexcept;
     /// Likewise of a listening socket.
-    void from_listener(const listener_name& name, const os::event& e, instant now) noexcept;
+    void from_listener(const listener_name& name, const os::event& e) noexcept;
     /// The guest has no port for a datagram that it was sent: a peer's flow ends.
     void on_refused_by_guest(const flow_key& key, instant now) noexcept;
 
@@ -112,7 +113,7 @@ public:
     }
     /// Reads the sockets that are ready.
     void end_turn(instant now) noexcept;
-    [[nodiscard]] bool has_ready() const noexcept { return ready_count_ != 0 && ctx_.tap.has_room(); }
+    [[nodiscard]] bool has_ready() const noexcept { return !ready_.empty() && ctx_.tap.has_room(); }
     [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
     [[nodiscard]] std::uint32_t port_count() const noexcept { return ports_.size(); }
 
@@ -207,7 +208,7 @@ private:
     void poll(instant now) noexcept;
 
     // udp_translator.cpp
-    void list_ready(udp_port& p) noexcept;
+    void list_ready(udp_port& p) noexcept { ready_.add(ports_, p); }
     void arm(const udp_flow& f) noexcept;
     [[nodiscard]] instant expiry(const udp_flow& f) const noexcept;
     void close(udp_flow& f, instant now) noexcept;
@@ -222,8 +223,7 @@ private:
     flow_table<udp_port> ports_;
     flow_table<udp_permission> permissions_;
     timer_wheel wheel_;
-    std::span<std::uint32_t> ready_; ///< slots of ports; each stands in it at most once
-    std::size_t ready_count_ = 0;
+    ready_list ready_;                                             ///< ports whose sockets may have something
     std::uint32_t renamed_ = 0;                                    ///< flows
     fixed_vector<std::uint32_t, limits::udp_polled_flows> polled_; ///< slots of ports
     instant poll_at_{};                                            ///< when they are looked at

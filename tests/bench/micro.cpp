@@ -4,7 +4,7 @@
 // Turns run over the memory kernel of the simulations: what they show is the growth; a third of each is the model's own work.
 
 #include "daemon/os/cpu.hpp"
-#include "daemon/translate/ingress.hpp"
+#include "daemon/plane/plane.hpp"
 #include "proto/base/checksum.hpp"
 #include "proto/flow/table.hpp"
 #include "proto/flow/timer_wheel.hpp"
@@ -155,19 +155,16 @@ double turn(std::size_t flows)
     report::event_ring events;
     guest_link guest{guest_mac, config.net.address4.address, config.net.address6, {}};
     os::poller poller;
-    context ctx{config, tap, poller, counters, events, guest};
-    tcp_translator tcp{ctx, 16, kernel.clock, std::size_t{8} << 16};
-    udp_translator udp{ctx, udp_translator::most_flows, kernel.clock};
-    echo_translator echo{ctx, 16, kernel.clock};
-    ingress in{ctx, tcp, udp, echo};
+    plane p{{.config = config, .tap = tap, .poller = poller, .counters = counters, .events = events, .guest = guest},
+            {.tcp = 16, .echo = 16, .tcp_splice = 16, .udp_splice = 16, .tcp_pool = std::size_t{8} << 16},
+            kernel.clock};
     std::vector<octet_vector> frame(flows);
     std::array<rx_frame, tap_queue::most_frames> batch;
     const auto make_turn = [&](auto&& next) {
         for (auto& f : batch)
             f = {{}, frame[next()]};
-        in.process(batch, kernel.clock);
-        udp.expire(kernel.clock);
-        udp.end_turn(kernel.clock);
+        p.process(batch, kernel.clock);
+        p.end_turn(kernel.clock);
         kernel.clock += std::chrono::microseconds{10};
         events.drain([](const auto&) {});
     };

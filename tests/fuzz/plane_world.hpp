@@ -1,8 +1,8 @@
-// The data plane of one worker in the memory kernel, for fuzzing: ingress and the translators as they are, turns as a worker
-// makes them, and a look at every frame that leaves for the guest.
+// The plane of a worker in the memory kernel, for fuzzing: turns as a worker makes them, and a look at every frame that leaves
+// for the guest.
 #pragma once
 
-#include "daemon/translate/ingress.hpp"
+#include "daemon/plane/plane.hpp"
 #include "proto/base/checksum.hpp"
 #include "proto/frame/segmentation.hpp"
 #include "tests/fuzz/guest_frames.hpp"
@@ -29,20 +29,25 @@ struct plane_setup {
 class plane_world {
 public:
     explicit plane_world(const plane_setup& setup)
-        : config(configuration(setup)), tap(setup.offered),
-          guest(guest_mac, config.xlat.guest4, config.xlat.guest6, {}), ctx{config, tap, poller, counters(), events(), guest},
-          listeners(config.host_rules, config.guest_rules)
+        : config(configuration(setup)), tap(setup.offered), guest(guest_mac, config.xlat.guest4, config.xlat.guest6, {})
     {
         kernel.has_peek_offset = setup.peek_offset;
         kernel.has_udp = kernel.has_ping = true;
-        ctx.listeners = &listeners;
-        tcp = std::make_unique<tcp_translator>(ctx, most_flows_each, kernel.clock, std::size_t{8} << 16);
-        udp = std::make_unique<udp_translator>(ctx, most_flows_each, kernel.clock);
-        echo = std::make_unique<echo_translator>(ctx, most_flows_each, kernel.clock);
-        in = std::make_unique<ingress>(ctx, *tcp, *udp, *echo);
+        plane = std::make_unique<tapioca::plane>(
+            context{.config = config, .tap = tap, .poller = poller, .counters = counters(), .events = events(), .guest = guest},
+            plane_sizes{.tcp = most_flows_each,
+                        .udp = most_flows_each,
+                        .echo = most_flows_each,
+                        .tcp_splice = most_flows_each,
+                        .udp_splice = most_flows_each,
+                        .tcp_pool = std::size_t{8} << 16},
+            kernel.clock);
+        tcp = &plane->tcp();
+        udp = &plane->udp();
+        echo = &plane->echo();
         udp_listener = kernel.make_datagram_socket();
-        const auto place = listeners.put({os::unique_fd{udp_listener->fd}, udp_name});
-        FUZZ_CHECK(poller.add(udp_listener->fd, token_of(source::udp_listener, place), os::trigger::edge_input));
+        plane->listen({os::unique_fd{udp_listener->fd}, udp_name}, kernel.clock);
+        FUZZ_CHECK(udp_listener->watcher == &poller);
     }
 
     /// One turn of a worker. True if there may be more to do.
@@ -52,22 +57,15 @@ public:
         const bool had_frames = !tap.from_guest.empty();
         const auto ready = poller.wait(now, now);
         for (const auto& e : ready)
-            dispatch(e, now);
-        in->process(tap.receive(memory_tap::most_frames), now);
-        tcp->expire(now);
-        udp->expire(now);
-        echo->expire(now);
-        in->expire(now);
-        tcp->end_turn(now);
-        udp->end_turn(now);
-        echo->end_turn(now);
-        tap.flush();
+            plane->take(e, now);
+        plane->process(tap.receive(memory_tap::most_frames), now);
+        plane->end_turn(now);
         for (; !tap.to_guest.empty(); tap.to_guest.pop_front())
             check(tap.to_guest.front());
         events().drain([](const auto&) {});
         FUZZ_CHECK(counters().value(report::counter::flow_quarantined) == 0);
         FUZZ_CHECK(counters().value(report::counter::tcp_stalls_recovered) == 0); // every event is told here, so none is missed
-        return had_frames || !ready.empty() || tcp->has_ready() || udp->has_ready() || echo->has_ready();
+        return had_frames || !ready.empty() || plane->has_ready();
     }
 
     /// Turns until nothing moves any more: without news from outside it must come to rest, with its next deadline ahead.
@@ -80,10 +78,7 @@ public:
         FUZZ_CHECK(kernel.open_sockets() <= 1U + tcp->flow_count() + udp->flow_count() + echo->flow_count());
     }
 
-    [[nodiscard]] instant next_deadline() const
-    {
-        return std::min({tcp->next_deadline(), udp->next_deadline(), echo->next_deadline(), in->next_deadline()});
-    }
+    [[nodiscard]] instant next_deadline() const { return plane->next_deadline(kernel.clock); }
 
     /// Without a word from anybody every flow ends, at last: nothing is kept for ever.
     void fall_silent()
@@ -107,13 +102,11 @@ public:
     memory_tap tap;
     guest_link guest;
     os::poller poller;
-    context ctx;
-    listener_table listeners;
     memory_socket* udp_listener = nullptr;
-    std::unique_ptr<tcp_translator> tcp;
-    std::unique_ptr<udp_translator> udp;
-    std::unique_ptr<echo_translator> echo;
-    std::unique_ptr<ingress> in;
+    std::unique_ptr<tapioca::plane> plane;
+    tcp_translator* tcp = nullptr; ///< of the plane, as are these
+    udp_translator* udp = nullptr;
+    echo_translator* echo = nullptr;
 
 private:
     static report::counters& counters()
@@ -150,22 +143,6 @@ private:
         c.unanswered_flows = most_flows_each / 2;
         c.datagram_sockets = most_flows_each + most_flows_each / 2;
         return c;
-    }
-
-    void dispatch(const os::event& e, instant now)
-    {
-        switch (static_cast<source>(e.what.kind)) {
-        case source::tcp_flow:
-            return tcp->from_socket({e.what.id}, e, now);
-        case source::udp_port:
-            return udp->from_socket({e.what.id}, e, now);
-        case source::echo_flow:
-            return echo->from_socket({e.what.id}, e);
-        case source::udp_listener:
-            return udp->from_listener(udp_name, e, now);
-        default:
-            FUZZ_CHECK(false);
-        }
     }
 
     void check(const memory_frame& f)

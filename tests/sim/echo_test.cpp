@@ -31,7 +31,7 @@ struct echo_world {
         flow_budget::shares shares;
         shares.of[static_cast<std::size_t>(flow_kind::echo)] = share;
         budget = std::make_unique<flow_budget>(shares);
-        s.ctx.budget = budget.get();
+        s.plane->common().budget = budget.get();
         s.kernel.has_ping = true;
         s.kernel.on_datagram = [this](memory_socket& socket, const os::outgoing& out) {
             last = &socket;
@@ -65,11 +65,9 @@ struct echo_world {
     {
         s.kernel.clock += 1ms;
         for (const auto& e : s.poller.wait(s.now(), s.now()))
-            if (static_cast<source>(e.what.kind) == source::echo_flow)
-                s.echo->from_socket({e.what.id}, e);
-        s.in->process(s.tap.receive(memory_tap::most_frames), s.now());
-        s.echo->expire(s.now());
-        s.echo->end_turn(s.now());
+            s.plane->take(e, s.now());
+        s.plane->process(s.tap.receive(memory_tap::most_frames), s.now());
+        s.plane->end_turn(s.now());
         for (; !s.tap.to_guest.empty(); s.tap.to_guest.pop_front()) {
             const auto p = classify(s.tap.to_guest.front().octets);
             REQUIRE(p);

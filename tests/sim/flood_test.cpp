@@ -65,7 +65,7 @@ TEST_CASE("beyond a limit the newest is refused, in few words, and whoever ends 
     shares.of[static_cast<std::size_t>(flow_kind::tcp)] = 3;
     flow_budget budget{shares};
     simulation s;
-    s.ctx.budget = &budget;
+    s.plane->common().budget = &budget;
     std::vector<conversation*> open;
     for (int i = 0; i < 3; ++i)
         open.push_back(&established(s));
@@ -114,7 +114,7 @@ TEST_CASE("peers who fill their share leave room for what the guest begins")
     shares.of_peers[static_cast<std::size_t>(flow_kind::tcp)] = 6;
     flow_budget budget{shares};
     simulation s;
-    s.ctx.budget = &budget;
+    s.plane->common().budget = &budget;
     peers_answer(s);
     std::size_t turned_away = 0;
     for (int i = 0; i < 20; ++i) {

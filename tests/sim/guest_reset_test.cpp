@@ -34,6 +34,7 @@ struct owned_flows final : colleagues {
     std::optional<unsigned> owner(std::uint64_t) const noexcept override { return std::nullopt; }
     std::optional<unsigned> who_listens() const noexcept override { return std::nullopt; }
     std::optional<unsigned> better_place(flow_origin, std::uint16_t) noexcept override { return std::nullopt; }
+    bool is_crowded() const noexcept override { return false; }
     bool are_small(flow_origin, std::uint16_t) const noexcept override { return false; }
     void note_end(flow_origin, std::uint16_t, std::uint64_t) noexcept override {}
     bool hand_over(unsigned, const wire::virtio_net_header&, bytes_view) noexcept override { return false; }
@@ -75,7 +76,7 @@ TEST_CASE("a SYN behind the RST of its predecessor, in one batch, begins a conne
 {
     owned_flows owned;
     simulation s;
-    s.ctx.others = &owned;
+    s.plane->common().others = &owned;
     auto& c = established(s);
     c.guest->abort(s.now());
     const auto start = s.now();
@@ -156,7 +157,7 @@ TEST_CASE("a connection that only waits for its socket leaves its key to the gue
 {
     owned_flows owned;
     simulation s;
-    s.ctx.others = &owned;
+    s.plane->common().others = &owned;
     auto& c = lingering(s);
     segment_log log{s};
     auto old = call_again(s, c, 90'000'000);
@@ -189,7 +190,7 @@ TEST_CASE("the new connection may end before the old one has got rid of its octe
 {
     owned_flows owned;
     simulation s;
-    s.ctx.others = &owned;
+    s.plane->common().others = &owned;
     auto& c = lingering(s);
     auto old = call_again(s, c, 90'000'000);
     meet_new_peer(s, c);

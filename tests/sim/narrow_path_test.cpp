@@ -104,7 +104,7 @@ TEST_CASE("who does not know what is on its way cannot make a path narrow")
         s.run_for(10ms);
         CHECK(s.dropped(drop_reason::no_flow) == 4);
         CHECK(s.count(counter::narrow_paths_learned) == 0);
-        CHECK(mtu_towards(s.ctx, c.guest->key().guest) == s.config.net.mtu);
+        CHECK(mtu_towards(s.plane->common(), c.guest->key().guest) == s.config.net.mtu);
         converse_to_end(s, c, 1000, 100'000);
         CHECK(s.count(counter::tcp_retransmits) == 0);
     }
@@ -118,11 +118,11 @@ TEST_CASE("what is known of a path holds for ten minutes")
     c.peer.to_send = 100'000;
     s.run_for(1s);
     const auto guest = c.guest->key().guest;
-    CHECK(mtu_towards(s.ctx, guest) == narrow);
+    CHECK(mtu_towards(s.plane->common(), guest) == narrow);
     s.run_for(590s);
-    CHECK(mtu_towards(s.ctx, guest) == narrow);
+    CHECK(mtu_towards(s.plane->common(), guest) == narrow);
     s.run_for(60s);
-    CHECK(mtu_towards(s.ctx, guest) == s.config.net.mtu);
+    CHECK(mtu_towards(s.plane->common(), guest) == s.config.net.mtu);
 }
 
 TEST_CASE("nobody makes segments of IPv4 smaller than its least path lets through")
@@ -140,7 +140,7 @@ TEST_CASE("nobody makes segments of IPv4 smaller than its least path lets throug
     };
     c.peer.to_send = 50'000;
     REQUIRE(s.run_until([&] { return c.guest->received() == 50'000; }, 1s));
-    CHECK(mtu_towards(s.ctx, c.guest->key().guest) == guest_paths::least_ipv4);
+    CHECK(mtu_towards(s.plane->common(), c.guest->key().guest) == guest_paths::least_ipv4);
     CHECK(log.all.back().s.payload.size() <= guest_paths::least_ipv4 - 40);
     CHECK(std::count_if(log.all.begin(), log.all.end(), [](const auto& each) { return each.s.payload.size() == 512; }) > 90);
 }

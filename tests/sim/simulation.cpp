@@ -31,16 +31,19 @@ bool kernel_has_peek_offset() { return std::getenv("TAPIOCA_SIM_OWN_STORE") == n
 simulation::simulation(const simulation_options& o)
     : tap(o.offered), config(configuration(o)), to_guest(o.to_guest), from_guest(o.from_guest),
       counters(std::make_unique<report::counters>()), events(std::make_unique<report::event_ring>()),
-      guest(guest_mac, config.xlat.guest4, config.xlat.guest6, {}), ctx{config, tap, poller, *counters, *events, guest, nullptr},
-      options_(o), random_(o.seed)
+      guest(guest_mac, config.xlat.guest4, config.xlat.guest6, {}), options_(o), random_(o.seed)
 {
     kernel.has_peek_offset = o.peek_offset;
     if (o.shuffle_events)
         kernel.shuffle = &random_;
-    tcp = std::make_unique<tcp_translator>(ctx, o.flows, now(), o.pool);
-    udp = std::make_unique<udp_translator>(ctx, o.flows, now());
-    echo = std::make_unique<echo_translator>(ctx, o.flows, now());
-    in = std::make_unique<ingress>(ctx, *tcp, *udp, *echo);
+    const plane_sizes sizes{
+        .tcp = o.flows, .udp = o.flows, .echo = o.flows, .tcp_splice = 16, .udp_splice = 16, .tcp_pool = o.pool};
+    plane = std::make_unique<tapioca::plane>(
+        context{.config = config, .tap = tap, .poller = poller, .counters = *counters, .events = *events, .guest = guest}, sizes,
+        now());
+    tcp = &plane->tcp();
+    udp = &plane->udp();
+    echo = &plane->echo();
 }
 
 simulation::~simulation() = default;
@@ -88,7 +91,7 @@ simulation::conversation& simulation::peer_opens(const guest_options& options)
     auto& c = add(key, options);
     c.guest->listen();
     auto accepted = kernel.accept_from({key.remote, key.remote_port}, c.peer.socket);
-    tcp->from_peer(std::move(accepted), {.rule = rule, .port = key.guest_port, .protocol = wire::protocol_tcp}, now());
+    plane->take_connection(std::move(accepted), {.rule = rule, .port = key.guest_port, .protocol = wire::protocol_tcp}, now());
     return c;
 }
 
@@ -104,7 +107,7 @@ void simulation::after(duration delay, std::function<void()> what) { due_.emplac
 
 instant simulation::next_event() const
 {
-    auto next = std::min(tcp->next_deadline(), in->next_deadline());
+    auto next = plane->next_deadline(now());
     if (!due_.empty())
         next = std::min(next, due_.begin()->first);
     for (const auto& c : conversations)
@@ -153,20 +156,16 @@ bool simulation::turn()
     const bool had_frames = !tap.from_guest.empty();
     const auto before = allocation_count();
     if (frames_first)
-        in->process(tap.receive(memory_tap::most_frames), now());
+        plane->process(tap.receive(memory_tap::most_frames), now());
     const auto ready = poller.wait(now(), now());
     for (const auto& e : ready)
-        if (static_cast<source>(e.what.kind) == source::tcp_flow)
-            tcp->from_socket({e.what.id}, e, now());
+        plane->take(e, now());
     if (!frames_first)
-        in->process(tap.receive(memory_tap::most_frames), now());
-    tcp->expire(now());
-    in->expire(now());
-    tcp->end_turn(now());
-    tap.flush();
+        plane->process(tap.receive(memory_tap::most_frames), now());
+    plane->end_turn(now());
     allocations += allocation_count() - before;
     events->drain([this](const report::worker_event& e) { ++told[static_cast<std::size_t>(e.kind)]; });
-    return had_frames || !ready.empty() || tcp->has_ready();
+    return had_frames || !ready.empty() || plane->has_ready();
 }
 
 /// What translator and guests have sent goes on the link; new sockets find their conversation.

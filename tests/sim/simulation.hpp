@@ -1,8 +1,8 @@
-// A translator between guests and peers in virtual time: ingress and the TCP translator as they are, over a memory kernel and a
-// memory tap, with a link that loses, delays, reorders and doubles frames. Nothing waits; the same seed gives the same run.
+// A plane between guests and peers in virtual time, over a memory kernel and a memory tap, with a link that loses, delays,
+// reorders and doubles frames. Nothing waits; the same seed gives the same run.
 #pragma once
 
-#include "daemon/translate/ingress.hpp"
+#include "daemon/plane/plane.hpp"
 #include "tests/support/guest_model.hpp"
 #include "tests/support/memory_kernel.hpp"
 #include "tests/support/memory_tap.hpp"
@@ -120,11 +120,10 @@ public:
     std::unique_ptr<report::event_ring> events;
     guest_link guest;
     os::poller poller;
-    context ctx;
-    std::unique_ptr<tcp_translator> tcp;
-    std::unique_ptr<udp_translator> udp;
-    std::unique_ptr<echo_translator> echo;
-    std::unique_ptr<ingress> in;
+    std::unique_ptr<tapioca::plane> plane;
+    tcp_translator* tcp = nullptr; ///< of the plane, as are these
+    udp_translator* udp = nullptr;
+    echo_translator* echo = nullptr;
     std::vector<std::unique_ptr<conversation>> conversations;
 
 private:

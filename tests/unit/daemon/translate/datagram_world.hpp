@@ -5,8 +5,7 @@
 #include "daemon/os/clock.hpp"
 #include "daemon/os/listen.hpp"
 #include "daemon/os/socket.hpp"
-#include "daemon/translate/udp_splice.hpp"
-#include "daemon/translate/udp_translator.hpp"
+#include "daemon/plane/plane.hpp"
 #include "proto/wire/protocol.hpp"
 #include "tests/support/catch.hpp"
 
@@ -114,11 +113,15 @@ struct datagram_world {
     /// `host` and `guest`: one rule of each side, on a free port; nothing listens on a port of 0.
     explicit datagram_world(const forward_rule& host, const forward_rule& guest = {}, std::size_t flows = 256)
         : config(configuration(host, guest)), link(mac_address::broadcast(), public4, {}, {}),
-          listeners(config.host_rules, config.guest_rules), ctx{config, tap, poller, *counters, *events, link, nullptr, &sockets},
-          udp(ctx, flows, now), splice(ctx, flows, now)
+          plane({.config = config,
+                 .tap = tap,
+                 .poller = poller,
+                 .counters = *counters,
+                 .events = *events,
+                 .guest = link,
+                 .in_namespace = &sockets},
+                {.tcp = 16, .udp = flows, .echo = 16, .tcp_splice = 16, .udp_splice = flows}, now)
     {
-        ctx.listeners = &listeners;
-        udp.splice_through(splice);
         listen(rule_side::host, config.host_rules[0]);
         listen(rule_side::guest, config.guest_rules[0]);
     }
@@ -143,17 +146,15 @@ struct datagram_world {
     {
         const auto ready = poller.wait(now, now + patience);
         for (const auto& e : ready)
-            dispatch(e);
-        udp.end_turn(now);
-        splice.end_turn(now);
+            plane.take(e, now);
+        plane.end_turn(now);
         return ready.size();
     }
 
     void pass(duration time)
     {
         now += time;
-        udp.expire(now);
-        splice.expire(now);
+        plane.end_turn(now);
     }
 
     [[nodiscard]] std::uint64_t count(report::counter c) const { return counters->value(c); }
@@ -166,11 +167,11 @@ struct datagram_world {
     std::unique_ptr<report::event_ring> events = std::make_unique<report::event_ring>();
     guest_link link;
     one_namespace sockets;
-    listener_table listeners;
-    context ctx;
     instant now = os::now();
-    udp_translator udp;
-    udp_splice splice;
+    tapioca::plane plane;
+    context& ctx = plane.common();
+    udp_translator& udp = plane.udp();
+    udp_splice& splice = plane.udp_bypass();
 
 private:
     static plane_config configuration(const forward_rule& host, const forward_rule& guest)
@@ -189,23 +190,7 @@ private:
             return;
         auto fd = os::listen_udp({.stack = rule.stack, .address = rule.address, .interface = {}, .port = rule.first});
         REQUIRE(fd.has_value());
-        const int number = fd->get();
-        const auto at = listeners.put({std::move(*fd), {side, 0, rule.first, wire::protocol_udp}});
-        REQUIRE(poller.add(number, token_of(source::udp_listener, at), os::trigger::edge_input).has_value());
-    }
-
-    void dispatch(const os::event& e)
-    {
-        switch (static_cast<source>(e.what.kind)) {
-        case source::udp_listener:
-            return udp.from_listener(listeners.find(e.what.id)->name, e, now);
-        case source::udp_port:
-            return udp.from_socket({e.what.id}, e, now);
-        case source::udp_splice:
-            return splice.from_socket({e.what.id}, e);
-        default:
-            FAIL("an event of nobody");
-        }
+        plane.listen({std::move(*fd), {side, 0, rule.first, wire::protocol_udp}}, now);
     }
 };
 

@@ -3,7 +3,7 @@
 
 #include "daemon/os/clock.hpp"
 #include "daemon/os/listen.hpp"
-#include "daemon/translate/tcp_splice.hpp"
+#include "daemon/plane/plane.hpp"
 #include "proto/wire/protocol.hpp"
 #include "tests/support/allocations.hpp"
 #include "tests/support/catch.hpp"
@@ -151,9 +151,15 @@ class splice_rig {
 public:
     explicit splice_rig(ip_family family = ip_family::ipv4, rule_side side = rule_side::host)
         : family_(family), side_(side), front_(listen()), back_(listen()), config_(configure()),
-          guest_({}, loopback(ip_family::ipv4), loopback(ip_family::ipv6), {}), context_{config_, tap_,   poller_, counters_,
-                                                                                         events_, guest_, nullptr, &sockets},
-          splice(context_, 1024, 16, os::now())
+          guest_({}, loopback(ip_family::ipv4), loopback(ip_family::ipv6), {}),
+          plane_({.config = config_,
+                  .tap = tap_,
+                  .poller = poller_,
+                  .counters = counters_,
+                  .events = events_,
+                  .guest = guest_,
+                  .in_namespace = &sockets},
+                 {.tcp = 16, .udp = 16, .echo = 16, .tcp_splice = 1024, .udp_splice = 16, .large_pipes = 16}, os::now())
     {
         std::signal(SIGPIPE, SIG_IGN); // as the workers do
         REQUIRE(poller_.add(front_.get(), token_of(source::tcp_listener), os::trigger::level).has_value());
@@ -168,10 +174,9 @@ public:
     {
         const auto now = os::now();
         const auto soon = now + std::chrono::milliseconds{1};
-        for (const auto& e : poller_.wait(now, splice.has_ready() ? now : std::min(soon, splice.next_deadline())))
+        for (const auto& e : poller_.wait(now, std::min(soon, plane_.next_deadline(now))))
             dispatch(e, now);
-        splice.expire(now);
-        splice.end_turn(now);
+        plane_.end_turn(now);
     }
     template <class Condition>
     [[nodiscard]] bool turns_until(Condition condition)
@@ -214,7 +219,7 @@ public:
     [[nodiscard]] std::uint64_t count(report::counter c) const { return counters_.value(c); }
     [[nodiscard]] std::uint64_t dropped(drop_reason why) const { return counters_.dropped(why); }
     [[nodiscard]] plane_config& config() { return config_; }
-    void limit_by(flow_budget& budget) { context_.budget = &budget; }
+    void limit_by(flow_budget& budget) { plane_.common().budget = &budget; }
 
     bool pretend = false; ///< that peers come from elsewhere
     bool deaf = false;    ///< events of connections get lost
@@ -252,20 +257,14 @@ private:
     {
         if (deaf)
             return;
-        switch (static_cast<source>(e.what.kind)) {
-        case source::tcp_splice_host:
-            return splice.from_socket(0, {e.what.id}, e, now);
-        case source::tcp_splice_guest:
-            return splice.from_socket(1, {e.what.id}, e, now);
-        default:
-            auto connection = os::accept(front_.get());
-            if (!connection)
-                return;
-            if (pretend)
-                connection->peer.address = ip_address::v4(192, 0, 2, 1);
-            const listener_name through{side_, 0, port(front_), wire::protocol_tcp};
-            splice.from_listener(std::move(*connection), through, now);
-        }
+        if (static_cast<source>(e.what.kind) != source::tcp_listener)
+            return plane_.take(e, now);
+        auto connection = os::accept(front_.get());
+        if (!connection)
+            return;
+        if (pretend)
+            connection->peer.address = ip_address::v4(192, 0, 2, 1);
+        splice.from_listener(std::move(*connection), {side_, 0, port(front_), wire::protocol_tcp}, now);
     }
 
     ip_family family_;
@@ -277,10 +276,10 @@ private:
     report::counters counters_;
     report::event_ring events_;
     guest_link guest_;
-    context context_;
+    plane plane_;
 
 public:
-    tcp_splice splice;
+    tcp_splice& splice = plane_.tcp_bypass();
 };
 
 } // namespace tapioca::test

@@ -122,7 +122,7 @@ TEST_CASE("when its listening socket is gone, a flow loses datagrams, and nothin
     tap_world w{datagram_world::rule(listen_stack::dual, tap_world::port)};
     client.say(w.asked, "question");
     w.settle();
-    w.listeners.remove({rule_side::host, 0, w.asked.port, wire::protocol_udp});
+    w.plane.listeners().remove({rule_side::host, 0, w.asked.port, wire::protocol_udp});
     w.guest_says(client, "answer");
     CHECK_FALSE(client.hear());
     CHECK(w.dropped(drop_reason::send_failed) == 1);

@@ -1,0 +1,93 @@
+#include "daemon/plane/plane.hpp"
+
+#include "proto/responder/ndp.hpp"
+
+#include <algorithm>
+
+namespace tapioca {
+
+plane::plane(const context& ctx, const plane_sizes& sizes, instant start)
+    : ctx_(ctx), listeners_(ctx.config.host_rules, ctx.config.guest_rules), tcp_(ctx_, sizes.tcp, start, sizes.tcp_pool),
+      udp_(ctx_, sizes.udp, start), udp_splice_(ctx_, sizes.udp_splice, start), echo_(ctx_, sizes.echo, start),
+      ingress_(ctx_, tcp_, udp_, echo_), tcp_splice_(ctx_, sizes.tcp_splice, sizes.large_pipes, start)
+{
+    ctx_.listeners = &listeners_;
+    udp_.splice_through(udp_splice_);
+}
+
+void plane::take(const os::event& e, instant now) noexcept
+{
+    switch (static_cast<source>(e.what.kind)) {
+    case source::tcp_flow:
+        return tcp_.from_socket({e.what.id}, e, now);
+    case source::tcp_listener:
+        return accept_from(e.what.id, now);
+    case source::udp_port:
+        return udp_.from_socket({e.what.id}, e);
+    case source::echo_flow:
+        return echo_.from_socket({e.what.id}, e);
+    case source::udp_splice:
+        return udp_splice_.from_socket({e.what.id}, e);
+    case source::udp_listener:
+        if (const auto* l = listeners_.find(e.what.id))
+            udp_.from_listener(l->name, e);
+        return;
+    case source::tcp_splice_host:
+        return tcp_splice_.from_socket(0, {e.what.id}, e, now);
+    case source::tcp_splice_guest:
+        return tcp_splice_.from_socket(1, {e.what.id}, e, now);
+    case source::tap:
+    case source::clients:
+    case source::mailbox: // the worker's
+        return;
+    }
+}
+
+void plane::end_turn(instant now) noexcept
+{
+    tcp_.expire(now);
+    udp_.expire(now);
+    udp_splice_.expire(now);
+    echo_.expire(now);
+    ingress_.expire(now);
+    tcp_splice_.expire(now);
+    tcp_.end_turn(now);
+    udp_.end_turn(now);
+    echo_.end_turn(now);
+    tcp_splice_.end_turn(now);
+    udp_splice_.end_turn(now);
+    ctx_.tap.flush();
+    ++turn_;
+}
+
+bool plane::has_ready() const noexcept
+{
+    return tcp_.has_ready() || udp_.has_ready() || echo_.has_ready() || tcp_splice_.has_ready() || udp_splice_.has_ready();
+}
+
+instant plane::next_deadline(instant now) const noexcept
+{
+    if (has_ready())
+        return now;
+    return std::min({tcp_.next_deadline(), udp_.next_deadline(), echo_.next_deadline(), ingress_.next_deadline(),
+                     tcp_splice_.next_deadline(), udp_splice_.next_deadline()});
+}
+
+void plane::advertise_router() noexcept
+{
+    const auto all_nodes = ip_address::v6({0xff02, 0, 0, 0, 0, 0, 0, 1});
+    const auto size = router_advertisement(ctx_.config.net, all_nodes, wire::multicast_mac(all_nodes), ctx_.tap.acquire());
+    if (size == 0)
+        return;
+    ctx_.counters.add(report::counter::router_advertisements);
+    ctx_.tap.commit({}, 0, size);
+}
+
+leftovers plane::left_over(bool guest_is_there) noexcept
+{
+    auto left = tcp_.left_over(guest_is_there);
+    left.octets = left.octets || tcp_splice_.is_owing();
+    return left;
+}
+
+} // namespace tapioca

@@ -1,0 +1,110 @@
+// The data plane of one worker without its thread: listening sockets, flows of all kinds, and what they need of link and host.
+//
+// Whoever drives it gives it events and frames, ends the turn, and asks when to come again. The worker does so from its poller;
+// tests do it with clocks, kernels and taps of their own.
+#pragma once
+
+#include "daemon/translate/ingress.hpp"
+#include "daemon/translate/tcp_splice.hpp"
+#include "daemon/translate/udp_splice.hpp"
+
+#include <atomic>
+
+namespace tapioca {
+
+/// Flows of each kind that there is memory for (powers of two; none of it is touched before it is needed), and what they share.
+struct plane_sizes {
+    std::size_t tcp = tcp_translator::most_flows, udp = udp_translator::most_flows, echo = echo_translator::most_flows;
+    std::size_t tcp_splice = tcp_splice::most_flows, udp_splice = udp_splice::most_flows;
+    std::size_t tcp_pool = tcp_translator::store_octets;
+    std::size_t large_pipes = pipe_pool::large_pipes; ///< ours among the process' large ones
+};
+
+class plane {
+public:
+    /// Reserves all memory; throws std::system_error. What `ctx` refers to outlives the plane.
+    plane(const context& ctx, const plane_sizes& sizes, instant start);
+    plane(const plane&) = delete;
+    plane& operator=(const plane&) = delete;
+
+    /// An event of a flow or of a listening socket.
+    void take(const os::event& e, instant now) noexcept;
+    /// Frames of the guest, at most tap_queue::most_frames. How many of them were for us, and for no other worker.
+    std::size_t process(std::span<const rx_frame> frames, instant now) noexcept { return ingress_.process(frames, now); }
+    /// A frame, or a datagram put together from fragments, that another worker received for a flow of ours.
+    void take_over(const rx_frame& frame, instant now) noexcept { ingress_.take_over(frame, now); }
+    void take_over(const packet& reassembled, instant now) noexcept { ingress_.take_over(reassembled, now); }
+    /// A connection that a peer has made to a listening socket.
+    void take_connection(os::accepted connection, const listener_name& through, instant now) noexcept;
+    /// The namespace's sockets may have been replenished.
+    void sockets_refilled(instant now) noexcept { tcp_splice_.sockets_refilled(now); }
+    /// Expires what is over, moves what is ready, and sends what was put off until here.
+    void end_turn(instant now) noexcept;
+    /// When the next turn is due without an event; `now` if this one has left something to do.
+    [[nodiscard]] instant next_deadline(instant now) const noexcept;
+    [[nodiscard]] bool has_ready() const noexcept;
+
+    /// Tells all nodes of the link about the network, unasked.
+    void advertise_router() noexcept;
+
+    // listening.cpp
+    /// Sets a descriptor aside for when there are no others left.
+    void reserve_spare_fd() noexcept;
+    /// Gives that descriptor up, for who needs one more than anything.
+    void give_up_spare_fd() noexcept { spare_ = {}; }
+    [[nodiscard]] bool has_spare_fd() const noexcept { return static_cast<bool>(spare_); }
+    /// Keeps a socket, which is not listened on before watch_listeners().
+    void keep(listening_socket l) noexcept { (void)listeners_.put(std::move(l)); }
+    /// Listens on all that were kept, until `stop` says otherwise.
+    void watch_listeners(const std::atomic<bool>& stop, instant now) noexcept;
+    void listen(listening_socket l, instant now) noexcept { watch(listeners_.put(std::move(l)), now); }
+    void stop_listening(const listener_name& name) noexcept { listeners_.remove(name); }
+    /// The last thing that is done with them; several threads may share the work.
+    void close_listeners() noexcept { listeners_.clear(); }
+
+    // drain.cpp
+    /// A guest that is not there any more will not end what it has not ended.
+    [[nodiscard]] leftovers left_over(bool guest_is_there) noexcept;
+    /// For the end of the process: resets what is not complete. How many connections.
+    std::uint32_t reset_incomplete() noexcept { return tcp_.reset_incomplete() + tcp_splice_.reset_incomplete(); }
+
+    /// Connections that weigh on the worker.
+    [[nodiscard]] std::uint32_t load() const noexcept { return tcp_.live_count() + tcp_splice_.flow_count(); }
+    /// Small connections do not need a worker of their own, even if they are many.
+    [[nodiscard]] bool has_weight() const noexcept
+    {
+        return tcp_.large_count() + udp_.flow_count() + echo_.flow_count() + tcp_splice_.flow_count() +
+                   udp_splice_.flow_count() !=
+               0;
+    }
+
+    [[nodiscard]] context& common() noexcept { return ctx_; }
+    [[nodiscard]] tcp_translator& tcp() noexcept { return tcp_; }
+    [[nodiscard]] udp_translator& udp() noexcept { return udp_; }
+    [[nodiscard]] echo_translator& echo() noexcept { return echo_; }
+    [[nodiscard]] tapioca::tcp_splice& tcp_bypass() noexcept { return tcp_splice_; }
+    [[nodiscard]] tapioca::udp_splice& udp_bypass() noexcept { return udp_splice_; }
+    [[nodiscard]] listener_table& listeners() noexcept { return listeners_; }
+
+private:
+    // listening.cpp
+    void watch(std::uint32_t listener, instant now) noexcept;
+    void accept_from(std::uint32_t listener, instant now) noexcept;
+    void reset_waiting_connection(int listener) noexcept;
+    [[nodiscard]] bool pass_on(os::accepted& connection, const listener_name& through) noexcept;
+
+    context ctx_;
+    listener_table listeners_;
+    tcp_translator tcp_;
+    udp_translator udp_;
+    tapioca::udp_splice udp_splice_;
+    echo_translator echo_;
+    ingress ingress_;
+    tapioca::tcp_splice tcp_splice_;
+    os::unique_fd spare_;
+    std::size_t accepts_ = 1; ///< connections that the next visit to a listener tries to accept, if it comes in the next turn
+    std::uint64_t accept_turn_ = 0; ///< the last one that visited a listener
+    std::uint64_t turn_ = 1;        ///< counts turns
+};
+
+} // namespace tapioca
