@@ -131,7 +131,7 @@ plane_parts set_up_namespace(const options& opts, const netns::target& target, o
     parts.config = plan_plane(opts, host, guest, interface.mac);
     parts.config.guest_link_local = interface.link_local;
     append(report.notes,
-           start_report(opts, host, guest, parts.config.xlat, opts.splice_only || opts.client ? "none" : plan.name));
+           start_report(opts, host, guest, parts.config.address_map, opts.splice_only || opts.client ? "none" : plan.name));
     return parts;
 }
 
@@ -140,7 +140,7 @@ plane_parts set_up_socket(const options& opts, os::unique_fd client, set_up_repo
     const auto [host, guest] = read_host(opts, report);
     plane_parts parts;
     parts.config = plan_plane(opts, host, guest, mac_address::broadcast());
-    append(report.notes, start_report(opts, host, guest, parts.config.xlat, ""));
+    append(report.notes, start_report(opts, host, guest, parts.config.address_map, ""));
     stream_descriptor stream{{}, std::move(client)};
     if (!stream.client) {
         auto [listener, path] = listen_for_guests(opts);

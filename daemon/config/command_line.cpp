@@ -1,9 +1,9 @@
 #include "daemon/config/command_line.hpp"
 
-#include "daemon/config/draft.hpp"
 #include "daemon/config/getopt_words.hpp"
 #include "daemon/config/option_values.hpp"
-#include "daemon/config/settle.hpp"
+#include "daemon/config/parsed_options.hpp"
+#include "daemon/config/resolve_options.hpp"
 #include "daemon/config/usage.hpp"
 
 #include <CLI/CLI.hpp>
@@ -34,7 +34,7 @@ std::string shown_name(const option_entry& entry)
     return "--" + std::string{entry.name};
 }
 
-void check_audience(const draft& d, const option_entry& entry)
+void check_audience(const parsed_options& d, const option_entry& entry)
 {
     const bool pasta = d.opts.mode == mode::pasta;
     switch (entry.who) {
@@ -51,7 +51,7 @@ void check_audience(const draft& d, const option_entry& entry)
     }
 }
 
-void take(draft& d, const option_entry& entry, std::string_view value)
+void take(parsed_options& d, const option_entry& entry, std::string_view value)
 {
     check_audience(d, entry);
     if (entry.state == support::refused)
@@ -67,7 +67,7 @@ const option_entry& canonical(const option_entry& entry)
 }
 
 /// Every option acts when it is met: later ones win, and some undo earlier ones.
-void take_in_order(draft& d, std::span<const option_word> words)
+void take_in_order(parsed_options& d, std::span<const option_word> words)
 {
     CLI::App app;
     app.set_help_flag();
@@ -96,7 +96,7 @@ void take_in_order(draft& d, std::span<const option_word> words)
 
 options parse_command_line(std::span<const char* const> argv, const port_facts& facts)
 {
-    draft d;
+    parsed_options d;
     d.program = argv.empty() || argv[0] == nullptr ? std::string_view{} : argv[0];
     const option_words given = getopt_words(argv, option_table());
     d.vhost_user = std::ranges::any_of(given.words, [](const option_word& w) { return w.option->name == "vhost-user"; });
@@ -111,7 +111,7 @@ options parse_command_line(std::span<const char* const> argv, const port_facts& 
     if (!given.error.empty())
         throw early_exit{1, given.error + '\n' + synopsis(d.program, pasta) + "Try '" + std::string{d.program} + " --help'.\n",
                          false};
-    settle(d, given.operands, facts);
+    resolve_options(d, given.operands, facts);
     return std::move(d.opts);
 }
 

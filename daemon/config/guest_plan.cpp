@@ -142,9 +142,9 @@ guest_network plan_guest(const options& opts, const host_network& host, std::uin
     return guest;
 }
 
-translation plan_translation(const options& opts, const host_network& host)
+address_map plan_translation(const options& opts, const host_network& host)
 {
-    translation t;
+    address_map t;
     if (host.v4.enabled) {
         const auto dns = plan_resolvers(opts, host, ip_family::ipv4);
         const auto gateway = guest_gateway(opts, host, ip_family::ipv4);

@@ -4,7 +4,7 @@
 
 #include "daemon/config/host_network.hpp"
 #include "daemon/config/options.hpp"
-#include "proto/forward/translation.hpp"
+#include "proto/forward/address_map.hpp"
 #include "proto/responder/guest_network.hpp"
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace tapioca {
 /// `duid_time`: seconds since 2000-01-01 UTC (RFC 8415 section 11.2).
 [[nodiscard]] guest_network plan_guest(const options& opts, const host_network& host, std::uint32_t duid_time);
 
-[[nodiscard]] translation plan_translation(const options& opts, const host_network& host);
+[[nodiscard]] address_map plan_translation(const options& opts, const host_network& host);
 
 /// The gateway of the guest: as given, else the host's; unspecified if there is none.
 [[nodiscard]] ip_address guest_gateway(const options& opts, const host_network& host, ip_family family);

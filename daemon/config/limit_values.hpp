@@ -1,8 +1,8 @@
 // The limits as options: numbers, where 0 means none.
 #pragma once
 
-#include "daemon/config/draft.hpp"
 #include "daemon/config/number_text.hpp"
+#include "daemon/config/parsed_options.hpp"
 
 #include <limits>
 
@@ -10,7 +10,7 @@ namespace tapioca::values {
 
 /// For all of them alike.
 template <auto Member>
-void limit(draft& d, std::string_view text)
+void limit(parsed_options& d, std::string_view text)
 {
     using number = std::remove_reference_t<decltype(d.opts.limits.*Member)>;
     const auto value = parse_number(text, std::numeric_limits<number>::max());

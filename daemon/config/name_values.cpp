@@ -35,7 +35,7 @@ std::optional<std::string> name_or_none(std::string_view text, std::string_view 
 
 } // namespace
 
-void dns(draft& d, std::string_view text)
+void dns(parsed_options& d, std::string_view text)
 {
     if (text == "none" || text.empty()) {
         d.opts.dns.emplace();
@@ -56,7 +56,7 @@ void dns(draft& d, std::string_view text)
         d.opts.dns->push_back(*value);
 }
 
-void search(draft& d, std::string_view text)
+void search(parsed_options& d, std::string_view text)
 {
     constexpr std::string_view blanks = " \t";
     if (!d.opts.search)
@@ -82,7 +82,7 @@ void search(draft& d, std::string_view text)
     }
 }
 
-void dns_forward(draft& d, std::string_view text)
+void dns_forward(parsed_options& d, std::string_view text)
 {
     const auto value = parse_ip(text);
     if (!value || value->is_unspecified() || value->is_loopback() || value->is_limited_broadcast())
@@ -91,7 +91,7 @@ void dns_forward(draft& d, std::string_view text)
     (value->is_v4() ? d.opts.dns_forward4 : d.opts.dns_forward6) = *value;
 }
 
-void dns_host(draft& d, std::string_view text)
+void dns_host(parsed_options& d, std::string_view text)
 {
     const auto value = parse_ip(text);
     if (!value || !value->is_unicast())
@@ -99,8 +99,8 @@ void dns_host(draft& d, std::string_view text)
     (value->is_v4() ? d.opts.dns_host4 : d.opts.dns_host6) = *value;
 }
 
-void hostname(draft& d, std::string_view text) { d.opts.hostname = name_or_none(text, "Invalid hostname: "); }
+void hostname(parsed_options& d, std::string_view text) { d.opts.hostname = name_or_none(text, "Invalid hostname: "); }
 
-void fqdn(draft& d, std::string_view text) { d.opts.fqdn = name_or_none(text, "Invalid FQDN: "); }
+void fqdn(parsed_options& d, std::string_view text) { d.opts.fqdn = name_or_none(text, "Invalid FQDN: "); }
 
 } // namespace tapioca::values

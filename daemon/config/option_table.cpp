@@ -12,21 +12,21 @@ using enum support;
 
 /// An option whose whole meaning is one value in one field.
 template <auto Member, auto Value>
-void set(draft& d, std::string_view)
+void set(parsed_options& d, std::string_view)
 {
     d.opts.*Member = Value;
 }
 
 /// An option whose value is kept as it is written.
 template <auto Member>
-void keep(draft& d, std::string_view text)
+void keep(parsed_options& d, std::string_view text)
 {
     d.opts.*Member = std::string{text};
 }
 
 /// A forwarding option: its rules are made when all options are known.
 template <char Letter>
-void forward(draft& d, std::string_view text)
+void forward(parsed_options& d, std::string_view text)
 {
     d.port_options.push_back({Letter, std::string{text}});
 }

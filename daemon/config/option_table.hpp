@@ -7,7 +7,7 @@
 
 namespace tapioca {
 
-struct draft;
+struct parsed_options;
 
 /// Who may use an option; the wording of the refusal follows it.
 enum class audience : std::uint8_t { everybody, passt, passt_or_vhost_user, vhost_user, pasta };
@@ -35,7 +35,7 @@ struct option_entry {
     audience who = audience::everybody;
     option_group group = option_group::information;
     support state = support::built;
-    void (*apply)(draft&, std::string_view value) = nullptr;
+    void (*apply)(parsed_options&, std::string_view value) = nullptr;
     std::string_view help;
 
     [[nodiscard]] constexpr bool takes_value() const noexcept { return !value_name.empty(); }

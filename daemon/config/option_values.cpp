@@ -43,16 +43,16 @@ std::string interface_name(std::string_view text, std::size_t longest)
 
 } // namespace
 
-void debug(draft& d, std::string_view)
+void debug(parsed_options& d, std::string_view)
 {
     if (d.opts.level != log_level::trace)
         d.opts.level = log_level::debug;
 }
 
-void trace(draft& d, std::string_view) { d.opts.level = log_level::trace; }
+void trace(parsed_options& d, std::string_view) { d.opts.level = log_level::trace; }
 
 /// What is no number means 0: that is how it has always been taken.
-void stats(draft& d, std::string_view text)
+void stats(parsed_options& d, std::string_view text)
 {
     const auto delay = parse_number(text, longest_statistics_delay);
     if (!delay)
@@ -60,11 +60,11 @@ void stats(draft& d, std::string_view text)
     d.opts.statistics_delay = std::chrono::seconds{delay.value_or(0)};
 }
 
-void quiet(draft& d, std::string_view) { d.opts.level = log_level::quiet; }
+void quiet(parsed_options& d, std::string_view) { d.opts.level = log_level::quiet; }
 
-void stderr_(draft& d, std::string_view) { d.opts.warnings.emplace_back("--stderr will be dropped soon"); }
+void stderr_(parsed_options& d, std::string_view) { d.opts.warnings.emplace_back("--stderr will be dropped soon"); }
 
-void log_size(draft& d, std::string_view text)
+void log_size(parsed_options& d, std::string_view text)
 {
     const auto size = parse_number(text);
     if (!size || *size < least_log_size)
@@ -72,7 +72,7 @@ void log_size(draft& d, std::string_view text)
     d.opts.log_size = static_cast<std::size_t>(*size);
 }
 
-void runas(draft& d, std::string_view text)
+void runas(parsed_options& d, std::string_view text)
 {
     const auto who = parse_identity(text);
     if (const auto* reason = std::get_if<std::string>(&who))
@@ -80,7 +80,7 @@ void runas(draft& d, std::string_view text)
     d.opts.run_as = std::get<identity>(who);
 }
 
-void pcap(draft& d, std::string_view text)
+void pcap(parsed_options& d, std::string_view text)
 {
     if (text.size() >= PATH_MAX)
         refuse("Invalid pcap path", {},
@@ -88,7 +88,7 @@ void pcap(draft& d, std::string_view text)
     d.opts.pcap_file = text;
 }
 
-void drain_timeout(draft& d, std::string_view text)
+void drain_timeout(parsed_options& d, std::string_view text)
 {
     const auto seconds = parse_number(text, longest_drain_timeout);
     if (!seconds)
@@ -96,7 +96,7 @@ void drain_timeout(draft& d, std::string_view text)
     d.opts.drain_timeout = std::chrono::seconds{*seconds};
 }
 
-void workers(draft& d, std::string_view text)
+void workers(parsed_options& d, std::string_view text)
 {
     const auto count = parse_number(text, most_workers);
     if (!count || *count == 0)
@@ -104,7 +104,7 @@ void workers(draft& d, std::string_view text)
     d.opts.workers = static_cast<unsigned>(*count);
 }
 
-void mtu(draft& d, std::string_view text)
+void mtu(parsed_options& d, std::string_view text)
 {
     const auto value = parse_number(text);
     if (!value)
@@ -115,7 +115,7 @@ void mtu(draft& d, std::string_view text)
     d.opts.mtu = static_cast<std::uint16_t>(*value);
 }
 
-void address(draft& d, std::string_view text)
+void address(parsed_options& d, std::string_view text)
 {
     const auto slash = text.find('/');
     const auto value = parse_ip(text.substr(0, slash));
@@ -135,7 +135,7 @@ void address(draft& d, std::string_view text)
     d.cidr_length4 = length ? std::optional{static_cast<std::uint8_t>(*length)} : std::nullopt;
 }
 
-void netmask(draft& d, std::string_view text)
+void netmask(parsed_options& d, std::string_view text)
 {
     d.netmask_length4 = parse_prefix_length4(text);
     if (!d.netmask_length4)
@@ -144,7 +144,7 @@ void netmask(draft& d, std::string_view text)
         refuse("Redundant prefix length specification", {}, redundant_length);
 }
 
-void mac_addr(draft& d, std::string_view text)
+void mac_addr(parsed_options& d, std::string_view text)
 {
     const auto mac = parse_mac(text);
     if (!mac || mac->is_multicast() || mac->is_zero())
@@ -152,7 +152,7 @@ void mac_addr(draft& d, std::string_view text)
     d.opts.our_mac = *mac;
 }
 
-void gateway(draft& d, std::string_view text)
+void gateway(parsed_options& d, std::string_view text)
 {
     const auto value = parse_ip(text);
     if (!value || !value->is_unicast() || value->is_loopback())
@@ -160,7 +160,7 @@ void gateway(draft& d, std::string_view text)
     by_family(d.opts.gateway4, d.opts.gateway6, *value);
 }
 
-void outbound(draft& d, std::string_view text)
+void outbound(parsed_options& d, std::string_view text)
 {
     const auto value = parse_ip(text);
     const bool usable = value && value->is_unicast() && (value->is_v4() || !value->is_loopback());
@@ -169,31 +169,37 @@ void outbound(draft& d, std::string_view text)
     by_family(d.opts.outbound4, d.opts.outbound6, *value);
 }
 
-void outbound_if4(draft& d, std::string_view text) { d.opts.outbound_if4 = interface_name(text, longest_alternative_name); }
+void outbound_if4(parsed_options& d, std::string_view text)
+{
+    d.opts.outbound_if4 = interface_name(text, longest_alternative_name);
+}
 
-void outbound_if6(draft& d, std::string_view text) { d.opts.outbound_if6 = interface_name(text, longest_alternative_name); }
+void outbound_if6(parsed_options& d, std::string_view text)
+{
+    d.opts.outbound_if6 = interface_name(text, longest_alternative_name);
+}
 
-void ipv4_only(draft& d, std::string_view)
+void ipv4_only(parsed_options& d, std::string_view)
 {
     d.ipv4_only_given = true;
     d.opts.ipv4 = true;
     d.opts.ipv6 = false;
 }
 
-void ipv6_only(draft& d, std::string_view)
+void ipv6_only(parsed_options& d, std::string_view)
 {
     d.ipv6_only_given = true;
     d.opts.ipv4 = false;
     d.opts.ipv6 = true;
 }
 
-void no_icmp(draft& d, std::string_view)
+void no_icmp(parsed_options& d, std::string_view)
 {
     d.opts.icmp = false;
     d.opts.ndp = false;
 }
 
-void map_host_loopback(draft& d, std::string_view text)
+void map_host_loopback(parsed_options& d, std::string_view text)
 {
     if (text == "none") {
         d.opts.map_gw = false;
@@ -207,7 +213,7 @@ void map_host_loopback(draft& d, std::string_view text)
     by_family(d.opts.map_host_loopback4, d.opts.map_host_loopback6, *value);
 }
 
-void map_guest_addr(draft& d, std::string_view text)
+void map_guest_addr(parsed_options& d, std::string_view text)
 {
     if (text == "none") {
         d.opts.map_guest_addr4.reset();
@@ -220,45 +226,45 @@ void map_guest_addr(draft& d, std::string_view text)
     by_family(d.opts.map_guest_addr4, d.opts.map_guest_addr6, *value);
 }
 
-void ns_ifname(draft& d, std::string_view text) { d.opts.ns_ifname = interface_name(text, longest_name); }
+void ns_ifname(parsed_options& d, std::string_view text) { d.opts.ns_ifname = interface_name(text, longest_name); }
 
-void ns_mac_addr(draft& d, std::string_view text)
+void ns_mac_addr(parsed_options& d, std::string_view text)
 {
     d.opts.ns_mac = parse_mac(text);
     if (!d.opts.ns_mac)
         refuse("Invalid MAC address: ", text, mac_wanted);
 }
 
-void userns(draft& d, std::string_view text)
+void userns(parsed_options& d, std::string_view text)
 {
     d.opts.userns_path = text;
     d.opts.netns_only = false;
 }
 
-void netns(draft& d, std::string_view text)
+void netns(parsed_options& d, std::string_view text)
 {
     d.netns = text.find('/') == std::string_view::npos ? "/run/netns/" + std::string{text} : std::string{text};
 }
 
-void netns_only(draft& d, std::string_view)
+void netns_only(parsed_options& d, std::string_view)
 {
     d.opts.netns_only = true;
     d.opts.userns_path.reset();
 }
 
-void no_copy_routes(draft& d, std::string_view)
+void no_copy_routes(parsed_options& d, std::string_view)
 {
     d.opts.copy_routes = false;
     d.opts.warnings.emplace_back("--no-copy-routes will be dropped soon");
 }
 
-void no_copy_addrs(draft& d, std::string_view)
+void no_copy_addrs(parsed_options& d, std::string_view)
 {
     d.opts.copy_addresses = false;
     d.opts.warnings.emplace_back("--no-copy-addrs will be dropped soon");
 }
 
-void fd(draft& d, std::string_view text)
+void fd(parsed_options& d, std::string_view text)
 {
     const auto number = parse_number(text, INT_MAX);
     if (!number)
@@ -267,7 +273,7 @@ void fd(draft& d, std::string_view text)
     d.opts.socket_path.reset();
 }
 
-void socket_path(draft& d, std::string_view text)
+void socket_path(parsed_options& d, std::string_view text)
 {
     if (text.empty() || text.size() > longest_socket_path)
         refuse("Invalid socket path: ", text,
@@ -277,7 +283,7 @@ void socket_path(draft& d, std::string_view text)
     d.opts.client.reset();
 }
 
-void repair_path(draft& d, std::string_view text)
+void repair_path(parsed_options& d, std::string_view text)
 {
     if (!d.vhost_user && text != "none")
         refuse("--repair-path is for vhost-user mode only");
@@ -285,10 +291,10 @@ void repair_path(draft& d, std::string_view text)
         d.refused.emplace_back("--repair-path");
 }
 
-void help(draft& d, std::string_view) { throw early_exit{0, help_text(d.program, d.opts.mode == mode::pasta), true}; }
+void help(parsed_options& d, std::string_view) { throw early_exit{0, help_text(d.program, d.opts.mode == mode::pasta), true}; }
 
-void version(draft& d, std::string_view) { throw early_exit{0, version_text(d.opts.mode == mode::pasta), true}; }
+void version(parsed_options& d, std::string_view) { throw early_exit{0, version_text(d.opts.mode == mode::pasta), true}; }
 
-void print_capabilities(draft&, std::string_view) { throw early_exit{0, capabilities_text(), true}; }
+void print_capabilities(parsed_options&, std::string_view) { throw early_exit{0, capabilities_text(), true}; }
 
 } // namespace tapioca::values

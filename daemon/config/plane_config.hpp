@@ -4,8 +4,8 @@
 #include "daemon/config/options.hpp"
 #include "proto/base/siphash.hpp"
 #include "proto/base/time.hpp"
+#include "proto/forward/address_map.hpp"
 #include "proto/forward/forward_rule.hpp"
-#include "proto/forward/translation.hpp"
 #include "proto/responder/guest_network.hpp"
 #include "proto/tcp/retransmit.hpp"
 
@@ -13,7 +13,7 @@ namespace tapioca {
 
 struct plane_config {
     guest_network net;
-    translation xlat;
+    tapioca::address_map address_map;
     mac_address guest_mac = mac_address::broadcast();    ///< until the guest is heard, if the tap's own is not known
     ip_address guest_link_local;                         ///< unspecified: until the guest is heard
     bool address_fixed4 = false, address_fixed6 = false; ///< given by the user: not learned from traffic

@@ -35,14 +35,14 @@ plane_config plan_plane(const options& opts, const host_network& host, const gue
 {
     plane_config plane;
     plane.net = guest;
-    plane.xlat = plan_translation(opts, host);
-    const auto& x = plane.xlat;
+    plane.address_map = plan_translation(opts, host);
+    const auto& x = plane.address_map;
     for (const auto& a :
          {x.map_host_loopback4, x.map_host_loopback6, x.map_guest_addr4, x.map_guest_addr6, x.dns_forward4, x.dns_forward6})
         if (!a.is_unspecified())
             plane.net.stand_ins.push_back(a);
     if (opts.splice_only) // no interface has the addresses
-        plane.xlat.guest4 = plane.xlat.guest6 = {};
+        plane.address_map.guest4 = plane.address_map.guest6 = {};
     plane.guest_mac = guest_mac;
     plane.address_fixed4 = opts.address4.has_value();
     plane.address_fixed6 = opts.address6.has_value();

@@ -1,7 +1,7 @@
 // The forwarding rules that -t -u -T -U make, given or not.
 #pragma once
 
-#include "daemon/config/draft.hpp"
+#include "daemon/config/parsed_options.hpp"
 #include "proto/forward/port_spec.hpp"
 
 #include <functional>
@@ -24,6 +24,6 @@ struct port_facts {
 
 /// Makes the rules of both sides, in the order of the command line and then those of options that were not given: auto in pasta
 /// mode, none in passt mode.
-void settle_ports(draft& d, const port_facts& facts);
+void settle_ports(parsed_options& d, const port_facts& facts);
 
 } // namespace tapioca

@@ -36,7 +36,7 @@ void add_list(lines& report, const char* title, const Items& items, Text text)
         report.push_back("    " + std::string{text(item)});
 }
 
-void report_ipv4(lines& report, const guest_network& guest, const translation& addresses)
+void report_ipv4(lines& report, const guest_network& guest, const address_map& addresses)
 {
     const auto mask = prefix{ip_address::v4(0xffffffffU), guest.address4.length}.network();
     add_address(report, "NAT to host 127.0.0.1: ", addresses.map_host_loopback4);
@@ -49,7 +49,7 @@ void report_ipv4(lines& report, const guest_network& guest, const translation& a
     add_list(report, "DNS:", guest.resolvers4, [](const ip_address& a) { return to_text(a); });
 }
 
-void report_ipv6(lines& report, const guest_network& guest, const translation& addresses, const ip_address& router)
+void report_ipv6(lines& report, const guest_network& guest, const address_map& addresses, const ip_address& router)
 {
     add_address(report, "NAT to host ::1: ", addresses.map_host_loopback6);
     if (guest.ndp || guest.dhcpv6) {
@@ -72,7 +72,7 @@ void report_rules(lines& report, const char* title, const forward_rules& rules)
 } // namespace
 
 std::vector<std::string> start_report(const options& opts, const host_network& host, const guest_network& guest,
-                                      const translation& addresses, const std::string& tap_name)
+                                      const address_map& addresses, const std::string& tap_name)
 {
     lines report;
     if (!host.v4.interface.empty() || !host.v6.interface.empty())

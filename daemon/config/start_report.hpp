@@ -4,7 +4,7 @@
 
 #include "daemon/config/host_network.hpp"
 #include "daemon/config/options.hpp"
-#include "proto/forward/translation.hpp"
+#include "proto/forward/address_map.hpp"
 #include "proto/responder/guest_network.hpp"
 
 #include <string>
@@ -13,7 +13,7 @@
 namespace tapioca {
 
 [[nodiscard]] std::vector<std::string> start_report(const options& opts, const host_network& host, const guest_network& guest,
-                                                    const translation& addresses, const std::string& tap_name);
+                                                    const address_map& addresses, const std::string& tap_name);
 
 /// Every rule by its side, for the time before one of them may turn out to be impossible.
 [[nodiscard]] std::vector<std::string> rule_report(const options& opts);

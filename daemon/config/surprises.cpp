@@ -30,7 +30,7 @@ void warn_untold(options& o, const char* name, const List& given, bool announced
 
 } // namespace
 
-void warn_of_surprises(draft& d)
+void warn_of_surprises(parsed_options& d)
 {
     options& o = d.opts;
     if (d.ipv4_only_given && d.ipv6_only_given)

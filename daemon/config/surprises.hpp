@@ -1,11 +1,11 @@
 // Options that are taken, but not as whoever wrote them will have meant: each is worth a warning.
 #pragma once
 
-#include "daemon/config/draft.hpp"
+#include "daemon/config/parsed_options.hpp"
 
 namespace tapioca {
 
-/// Adds to the warnings of the draft, which is settled otherwise.
-void warn_of_surprises(draft& d);
+/// Adds to the warnings of the parsed_options, which is settled otherwise.
+void warn_of_surprises(parsed_options& d);
 
 } // namespace tapioca

@@ -30,10 +30,10 @@ guest_link::ours ours(const plane_config& c)
 
 } // namespace
 
-common_ground::common_ground(plane_config c, const flow_budget::shares& shares, std::size_t workers)
+shared_state::shared_state(plane_config c, const flow_budget::shares& shares, std::size_t workers)
     : config(std::move(c)), budget(shares),
-      guest(config.guest_mac, config.xlat.guest4, config.xlat.guest6, {.v4 = config.address_fixed4, .v6 = config.address_fixed6},
-            config.guest_link_local, ours(config), config.secret),
+      guest(config.guest_mac, config.address_map.guest4, config.address_map.guest6,
+            {.v4 = config.address_fixed4, .v6 = config.address_fixed6}, config.guest_link_local, ours(config), config.secret),
       events_bell(os::make_event_fd())
 {
     for (std::size_t i = 0; i < workers; ++i) {
@@ -44,8 +44,8 @@ common_ground::common_ground(plane_config c, const flow_budget::shares& shares, 
     }
 }
 
-worker::worker(common_ground& common, unsigned self, tap_source tap, int capture, namespace_sockets* in_namespace)
-    : common_(common), self_(self), tap_(make_queue(tap, counters_)), captured_(*tap_, capture),
+worker::worker(shared_state& common, unsigned self, tap_source tap, int capture, namespace_sockets* in_namespace)
+    : shared_(common), self_(self), tap_(make_queue(tap, counters_)), captured_(*tap_, capture),
       plane_({.config = common.config,
               .tap = capture < 0 ? *tap_ : captured_,
               .poller = poller_,
@@ -61,12 +61,12 @@ worker::worker(common_ground& common, unsigned self, tap_source tap, int capture
     if (auto* clients = std::get_if<stream_descriptor>(&tap))
         serve_clients(std::move(*clients));
     else if (const int tap_fd = tap_->descriptor(); tap_fd >= 0) {
-        common_.tap_queues[self_] = tap_fd;
-        common_.resting[self_] = self_ != 0;
+        shared_.tap_queues[self_] = tap_fd;
+        shared_.resting[self_] = self_ != 0;
         if (self_ == 0)
             os::require(poller_.add(tap_fd, token_of(source::tap, self_), os::trigger::level), "Couldn't watch the tap device");
     }
-    os::require(poller_.add(common_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
+    os::require(poller_.add(shared_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
                 "Couldn't watch a mailbox");
     if (clients_ || !common.config.host_rules.empty() || !common.config.guest_rules.empty())
         plane_.reserve_spare_fd();
@@ -92,7 +92,7 @@ void worker::begin_drain() noexcept
         return;
     drains_.store(true, std::memory_order_relaxed);
     stopping_.store(true, std::memory_order_release);
-    common_.mailboxes[self_].ring();
+    shared_.mailboxes[self_].ring();
     stopped_.acquire();
     plane_.close_listeners(); // as the thread does: there may be thousands
     closed_.release();
@@ -103,7 +103,7 @@ void worker::stop() noexcept
     if (!thread_.joinable())
         return;
     stopping_.store(true, std::memory_order_relaxed);
-    common_.mailboxes[self_].ring();
+    shared_.mailboxes[self_].ring();
     may_end_.release();
     thread_.join();
 }
@@ -111,7 +111,7 @@ void worker::stop() noexcept
 void worker::advertise_router() noexcept
 {
     advertise_.store(true, std::memory_order_relaxed);
-    common_.mailboxes[self_].ring();
+    shared_.mailboxes[self_].ring();
 }
 
 void worker::run() noexcept
@@ -154,11 +154,11 @@ void worker::end_turn(instant now) noexcept
     plane_.end_turn(now);
     if (stream_ != nullptr)
         change_clients(now);
-    common_.flow_counts[self_].store(plane_.load(), std::memory_order_relaxed);
+    shared_.flow_counts[self_].store(plane_.load(), std::memory_order_relaxed);
     if (ctx_.others != nullptr)
         share_work(now);
     for (; bells_ != 0; bells_ &= bells_ - 1)
-        common_.mailboxes[static_cast<std::size_t>(std::countr_zero(bells_))].ring();
+        shared_.mailboxes[static_cast<std::size_t>(std::countr_zero(bells_))].ring();
     wake_reader();
     counters_.add(report::counter::turns);
 }
@@ -167,7 +167,7 @@ void worker::end_turn(instant now) noexcept
 void worker::wake_reader() noexcept
 {
     if (events_.reader_sleeps())
-        os::signal(common_.events_bell.get());
+        os::signal(shared_.events_bell.get());
 }
 
 void worker::dispatch(const os::event& e, instant now) noexcept
@@ -198,14 +198,14 @@ void worker::take_tap(const os::event& e, instant now) noexcept
 {
     const auto whose = e.what.id;
     if (e.error) { // the guest has removed the device, which does not come back
-        poller_.remove(common_.tap_queues[whose]);
+        poller_.remove(shared_.tap_queues[whose]);
         tap_failed_ = true;
         return ctx_.report(report::event_kind::tap_failed, now, {}, ENODEV);
     }
     auto& visits = visits_[whose];
     const auto reads = turn_ == visits.turn + 1 ? visits.reads : 1;
     if (whose != self_)
-        ctx_.tap.read_from(common_.tap_queues[whose]);
+        ctx_.tap.read_from(shared_.tap_queues[whose]);
     const auto frames = ctx_.tap.receive(reads);
     if (whose != self_)
         ctx_.tap.read_from(-1);

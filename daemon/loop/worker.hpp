@@ -25,8 +25,8 @@
 namespace tapioca {
 
 /// What all workers share.
-struct common_ground {
-    common_ground(plane_config c, const flow_budget::shares& shares, std::size_t workers);
+struct shared_state {
+    shared_state(plane_config c, const flow_budget::shares& shares, std::size_t workers);
 
     const plane_config config;
     flow_budget budget;
@@ -47,11 +47,11 @@ struct common_ground {
     std::atomic<std::uint32_t> reset_at_end = 0; ///< connections that were not complete then
 };
 
-class worker final : private colleagues {
+class worker final : private other_workers {
 public:
     /// Reserves everything that the worker will ever use; throws std::system_error. `capture`: -1, or the file that frames are
     /// copied to. `in_namespace`: null if nothing is spliced.
-    worker(common_ground& common, unsigned self, tap_source tap, int capture, namespace_sockets* in_namespace);
+    worker(shared_state& common, unsigned self, tap_source tap, int capture, namespace_sockets* in_namespace);
     ~worker() override;
     worker(const worker&) = delete;
     worker& operator=(const worker&) = delete;
@@ -61,7 +61,7 @@ public:
 
     /// Returns when the thread runs and has done `first`, and whatever else it may not do when it is sealed.
     void start(const std::function<void()>& first);
-    /// Ends listening. The worker goes on with what it has, until common_ground::drain_until at most, and counts itself as ended.
+    /// Ends listening. The worker goes on with what it has, until shared_state::drain_until at most, and counts itself as ended.
     /// The thread stays, asleep: when it is sealed, it cannot end.
     void begin_drain() noexcept;
     /// Ends the thread.
@@ -111,14 +111,14 @@ private:
     void disclaim(std::uint64_t flow_hash) noexcept override;
     [[nodiscard]] std::optional<unsigned> owner(std::uint64_t flow_hash) const noexcept override;
     [[nodiscard]] std::optional<unsigned> better_place(flow_origin origin, std::uint16_t port) noexcept override;
-    [[nodiscard]] bool is_crowded() const noexcept override { return common_.crowded.load(std::memory_order_relaxed) != 0; }
+    [[nodiscard]] bool is_crowded() const noexcept override { return shared_.crowded.load(std::memory_order_relaxed) != 0; }
     [[nodiscard]] bool are_small(flow_origin origin, std::uint16_t port) const noexcept override
     {
-        return common_.habits.are_small(origin, port);
+        return shared_.habits.are_small(origin, port);
     }
     void note_end(flow_origin origin, std::uint16_t port, std::uint64_t octets) noexcept override
     {
-        common_.habits.note(origin, port, octets);
+        shared_.habits.note(origin, port, octets);
     }
     bool hand_over(unsigned to, const wire::virtio_net_header& vnet, bytes_view frame) noexcept override;
     bool hand_over(unsigned to, const packet& reassembled) noexcept override;
@@ -132,7 +132,7 @@ private:
         std::uint64_t turn = 0; ///< the last one that paid a visit
     };
 
-    common_ground& common_;
+    shared_state& shared_;
     const unsigned self_;
     report::counters counters_;
     report::event_ring events_;

@@ -29,10 +29,10 @@ bool worker::stays_for(bool something) noexcept
 {
     const auto self = bit_of(self_);
     if (something)
-        return common_.draining.fetch_or(self) | self;
-    const auto before = common_.draining.fetch_and(~self);
+        return shared_.draining.fetch_or(self) | self;
+    const auto before = shared_.draining.fetch_and(~self);
     if (before == self) // the last one
-        for (auto& m : common_.mailboxes)
+        for (auto& m : shared_.mailboxes)
             m.ring();
     return (before & ~self) != 0;
 }
@@ -40,9 +40,9 @@ bool worker::stays_for(bool something) noexcept
 void worker::drain() noexcept
 {
     clients_.reset();
-    const auto patience = common_.guest_has_ended.load(std::memory_order_relaxed) ? to_the_ended : to_the_living;
+    const auto patience = shared_.guest_has_ended.load(std::memory_order_relaxed) ? to_the_ended : to_the_living;
     auto owed = os::now(), heard = owed, looked = instant{}, until = owed;
-    while (now_ < common_.drain_until.load(std::memory_order_relaxed)) {
+    while (now_ < shared_.drain_until.load(std::memory_order_relaxed)) {
         const bool busy = turn(until);
         until = busy ? now_ : now_ + look;
         if (busy)
@@ -59,9 +59,9 @@ void worker::drain() noexcept
         if (!stays_for(left.octets || (listens && now_ - owed < patience.speaking)))
             break;
     }
-    common_.reset_at_end.fetch_add(plane_.reset_incomplete(), std::memory_order_relaxed);
-    common_.ended.fetch_add(1);
-    os::signal(common_.events_bell.get());
+    shared_.reset_at_end.fetch_add(plane_.reset_incomplete(), std::memory_order_relaxed);
+    shared_.ended.fetch_add(1);
+    os::signal(shared_.events_bell.get());
 }
 
 } // namespace tapioca

@@ -55,13 +55,13 @@ Letter open(bytes_view& letter) noexcept
 
 } // namespace
 
-bool worker::claim(std::uint64_t flow_hash) noexcept { return common_.owners.enter(flow_hash, self_); }
+bool worker::claim(std::uint64_t flow_hash) noexcept { return shared_.owners.enter(flow_hash, self_); }
 
-void worker::disclaim(std::uint64_t flow_hash) noexcept { common_.owners.leave(flow_hash, self_); }
+void worker::disclaim(std::uint64_t flow_hash) noexcept { shared_.owners.leave(flow_hash, self_); }
 
 std::optional<unsigned> worker::owner(std::uint64_t flow_hash) const noexcept
 {
-    const auto found = common_.owners.find(flow_hash);
+    const auto found = shared_.owners.find(flow_hash);
     return found && *found != self_ ? found : std::nullopt;
 }
 
@@ -69,7 +69,7 @@ std::optional<unsigned> worker::who_listens() const noexcept { return self_ == 0
 
 bool worker::post(unsigned to, bytes_view head, bytes_view body) noexcept
 {
-    if (!common_.mailboxes[to].post(self_, head, body))
+    if (!shared_.mailboxes[to].post(self_, head, body))
         return false;
     bells_ |= std::uint64_t{1} << to;
     return true;
@@ -101,26 +101,26 @@ bool worker::hand_over(unsigned to, os::accepted& connection, const listener_nam
 bool worker::send_listener(listening_socket&& l) noexcept
 {
     const listener_letter letter{.fd = l.fd.get(), .name = l.name};
-    if (!common_.mailboxes[self_].post(common_.mailboxes.size(), octets(letter), {}))
+    if (!shared_.mailboxes[self_].post(shared_.mailboxes.size(), octets(letter), {}))
         return false;
     (void)l.fd.release();
-    common_.mailboxes[self_].ring();
+    shared_.mailboxes[self_].ring();
     return true;
 }
 
 bool worker::send_end_of_listener(const listener_name& name) noexcept
 {
     const listener_letter letter{.kind = letter_kind::no_listener, .name = name};
-    if (!common_.mailboxes[self_].post(common_.mailboxes.size(), octets(letter), {}))
+    if (!shared_.mailboxes[self_].post(shared_.mailboxes.size(), octets(letter), {}))
         return false;
-    common_.mailboxes[self_].ring();
+    shared_.mailboxes[self_].ring();
     return true;
 }
 
 void worker::take_mail(instant now) noexcept
 {
     // First what silences the bell: whoever rings from now on is heard in the next turn.
-    mail_left_ = common_.mailboxes[self_].drain(letters_per_turn, [&](bytes_view letter) { take_letter(letter, now); });
+    mail_left_ = shared_.mailboxes[self_].drain(letters_per_turn, [&](bytes_view letter) { take_letter(letter, now); });
     if (advertise_.exchange(false, std::memory_order_relaxed))
         plane_.advertise_router();
     plane_.sockets_refilled(now);

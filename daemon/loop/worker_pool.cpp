@@ -28,19 +28,19 @@ plane_config with_shares(plane_config config, const plane_resources& resources)
 } // namespace
 
 worker_pool::worker_pool(plane_config config, plane_resources&& resources, netns::resident* in_namespace)
-    : common_(with_shares(config, resources), shares_of(resources).narrowed(config.limits), resources.tap_queues.size()),
+    : shared_(with_shares(config, resources), shares_of(resources).narrowed(config.limits), resources.tap_queues.size()),
       capture_(std::move(resources.pcap))
 {
     if (capture_)
         begin_capture(capture_.get());
     for (auto& tap : resources.tap_queues) {
         const auto self = static_cast<unsigned>(workers_.size());
-        workers_.push_back(std::make_unique<worker>(common_, self, std::move(tap), capture_.get(),
+        workers_.push_back(std::make_unique<worker>(shared_, self, std::move(tap), capture_.get(),
                                                     in_namespace != nullptr ? in_namespace->store_of(self) : nullptr));
     }
     if (in_namespace != nullptr)
         for (std::size_t i = 0; i < workers_.size(); ++i)
-            in_namespace->wake_with(i, common_.mailboxes[i].descriptor());
+            in_namespace->wake_with(i, shared_.mailboxes[i].descriptor());
     for (auto& l : resources.listeners)
         workers_.front()->listen(std::move(l));
 }
@@ -53,17 +53,17 @@ void worker_pool::start(const std::function<void()>& first)
 
 void worker_pool::begin_drain(duration patience, processes of_guest) noexcept
 {
-    common_.guest_has_ended.store(of_guest == processes::have_ended);
-    common_.drain_until.store(os::now() + patience);
-    common_.draining.store(~std::uint64_t{0} >> (64 - workers_.size()));
+    shared_.guest_has_ended.store(of_guest == processes::have_ended);
+    shared_.drain_until.store(os::now() + patience);
+    shared_.draining.store(~std::uint64_t{0} >> (64 - workers_.size()));
     for (auto& w : workers_)
         w->begin_drain();
 }
 
 void worker_pool::end_drain() noexcept
 {
-    common_.drain_until.store(instant{});
-    for (auto& m : common_.mailboxes)
+    shared_.drain_until.store(instant{});
+    for (auto& m : shared_.mailboxes)
         m.ring();
 }
 
@@ -73,14 +73,14 @@ bool worker_pool::stop_listening(const listener_name& name) noexcept { return wo
 
 void worker_pool::advertise_router() noexcept
 {
-    const auto& net = common_.config.net;
+    const auto& net = shared_.config.net;
     if (net.ipv6 && net.ndp && net.ra)
         workers_.front()->advertise_router();
 }
 
 void worker_pool::drain_events(const std::function<void(const report::worker_event&)>& visit)
 {
-    os::clear(common_.events_bell.get());
+    os::clear(shared_.events_bell.get());
     for (auto& w : workers_)
         w->events().drain(visit);
 }

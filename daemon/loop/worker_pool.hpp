@@ -29,19 +29,19 @@ public:
     /// Ends listening, and lets them bring what was acknowledged to where it belongs, for so long at most. The threads stay.
     void begin_drain(duration patience, processes of_guest) noexcept;
     /// Whether all of them have done all they will ever do; `events` is readable then.
-    [[nodiscard]] bool ended() const noexcept { return common_.ended.load() == workers_.size(); }
+    [[nodiscard]] bool ended() const noexcept { return shared_.ended.load() == workers_.size(); }
     /// Ends that time.
     void end_drain() noexcept;
     /// How many connections had to be reset at the end, because they were not complete.
-    [[nodiscard]] std::uint32_t reset_at_end() const noexcept { return common_.reset_at_end.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint32_t reset_at_end() const noexcept { return shared_.reset_at_end.load(std::memory_order_relaxed); }
 
     /// Readable when there is something to drain.
-    [[nodiscard]] int events() const noexcept { return common_.events_bell.get(); }
+    [[nodiscard]] int events() const noexcept { return shared_.events_bell.get(); }
     /// Calls `visit` for everything that the workers have reported since the last call. From one thread only.
     void drain_events(const std::function<void(const report::worker_event&)>& visit);
 
     /// Whether a guest on a stream socket has come and left.
-    [[nodiscard]] bool guest_gone() const noexcept { return common_.guest_gone.load(std::memory_order_relaxed); }
+    [[nodiscard]] bool guest_gone() const noexcept { return shared_.guest_gone.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t size() const noexcept { return workers_.size(); }
     [[nodiscard]] const report::counters& counters_of(std::size_t i) const noexcept { return workers_[i]->counters(); }
 
@@ -53,7 +53,7 @@ public:
     void advertise_router() noexcept;
 
 private:
-    common_ground common_;
+    shared_state shared_;
     os::unique_fd capture_;
     std::vector<std::unique_ptr<worker>> workers_;
 };

@@ -25,19 +25,19 @@ constexpr std::uint64_t bit_of(std::size_t worker) noexcept { return std::uint64
 /// small ones change hands as long as we can do without help.
 std::optional<unsigned> worker::better_place(flow_origin origin, std::uint16_t port) noexcept
 {
-    if (!is_crowded() && common_.habits.are_small(origin, port))
+    if (!is_crowded() && shared_.habits.are_small(origin, port))
         return std::nullopt;
     unsigned fewest = self_;
     auto least = plane_.load();
-    common_.flow_counts[self_].store(least, std::memory_order_relaxed);
-    for (unsigned i = 0; i < common_.flow_counts.size(); ++i)
-        if (const auto has = common_.flow_counts[i].load(std::memory_order_relaxed); i != self_ && has < least) {
+    shared_.flow_counts[self_].store(least, std::memory_order_relaxed);
+    for (unsigned i = 0; i < shared_.flow_counts.size(); ++i)
+        if (const auto has = shared_.flow_counts[i].load(std::memory_order_relaxed); i != self_ && has < least) {
             fewest = i;
             least = has;
         }
     if (fewest == self_)
         return std::nullopt;
-    common_.flow_counts[fewest].fetch_add(1, std::memory_order_relaxed); // until it has counted for itself
+    shared_.flow_counts[fewest].fetch_add(1, std::memory_order_relaxed); // until it has counted for itself
     return fewest;
 }
 
@@ -47,7 +47,7 @@ void worker::share_work(instant now) noexcept
         useful_ = now;
     if (now - measured_ >= measured_for)
         measure_work(now);
-    if (common_.tap_queues[self_] < 0)
+    if (shared_.tap_queues[self_] < 0)
         return;
     if (self_ == 0)
         read_for_resting();
@@ -63,12 +63,12 @@ void worker::measure_work(instant now) noexcept
     const auto share = (worked - worked_) * 16 / (now - measured_);
     worked_ = worked;
     measured_ = now;
-    const bool is_set = (common_.crowded.load(std::memory_order_relaxed) & bit_of(self_)) != 0;
+    const bool is_set = (shared_.crowded.load(std::memory_order_relaxed) & bit_of(self_)) != 0;
     if (share >= 15 && !is_set) {
-        common_.crowded.fetch_or(bit_of(self_), std::memory_order_relaxed);
-        bells_ |= bit_of(common_.mailboxes.size()) - 1 - bit_of(self_);
+        shared_.crowded.fetch_or(bit_of(self_), std::memory_order_relaxed);
+        bells_ |= bit_of(shared_.mailboxes.size()) - 1 - bit_of(self_);
     } else if (share < 6 && is_set) {
-        common_.crowded.fetch_and(~bit_of(self_), std::memory_order_relaxed);
+        shared_.crowded.fetch_and(~bit_of(self_), std::memory_order_relaxed);
     }
 }
 
@@ -77,13 +77,13 @@ void worker::read_for_resting() noexcept
 {
     if (self_ != 0)
         return;
-    for (std::uint32_t i = 1; i < common_.resting.size(); ++i) {
-        const bool rests = common_.resting[i].load(std::memory_order_acquire);
+    for (std::uint32_t i = 1; i < shared_.resting.size(); ++i) {
+        const bool rests = shared_.resting[i].load(std::memory_order_acquire);
         if (rests == ((reads_for_ & bit_of(i)) != 0))
             continue;
         if (!rests)
-            poller_.remove(common_.tap_queues[i]);
-        else if (!poller_.add(common_.tap_queues[i], token_of(source::tap, i), os::trigger::level))
+            poller_.remove(shared_.tap_queues[i]);
+        else if (!poller_.add(shared_.tap_queues[i], token_of(source::tap, i), os::trigger::level))
             continue; // tried again in the next turn
         reads_for_ ^= bit_of(i);
     }
@@ -92,8 +92,8 @@ void worker::read_for_resting() noexcept
 /// Any other worker.
 void worker::rest_or_rise(instant now) noexcept
 {
-    auto& rests = common_.resting[self_];
-    const int queue = common_.tap_queues[self_];
+    auto& rests = shared_.resting[self_];
+    const int queue = shared_.tap_queues[self_];
     const bool needed = now - useful_ < patience || is_crowded();
     if (rests.load(std::memory_order_relaxed)) {
         if (!needed || !poller_.add(queue, token_of(source::tap, self_), os::trigger::level))

@@ -83,7 +83,7 @@ void worker::let_client_go(instant now) noexcept
         ctx_.report(event_kind::client_misunderstood, now, {});
     ctx_.report(event_kind::client_gone, now, {});
     stream_->detach(); // epoll forgets the descriptor with it
-    common_.guest_gone.store(true, std::memory_order_relaxed);
+    shared_.guest_gone.store(true, std::memory_order_relaxed);
 }
 
 /// A few batches a turn, so that flows whose sockets are ready get their turn as well.

@@ -9,12 +9,12 @@
 #include "daemon/report/event_source.hpp"
 #include "daemon/report/rate_limit.hpp"
 #include "daemon/tap/tap_queue.hpp"
-#include "daemon/translate/colleagues.hpp"
 #include "daemon/translate/flow_budget.hpp"
 #include "daemon/translate/guest_link.hpp"
 #include "daemon/translate/namespace_sockets.hpp"
+#include "daemon/translate/other_workers.hpp"
 #include "proto/flow/table.hpp"
-#include "proto/forward/rules.hpp"
+#include "proto/forward/address_mapping.hpp"
 #include "proto/frame/classify.hpp"
 #include "proto/frame/emit.hpp"
 #include "proto/wire/protocol.hpp"
@@ -34,7 +34,7 @@ struct context {
     report::counters& counters;
     report::event_ring& events;
     guest_link& guest;
-    colleagues* others = nullptr;              ///< null: there is one worker
+    other_workers* others = nullptr;           ///< null: there is one worker
     namespace_sockets* in_namespace = nullptr; ///< null: nothing is spliced
     std::size_t datagram_sockets = 0;          ///< of UDP and echo: config.datagram_sockets at most
     const listener_table* listeners = nullptr; ///< null: nothing listens
@@ -207,7 +207,7 @@ struct context {
     /// Empty: any.
     [[nodiscard]] std::string_view outbound_interface(const ip_address& to) const noexcept
     {
-        if (stays_on_host(config.xlat, to))
+        if (stays_on_host(config.address_map, to))
             return {};
         return to.is_v4() ? config.outbound_if4 : config.outbound_if6;
     }

@@ -47,7 +47,7 @@ std::uint32_t tcp_translator::reset_incomplete() noexcept
 bool tcp_splice::is_owing() noexcept
 {
     bool owes = false;
-    flows_.for_each([&](const splice_flow& f) {
+    flows_.for_each([&](const tcp_splice_flow& f) {
         for (unsigned side = 0; side < 2; ++side) {
             const auto &from = f.ends[side], &to = f.ends[1 - side];
             const bool more = f.ending || from.has_something();
@@ -61,7 +61,7 @@ bool tcp_splice::is_owing() noexcept
 std::uint32_t tcp_splice::reset_incomplete() noexcept
 {
     std::uint32_t count = 0;
-    flows_.for_each([&](splice_flow& f) {
+    flows_.for_each([&](tcp_splice_flow& f) {
         bool complete = true;
         for (unsigned side = 0; side < 2; ++side) {
             const auto& from = f.ends[side];

@@ -2,7 +2,7 @@
 
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/to_guest.hpp"
-#include "proto/forward/rules.hpp"
+#include "proto/forward/address_mapping.hpp"
 #include "proto/icmp/echo.hpp"
 #include "proto/wire/icmp.hpp"
 
@@ -103,7 +103,7 @@ void echo_translator::answer_for_host(const flow_key& key, bytes_view request) n
 
 ip_address echo_translator::peer_of(const flow_key& key) const noexcept
 {
-    return outbound_destination(ctx_.config.xlat, key.protocol, {key.remote, 0}).address;
+    return outbound_destination(ctx_.config.address_map, key.protocol, {key.remote, 0}).address;
 }
 
 /// Requests are few, so what they ask for is set on the socket when it changes.

@@ -6,7 +6,7 @@
 #include "daemon/translate/identifications.hpp"
 #include "daemon/translate/shared_words.hpp"
 #include "proto/base/fixed_vector.hpp"
-#include "proto/forward/translation.hpp"
+#include "proto/forward/address_map.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -3,7 +3,7 @@
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/tcp_translator.hpp"
 #include "daemon/translate/to_guest.hpp"
-#include "proto/forward/rules.hpp"
+#include "proto/forward/address_mapping.hpp"
 #include "proto/tcp/from_wire.hpp"
 
 #include <algorithm>
@@ -105,7 +105,7 @@ void tcp_translator::stop_waiting_for_host(tcp_flow& f) noexcept
 os::result<os::connect_progress> tcp_translator::connect(tcp_flow& f, const packet& p) noexcept
 {
     const auto family = f.key.remote.family();
-    const auto to = outbound_destination(ctx_.config.xlat, wire::protocol_tcp, {f.key.remote, f.key.remote_port});
+    const auto to = outbound_destination(ctx_.config.address_map, wire::protocol_tcp, {f.key.remote, f.key.remote_port});
     auto fd = os::tcp_socket(family);
     if (!fd)
         return fd.error();
@@ -173,7 +173,7 @@ bool tcp_translator::relay_error_queue(tcp_flow& f) noexcept
 {
     octet payload[64];
     bool told = false;
-    const auto to = outbound_destination(ctx_.config.xlat, wire::protocol_tcp, {f.key.remote, f.key.remote_port});
+    const auto to = outbound_destination(ctx_.config.address_map, wire::protocol_tcp, {f.key.remote, f.key.remote_port});
     while (const auto entry = os::take_queued_error(f.fd, payload)) {
         if (!entry->from_network())
             continue;
@@ -211,8 +211,8 @@ void tcp_translator::answer_stray(const packet& p, const wire::tcp_segment& s) n
 void tcp_translator::from_peer(os::accepted connection, const listener_name& through, instant now) noexcept
 {
     const auto family = connection.peer.address.family();
-    const auto seen =
-        inbound_endpoints(ctx_.config.xlat, ctx_.rule_of(through), through.port, connection.peer, {}, ctx_.guest.addresses());
+    const auto seen = inbound_endpoints(ctx_.config.address_map, ctx_.rule_of(through), through.port, connection.peer, {},
+                                        ctx_.guest.addresses());
     if (!seen) {
         os::reset_on_close(connection.fd.get());
         return ctx_.counters.drop(drop_reason::no_translation);

@@ -25,7 +25,7 @@ bool is_spliced(const plane_config& config, const forward_rule& rule, const list
 }
 
 tcp_splice::tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pipes, instant start)
-    : ctx_(ctx), flow_memory_(flow_slab<splice_flow>::memory_needed(capacity)),
+    : ctx_(ctx), flow_memory_(flow_slab<tcp_splice_flow>::memory_needed(capacity)),
       timer_memory_(capacity * sizeof(timer_wheel::node)), ready_memory_(capacity * sizeof(std::uint32_t)),
       waiting_memory_(most_waiting * sizeof(waiting_flow)), flows_(flow_memory_.bytes(), capacity),
       wheel_(timer_memory_.as<timer_wheel::node>(), start), ready_(ready_memory_.as<std::uint32_t>()),
@@ -37,7 +37,7 @@ tcp_splice::tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pip
 
 tcp_splice::~tcp_splice()
 {
-    flows_.for_each([](splice_flow& f) {
+    flows_.for_each([](tcp_splice_flow& f) {
         for (const auto& end : f.ends)
             if (end.fd >= 0)
                 os::close(end.fd);
@@ -76,7 +76,7 @@ void tcp_splice::from_listener(os::accepted connection, const listener_name& thr
     reach_server(*f, now);
 }
 
-void tcp_splice::reach_server(splice_flow& f, instant now) noexcept
+void tcp_splice::reach_server(tcp_splice_flow& f, instant now) noexcept
 {
     if (auto socket = take_socket(f, now))
         connect(f, std::move(socket), now);
@@ -87,7 +87,7 @@ void tcp_splice::reach_server(splice_flow& f, instant now) noexcept
 }
 
 /// The accepted end of a new flow; null if there is no room for it.
-splice_flow* tcp_splice::open(os::accepted& connection, unsigned side, const endpoint& to, instant now) noexcept
+tcp_splice_flow* tcp_splice::open(os::accepted& connection, unsigned side, const endpoint& to, instant now) noexcept
 {
     flow_key key{to.address, connection.peer.address, to.port, connection.peer.port, wire::protocol_tcp};
     if (side == guest_end)
@@ -111,18 +111,18 @@ splice_flow* tcp_splice::open(os::accepted& connection, unsigned side, const end
     return f;
 }
 
-os::token tcp_splice::token_of(const splice_flow& f, unsigned side) const noexcept
+os::token tcp_splice::token_of(const tcp_splice_flow& f, unsigned side) const noexcept
 {
     return tapioca::token_of(sources[side], flows_.id_of(f).value);
 }
 
-os::result<void> tcp_splice::watch(splice_flow& f, unsigned side) noexcept
+os::result<void> tcp_splice::watch(tcp_splice_flow& f, unsigned side) noexcept
 {
     return ctx_.poller.add(f.ends[side].fd, token_of(f, side), os::trigger::edge_stream_input);
 }
 
 /// An unconnected socket for the other end: of the namespace, or of the host.
-os::unique_fd tcp_splice::take_socket(const splice_flow& f, instant now) noexcept
+os::unique_fd tcp_splice::take_socket(const tcp_splice_flow& f, instant now) noexcept
 {
     const auto family = (f.from_host ? f.key.guest : f.key.remote).family();
     if (f.from_host) {
@@ -138,7 +138,7 @@ os::unique_fd tcp_splice::take_socket(const splice_flow& f, instant now) noexcep
     return {};
 }
 
-void tcp_splice::wait_for_socket(splice_flow& f, instant now) noexcept
+void tcp_splice::wait_for_socket(tcp_splice_flow& f, instant now) noexcept
 {
     if (ctx_.in_namespace == nullptr || waiting_count_ == waiting_.size()) {
         ctx_.counters.drop(drop_reason::socket_failed);
@@ -160,7 +160,7 @@ void tcp_splice::sockets_refilled(instant now) noexcept
     }
 }
 
-void tcp_splice::connect(splice_flow& f, os::unique_fd socket, instant now) noexcept
+void tcp_splice::connect(tcp_splice_flow& f, os::unique_fd socket, instant now) noexcept
 {
     const unsigned side = f.from_host ? guest_end : host_end;
     const auto to = f.from_host ? endpoint{f.key.guest, f.key.guest_port} : endpoint{f.key.remote, f.key.remote_port};
@@ -184,7 +184,7 @@ void tcp_splice::connect(splice_flow& f, os::unique_fd socket, instant now) noex
 }
 
 /// False if there is no other address that the server could have, or it was tried already.
-bool tcp_splice::try_other_family(splice_flow& f, instant now) noexcept
+bool tcp_splice::try_other_family(tcp_splice_flow& f, instant now) noexcept
 {
     const auto& config = ctx_.config;
     auto &server = f.ends[f.from_host ? guest_end : host_end], &client = f.ends[f.from_host ? host_end : guest_end];
@@ -207,7 +207,7 @@ bool tcp_splice::try_other_family(splice_flow& f, instant now) noexcept
     return true;
 }
 
-void tcp_splice::fail_to_connect(splice_flow& f, int error, instant now) noexcept
+void tcp_splice::fail_to_connect(tcp_splice_flow& f, int error, instant now) noexcept
 {
     if (try_other_family(f, now))
         return;
@@ -218,7 +218,7 @@ void tcp_splice::fail_to_connect(splice_flow& f, int error, instant now) noexcep
 
 /// False if there is no connection. A server may have answered and gone before we look: then there is something to read, and it
 /// was no refusal.
-bool tcp_splice::on_connect_event(splice_flow& f, splice_end& end, const os::event& e, instant now) noexcept
+bool tcp_splice::on_connect_event(tcp_splice_flow& f, tcp_splice_end& end, const os::event& e, instant now) noexcept
 {
     if (e.error || e.hung_up) {
         octet first;
@@ -254,7 +254,7 @@ void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, inst
 void tcp_splice::end_turn(instant now) noexcept
 {
     ready_.run(
-        flows_, [] { return true; }, [&](splice_flow& f) { move(f, now); });
+        flows_, [] { return true; }, [&](tcp_splice_flow& f) { move(f, now); });
     pipes_.end_turn();
 }
 
@@ -275,7 +275,7 @@ void tcp_splice::expire(instant now) noexcept
 }
 
 /// Octets may have waited for long without an event.
-void tcp_splice::try_again(splice_flow& f, instant now) noexcept
+void tcp_splice::try_again(tcp_splice_flow& f, instant now) noexcept
 {
     const auto long_ago = milliseconds(now - patience_of(f));
     bool waits = false;
@@ -302,7 +302,7 @@ instant tcp_splice::next_deadline() const noexcept
     return waiting_count_ == 0 ? wheel_.next() : std::min(wheel_.next(), waiting_[waiting_first_].until);
 }
 
-void tcp_splice::reset(splice_flow& f, instant now) noexcept
+void tcp_splice::reset(tcp_splice_flow& f, instant now) noexcept
 {
     for (const auto& end : f.ends)
         if (end.fd >= 0)
@@ -310,7 +310,7 @@ void tcp_splice::reset(splice_flow& f, instant now) noexcept
     close(f, now);
 }
 
-void tcp_splice::close(splice_flow& f, instant now) noexcept
+void tcp_splice::close(tcp_splice_flow& f, instant now) noexcept
 {
     wheel_.cancel(flows_.slot_of(f));
     for (auto& end : f.ends) {

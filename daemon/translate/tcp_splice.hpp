@@ -43,7 +43,7 @@ namespace tapioca {
                               const endpoint& peer) noexcept;
 
 /// One socket of a spliced connection, and what was read from it but not yet sent to the other.
-struct splice_end {
+struct tcp_splice_end {
     int fd = -1;
     std::uint32_t held = 0;        ///< octets in the pipe
     std::uint32_t moved = 0;       ///< milliseconds of the clock when octets were last taken from here to the other
@@ -67,7 +67,7 @@ struct splice_end {
     }
 };
 
-struct splice_flow {
+struct tcp_splice_flow {
     flow_key key;
     bool from_host : 1 = true;     ///< a client on the host opened it
     bool ending : 1 = false;       ///< a side has failed
@@ -76,9 +76,9 @@ struct splice_flow {
     bool retried : 1 = false;      ///< octets are tried again without an event
     std::uint8_t patience = 0;     ///< times that octets were tried again in vain
     std::uint32_t unsent = 0;      ///< octets that the reset of the other side waits for
-    std::array<splice_end, 2> ends;
+    std::array<tcp_splice_end, 2> ends;
 };
-static_assert(sizeof(splice_flow) <= 96);
+static_assert(sizeof(tcp_splice_flow) <= 96);
 
 class tcp_splice {
 public:
@@ -119,49 +119,52 @@ private:
     };
 
     // tcp_splice.cpp
-    [[nodiscard]] splice_flow* open(os::accepted& connection, unsigned side, const endpoint& to, instant now) noexcept;
+    [[nodiscard]] tcp_splice_flow* open(os::accepted& connection, unsigned side, const endpoint& to, instant now) noexcept;
     [[nodiscard]] std::optional<endpoint> destination(const os::accepted& connection,
                                                       const listener_name& through) const noexcept;
-    void reach_server(splice_flow& f, instant now) noexcept;
-    [[nodiscard]] os::unique_fd take_socket(const splice_flow& f, instant now) noexcept;
-    void wait_for_socket(splice_flow& f, instant now) noexcept;
-    void connect(splice_flow& f, os::unique_fd socket, instant now) noexcept;
-    [[nodiscard]] bool on_connect_event(splice_flow& f, splice_end& end, const os::event& e, instant now) noexcept;
-    [[nodiscard]] bool try_other_family(splice_flow& f, instant now) noexcept;
-    void fail_to_connect(splice_flow& f, int error, instant now) noexcept;
-    [[nodiscard]] os::token token_of(const splice_flow& f, unsigned side) const noexcept;
-    [[nodiscard]] os::result<void> watch(splice_flow& f, unsigned side) noexcept;
-    void list(splice_flow& f) noexcept { ready_.add(flows_, f); }
-    void try_again(splice_flow& f, instant now) noexcept;
-    void reset(splice_flow& f, instant now) noexcept;
-    void close(splice_flow& f, instant now) noexcept;
+    void reach_server(tcp_splice_flow& f, instant now) noexcept;
+    [[nodiscard]] os::unique_fd take_socket(const tcp_splice_flow& f, instant now) noexcept;
+    void wait_for_socket(tcp_splice_flow& f, instant now) noexcept;
+    void connect(tcp_splice_flow& f, os::unique_fd socket, instant now) noexcept;
+    [[nodiscard]] bool on_connect_event(tcp_splice_flow& f, tcp_splice_end& end, const os::event& e, instant now) noexcept;
+    [[nodiscard]] bool try_other_family(tcp_splice_flow& f, instant now) noexcept;
+    void fail_to_connect(tcp_splice_flow& f, int error, instant now) noexcept;
+    [[nodiscard]] os::token token_of(const tcp_splice_flow& f, unsigned side) const noexcept;
+    [[nodiscard]] os::result<void> watch(tcp_splice_flow& f, unsigned side) noexcept;
+    void list(tcp_splice_flow& f) noexcept { ready_.add(flows_, f); }
+    void try_again(tcp_splice_flow& f, instant now) noexcept;
+    void reset(tcp_splice_flow& f, instant now) noexcept;
+    void close(tcp_splice_flow& f, instant now) noexcept;
 
     // tcp_splice_move.cpp
-    void move(splice_flow& f, instant now) noexcept;
-    void go_on_without(unsigned side, splice_flow& f, instant now) noexcept;
-    [[nodiscard]] progress move(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
-    [[nodiscard]] progress pass_end(splice_end& from, splice_end& to) noexcept;
-    void drain(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
-    void read(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
-    void splice_in(splice_end& from) noexcept;
-    [[nodiscard]] os::result<std::size_t> read_ahead(splice_end& from) noexcept;
-    void copy(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
-    void copy_in_place(splice_end& from, splice_end& to, std::size_t& moved) noexcept;
-    [[nodiscard]] bool keep(splice_end& from, bytes_view octets) noexcept;
-    void return_pipe(splice_end& end) noexcept;
-    [[nodiscard]] bool would_block(const boost::system::error_code& e) noexcept;
-    void note_unread(splice_end& from, const boost::system::error_code& e) noexcept;
-    void note_unsent(splice_end& to, const boost::system::error_code& e) noexcept;
+    void move(tcp_splice_flow& f, instant now) noexcept;
+    void go_on_without(unsigned side, tcp_splice_flow& f, instant now) noexcept;
+    [[nodiscard]] progress move(tcp_splice_end& from, tcp_splice_end& to, std::size_t& moved) noexcept;
+    [[nodiscard]] progress pass_end(tcp_splice_end& from, tcp_splice_end& to) noexcept;
+    void drain(tcp_splice_end& from, tcp_splice_end& to, std::size_t& moved) noexcept;
+    void read(tcp_splice_end& from, tcp_splice_end& to, std::size_t& moved) noexcept;
+    void splice_in(tcp_splice_end& from) noexcept;
+    [[nodiscard]] os::result<std::size_t> read_ahead(tcp_splice_end& from) noexcept;
+    void copy(tcp_splice_end& from, tcp_splice_end& to, std::size_t& moved) noexcept;
+    void copy_in_place(tcp_splice_end& from, tcp_splice_end& to, std::size_t& moved) noexcept;
+    [[nodiscard]] bool keep(tcp_splice_end& from, bytes_view octets) noexcept;
+    void return_pipe(tcp_splice_end& end) noexcept;
+    [[nodiscard]] bool again_or_note_failure(const boost::system::error_code& e) noexcept;
+    void note_unread(tcp_splice_end& from, const boost::system::error_code& e) noexcept;
+    void note_unsent(tcp_splice_end& to, const boost::system::error_code& e) noexcept;
     [[nodiscard]] static std::uint32_t milliseconds(instant t) noexcept
     {
         return static_cast<std::uint32_t>(std::chrono::floor<std::chrono::milliseconds>(t.time_since_epoch()).count());
     }
-    [[nodiscard]] static duration patience_of(const splice_flow& f) noexcept { return limits::tcp_watchdog * (1 << f.patience); }
-    void wait_for_room(splice_flow& f, unsigned side, instant now) noexcept;
+    [[nodiscard]] static duration patience_of(const tcp_splice_flow& f) noexcept
+    {
+        return limits::tcp_watchdog * (1 << f.patience);
+    }
+    void wait_for_room(tcp_splice_flow& f, unsigned side, instant now) noexcept;
 
     context& ctx_;
     os::arena flow_memory_, timer_memory_, ready_memory_, waiting_memory_;
-    flow_slab<splice_flow> flows_;
+    flow_slab<tcp_splice_flow> flows_;
     timer_wheel wheel_; ///< of flows whose octets wait
     ready_list ready_;
     std::span<waiting_flow> waiting_; ///< a ring, oldest first

@@ -18,7 +18,7 @@ static_assert(small_read < pipe_pool::usual_octets);
 
 } // namespace
 
-bool tcp_splice::would_block(const boost::system::error_code& e) noexcept
+bool tcp_splice::again_or_note_failure(const boost::system::error_code& e) noexcept
 {
     if (e.value() == EAGAIN)
         return true;
@@ -27,22 +27,22 @@ bool tcp_splice::would_block(const boost::system::error_code& e) noexcept
 }
 
 /// Nothing can be read now, or ever.
-void tcp_splice::note_unread(splice_end& from, const boost::system::error_code& e) noexcept
+void tcp_splice::note_unread(tcp_splice_end& from, const boost::system::error_code& e) noexcept
 {
-    from.failed = !would_block(e) || from.failed;
+    from.failed = !again_or_note_failure(e) || from.failed;
     from.ended = from.ended || from.failed;
     from.readable = false;
 }
 
 /// Nothing can be sent now, or ever.
-void tcp_splice::note_unsent(splice_end& to, const boost::system::error_code& e) noexcept
+void tcp_splice::note_unsent(tcp_splice_end& to, const boost::system::error_code& e) noexcept
 {
     to.writable = false;
-    if (!would_block(e))
+    if (!again_or_note_failure(e))
         to.note_failure();
 }
 
-void tcp_splice::move(splice_flow& f, instant now) noexcept
+void tcp_splice::move(tcp_splice_flow& f, instant now) noexcept
 {
     bool more = false;
     std::array<progress, 2> outcomes;
@@ -72,7 +72,7 @@ void tcp_splice::move(splice_flow& f, instant now) noexcept
 }
 
 /// That side has failed: what it sent goes on to the other one, as long as that takes anything, and behind it a reset.
-void tcp_splice::go_on_without(unsigned side, splice_flow& f, instant now) noexcept
+void tcp_splice::go_on_without(unsigned side, tcp_splice_flow& f, instant now) noexcept
 {
     auto &gone = f.ends[side], &left = f.ends[1 - side];
     if (!f.ending)
@@ -92,7 +92,7 @@ void tcp_splice::go_on_without(unsigned side, splice_flow& f, instant now) noexc
     wheel_.arm_no_later(flows_.slot_of(f), now + std::chrono::milliseconds{4} * (1 << f.patience));
 }
 
-void tcp_splice::wait_for_room(splice_flow& f, unsigned side, instant now) noexcept
+void tcp_splice::wait_for_room(tcp_splice_flow& f, unsigned side, instant now) noexcept
 {
     auto& end = f.ends[side];
     if (!end.room_watched)
@@ -101,7 +101,7 @@ void tcp_splice::wait_for_room(splice_flow& f, unsigned side, instant now) noexc
 }
 
 /// One direction, until one of the sockets has enough, or the budget is used up.
-tcp_splice::progress tcp_splice::move(splice_end& from, splice_end& to, std::size_t& moved) noexcept
+tcp_splice::progress tcp_splice::move(tcp_splice_end& from, tcp_splice_end& to, std::size_t& moved) noexcept
 {
     while (moved < limits::spliced_octets_per_turn) {
         if (to.failed || (from.failed && from.ended && from.held == 0))
@@ -119,7 +119,7 @@ tcp_splice::progress tcp_splice::move(splice_end& from, splice_end& to, std::siz
     return progress::ready;
 }
 
-tcp_splice::progress tcp_splice::pass_end(splice_end& from, splice_end& to) noexcept
+tcp_splice::progress tcp_splice::pass_end(tcp_splice_end& from, tcp_splice_end& to) noexcept
 {
     if (from.passed_on)
         return progress::waits;
@@ -134,7 +134,7 @@ tcp_splice::progress tcp_splice::pass_end(splice_end& from, splice_end& to) noex
 }
 
 /// What the pipe holds goes to the socket.
-void tcp_splice::drain(splice_end& from, splice_end& to, std::size_t& moved) noexcept
+void tcp_splice::drain(tcp_splice_end& from, tcp_splice_end& to, std::size_t& moved) noexcept
 {
     const auto sent = os::splice(pipes_.out(from.pipe), to.fd, from.held);
     if (!sent)
@@ -148,7 +148,7 @@ void tcp_splice::drain(splice_end& from, splice_end& to, std::size_t& moved) noe
 }
 
 /// Once, in the way that suits what was read before.
-void tcp_splice::read(splice_end& from, splice_end& to, std::size_t& moved) noexcept
+void tcp_splice::read(tcp_splice_end& from, tcp_splice_end& to, std::size_t& moved) noexcept
 {
     if (from.bulk && !from.urgent) {
         from.pipe = pipes_.borrow();
@@ -162,7 +162,7 @@ void tcp_splice::read(splice_end& from, splice_end& to, std::size_t& moved) noex
 }
 
 /// As much as there is moves into the pipe, which is empty: EAGAIN means that the socket is, too.
-void tcp_splice::splice_in(splice_end& from) noexcept
+void tcp_splice::splice_in(tcp_splice_end& from) noexcept
 {
     ctx_.counters.add(counter::pipes_borrowed);
     const auto got = os::splice(from.fd, pipes_.in(from.pipe), pipe_pool::large_octets);
@@ -176,17 +176,17 @@ void tcp_splice::splice_in(splice_end& from) noexcept
 }
 
 /// Into the buffer, for the copy() that is next.
-os::result<std::size_t> tcp_splice::read_ahead(splice_end& from) noexcept
+os::result<std::size_t> tcp_splice::read_ahead(tcp_splice_end& from) noexcept
 {
     if (!pipes_.can_hold(small_read))
         return std::size_t{0};
     auto got = os::receive(from.fd, bytes_span{buffer_}.first(small_read));
     from.ended = got && *got == 0;
     from.readable = got && *got != 0;
-    return got || !would_block(got.error()) ? got : std::size_t{0};
+    return got || !again_or_note_failure(got.error()) ? got : std::size_t{0};
 }
 
-void tcp_splice::copy(splice_end& from, splice_end& to, std::size_t& moved) noexcept
+void tcp_splice::copy(tcp_splice_end& from, tcp_splice_end& to, std::size_t& moved) noexcept
 {
     const auto ahead = std::exchange(read_ahead_, 0);
     const auto got = ahead != 0 ? os::result<std::size_t>{ahead} : os::receive(from.fd, bytes_span{buffer_}.first(small_read));
@@ -213,7 +213,7 @@ void tcp_splice::copy(splice_end& from, splice_end& to, std::size_t& moved) noex
 }
 
 /// What a socket did not take waits in a pipe, which copy() has made sure of.
-bool tcp_splice::keep(splice_end& from, bytes_view octets) noexcept
+bool tcp_splice::keep(tcp_splice_end& from, bytes_view octets) noexcept
 {
     from.pipe = pipes_.borrow();
     if (from.pipe == 0)
@@ -225,7 +225,7 @@ bool tcp_splice::keep(splice_end& from, bytes_view octets) noexcept
 }
 
 /// Without a pipe, what cannot be sent stays where it is.
-void tcp_splice::copy_in_place(splice_end& from, splice_end& to, std::size_t& moved) noexcept
+void tcp_splice::copy_in_place(tcp_splice_end& from, tcp_splice_end& to, std::size_t& moved) noexcept
 {
     const auto got = os::peek(from.fd, buffer_);
     if (!got)
@@ -247,7 +247,7 @@ void tcp_splice::copy_in_place(splice_end& from, splice_end& to, std::size_t& mo
         from.readable = *got == buffer_.size() || from.peer_closed || from.urgent || from.failed;
 }
 
-void tcp_splice::return_pipe(splice_end& end) noexcept
+void tcp_splice::return_pipe(tcp_splice_end& end) noexcept
 {
     if (end.pipe == 0)
         return;

@@ -2,7 +2,7 @@
 
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/limits.hpp"
-#include "proto/forward/rules.hpp"
+#include "proto/forward/address_mapping.hpp"
 #include "proto/frame/fragment.hpp"
 #include "proto/icmp/path_mtu.hpp"
 #include "proto/udp/segment_run.hpp"
@@ -91,7 +91,7 @@ namespace {
 /// This program, as the guest knows it.
 ip_address ourselves(const context& ctx, const flow_key& key) noexcept
 {
-    const auto& ours = key.guest.is_v4() ? ctx.config.xlat.our_tap4 : ctx.config.xlat.our_tap6_ll;
+    const auto& ours = key.guest.is_v4() ? ctx.config.address_map.our_tap4 : ctx.config.address_map.our_tap6_ll;
     return ours.is_unspecified() ? key.remote : ours;
 }
 
@@ -168,7 +168,7 @@ std::optional<ip_address> offender_of(const context& ctx, const flow_key& key, c
 {
     if (offender == peer)
         return key.remote;
-    return reporting_node(ctx.config.xlat, offender, key.guest);
+    return reporting_node(ctx.config.address_map, offender, key.guest);
 }
 
 void relay_error(context& ctx, const flow_key& key, const os::queued_error& entry, const ip_address& peer,

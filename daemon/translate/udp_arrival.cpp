@@ -2,7 +2,7 @@
 
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/udp_translator.hpp"
-#include "proto/forward/rules.hpp"
+#include "proto/forward/address_mapping.hpp"
 #include "proto/wire/protocol.hpp"
 
 namespace tapioca {
@@ -44,7 +44,7 @@ bool udp_translator::is_between(const udp_flow& f, const udp_port& p, const os::
 /// The flow in which the guest has sent to that peer.
 udp_flow* udp_translator::find_answered(const udp_port& p, const endpoint& peer) noexcept
 {
-    for (const auto& called : called_addresses(ctx_.config.xlat, wire::protocol_udp, peer)) {
+    for (const auto& called : called_addresses(ctx_.config.address_map, wire::protocol_udp, peer)) {
         auto* f = flows_.find({p.key.guest, called, p.key.guest_port, peer.port, wire::protocol_udp});
         if (f != nullptr && f->port == ports_.slot_of(p) && f->between.to == peer)
             return f;
@@ -56,7 +56,7 @@ udp_flow* udp_translator::find_answered(const udp_port& p, const endpoint& peer)
 udp_flow* udp_translator::open_answer(udp_port& p, const os::incoming& in, instant now) noexcept
 {
     const bool expected = p.groups != 0 || permissions_.find(permission_of(p, in.source.address)) != nullptr;
-    const auto called = called_addresses(ctx_.config.xlat, wire::protocol_udp, in.source);
+    const auto called = called_addresses(ctx_.config.address_map, wire::protocol_udp, in.source);
     if (!expected || in.source.port == 0 || called.empty() || !called[0].is_unicast() || called[0].is_loopback()) {
         ctx_.counters.drop(drop_reason::no_flow);
         return nullptr;
@@ -70,7 +70,7 @@ udp_flow* udp_translator::open_answer(udp_port& p, const os::incoming& in, insta
 std::optional<inbound> udp_translator::as_seen_by_guest(const listener_name& through, const endpoint& peer,
                                                         const ip_address& to) const noexcept
 {
-    return inbound_endpoints(ctx_.config.xlat, ctx_.rule_of(through), through.port, peer, to, ctx_.guest.addresses());
+    return inbound_endpoints(ctx_.config.address_map, ctx_.rule_of(through), through.port, peer, to, ctx_.guest.addresses());
 }
 
 /// The guest tells flows apart by the peer's address and port as it sees them. Where another has those already, the peer's port

@@ -2,7 +2,7 @@
 
 #include "daemon/translate/to_guest.hpp"
 #include "daemon/translate/udp_translator.hpp"
-#include "proto/forward/rules.hpp"
+#include "proto/forward/address_mapping.hpp"
 #include "proto/wire/protocol.hpp"
 #include "proto/wire/udp.hpp"
 
@@ -124,7 +124,7 @@ void udp_translator::tell_of_failure(const flow_key& key, const packet& p, int e
 
 endpoint udp_translator::peer_of(const flow_key& key) const noexcept
 {
-    return outbound_destination(ctx_.config.xlat, wire::protocol_udp, {key.remote, key.remote_port});
+    return outbound_destination(ctx_.config.address_map, wire::protocol_udp, {key.remote, key.remote_port});
 }
 
 /// Multicast inside one link needs its interface named, like a link-local address (RFC 4007 section 6).

@@ -2,7 +2,7 @@
 
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/udp_translator.hpp"
-#include "proto/forward/rules.hpp"
+#include "proto/forward/address_mapping.hpp"
 #include "proto/wire/protocol.hpp"
 
 #include <cerrno>

@@ -9,8 +9,8 @@
 // Without `same_loopback`, servers of the namespace that listen on its loopback alone stay its own.
 #pragma once
 
+#include "proto/forward/address_map.hpp"
 #include "proto/forward/forward_rule.hpp"
-#include "proto/forward/translation.hpp"
 
 #include <optional>
 

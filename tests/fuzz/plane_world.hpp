@@ -29,7 +29,8 @@ struct plane_setup {
 class plane_world {
 public:
     explicit plane_world(const plane_setup& setup)
-        : config(configuration(setup)), tap(setup.offered), guest(guest_mac, config.xlat.guest4, config.xlat.guest6, {})
+        : config(configuration(setup)), tap(setup.offered),
+          guest(guest_mac, config.address_map.guest4, config.address_map.guest6, {})
     {
         kernel.has_peek_offset = setup.peek_offset;
         kernel.has_udp = kernel.has_ping = true;
@@ -126,15 +127,15 @@ private:
         c.net = reference_network();
         c.net.mtu = setup.mtu;
         c.guest_mac = guest_mac;
-        c.xlat.guest4 = c.net.address4.address;
-        c.xlat.guest6 = c.net.address6;
-        c.xlat.our_tap4 = c.net.our_address4;
-        c.xlat.our_tap6_ll = c.net.our_link_local;
+        c.address_map.guest4 = c.net.address4.address;
+        c.address_map.guest6 = c.net.address6;
+        c.address_map.our_tap4 = c.net.our_address4;
+        c.address_map.our_tap6_ll = c.net.our_link_local;
         if (setup.mapped) {
-            c.xlat.map_host_loopback4 = c.net.gateway4;
-            c.xlat.map_host_loopback6 = c.net.our_link_local;
-            c.xlat.dns_forward4 = ip_address::v4(198, 51, 100, 3);
-            c.xlat.dns_host4 = ip_address::v4(127, 0, 0, 53);
+            c.address_map.map_host_loopback4 = c.net.gateway4;
+            c.address_map.map_host_loopback6 = c.net.our_link_local;
+            c.address_map.dns_forward4 = ip_address::v4(198, 51, 100, 3);
+            c.address_map.dns_host4 = ip_address::v4(127, 0, 0, 53);
         }
         c.trace = setup.traced;
         c.secret = {1, 77};

@@ -1,7 +1,7 @@
 // Forwarding rules and the translation of addresses, any addresses with any: what a guest is shown, it can answer, and its answer
 // goes back to where the packet came from.
+#include "proto/forward/address_mapping.hpp"
 #include "proto/forward/rule_table.hpp"
-#include "proto/forward/rules.hpp"
 #include "proto/wire/protocol.hpp"
 #include "tests/support/fuzz.hpp"
 
@@ -51,10 +51,10 @@ ip_address take_address(fuzz_input& in, ip_family family)
     return a.is_unspecified() || a.family() != family ? ip_address{} : a;
 }
 
-translation take_translation(fuzz_input& in)
+address_map take_translation(fuzz_input& in)
 {
     using enum ip_family;
-    translation t;
+    address_map t;
     for (auto* a : {&t.map_host_loopback4, &t.map_guest_addr4, &t.dns_forward4, &t.dns_host4, &t.guest4, &t.our_tap4})
         *a = take_address(in, ipv4);
     for (auto* a :
@@ -104,7 +104,7 @@ void check_table(fuzz_input& in)
     }
 }
 
-void check_inbound(const translation& t, const forward_rule& rule, const endpoint& peer, const ip_address& to,
+void check_inbound(const address_map& t, const forward_rule& rule, const endpoint& peer, const ip_address& to,
                    const guest_addresses& seen)
 {
     const auto in = inbound_endpoints(t, rule, rule.first, peer, to, seen);

@@ -20,7 +20,7 @@ MAY_INCLUDE = {"proto": {"proto"}, "seccomp": {"seccomp"}, "qrap": {"qrap", "pro
 KERNEL = ("daemon/os/", "daemon/tap/", "daemon/netns/", "daemon/loop/poller", "seccomp/", "qrap/")
 KNOWN_IN = [
     (re.compile(r"^(sys|linux|asm)/(?!types\.h)|^(unistd|fcntl|sched|poll)\.h$"), KERNEL),  # types.h declares no calls
-    (re.compile(r"^boost/asio"), ("daemon/loop/control", "daemon/tap/", "daemon/forward/", "daemon/netns/", "daemon/report/")),
+    (re.compile(r"^boost/asio"), ("daemon/control/control", "daemon/tap/", "daemon/forward/", "daemon/netns/", "daemon/report/")),
     (re.compile(r"^spdlog/"), ("daemon/report/",)),
     (re.compile(r"^CLI/"), ("daemon/config/",)),
     (re.compile(r"^libmnl/"), ("daemon/os/", "daemon/netns/")),
@@ -111,7 +111,7 @@ VIOLATIONS = [
     ("daemon must not include tests", planted("daemon/main.cpp", '"tests/b.hpp"', tests__b=1)),
     ("not this one", planted("proto/base/a.hpp", "<string>")),
     ("only in daemon/os/", planted("daemon/translate/a.cpp", "<sys/socket.h>")),
-    ("only in daemon/loop/control", planted("daemon/loop/worker.cpp", "<boost/asio.hpp>")),
+    ("only in daemon/control/control", planted("daemon/loop/worker.cpp", "<boost/asio.hpp>")),
     (".cpp files only", planted("daemon/report/a.hpp", "<boost/asio/ip/tcp.hpp>")),
     ("only in daemon/report/", planted("daemon/tap/a.cpp", "<spdlog/spdlog.h>")),
     ("only in daemon/config/", planted("daemon/main.cpp", "<CLI/CLI.hpp>")),
@@ -119,7 +119,7 @@ VIOLATIONS = [
     ("include cycle", planted("daemon/os/a.hpp", '"daemon/os/b.hpp"') | planted("daemon/os/b.hpp", '"daemon/os/a.hpp"')),
 ]
 CLEAN = planted("proto/frame/a.cpp", '"proto/wire/b.hpp"\n#include <span>', proto__wire__b=1) | \
-    planted("daemon/os/a.cpp", '"proto/wire/b.hpp"\n#include <sys/socket.h>') | planted("daemon/loop/control.cpp", "<boost/asio.hpp>")
+    planted("daemon/os/a.cpp", '"proto/wire/b.hpp"\n#include <sys/socket.h>') | planted("daemon/control/control.cpp", "<boost/asio.hpp>")
 
 if __name__ == "__main__":
     lint.main(check, VIOLATIONS, CLEAN)

@@ -12,7 +12,7 @@ namespace {
 bool is_syn_ack(const wire::tcp_segment& s) { return s.has(wire::tcp_syn) && s.has(wire::tcp_ack); }
 
 /// The flows that one of several workers owns.
-struct owned_flows final : colleagues {
+struct owned_flows final : other_workers {
     std::multiset<std::uint64_t> hashes;
     int refused = 0;
 

@@ -61,8 +61,8 @@ TEST_CASE("who reported an error about the guest's SYN has the address by which 
         for (const auto who : {0, 1, 2}) {
             simulation s;
             if (by_mapping) {
-                s.config.xlat.dns_forward4 = mapped;
-                s.config.xlat.dns_host4 = resolver;
+                s.config.address_map.dns_forward4 = mapped;
+                s.config.address_map.dns_host4 = resolver;
             }
             const auto& c = s.guest_opens_to(by_mapping ? endpoint{mapped, 53} : endpoint{resolver, 53});
             s.run_for(1ms);
@@ -70,13 +70,13 @@ TEST_CASE("who reported an error about the guest's SYN has the address by which 
             REQUIRE(socket != nullptr);
             REQUIRE(socket->remote == endpoint{resolver, 53});
             auto error = ttl_exceeded();
-            error.offender = who == 0 ? router : who == 1 ? resolver : s.config.xlat.guest4;
+            error.offender = who == 0 ? router : who == 1 ? resolver : s.config.address_map.guest4;
             socket->error_queue.push_back(error);
             s.kernel.connect_failed(*socket, EHOSTUNREACH);
             ip_address seen;
             s.on_other_to_guest = [&](const packet& p) { seen = p.source; };
             s.run_for(1ms);
-            CHECK(seen == (who == 0 ? router : who == 1 ? c.guest->key().remote : s.config.xlat.our_tap4));
+            CHECK(seen == (who == 0 ? router : who == 1 ? c.guest->key().remote : s.config.address_map.our_tap4));
         }
 }
 

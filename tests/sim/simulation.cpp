@@ -15,10 +15,10 @@ plane_config configuration(const simulation_options& o)
     c.net = reference_network();
     c.net.mtu = o.mtu;
     c.guest_mac = guest_mac;
-    c.xlat.guest4 = c.net.address4.address;
-    c.xlat.guest6 = c.net.address6;
-    c.xlat.our_tap4 = c.net.our_address4;
-    c.xlat.our_tap6_ll = c.net.our_link_local;
+    c.address_map.guest4 = c.net.address4.address;
+    c.address_map.guest6 = c.net.address6;
+    c.address_map.our_tap4 = c.net.our_address4;
+    c.address_map.our_tap6_ll = c.net.our_link_local;
     c.secret = {o.seed, 77};
     c.host_rules.push_back({.protocol = wire::protocol_tcp, .first = 1, .last = 65535, .target_first = 1});
     return c;
@@ -31,7 +31,7 @@ bool kernel_has_peek_offset() { return std::getenv("TAPIOCA_SIM_OWN_STORE") == n
 simulation::simulation(const simulation_options& o)
     : tap(o.offered), config(configuration(o)), to_guest(o.to_guest), from_guest(o.from_guest),
       counters(std::make_unique<report::counters>()), events(std::make_unique<report::event_ring>()),
-      guest(guest_mac, config.xlat.guest4, config.xlat.guest6, {}), options_(o), random_(o.seed)
+      guest(guest_mac, config.address_map.guest4, config.address_map.guest6, {}), options_(o), random_(o.seed)
 {
     kernel.has_peek_offset = o.peek_offset;
     if (o.shuffle_events)

@@ -111,7 +111,7 @@ TEST_CASE("without an interface, nobody in the namespace has the addresses that 
     host.v4.enabled = true;
     host.v4.address = {ip_address::v4(192, 0, 2, 2), 24};
     options opts;
-    CHECK(plane_of(host, opts).xlat.guest4 == ip_address::v4(192, 0, 2, 2));
+    CHECK(plane_of(host, opts).address_map.guest4 == ip_address::v4(192, 0, 2, 2));
     opts.splice_only = true;
-    CHECK(plane_of(host, opts).xlat.guest4.is_unspecified());
+    CHECK(plane_of(host, opts).address_map.guest4.is_unspecified());
 }

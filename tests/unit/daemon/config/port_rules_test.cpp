@@ -80,7 +80,7 @@ TEST_CASE("a passt without listeners to follow refuses auto, and forwards nothin
 {
     CHECK(refusal("passt -t auto") == "'auto' port forwarding is only allowed for pasta");
     CHECK(refusal("passt -u 80,auto") == "'auto' port forwarding is only allowed for pasta");
-    draft d;
+    parsed_options d;
     d.opts.mode = mode::passt;
     settle_ports(d, {});
     CHECK((d.opts.host_rules.empty() && d.opts.guest_rules.empty()));

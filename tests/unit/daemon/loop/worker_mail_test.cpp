@@ -45,13 +45,13 @@ TEST_CASE("sockets that come while a worker looks for some are seen")
     const endpoint at{loopback, port_of(*front)};
     plane_config config;
     config.splice = true;
-    config.xlat.guest4 = loopback;
+    config.address_map.guest4 = loopback;
     forward_rule rule{.protocol = wire::protocol_tcp};
     rule.first = rule.last = at.port;
     rule.target_first = port_of(*back);
     config.host_rules.push_back(rule);
 
-    common_ground common{config, {}, 1};
+    shared_state common{config, {}, 1};
     quick_sockets sockets;
     sockets.bell = &common.mailboxes[0];
     const auto alone = std::make_unique<worker>(common, 0, no_tap{}, -1, &sockets);
@@ -75,7 +75,7 @@ TEST_CASE("a listening socket that cannot be watched is closed, and the control 
     forward_rule rule{.protocol = wire::protocol_tcp};
     rule.first = rule.last = 7;
     config.host_rules.push_back(rule);
-    common_ground common{config, {}, 1};
+    shared_state common{config, {}, 1};
     const auto alone = std::make_unique<worker>(common, 0, no_tap{}, -1, nullptr);
     os::unique_fd file{::open("/proc/self/exe", O_RDONLY | O_CLOEXEC)}; // epoll_ctl(2): EPERM
     const int number = file.get();

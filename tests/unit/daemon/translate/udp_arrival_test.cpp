@@ -21,7 +21,7 @@ struct tap_world : datagram_world {
     {
         config.splice = false;
         config.report_flows = true;
-        config.xlat.map_host_loopback4 = gateway4;
+        config.address_map.map_host_loopback4 = gateway4;
         asked = {loopback4, config.host_rules[0].first};
     }
 
@@ -74,7 +74,7 @@ TEST_CASE("peers that are alike to the guest have other ports there, and each he
 {
     const talker one{{loopback4, 0}};
     tap_world w{datagram_world::rule(listen_stack::dual, tap_world::port)};
-    w.config.xlat.our_tap4 = gateway4;
+    w.config.address_map.our_tap4 = gateway4;
     const talker other{{ip_address::v4(127, 0, 0, 9), one.here().port}};
     for (int i = 0; i < 2; ++i) {
         one.say(w.asked, "question");
@@ -191,7 +191,7 @@ TEST_CASE("a peer that the guest could not answer is refused and counted")
 {
     const talker client{{loopback4, 0}};
     tap_world w{datagram_world::rule(listen_stack::dual, tap_world::port)};
-    w.config.xlat.map_host_loopback4 = {};
+    w.config.address_map.map_host_loopback4 = {};
     client.say(w.asked, "question");
     w.settle();
     CHECK(w.udp.flow_count() == 0);

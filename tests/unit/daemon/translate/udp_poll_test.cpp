@@ -20,7 +20,7 @@ struct fast_world : datagram_world {
     fast_world() : datagram_world(rule(listen_stack::dual, port))
     {
         config.splice = false;
-        config.xlat.map_host_loopback4 = gateway4;
+        config.address_map.map_host_loopback4 = gateway4;
         asked = {loopback4, config.host_rules[0].first};
     }
 

@@ -16,8 +16,8 @@
 #pragma once
 
 #include "proto/base/fixed_vector.hpp"
+#include "proto/forward/address_map.hpp"
 #include "proto/forward/forward_rule.hpp"
-#include "proto/forward/translation.hpp"
 
 #include <optional>
 
@@ -25,14 +25,14 @@ namespace tapioca {
 
 /// Where a packet of the guest to `remote` really goes. First match: queries to the forwarded resolver (TCP and UDP, ports 53 and
 /// 853), the host's loopback, the host's own use of the guest's address, unchanged.
-[[nodiscard]] endpoint outbound_destination(const translation& t, octet protocol, const endpoint& remote) noexcept;
+[[nodiscard]] endpoint outbound_destination(const address_map& t, octet protocol, const endpoint& remote) noexcept;
 
 /// The addresses at which the guest may have called `peer`: outbound_destination leads from each of them to it. First those that
 /// stand for something else.
-[[nodiscard]] fixed_vector<ip_address, 4> called_addresses(const translation& t, octet protocol, const endpoint& peer) noexcept;
+[[nodiscard]] fixed_vector<ip_address, 4> called_addresses(const address_map& t, octet protocol, const endpoint& peer) noexcept;
 
 /// Whether a packet to that destination stays on the host: its own interfaces do not lead there.
-[[nodiscard]] bool stays_on_host(const translation& t, const ip_address& destination) noexcept;
+[[nodiscard]] bool stays_on_host(const address_map& t, const ip_address& destination) noexcept;
 
 /// A peer's packet as the guest sees it.
 struct inbound {
@@ -43,7 +43,7 @@ struct inbound {
 /// What the guest sees of a packet that `peer` sent to `to` (unspecified: to whatever address) and port `port` of the rule. The
 /// rule's target comes first, a group is kept, else the guest's own address is the destination. Nothing if there is no source
 /// that the guest could answer.
-[[nodiscard]] std::optional<inbound> inbound_endpoints(const translation& t, const forward_rule& rule, std::uint16_t port,
+[[nodiscard]] std::optional<inbound> inbound_endpoints(const address_map& t, const forward_rule& rule, std::uint16_t port,
                                                        const endpoint& peer, const ip_address& to,
                                                        const guest_addresses& seen) noexcept;
 
@@ -56,7 +56,7 @@ static_assert(next_peer_port(1) == 2 && next_peer_port(1023) == 1 && next_peer_p
               next_peer_port(65535) == 1024);
 
 /// A node that reports an error about a packet of `guest`, as the guest knows it. Nothing if there is no address for it.
-[[nodiscard]] std::optional<ip_address> reporting_node(const translation& t, const ip_address& node,
+[[nodiscard]] std::optional<ip_address> reporting_node(const address_map& t, const ip_address& node,
                                                        const ip_address& guest) noexcept;
 
 } // namespace tapioca

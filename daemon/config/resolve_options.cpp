@@ -1,4 +1,4 @@
-#include "daemon/config/settle.hpp"
+#include "daemon/config/resolve_options.hpp"
 
 #include "daemon/config/address_text.hpp"
 #include "daemon/config/number_text.hpp"
@@ -18,7 +18,7 @@ bool all_digits(std::string_view text)
 }
 
 /// A lone number is a process, anything else a command: one that is named by digits alone needs a path.
-void settle_target(draft& d, std::span<const char* const> operands)
+void settle_target(parsed_options& d, std::span<const char* const> operands)
 {
     options& o = d.opts;
     if (o.mode == mode::passt)
@@ -45,7 +45,7 @@ void settle_target(draft& d, std::span<const char* const> operands)
         refuse("--no-pidns is incompatible with PID or --netns");
 }
 
-void settle_addresses(draft& d)
+void settle_addresses(parsed_options& d)
 {
     options& o = d.opts;
     o.prefix_length4 = d.netmask_length4 ? d.netmask_length4 : d.cidr_length4;
@@ -85,7 +85,7 @@ void settle_stream(options& o)
 }
 
 /// What an option switches off by implication.
-void settle_protocols(draft& d)
+void settle_protocols(parsed_options& d)
 {
     options& o = d.opts;
     o.ndp = o.ndp && o.ipv6;
@@ -94,7 +94,7 @@ void settle_protocols(draft& d)
     o.dhcpv6 = o.dhcpv6 && o.ipv6;
 }
 
-void check_conflicts(const draft& d)
+void check_conflicts(const parsed_options& d)
 {
     if (!d.opts.copy_routes && !d.opts.config_net)
         refuse("--no-copy-routes needs --config-net");
@@ -119,7 +119,7 @@ void check_circles(const options& o)
                to_text(circle->there) + " and " + to_text(circle->back));
 }
 
-void check_support(const draft& d)
+void check_support(const parsed_options& d)
 {
     if (!d.refused.empty())
         refuse(d.refused.front(), " is not supported in this build");
@@ -135,7 +135,7 @@ void settle_interfaces(options& o, const port_facts& facts)
 
 } // namespace
 
-void settle(draft& d, std::span<const char* const> operands, const port_facts& facts)
+void resolve_options(parsed_options& d, std::span<const char* const> operands, const port_facts& facts)
 {
     if (d.opts.mode == mode::passt && !operands.empty())
         refuse("Extra non-option argument: ", operands[0], "passt takes options alone; it is pasta that runs commands");

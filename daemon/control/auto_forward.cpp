@@ -1,4 +1,4 @@
-#include "daemon/forward/auto_forward.hpp"
+#include "daemon/control/auto_forward.hpp"
 
 #include "proto/wire/protocol.hpp"
 

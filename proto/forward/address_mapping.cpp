@@ -1,4 +1,4 @@
-#include "proto/forward/rules.hpp"
+#include "proto/forward/address_mapping.hpp"
 
 #include "proto/wire/protocol.hpp"
 
@@ -16,7 +16,7 @@ bool is_query(octet protocol, std::uint16_t port) noexcept
 
 } // namespace
 
-endpoint outbound_destination(const translation& t, octet protocol, const endpoint& remote) noexcept
+endpoint outbound_destination(const address_map& t, octet protocol, const endpoint& remote) noexcept
 {
     const bool v4 = remote.address.is_v4();
     const auto& forward = v4 ? t.dns_forward4 : t.dns_forward6;
@@ -32,7 +32,7 @@ endpoint outbound_destination(const translation& t, octet protocol, const endpoi
     return remote;
 }
 
-fixed_vector<ip_address, 4> called_addresses(const translation& t, octet protocol, const endpoint& peer) noexcept
+fixed_vector<ip_address, 4> called_addresses(const address_map& t, octet protocol, const endpoint& peer) noexcept
 {
     const bool v4 = peer.address.is_v4();
     fixed_vector<ip_address, 4> called;
@@ -44,7 +44,7 @@ fixed_vector<ip_address, 4> called_addresses(const translation& t, octet protoco
     return called;
 }
 
-bool stays_on_host(const translation& t, const ip_address& destination) noexcept
+bool stays_on_host(const address_map& t, const ip_address& destination) noexcept
 {
     const auto& guest = destination.is_v4() ? t.guest4 : t.guest6;
     return destination.is_loopback() || (is_set(guest) && destination == guest);
@@ -53,7 +53,7 @@ bool stays_on_host(const translation& t, const ip_address& destination) noexcept
 namespace {
 
 /// The source by which the guest knows the peer, if that is not us.
-std::optional<ip_address> known_source(const translation& t, const ip_address& peer, const guest_addresses& seen) noexcept
+std::optional<ip_address> known_source(const address_map& t, const ip_address& peer, const guest_addresses& seen) noexcept
 {
     const bool v4 = peer.is_v4();
     const auto& loopback = v4 ? t.map_host_loopback4 : t.map_host_loopback6;
@@ -84,7 +84,7 @@ bool same_scope(const ip_address& source, const ip_address& destination) noexcep
 
 } // namespace
 
-std::optional<inbound> inbound_endpoints(const translation& t, const forward_rule& rule, std::uint16_t port, const endpoint& peer,
+std::optional<inbound> inbound_endpoints(const address_map& t, const forward_rule& rule, std::uint16_t port, const endpoint& peer,
                                          const ip_address& to, const guest_addresses& seen) noexcept
 {
     const bool v4 = peer.address.is_v4();
@@ -109,7 +109,7 @@ std::optional<inbound> inbound_endpoints(const translation& t, const forward_rul
     return is_set(rule.target) ? from(known.value_or(v4 ? t.our_tap4 : t.our_tap6_ll)) : std::nullopt;
 }
 
-std::optional<ip_address> reporting_node(const translation& t, const ip_address& node, const ip_address& guest) noexcept
+std::optional<ip_address> reporting_node(const address_map& t, const ip_address& node, const ip_address& guest) noexcept
 {
     if (node.is_v4() != guest.is_v4())
         return std::nullopt;

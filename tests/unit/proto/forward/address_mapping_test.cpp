@@ -1,4 +1,4 @@
-#include "proto/forward/rules.hpp"
+#include "proto/forward/address_mapping.hpp"
 #include "proto/wire/protocol.hpp"
 #include "tests/support/catch.hpp"
 
@@ -14,7 +14,7 @@ constexpr auto loopback4 = ip_address::v4(127, 0, 0, 1);
 constexpr auto loopback6 = ip_address::v6({0, 0, 0, 0, 0, 0, 0, 1});
 constexpr auto router6 = ip_address::v6({0xfe80, 0, 0, 0, 0, 0, 0, 1});
 
-translation everything()
+address_map everything()
 {
     return {.map_host_loopback4 = a4(1),
             .map_host_loopback6 = a6(1),
@@ -31,7 +31,7 @@ translation everything()
             .gateway6 = {}};
 }
 
-endpoint outbound(const translation& t, ip_address to, std::uint16_t port, octet protocol = wire::protocol_tcp)
+endpoint outbound(const address_map& t, ip_address to, std::uint16_t port, octet protocol = wire::protocol_tcp)
 {
     const auto result = outbound_destination(t, protocol, {to, port});
     CHECK(result.port == port);
@@ -92,7 +92,7 @@ TEST_CASE("without mappings every destination stays what it is")
 {
     for (const auto& to : {a4(1), a4(2), a4(3), a6(1), ip_address{}, ip_address::v4(0), loopback4, loopback6})
         for (const auto port : {std::uint16_t{53}, std::uint16_t{80}})
-            CHECK(outbound(translation{}, to, port).address == to);
+            CHECK(outbound(address_map{}, to, port).address == to);
 }
 
 TEST_CASE("a mapping of one family leaves the other alone")
@@ -110,7 +110,7 @@ constexpr guest_addresses usual{a4(10), a6(0x10), ll6(0x10)};
 constexpr forward_rule port_8080_to_80{.protocol = wire::protocol_udp, .first = 8080, .last = 8080, .target_first = 80};
 
 /// What the guest sees of a peer's packet from port 1234, through a rule that leads from 8080 to 80.
-std::optional<inbound> seen_by_guest(const translation& t, const ip_address& peer, const guest_addresses& seen = usual,
+std::optional<inbound> seen_by_guest(const address_map& t, const ip_address& peer, const guest_addresses& seen = usual,
                                      const ip_address& to = {}, const ip_address& target = {})
 {
     auto rule = port_8080_to_80;
@@ -130,7 +130,7 @@ struct source_row {
     ip_address destination;
 };
 
-void check(const translation& t, const guest_addresses& seen, std::initializer_list<source_row> rows)
+void check(const address_map& t, const guest_addresses& seen, std::initializer_list<source_row> rows)
 {
     for (const auto& r : rows) {
         INFO(r.what);
@@ -297,7 +297,7 @@ TEST_CASE("what stays on the host has no use for an interface to the outside")
     CHECK(stays_on_host(t, a6(0x10)));
     CHECK_FALSE(stays_on_host(t, a4(1)));
     CHECK_FALSE(stays_on_host(t, far6));
-    CHECK_FALSE(stays_on_host(translation{}, ip_address::v4(0)));
+    CHECK_FALSE(stays_on_host(address_map{}, ip_address::v4(0)));
 }
 
 TEST_CASE("a node that reports an error is itself, or we are")
@@ -311,7 +311,7 @@ TEST_CASE("a node that reports an error is itself, or we are")
     CHECK(reporting_node(t, a4(11), a4(11)) == a4(1));
     CHECK(reporting_node(t, other_loopback4, a4(10)) == a4(1));
     CHECK(reporting_node(t, far6, a4(10)) == std::nullopt);
-    CHECK(reporting_node(translation{}, loopback4, a4(10)) == std::nullopt);
+    CHECK(reporting_node(address_map{}, loopback4, a4(10)) == std::nullopt);
 }
 
 TEST_CASE("the addresses at which the guest may have called a peer lead to it, and there is no other")

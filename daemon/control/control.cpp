@@ -1,4 +1,4 @@
-#include "daemon/loop/control.hpp"
+#include "daemon/control/control.hpp"
 
 #include "daemon/netns/watch.hpp"
 #include "daemon/os/clock.hpp"

@@ -11,9 +11,9 @@
 
 namespace tapioca {
 
-class colleagues {
+class other_workers {
 public:
-    virtual ~colleagues() = default;
+    virtual ~other_workers() = default;
 
     /// Makes a new flow ours. False if the table of owners refuses it.
     [[nodiscard]] virtual bool claim(std::uint64_t flow_hash) noexcept = 0;

@@ -1,4 +1,4 @@
-#include "daemon/report/plane_report.hpp"
+#include "daemon/control/plane_report.hpp"
 #include "proto/wire/protocol.hpp"
 #include "tests/support/catch.hpp"
 

@@ -1,4 +1,4 @@
-#include "daemon/report/plane_report.hpp"
+#include "daemon/control/plane_report.hpp"
 
 #include "daemon/config/address_text.hpp"
 #include "daemon/report/log.hpp"

@@ -17,7 +17,7 @@ struct port_option {
     std::string text;
 };
 
-struct draft {
+struct parsed_options {
     options opts;
     std::string_view program; ///< argv[0]
     bool vhost_user = false;  ///< --vhost-user was given

@@ -6,7 +6,7 @@
 
 namespace tapioca {
 
-struct translation {
+struct address_map {
     /// To the guest, the host's loopback address: 127.0.0.1 or ::1.
     ip_address map_host_loopback4, map_host_loopback6;
     /// To the guest, the host's own use of the address that the guest was given.
