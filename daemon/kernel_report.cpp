@@ -1,6 +1,5 @@
 #include "daemon/kernel_report.hpp"
 
-#include "daemon/os/socket.hpp"
 #include "seccomp/landlock.hpp"
 
 namespace tapioca {
@@ -12,9 +11,8 @@ std::string yes_or_no(bool is) { return is ? "yes" : "no"; }
 
 std::string kernel_report(const plane_parts& parts)
 {
-    std::string line = "Kernel: peek offset of TCP " + yes_or_no(os::has_tcp_peek_offset(ip_family::ipv4)) + " (IPv4), " +
-                       yes_or_no(os::has_tcp_peek_offset(ip_family::ipv6)) + " (IPv6); Landlock ABI " +
-                       std::to_string(landlock::kernel_abi());
+    std::string line = "Kernel: peek offset of TCP " + yes_or_no(parts.config.peek_offset4) + " (IPv4), " +
+                       yes_or_no(parts.config.peek_offset6) + " (IPv6); Landlock ABI " + std::to_string(landlock::kernel_abi());
     const auto& queues = parts.resources.tap_queues;
     if (const auto* tun = queues.empty() ? nullptr : std::get_if<tun_descriptor>(&queues.front()))
         line += "; tap queues " + std::to_string(queues.size()) + ", checksums " + yes_or_no(tun->offload.checksum) + ", TSO " +

@@ -2,6 +2,7 @@
 
 #include "daemon/config/guest_plan.hpp"
 #include "daemon/os/random.hpp"
+#include "daemon/os/socket.hpp"
 
 #include <algorithm>
 
@@ -64,6 +65,8 @@ plane_config plan_plane(const options& opts, const host_network& host, const gue
     plane.udp_timeout = timeout_of(host.udp_timeout, plane.udp_timeout);
     plane.udp_stream_timeout = std::max(plane.udp_timeout, timeout_of(host.udp_stream, plane.udp_stream_timeout));
     plane.retries = retries_of(host);
+    plane.peek_offset4 = os::has_tcp_peek_offset(ip_family::ipv4);
+    plane.peek_offset6 = os::has_tcp_peek_offset(ip_family::ipv6);
     plane.report_flows = opts.level >= log_level::debug;
     plane.trace = opts.level == log_level::trace;
     plane.secret = os::random_key();

@@ -74,7 +74,7 @@ port_facts discover_port_facts()
     return facts;
 }
 
-void settle_ports(parsed_options& d, const port_facts& facts)
+void resolve_ports(parsed_options& d, const port_facts& facts)
 {
     options& o = d.opts;
     for (const port_option& given : d.port_options)

@@ -24,6 +24,6 @@ struct port_facts {
 
 /// Makes the rules of both sides, in the order of the command line and then those of options that were not given: auto in pasta
 /// mode, none in passt mode.
-void settle_ports(parsed_options& d, const port_facts& facts);
+void resolve_ports(parsed_options& d, const port_facts& facts);
 
 } // namespace tapioca

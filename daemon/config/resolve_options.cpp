@@ -18,7 +18,7 @@ bool all_digits(std::string_view text)
 }
 
 /// A lone number is a process, anything else a command: one that is named by digits alone needs a path.
-void settle_target(parsed_options& d, std::span<const char* const> operands)
+void resolve_target(parsed_options& d, std::span<const char* const> operands)
 {
     options& o = d.opts;
     if (o.mode == mode::passt)
@@ -45,7 +45,7 @@ void settle_target(parsed_options& d, std::span<const char* const> operands)
         refuse("--no-pidns is incompatible with PID or --netns");
 }
 
-void settle_addresses(parsed_options& d)
+void resolve_addresses(parsed_options& d)
 {
     options& o = d.opts;
     o.prefix_length4 = d.netmask_length4 ? d.netmask_length4 : d.cidr_length4;
@@ -58,7 +58,7 @@ void settle_addresses(parsed_options& d)
 }
 
 /// Without an interface there is nobody to serve: only the two loopbacks meet.
-void settle_splice_only(options& o)
+void resolve_splice_only(options& o)
 {
     if (!o.splice_only)
         return;
@@ -72,7 +72,7 @@ void settle_splice_only(options& o)
 }
 
 /// One stream has one reader, and an inherited one leads to no second guest.
-void settle_stream(options& o)
+void resolve_stream(options& o)
 {
     if (o.mode == mode::passt)
         o.splice = false;
@@ -85,7 +85,7 @@ void settle_stream(options& o)
 }
 
 /// What an option switches off by implication.
-void settle_protocols(parsed_options& d)
+void resolve_protocols(parsed_options& d)
 {
     options& o = d.opts;
     o.ndp = o.ndp && o.ipv6;
@@ -126,7 +126,7 @@ void check_support(const parsed_options& d)
 }
 
 /// Interfaces may be named by an alternative name; sockets are bound to their own, and the namespace's gets that.
-void settle_interfaces(options& o, const port_facts& facts)
+void resolve_interfaces(options& o, const port_facts& facts)
 {
     for (auto* name : {&o.interface, &o.outbound_if4, &o.outbound_if6})
         if (*name && facts.interface_of)
@@ -140,17 +140,17 @@ void resolve_options(parsed_options& d, std::span<const char* const> operands, c
     if (d.opts.mode == mode::passt && !operands.empty())
         refuse("Extra non-option argument: ", operands[0], "passt takes options alone; it is pasta that runs commands");
     check_conflicts(d);
-    settle_interfaces(d.opts, facts);
-    settle_ports(d, facts);
+    resolve_interfaces(d.opts, facts);
+    resolve_ports(d, facts);
     check_support(d);
-    settle_splice_only(d.opts);
-    settle_stream(d.opts);
+    resolve_splice_only(d.opts);
+    resolve_stream(d.opts);
     check_circles(d.opts);
-    settle_target(d, operands);
+    resolve_target(d, operands);
     if (d.opts.statistics_delay.count() != 0 && !d.opts.foreground)
         refuse("Can't display statistics if not running in foreground", {}, "add --foreground");
-    settle_addresses(d);
-    settle_protocols(d);
+    resolve_addresses(d);
+    resolve_protocols(d);
     warn_of_surprises(d);
 }
 

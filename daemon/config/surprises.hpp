@@ -5,7 +5,7 @@
 
 namespace tapioca {
 
-/// Adds to the warnings of the parsed_options, which is settled otherwise.
+/// Adds to the warnings of options that are resolved otherwise.
 void warn_of_surprises(parsed_options& d);
 
 } // namespace tapioca

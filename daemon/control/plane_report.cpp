@@ -53,8 +53,6 @@ const char* words_of(event_kind kind)
         return "Couldn't open flow specific socket: ";
     case event_kind::ping_refused:
         return "Ping sockets are refused, try: sysctl -w net.ipv4.ping_group_range=\"0 2147483647\": ";
-    case event_kind::flow_stalled:
-        return "Flow examined after a stall: ";
     case event_kind::flow_quarantined:
         return "Flow reset, as its state makes no sense: ";
     case event_kind::guest_mac_learned:

@@ -18,7 +18,6 @@ enum class event_kind : std::uint8_t {
     connect_failed,
     socket_failed,
     ping_refused,
-    flow_stalled,
     flow_quarantined,
     guest_mac_learned,
     flow_table_full,

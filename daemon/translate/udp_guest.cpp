@@ -58,13 +58,6 @@ void udp_translator::from_guest(std::span<const guest_packet* const> run, instan
     arm(*f);
 }
 
-void udp_translator::from_reassembled(const packet& p, instant now) noexcept
-{
-    const guest_packet whole{p, {}};
-    const guest_packet* const run = &whole;
-    from_guest({&run, 1}, now);
-}
-
 /// Appends a frame to the last message, if that is treated alike, or begins another.
 void udp_translator::gather(const udp_flow& f, const guest_packet& frame, batch& b) noexcept
 {

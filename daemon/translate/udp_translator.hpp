@@ -97,8 +97,6 @@ public:
 
     /// Datagrams and USO super-frames of one flow, in order; at most os::most_messages.
     void from_guest(std::span<const guest_packet* const> run, instant now) noexcept;
-    /// A datagram that came in fragments: its `l4` is whole.
-    void from_reassembled(const packet& p, instant now) noexcept;
     /// Readiness or errors of a port's socket.
     void from_socket(flow_id port, const os::event& e) noexcept;
     /// Likewise of a listening socket.

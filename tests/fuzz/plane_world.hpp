@@ -126,6 +126,7 @@ private:
         plane_config c;
         c.net = reference_network();
         c.net.mtu = setup.mtu;
+        c.peek_offset4 = c.peek_offset6 = setup.peek_offset;
         c.guest_mac = guest_mac;
         c.address_map.guest4 = c.net.address4.address;
         c.address_map.guest6 = c.net.address6;

@@ -8,6 +8,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 
 # proto: a folder may include itself and every folder of a lower rank.
 PROTO_RANK = {"base": 0, "wire": 1, "frame": 2, "responder": 3, "flow": 3, "tcp": 4, "udp": 4, "icmp": 4, "forward": 4, "vhost": 4}
+# daemon: likewise; what stands in daemon/ itself assembles the folders, and none of them knows it.
+DAEMON_RANK = {"os": 0, "config": 1, "report": 2, "tap": 3, "forward": 4, "translate": 5, "plane": 6, "netns": 6, "loop": 7, "control": 8}
 # memory is there for construct_at; whoever allocates is caught by purity.py.
 PROTO_STANDARD = set("""algorithm array bit chrono climits compare concepts cstddef cstdint cstring initializer_list iterator limits
 memory numeric optional ranges ratio span string_view tuple type_traits utility variant version""".split())
@@ -17,10 +19,10 @@ MAY_INCLUDE = {"proto": {"proto"}, "seccomp": {"seccomp"}, "qrap": {"qrap", "pro
                "doc": {"doc", "daemon"}}
 
 # Headers of the system and of libraries: pattern -> the places that may know them.
-KERNEL = ("daemon/os/", "daemon/tap/", "daemon/netns/", "daemon/loop/poller", "seccomp/", "qrap/")
+KERNEL = ("daemon/os/", "daemon/tap/", "daemon/netns/", "seccomp/", "qrap/")
 KNOWN_IN = [
     (re.compile(r"^(sys|linux|asm)/(?!types\.h)|^(unistd|fcntl|sched|poll)\.h$"), KERNEL),  # types.h declares no calls
-    (re.compile(r"^boost/asio"), ("daemon/control/control", "daemon/tap/", "daemon/forward/", "daemon/netns/", "daemon/report/")),
+    (re.compile(r"^boost/asio"), ("daemon/control/",)),
     (re.compile(r"^spdlog/"), ("daemon/report/",)),
     (re.compile(r"^CLI/"), ("daemon/config/",)),
     (re.compile(r"^libmnl/"), ("daemon/os/", "daemon/netns/")),
@@ -34,12 +36,14 @@ def own_header(path, name):
     top, target = path.parts[0], name.split("/")
     if top != "tests" and target[0] not in MAY_INCLUDE.get(top, ()):
         return f"{top} must not include {target[0]}"
-    if top == "proto" and len(path.parts) > 2 and len(target) > 2:
+    for ranked, ranks in (("proto", PROTO_RANK), ("daemon", DAEMON_RANK)):
+        if top != ranked or target[0] != ranked or len(path.parts) < 3:
+            continue
         here, there = path.parts[1], target[1]
-        if here not in PROTO_RANK or there not in PROTO_RANK:
-            return f"proto/{here if here not in PROTO_RANK else there} has no place in the order of the layers"
-        if here != there and PROTO_RANK[there] >= PROTO_RANK[here]:
-            return f"proto/{here} must not include proto/{there}"
+        if here not in ranks or there not in ranks:
+            return f"{ranked}/{here if here not in ranks else there} has no place in the order of the layers"
+        if here != there and ranks[there] >= ranks[here]:
+            return f"{ranked}/{here} must not include {ranked}/{there}"
     return None
 
 
@@ -106,20 +110,23 @@ VIOLATIONS = [
     ("proto/tcp must not include proto/udp", planted("proto/tcp/a.cpp", '"proto/udp/b.hpp"', proto__udp__b=1)),
     ("proto/responder must not include proto/flow", planted("proto/responder/a.cpp", '"proto/flow/b.hpp"', proto__flow__b=1)),
     ("proto/misc has no place", planted("proto/misc/a.cpp", '"proto/base/b.hpp"', proto__base__b=1)),
+    ("daemon/tap must not include daemon/translate", planted("daemon/tap/a.cpp", '"daemon/translate/b.hpp"', daemon__translate__b=1)),
+    ("daemon/plane must not include daemon/loop", planted("daemon/plane/a.hpp", '"daemon/loop/b.hpp"', daemon__loop__b=1)),
+    ("daemon/set_up.hpp has no place", planted("daemon/loop/a.cpp", '"daemon/set_up.hpp"', daemon__set_up=1)),
     ("proto must not include daemon", planted("proto/base/a.hpp", '"daemon/os/b.hpp"', daemon__os__b=1)),
     ("seccomp must not include daemon", planted("seccomp/a.cpp", '"daemon/os/b.hpp"', daemon__os__b=1)),
     ("daemon must not include tests", planted("daemon/main.cpp", '"tests/b.hpp"', tests__b=1)),
     ("not this one", planted("proto/base/a.hpp", "<string>")),
     ("only in daemon/os/", planted("daemon/translate/a.cpp", "<sys/socket.h>")),
-    ("only in daemon/control/control", planted("daemon/loop/worker.cpp", "<boost/asio.hpp>")),
-    (".cpp files only", planted("daemon/report/a.hpp", "<boost/asio/ip/tcp.hpp>")),
+    ("only in daemon/control/", planted("daemon/loop/worker.cpp", "<boost/asio.hpp>")),
+    (".cpp files only", planted("daemon/control/a.hpp", "<boost/asio/ip/tcp.hpp>")),
     ("only in daemon/report/", planted("daemon/tap/a.cpp", "<spdlog/spdlog.h>")),
     ("only in daemon/config/", planted("daemon/main.cpp", "<CLI/CLI.hpp>")),
     ("not a path from the top", planted("daemon/os/a.cpp", '"error.hpp"')),
     ("include cycle", planted("daemon/os/a.hpp", '"daemon/os/b.hpp"') | planted("daemon/os/b.hpp", '"daemon/os/a.hpp"')),
 ]
 CLEAN = planted("proto/frame/a.cpp", '"proto/wire/b.hpp"\n#include <span>', proto__wire__b=1) | \
-    planted("daemon/os/a.cpp", '"proto/wire/b.hpp"\n#include <sys/socket.h>') | planted("daemon/control/control.cpp", "<boost/asio.hpp>")
+    planted("daemon/os/a.cpp", '"proto/wire/b.hpp"\n#include <sys/socket.h>') | planted("daemon/control/a.cpp", "<boost/asio.hpp>")
 
 if __name__ == "__main__":
     lint.main(check, VIOLATIONS, CLEAN)

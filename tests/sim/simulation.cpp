@@ -14,6 +14,7 @@ plane_config configuration(const simulation_options& o)
     plane_config c;
     c.net = reference_network();
     c.net.mtu = o.mtu;
+    c.peek_offset4 = c.peek_offset6 = o.peek_offset;
     c.guest_mac = guest_mac;
     c.address_map.guest4 = c.net.address4.address;
     c.address_map.guest6 = c.net.address6;

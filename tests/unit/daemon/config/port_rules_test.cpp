@@ -82,7 +82,7 @@ TEST_CASE("a passt without listeners to follow refuses auto, and forwards nothin
     CHECK(refusal("passt -u 80,auto") == "'auto' port forwarding is only allowed for pasta");
     parsed_options d;
     d.opts.mode = mode::passt;
-    settle_ports(d, {});
+    resolve_ports(d, {});
     CHECK((d.opts.host_rules.empty() && d.opts.guest_rules.empty()));
 }
 

@@ -41,7 +41,7 @@ struct tap_world : datagram_world {
         p.destination_port = to.here().port;
         p.ttl = 64;
         p.l4 = l4;
-        udp.from_reassembled(p, now);
+        plane.take_over(p, now);
         settle();
     }
 

@@ -193,7 +193,7 @@ TEST_CASE("an error of a fast flow's socket is told at once")
     std::array<octet, sizeof header + 1> l4{};
     std::memcpy(l4.data(), &header, sizeof header);
     p.l4 = l4;
-    w.udp.from_reassembled(p, w.now);
+    w.plane.take_over(p, w.now);
     w.settle();
     CHECK(w.count(counter::icmp_errors_to_guest) == 1);
 }
