@@ -77,10 +77,8 @@ void plane::advertise_router() noexcept
 {
     const auto all_nodes = ip_address::v6({0xff02, 0, 0, 0, 0, 0, 0, 1});
     const auto size = router_advertisement(ctx_.config.net, all_nodes, wire::multicast_mac(all_nodes), ctx_.tap.acquire());
-    if (size == 0)
-        return;
-    ctx_.counters.add(report::counter::router_advertisements);
-    ctx_.tap.commit({}, 0, size);
+    if (size != 0 && ctx_.tap.commit({}, 0, size))
+        ctx_.counters.add(report::counter::router_advertisements);
 }
 
 leftovers plane::left_over(bool guest_is_there) noexcept

@@ -68,24 +68,24 @@ bool tun_queue::commit(const vnet_header& vnet, std::size_t headers, std::size_t
     return send(vnet, acquire().data(), headers, payload);
 }
 
+/// Puts the virtio-net header in front of a frame, if the device wants one. Where what is written begins.
+octet* tun_queue::stamp(octet* frame, const vnet_header& vnet) const noexcept
+{
+    if (!opened_.vnet_header)
+        return frame;
+    const auto header = opened_.offload.checksum ? vnet : vnet_header{};
+    return static_cast<octet*>(std::memcpy(frame - sizeof header, &header, sizeof header));
+}
+
 // syscalls: write
 bool tun_queue::send(const vnet_header& vnet, octet* payload, std::size_t headers, std::size_t length) noexcept
 {
-    octet* at = payload - headers;
-    auto size = headers + length;
-    counters_.add(report::counter::frames_to_guest);
-    counters_.add(report::counter::octets_to_guest, size);
+    octet* const frame = payload - headers;
+    const auto octets = headers + length;
     if (!opened_.offload.checksum)
-        complete_checksum({at, size}, vnet);
-    if (opened_.vnet_header) {
-        at -= sizeof vnet;
-        size += sizeof vnet;
-        auto header = vnet;
-        if (!opened_.offload.checksum)
-            header = {};
-        std::memcpy(at, &header, sizeof header);
-    }
-    return done(::write(opened_.fd.get(), at, size));
+        complete_checksum({frame, octets}, vnet);
+    octet* const at = stamp(frame, vnet);
+    return done(::write(opened_.fd.get(), at, static_cast<std::size_t>(payload - at) + length), octets);
 }
 
 // syscalls: writev
@@ -94,29 +94,27 @@ bool tun_queue::commit_pieces(const vnet_header& vnet, std::size_t headers, std:
     if (!opened_.offload.checksum)
         return tap_queue::commit_pieces(vnet, headers, payload);
     std::array<iovec, 1 + most_pieces> pieces;
-    octet* at = acquire().data() - headers;
-    auto size = headers;
-    if (opened_.vnet_header) {
-        at -= sizeof vnet;
-        size += sizeof vnet;
-        std::memcpy(at, &vnet, sizeof vnet);
-    }
-    pieces[0] = {at, size};
+    octet* const body = acquire().data();
+    octet* const at = stamp(body - headers, vnet);
+    pieces[0] = {at, static_cast<std::size_t>(body - at)};
     std::size_t count = 1, octets = headers;
     for (const auto piece : payload.first(std::min(payload.size(), most_pieces))) {
         pieces[count++] = {const_cast<octet*>(piece.data()), piece.size()};
         octets += piece.size();
     }
-    counters_.add(report::counter::frames_to_guest);
-    counters_.add(report::counter::octets_to_guest, octets);
-    return done(::writev(opened_.fd.get(), pieces.data(), static_cast<int>(count)));
+    return done(::writev(opened_.fd.get(), pieces.data(), static_cast<int>(count)), octets);
 }
 
-bool tun_queue::done(ssize_t written) noexcept
+/// Counts a frame as sent, or as refused.
+bool tun_queue::done(ssize_t written, std::size_t octets) noexcept
 {
-    if (written < 0)
+    if (written < 0) {
         counters_.drop(drop_reason::tap_write_failed);
-    return written >= 0;
+        return false;
+    }
+    counters_.add(report::counter::frames_to_guest);
+    counters_.add(report::counter::octets_to_guest, octets);
+    return true;
 }
 
 } // namespace tapioca

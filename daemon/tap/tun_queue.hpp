@@ -38,7 +38,8 @@ public:
     void flush() noexcept override {}
 
 private:
-    [[nodiscard]] bool done(ssize_t written) noexcept;
+    [[nodiscard]] octet* stamp(octet* frame, const wire::virtio_net_header& vnet) const noexcept;
+    [[nodiscard]] bool done(ssize_t written, std::size_t octets) noexcept;
 
     tun_descriptor opened_;
     int other_ = -1; ///< to be read from in the place of ours

@@ -338,8 +338,8 @@ void ingress::commit(parsed<std::size_t> size, counter answered) noexcept
 {
     if (!size)
         return ctx_.counters.drop(size.why());
-    ctx_.counters.add(answered);
-    ctx_.tap.commit({}, 0, *size);
+    if (ctx_.tap.commit({}, 0, *size))
+        ctx_.counters.add(answered);
 }
 
 } // namespace tapioca

@@ -26,8 +26,8 @@ std::size_t ip_header_of(const flow_key& key) noexcept
 }
 
 /// The upper header is complete. `payload` is written over from tap_headroom in front of it to its end, as each fragment's
-/// headers take the place of octets that have gone out before.
-void send_fragments(context& ctx, const flow_key& key, bytes_view upper_header, bytes_span payload,
+/// headers take the place of octets that have gone out before. Whether the back-end took all of them.
+bool send_fragments(context& ctx, const flow_key& key, bytes_view upper_header, bytes_span payload,
                     std::uint32_t identification) noexcept
 {
     static_assert(tap_headroom >= sizeof(wire::virtio_net_header) + 14 + 40 + 8 + sizeof(wire::icmp_header)); // as long as UDP's
@@ -42,11 +42,13 @@ void send_fragments(context& ctx, const flow_key& key, bytes_view upper_header, 
     d.upper_header = upper_header;
     d.payload_length = payload.size();
     fragmenter split{d, mtu_towards(ctx, key.guest)};
+    bool all = true;
     while (const auto part = split.next()) {
         octet* at = payload.data() + part->offset;
         std::memcpy(at - part->headers.size(), part->headers.data(), part->headers.size());
-        ctx.tap.send({}, at, part->headers.size(), part->length);
+        all = ctx.tap.send({}, at, part->headers.size(), part->length) && all;
     }
+    return all;
 }
 
 } // namespace
@@ -60,18 +62,21 @@ void send_udp(context& ctx, const flow_key& key, octet* payload, std::size_t oct
 {
     const auto datagrams = datagrams_in(octets, segment);
     const auto identification = ctx.guest.datagrams.take(key, datagrams);
-    ctx.counters.add(counter::udp_to_guest, datagrams);
     if (datagrams == 1 && ip_header_of(key) + sizeof(wire::udp_header) + octets > mtu_towards(ctx, key.guest)) {
-        ctx.counters.add(counter::udp_fragmented);
         const auto header = wire::make_udp({key.remote, key.remote_port}, {key.guest, key.guest_port}, {payload, octets});
-        return send_fragments(ctx, key, octets_of(header), {payload, octets}, identification);
+        if (send_fragments(ctx, key, octets_of(header), {payload, octets}, identification)) {
+            ctx.counters.add(counter::udp_to_guest);
+            ctx.counters.add(counter::udp_fragmented);
+        }
+        return;
     }
     const udp_emission e{.payload = static_cast<std::uint32_t>(octets),
                          .segment = static_cast<std::uint16_t>(segment),
                          .identification = static_cast<std::uint16_t>(identification)};
     wire::virtio_net_header vnet;
     const auto headers = emit_udp(payload, ctx.link_to(key.guest), key, e, vnet);
-    ctx.tap.send(vnet, payload, headers, octets);
+    if (ctx.tap.send(vnet, payload, headers, octets))
+        ctx.counters.add(counter::udp_to_guest, datagrams);
 }
 
 void send_icmp(context& ctx, const flow_key& key, bytes_span message) noexcept
@@ -79,7 +84,8 @@ void send_icmp(context& ctx, const flow_key& key, bytes_span message) noexcept
     const auto identification = ctx.guest.datagrams.take(key);
     if (ip_header_of(key) + message.size() > mtu_towards(ctx, key.guest)) {
         const auto header = message.first(sizeof(wire::icmp_header));
-        return send_fragments(ctx, key, header, message.subspan(header.size()), identification);
+        (void)send_fragments(ctx, key, header, message.subspan(header.size()), identification);
+        return;
     }
     const ip_emission ip{.protocol = key.protocol, .identification = static_cast<std::uint16_t>(identification)};
     const auto headers = emit_ip(message.data(), ctx.link(), key.remote, key.guest, ip, message.size());
@@ -122,8 +128,8 @@ void send_too_big(context& ctx, const flow_key& key, path_mtu_notices::saying wh
     const auto length = path_mtu_message({from, key.guest, key.remote, mtu}, slot);
     const auto protocol = key.guest.is_v4() ? wire::protocol_icmp : wire::protocol_icmpv6;
     const auto headers = emit_ip(slot.data(), ctx.link(), from, key.guest, {.protocol = protocol}, length);
-    ctx.counters.add(counter::icmp_errors_to_guest);
-    ctx.tap.commit({}, headers, length);
+    if (ctx.tap.commit({}, headers, length))
+        ctx.counters.add(counter::icmp_errors_to_guest);
 }
 
 void send_error(context& ctx, const flow_key& key, const guest_error& error) noexcept
@@ -141,10 +147,8 @@ void send_error(context& ctx, const flow_key& key, const guest_error& error) noe
     r.payload = error.payload;
     r.payload_length = error.payload_length;
     const auto slot = ctx.tap.acquire();
-    if (const auto size = icmp_error(r, slot); size != 0) {
+    if (const auto size = icmp_error(r, slot); size != 0 && ctx.tap.commit({}, 0, size))
         ctx.counters.add(counter::icmp_errors_to_guest);
-        ctx.tap.commit({}, 0, size);
-    }
 }
 
 std::optional<icmp_cause> cause_of(int error, ip_family family) noexcept

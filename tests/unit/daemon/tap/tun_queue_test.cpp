@@ -265,6 +265,8 @@ TEST_CASE("a frame that the tap refuses is counted, and the next goes out when t
     CHECK(s.counters.dropped(drop_reason::tap_write_failed) == 1);
     CHECK_FALSE(send());
     CHECK(s.counters.dropped(drop_reason::tap_write_failed) == 2);
+    CHECK(s.count(counter::frames_to_guest) == sent); // what was refused is not
+    CHECK(s.count(counter::octets_to_guest) == 60'000 * sent);
     for (std::uint64_t n = 0; n < sent; ++n)
         REQUIRE(s.kernel_receives().size() == sizeof(vnet_header) + 60'000);
     CHECK(send());
