@@ -79,6 +79,39 @@ const char* words_of(event_kind kind)
     return "";
 }
 
+const char* words_of(end_reason why)
+{
+    switch (why) {
+    case end_reason::finished:
+        return "both sides have ended it";
+    case end_reason::idle:
+        return "nothing was said for long enough";
+    case end_reason::reset_by_guest:
+        return "reset by the guest";
+    case end_reason::reset_by_peer:
+        return "reset by the peer";
+    case end_reason::refused_by_guest:
+        return "refused by the guest";
+    case end_reason::connect_failed:
+        return "no connection could be made";
+    case end_reason::guest_silent:
+        return "the guest does not answer";
+    case end_reason::peer_silent:
+        return "the peer takes nothing";
+    case end_reason::displaced:
+        return "made room for a newer one";
+    case end_reason::replaced:
+        return "the peer uses its port again";
+    case end_reason::socket_failed:
+        return "it has no socket";
+    case end_reason::quarantined:
+        return "its state makes no sense";
+    case end_reason::count_:
+        break;
+    }
+    return "";
+}
+
 } // namespace
 
 std::string to_text(const worker_event& event)
@@ -88,6 +121,8 @@ std::string to_text(const worker_event& event)
         text += flow_text(event.key);
     if (event.accepted_at.port != 0)
         text += ", accepted at " + endpoint_text(event.accepted_at.address, event.accepted_at.port);
+    if (event.kind == event_kind::flow_closed)
+        return text + ": " + words_of(event.why);
     if (event.kind == event_kind::client_accepted || event.kind == event_kind::client_refused)
         return text + std::to_string(event.error);
     if (event.error != 0)
@@ -123,6 +158,9 @@ void log_counters(const worker_pool& workers)
     };
     for (std::size_t c = 0; c < counter_count; ++c)
         print(counter_names[c], [&](const counters& from) { return from.value(static_cast<counter>(c)); });
+    for (std::size_t r = 0; r < end_reason_count; ++r)
+        print("flow_end_" + std::string{end_reason_names[r]},
+              [&](const counters& from) { return from.ended(static_cast<end_reason>(r)); });
     for (std::size_t r = 0; r < drop_reason_count; ++r)
         print("drop_" + std::string{drop_reason_names[r]},
               [&](const counters& from) { return from.dropped(static_cast<drop_reason>(r)); });

@@ -3,6 +3,7 @@
 
 #include "daemon/report/event_source.hpp"
 #include "proto/base/result.hpp"
+#include "proto/flow/end_reason.hpp"
 
 #include <array>
 #include <atomic>
@@ -139,6 +140,7 @@ class counters {
 public:
     void add(counter c, std::uint64_t n = 1) noexcept { bump(values_[static_cast<std::size_t>(c)], n); }
     void drop(drop_reason why, std::uint64_t n = 1) noexcept { bump(drops_[index(why)], n); }
+    void end(end_reason why) noexcept { bump(ends_[static_cast<std::size_t>(why)], 1); }
     void event(source from) noexcept { bump(events_[static_cast<std::size_t>(from)], 1); }
 
     [[nodiscard]] std::uint64_t value(counter c) const noexcept
@@ -148,6 +150,10 @@ public:
     [[nodiscard]] std::uint64_t dropped(drop_reason why) const noexcept
     {
         return drops_[index(why)].load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t ended(end_reason why) const noexcept
+    {
+        return ends_[static_cast<std::size_t>(why)].load(std::memory_order_relaxed);
     }
     [[nodiscard]] std::uint64_t events(source from) const noexcept
     {
@@ -164,6 +170,7 @@ private:
 
     alignas(64) std::array<cell, counter_count> values_{};
     std::array<cell, drop_reason_count> drops_{};
+    std::array<cell, end_reason_count> ends_{};
     std::array<cell, source_count> events_{};
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "proto/base/time.hpp"
+#include "proto/flow/end_reason.hpp"
 #include "proto/flow/key.hpp"
 
 #include <array>
@@ -49,6 +50,7 @@ struct worker_event {
     int error = 0; ///< errno, 0: none
     flow_key key;
     endpoint accepted_at{}; ///< of a flow that a peer opened: where the host took it; unspecified and port 0: the guest opened it
+    end_reason why = end_reason::finished; ///< of flow_closed
 };
 
 class event_ring {

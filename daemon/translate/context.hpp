@@ -54,8 +54,8 @@ struct context {
     {
         return destination.is_multicast() ? link_ends{config.net.our_mac, wire::multicast_mac(destination)} : link();
     }
-    void report(report::event_kind kind, instant now, const flow_key& key, int error = 0,
-                const endpoint& accepted_at = {}) noexcept
+    void report(report::event_kind kind, instant now, const flow_key& key, int error = 0, const endpoint& accepted_at = {},
+                end_reason why = end_reason::finished) noexcept
     {
         if (report::is_routine(kind) && !config.report_flows)
             return;
@@ -63,7 +63,7 @@ struct context {
         if (report::is_provoked(kind) &&
             said[static_cast<std::size_t>(kind)].ask(now).what == report::rate_limit::verdict::suppress)
             return;
-        if (!events.push({now, kind, error, key, accepted_at}))
+        if (!events.push({now, kind, error, key, accepted_at, why}))
             counters.add(report::counter::events_lost);
     }
     /// Sets so many aside for a flow. False, which is counted, if UDP and echo have their share of the descriptors.
@@ -182,10 +182,16 @@ struct context {
         else
             return flow_origin::guest;
     }
-    template <class Flow>
-    void close_flow(flow_table<Flow>& flows, Flow& f, instant now) noexcept
+    /// Counts and tells that a flow is over.
+    void note_end(const flow_key& key, end_reason why, instant now) noexcept
     {
-        report(report::event_kind::flow_closed, now, f.key);
+        counters.end(why);
+        report(report::event_kind::flow_closed, now, key, 0, {}, why);
+    }
+    template <class Flow>
+    void close_flow(flow_table<Flow>& flows, Flow& f, end_reason why, instant now) noexcept
+    {
+        note_end(f.key, why, now);
         release_datagram_sockets(datagram_sockets_of(f.key));
         release(kind_of(f.key), origin_of(f));
         if (others != nullptr && flows.find(f.key) == &f)

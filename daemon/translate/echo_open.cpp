@@ -41,7 +41,7 @@ echo_flow* echo_translator::open(const flow_key& key, const packet& p, instant n
         if (const auto cause = cause_of(error, key.guest.family()))
             send_error(ctx_, key, about(p, *cause));
     }
-    close(*f, now);
+    close(*f, end_reason::socket_failed, now);
     return nullptr;
 }
 
@@ -53,7 +53,7 @@ bool echo_translator::displace(instant now) noexcept
     if (oldest == nullptr)
         return false;
     ctx_.counters.add(counter::echo_flows_displaced);
-    close(*oldest, now);
+    close(*oldest, end_reason::displaced, now);
     return true;
 }
 
@@ -113,7 +113,7 @@ void echo_translator::note(echo_flow& f, bool answered, instant now) noexcept
     f.last = now;
 }
 
-void echo_translator::close(echo_flow& f, instant now) noexcept
+void echo_translator::close(echo_flow& f, end_reason why, instant now) noexcept
 {
     wheel_.cancel(flows_.slot_of(f));
     if (f.quiet != 0)
@@ -121,7 +121,7 @@ void echo_translator::close(echo_flow& f, instant now) noexcept
     if (f.fd >= 0)
         os::close(f.fd);
     ctx_.counters.add(counter::echo_flows_closed);
-    ctx_.close_flow(flows_, f, now);
+    ctx_.close_flow(flows_, f, why, now);
 }
 
 } // namespace tapioca

@@ -134,7 +134,7 @@ void echo_translator::on_refused(echo_flow& f, const packet& p, int error, insta
     if (const auto cause = cause_of(error, family))
         send_error(ctx_, f.key, about(p, *cause));
     if (f.fd < 0)
-        close(f, now);
+        close(f, end_reason::socket_failed, now);
 }
 
 /// So that nothing is lost while the guest learns the path's MTU.
@@ -252,7 +252,7 @@ void echo_translator::expire(instant now) noexcept
         if (f == nullptr)
             return;
         if (now - f->last >= limits::echo_timeout)
-            close(*f, now);
+            close(*f, end_reason::idle, now);
         else
             wheel_.arm(slot, f->last + limits::echo_timeout);
     });

@@ -79,7 +79,7 @@ private:
     [[nodiscard]] os::result<void> bind(const echo_flow& f) noexcept;
     [[nodiscard]] bool replace_socket(echo_flow& f, int error, instant now) noexcept;
     void note(echo_flow& f, bool answered, instant now) noexcept;
-    void close(echo_flow& f, instant now) noexcept;
+    void close(echo_flow& f, end_reason why, instant now) noexcept;
 
     // echo_translator.cpp
     [[nodiscard]] os::result<std::size_t> send(echo_flow& f, const packet& p) noexcept;

@@ -87,7 +87,7 @@ void tcp_translator::wait_for_host(tcp_flow& f, instant now) noexcept
     if (connecting_.size() >= ctx_.config.connecting_flows || connecting_.full())
         if (auto* oldest = flows_.at_slot(connecting_.oldest())) {
             ctx_.counters.add(counter::tcp_connects_displaced);
-            close(*oldest, now);
+            close(*oldest, end_reason::displaced, now);
         }
     f.connecting = connecting_.add(flows_.slot_of(f));
     arm(f, now);
@@ -135,7 +135,7 @@ void tcp_translator::refuse(tcp_flow& f, int error, instant now) noexcept
     ctx_.counters.add(counter::tcp_connect_failed);
     ctx_.report(report::event_kind::connect_failed, now, f.key, error);
     report_to_guest(f, error);
-    close(f, now);
+    close(f, end_reason::connect_failed, now);
 }
 
 void tcp_translator::report_to_guest(const tcp_flow& f, int error) noexcept
@@ -228,7 +228,7 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
             if (ctx_.others->hand_over(*owner, connection, through))
                 return;
     if (before != nullptr && !make_way(*before) && !os::peer_endpoint(before->fd))
-        close(*before, now); // its connection is over on the host, where the peer takes its port again
+        close(*before, end_reason::replaced, now); // its connection is over on the host, where the peer takes its port again
     const auto key = ctx_.free_key(flows_, usual);
     endpoint accepted_at;
     if (ctx_.config.report_flows)
@@ -248,7 +248,7 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
     ctx_.counters.add(counter::tcp_flows_accepted);
     if (!ctx_.poller.add(f->fd, token_of(source::tcp_flow, flows_.id_of(*f).value), os::trigger::edge)) {
         os::reset_on_close(f->fd);
-        return close(*f, now);
+        return close(*f, end_reason::socket_failed, now);
     }
     apply(*f, {f->c.open_to_guest(initial_sequence(*key, now), largest_mss(family), now)}, now);
 }
@@ -268,7 +268,7 @@ void tcp_translator::on_connect_event(tcp_flow& f, const os::event& e, instant n
     const int error = e.error || e.closed_by_peer ? os::take_error(f.fd) : 0;
     if (told && (error != 0 || e.hung_up)) { // taking the last entry off the queue takes the socket's error with it
         ctx_.counters.add(counter::tcp_connect_failed);
-        return close(f, now);
+        return close(f, end_reason::connect_failed, now);
     }
     if (error != 0 || e.hung_up)
         return refuse(f, error != 0 ? error : ECONNABORTED, now);

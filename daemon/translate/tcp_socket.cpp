@@ -65,7 +65,7 @@ void tcp_translator::drain(tcp_flow& f, instant now) noexcept
         }
     }
     if (f.lingering && (f.broken || is_delivered(f)))
-        return close(f, now);
+        return close(f, reason_of(f), now);
     if (f.aborted)
         arm(f, now);
     if (f.c.synchronized() && f.c.window_update_due(f.store.length()))
@@ -171,9 +171,10 @@ bool tcp_translator::has_unread(const tcp_flow& f) noexcept
 void tcp_translator::fail(tcp_flow& f, instant now) noexcept
 {
     if (f.lingering) // the guest's end is over
-        return close(f, now);
+        return close(f, f.broken ? end_reason::reset_by_peer : end_reason::peer_silent, now);
     f.c.state = tcp::tcp_state::closed;
-    apply(f, {effect::send_reset | effect::reset_socket | effect::close_flow}, now);
+    apply(f, {effect::send_reset | effect::reset_socket | effect::close_flow}, now,
+          f.broken ? end_reason::reset_by_peer : end_reason::guest_silent);
 }
 
 } // namespace tapioca

@@ -83,7 +83,7 @@ void tcp_splice::reach_server(tcp_splice_flow& f, instant now) noexcept
     else if (f.from_host)
         wait_for_socket(f, now);
     else
-        reset(f, now);
+        reset(f, end_reason::socket_failed, now);
 }
 
 /// The accepted end of a new flow; null if there is no room for it.
@@ -142,7 +142,7 @@ void tcp_splice::wait_for_socket(tcp_splice_flow& f, instant now) noexcept
 {
     if (ctx_.in_namespace == nullptr || waiting_count_ == waiting_.size()) {
         ctx_.counters.drop(drop_reason::socket_failed);
-        return reset(f, now);
+        return reset(f, end_reason::socket_failed, now);
     }
     waiting_[(waiting_first_ + waiting_count_++) % waiting_.size()] = {flows_.id_of(f), now + socket_patience};
 }
@@ -167,7 +167,7 @@ void tcp_splice::connect(tcp_splice_flow& f, os::unique_fd socket, instant now) 
     auto &end = f.ends[side], &client = f.ends[1 - side];
     const auto said = client.held == 0 ? read_ahead(client) : os::result<std::size_t>{0U};
     if (!said) // it has gone already
-        return reset(f, now);
+        return reset(f, reset_by(1 - side), now);
     if (*said != 0 || client.held != 0) // else the server may be the one who speaks first
         os::end_handshake_with_data(socket.get());
     end.fd = socket.release();
@@ -175,7 +175,7 @@ void tcp_splice::connect(tcp_splice_flow& f, os::unique_fd socket, instant now) 
     const auto watched = outcome ? watch(f, side) : os::result<void>{outcome.error()};
     if (!watched) {
         if (*said != 0 && !keep(client, bytes_view{buffer_}.first(*said)))
-            return reset(f, now);
+            return reset(f, end_reason::socket_failed, now);
         return fail_to_connect(f, watched.error().value(), now);
     }
     end.connected = *outcome == os::connect_progress::connected;
@@ -213,7 +213,7 @@ void tcp_splice::fail_to_connect(tcp_splice_flow& f, int error, instant now) noe
         return;
     ctx_.counters.add(counter::spliced_connect_failed);
     ctx_.report(report::event_kind::connect_failed, now, f.key, error);
-    reset(f, now);
+    reset(f, end_reason::connect_failed, now);
 }
 
 /// False if there is no connection. A server may have answered and gone before we look: then there is something to read, and it
@@ -240,7 +240,7 @@ void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, inst
     if (!end.connected && !on_connect_event(*f, end, e, now))
         return;
     if (e.error && other.fd < 0) // nobody would hear what it sent
-        return reset(*f, now);
+        return reset(*f, reset_by(side), now);
     if (e.error)
         end.note_failure();
     end.readable = end.readable || ((e.readable || e.closed_by_peer || e.error) && !end.ended);
@@ -266,7 +266,7 @@ void tcp_splice::expire(instant now) noexcept
         if (f == nullptr)
             continue;
         ctx_.counters.drop(drop_reason::socket_failed);
-        reset(*f, now);
+        reset(*f, end_reason::socket_failed, now);
     }
     wheel_.expire(now, [&](std::uint32_t slot) {
         if (auto* f = flows_.at_slot(slot))
@@ -302,15 +302,15 @@ instant tcp_splice::next_deadline() const noexcept
     return waiting_count_ == 0 ? wheel_.next() : std::min(wheel_.next(), waiting_[waiting_first_].until);
 }
 
-void tcp_splice::reset(tcp_splice_flow& f, instant now) noexcept
+void tcp_splice::reset(tcp_splice_flow& f, end_reason why, instant now) noexcept
 {
     for (const auto& end : f.ends)
         if (end.fd >= 0)
             os::reset_on_close(end.fd);
-    close(f, now);
+    close(f, why, now);
 }
 
-void tcp_splice::close(tcp_splice_flow& f, instant now) noexcept
+void tcp_splice::close(tcp_splice_flow& f, end_reason why, instant now) noexcept
 {
     wheel_.cancel(flows_.slot_of(f));
     for (auto& end : f.ends) {
@@ -319,7 +319,7 @@ void tcp_splice::close(tcp_splice_flow& f, instant now) noexcept
             os::close(end.fd);
     }
     ctx_.counters.add(counter::spliced_flows_closed);
-    ctx_.report(report::event_kind::flow_closed, now, f.key);
+    ctx_.note_end(f.key, why, now);
     ctx_.release(flow_kind::spliced, flow_origin::guest);
     flows_.erase(f);
 }

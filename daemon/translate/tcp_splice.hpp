@@ -133,8 +133,13 @@ private:
     [[nodiscard]] os::result<void> watch(tcp_splice_flow& f, unsigned side) noexcept;
     void list(tcp_splice_flow& f) noexcept { ready_.add(flows_, f); }
     void try_again(tcp_splice_flow& f, instant now) noexcept;
-    void reset(tcp_splice_flow& f, instant now) noexcept;
-    void close(tcp_splice_flow& f, instant now) noexcept;
+    void reset(tcp_splice_flow& f, end_reason why, instant now) noexcept;
+    void close(tcp_splice_flow& f, end_reason why, instant now) noexcept;
+    /// What it means that the end of one side has failed.
+    [[nodiscard]] static end_reason reset_by(unsigned side) noexcept
+    {
+        return side == 0 ? end_reason::reset_by_peer : end_reason::reset_by_guest;
+    }
 
     // tcp_splice_move.cpp
     void move(tcp_splice_flow& f, instant now) noexcept;

@@ -47,7 +47,7 @@ tcp_translator::~tcp_translator()
 }
 
 /// Carries out effects: first what the socket must see, then what the guest must see, the end last.
-void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) noexcept
+void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now, std::optional<end_reason> why) noexcept
 {
     const auto what = out.what;
     if (out.acked != 0 && !forget_acknowledged(f, out.acked))
@@ -67,7 +67,7 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now) no
         os::reset_on_close(f.fd);
     tell_guest(f, out);
     if (what.has(effect::close_flow) && !lingers(f, what))
-        return close(f, now);
+        return close(f, why.value_or(reason_of(f)), now);
     if (f.broken && !f.readable && f.c.snd_una == f.c.snd_max)
         return fail(f, now);
     if (what.has(effect::read_socket) && f.readable)
@@ -207,7 +207,7 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
     if ((f.broken || f.aborted) && seconds(now) - f.moved > limits::tcp_reset_seconds)
         return fail(f, now);
     if (f.lingering && is_delivered(f))
-        return close(f, now);
+        return close(f, reason_of(f), now);
     if (ctx_.tap.has_room())
         f.c.on_room(now);
     else if (f.c.on_no_room(now))
@@ -217,7 +217,7 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
         tcp::outcome out{f.c.on_timeout(now, ctx_.config.retries)};
         if (f.c.retries != before)
             ctx_.counters.add(counter::tcp_timeouts);
-        return apply(f, out, now);
+        return apply(f, out, now, end_reason::guest_silent);
     }
     const bool resting = seconds(now) > f.moved + 1;
     if (f.store.length() != 0 && resting) { // the watchdog: octets wait, and no event came
@@ -280,7 +280,7 @@ void tcp_translator::quarantine(tcp_flow& f, instant now) noexcept
     send_reset(f);
     if (f.fd >= 0)
         os::reset_on_close(f.fd);
-    close(f, now);
+    close(f, end_reason::quarantined, now);
 }
 
 /// The end of the peer's stream is in the socket.
@@ -290,7 +290,17 @@ void tcp_translator::note_end(tcp_flow& f) noexcept
     f.peer_closed = true;
 }
 
-void tcp_translator::close(tcp_flow& f, instant now) noexcept
+/// Of a connection that its two ends have brought to its end.
+end_reason tcp_translator::reason_of(const tcp_flow& f) noexcept
+{
+    if (f.broken)
+        return end_reason::reset_by_peer;
+    if (f.aborted)
+        return f.unanswered ? end_reason::refused_by_guest : end_reason::reset_by_guest;
+    return end_reason::finished;
+}
+
+void tcp_translator::close(tcp_flow& f, end_reason why, instant now) noexcept
 {
     ended_by_peer_ -= f.peer_closed;
     small_count_ -= f.small;
@@ -307,7 +317,7 @@ void tcp_translator::close(tcp_flow& f, instant now) noexcept
     if (f.fd >= 0)
         os::close(f.fd);
     ctx_.counters.add(counter::tcp_flows_closed);
-    ctx_.close_flow(flows_, f, now);
+    ctx_.close_flow(flows_, f, why, now);
 }
 
 } // namespace tapioca

@@ -171,7 +171,8 @@ private:
     [[nodiscard]] std::optional<std::uint16_t> identification(const tcp_flow& f, std::size_t octets) noexcept;
 
     // tcp_translator.cpp
-    void apply(tcp_flow& f, const tcp::outcome& out, instant now) noexcept;
+    /// `why`: what ends the flow, if it ends and its two ends have not brought that about.
+    void apply(tcp_flow& f, const tcp::outcome& out, instant now, std::optional<end_reason> why = {}) noexcept;
     [[nodiscard]] bool lingers(tcp_flow& f, tcp::effects what) noexcept;
     [[nodiscard]] static bool is_delivered(const tcp_flow& f) noexcept;
     void tell_guest(tcp_flow& f, const tcp::outcome& out) noexcept;
@@ -186,7 +187,8 @@ private:
     [[nodiscard]] bool has_ended(const tcp_flow& f, instant now) const noexcept;
     void keep_alive(tcp_flow& f, instant now) noexcept;
     void quarantine(tcp_flow& f, instant now) noexcept;
-    void close(tcp_flow& f, instant now) noexcept;
+    [[nodiscard]] static end_reason reason_of(const tcp_flow& f) noexcept;
+    void close(tcp_flow& f, end_reason why, instant now) noexcept;
     /// Of whoever was called.
     [[nodiscard]] static std::uint16_t service_port(const tcp_flow& f) noexcept
     {

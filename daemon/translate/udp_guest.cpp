@@ -241,7 +241,7 @@ void udp_translator::on_refused_by_guest(const flow_key& key, instant now) noexc
 {
     ctx_.counters.add(counter::udp_refused_by_guest);
     if (auto* f = flows_.find(key); f != nullptr && f->from_peer)
-        close(*f, now);
+        close(*f, end_reason::refused_by_guest, now);
 }
 
 } // namespace tapioca

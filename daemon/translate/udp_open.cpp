@@ -48,7 +48,7 @@ udp_flow* udp_translator::open(const flow_key& key, const packet& p, instant now
     }
     tell_of_failure(key, p, error);
     ctx_.report(report::event_kind::socket_failed, now, key, error);
-    close(*f, now);
+    close(*f, end_reason::socket_failed, now);
     return nullptr;
 }
 

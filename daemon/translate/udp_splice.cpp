@@ -165,13 +165,13 @@ void udp_splice::expire(instant now) noexcept
         if (f == nullptr)
             return;
         if (now >= expiry(*f))
-            close(*f, now);
+            close(*f, end_reason::idle, now);
         else
             arm(*f);
     });
 }
 
-void udp_splice::close(udp_splice_flow& f, instant now) noexcept
+void udp_splice::close(udp_splice_flow& f, end_reason why, instant now) noexcept
 {
     wheel_.cancel(flows_.slot_of(f));
     if (f.fd >= 0)
@@ -179,16 +179,21 @@ void udp_splice::close(udp_splice_flow& f, instant now) noexcept
     ctx_.release_datagram_sockets(1);
     ctx_.release(flow_kind::spliced, flow_origin::guest);
     ctx_.counters.add(counter::udp_splices_closed);
-    report(report::event_kind::flow_closed, f, now);
+    ctx_.note_end(shown(f), why, now);
     flows_.erase(f);
+}
+
+/// Client and server, as the log has them.
+flow_key udp_splice::shown(const udp_splice_flow& f) noexcept
+{
+    const auto& client = f.between.to;
+    return {f.server.address, client.address, f.server.port, client.port, wire::protocol_udp};
 }
 
 void udp_splice::report(report::event_kind kind, const udp_splice_flow& f, instant now, int error) noexcept
 {
-    const auto& client = f.between.to;
     const endpoint asked{f.between.from, f.through.port};
-    ctx_.report(kind, now, {f.server.address, client.address, f.server.port, client.port, wire::protocol_udp}, error,
-                kind == report::event_kind::flow_opened ? asked : endpoint{});
+    ctx_.report(kind, now, shown(f), error, kind == report::event_kind::flow_opened ? asked : endpoint{});
 }
 
 } // namespace tapioca

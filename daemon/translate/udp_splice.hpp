@@ -81,7 +81,8 @@ private:
     [[nodiscard]] bytes_span room(std::size_t i) const noexcept;
     [[nodiscard]] instant expiry(const udp_splice_flow& f) const noexcept;
     void arm(const udp_splice_flow& f) noexcept;
-    void close(udp_splice_flow& f, instant now) noexcept;
+    void close(udp_splice_flow& f, end_reason why, instant now) noexcept;
+    [[nodiscard]] static flow_key shown(const udp_splice_flow& f) noexcept;
     void report(report::event_kind kind, const udp_splice_flow& f, instant now, int error = 0) noexcept;
 
     context& ctx_;

@@ -99,7 +99,7 @@ udp_splice_flow* udp_splice::open(const flow_key& key, const listener_name& thro
     ctx_.counters.drop(drop_reason::socket_failed);
     if (done.error().value() != EAGAIN) // the namespace's sockets have run out for a moment
         report(report::event_kind::socket_failed, *f, now, done.error().value());
-    close(*f, now);
+    close(*f, end_reason::socket_failed, now);
     return nullptr;
 }
 

@@ -61,19 +61,19 @@ void udp_translator::expire(instant now) noexcept
         if (f == nullptr)
             return;
         if (now >= expiry(*f))
-            close(*f, now);
+            close(*f, end_reason::idle, now);
         else
             arm(*f);
     });
 }
 
-void udp_translator::close(udp_flow& f, instant now) noexcept
+void udp_translator::close(udp_flow& f, end_reason why, instant now) noexcept
 {
     wheel_.cancel(flows_.slot_of(f));
     renamed_ -= f.renamed;
     leave(f);
     ctx_.counters.add(counter::udp_flows_closed);
-    ctx_.close_flow(flows_, f, now);
+    ctx_.close_flow(flows_, f, why, now);
 }
 
 } // namespace tapioca

@@ -209,7 +209,7 @@ private:
     void list_ready(udp_port& p) noexcept { ready_.add(ports_, p); }
     void arm(const udp_flow& f) noexcept;
     [[nodiscard]] instant expiry(const udp_flow& f) const noexcept;
-    void close(udp_flow& f, instant now) noexcept;
+    void close(udp_flow& f, end_reason why, instant now) noexcept;
 
     /// Buffers that datagrams are received into, and one more that holds a run while the others are read into again.
     static constexpr std::size_t rooms = os::most_received + 1;

@@ -114,6 +114,7 @@ TEST_CASE("when echo has its share, the quiet flow whose last request was answer
         CHECK(sockets[next]->closed);
     }
     CHECK(w.s.count(counter::echo_flows_displaced) == 8);
+    CHECK(w.s.counters->ended(end_reason::displaced) == 8);
     CHECK(w.s.echo->flow_count() == 8);
     CHECK(w.s.dropped(drop_reason::flow_limit) == 0);
     CHECK(w.s.dropped(drop_reason::flow_table_full) == 0);

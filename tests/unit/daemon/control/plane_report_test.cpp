@@ -22,6 +22,14 @@ TEST_CASE("the line of a flow that a peer opened says where it was accepted")
           "Flow opened: TCP [192.0.2.10]:80 -> [198.51.100.7]:40000");
 }
 
+TEST_CASE("the line of a flow that is over says why")
+{
+    CHECK(report::to_text({.kind = event_kind::flow_closed, .key = key, .why = end_reason::guest_silent}) ==
+          "Flow closed: TCP [192.0.2.10]:80 -> [198.51.100.7]:40000: the guest does not answer");
+    for (std::size_t i = 0; i < end_reason_count; ++i)
+        CHECK(report::to_text({.kind = event_kind::flow_closed, .key = key, .why = static_cast<end_reason>(i)}).back() != ' ');
+}
+
 TEST_CASE("the line of a listening socket that cannot be watched says what became of it, and why")
 {
     CHECK(report::to_text({{}, event_kind::listener_failed, ENOSPC, {}, {}}) ==

@@ -217,6 +217,7 @@ public:
     }
     void stop_serving() { back_.reset(); }
     [[nodiscard]] std::uint64_t count(report::counter c) const { return counters_.value(c); }
+    [[nodiscard]] std::uint64_t ended(end_reason why) const { return counters_.ended(why); }
     [[nodiscard]] std::uint64_t dropped(drop_reason why) const { return counters_.dropped(why); }
     [[nodiscard]] plane_config& config() { return config_; }
     void limit_by(flow_budget& budget) { plane_.common().budget = &budget; }

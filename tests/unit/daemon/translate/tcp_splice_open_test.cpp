@@ -66,6 +66,7 @@ TEST_CASE("beyond the limit a client is reset, and served when another has gone"
     CHECK(rig.dropped(drop_reason::flow_limit) == 1);
     ends.client.reset();
     REQUIRE(rig.turns_until([&] { return rig.splice.flow_count() == 0; }));
+    CHECK(rig.ended(end_reason::reset_by_peer) == 1);
     CHECK(budget.count(flow_kind::spliced) == 0);
     (void)rig.pair();
 }

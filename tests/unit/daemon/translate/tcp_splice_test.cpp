@@ -69,6 +69,7 @@ TEST_CASE("a spliced connection carries octets and the ends of both streams, one
     CHECK(first.equal);
     rig.turns(3);
     CHECK(rig.splice.flow_count() == 0);
+    CHECK(rig.ended(end_reason::finished) == 1);
     CHECK(flows_left(rig) == 0);
     CHECK(pipes_lent(rig) == 0);
 }

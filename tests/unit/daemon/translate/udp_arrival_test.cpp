@@ -155,6 +155,7 @@ TEST_CASE("what the guest has no port for ends a peer's flow, and only such a fl
     CHECK(w.udp.owns(key));
     w.udp.on_refused_by_guest(key, w.now);
     CHECK_FALSE(w.udp.owns(key));
+    CHECK(w.counters->ended(end_reason::refused_by_guest) == 1);
     w.guest_says(client, "unasked"); // the guest's own flow now
     CHECK(w.udp.owns(key));
     w.udp.on_refused_by_guest(key, w.now);

@@ -121,6 +121,7 @@ TEST_CASE("a spliced flow takes one of the sockets that datagrams may have, and 
     CHECK_FALSE(server.hear());
     w.splice.expire(w.now + std::chrono::hours{2});
     CHECK(w.splice.flow_count() == 0);
+    CHECK(w.counters->ended(end_reason::idle) == 1);
     (void)exchange(w, other, asked, server);
 }
 
