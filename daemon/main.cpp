@@ -256,7 +256,7 @@ int tap_of(const plane_parts& parts)
 }
 
 /// The system calls that this run still needs.
-seccomp::profile what_is_left(const options& opts, const netns::target& target, bool bypass, bool keeps_own_octets)
+seccomp::profile what_is_left(const options& opts, const netns::target& target, bool bypass, bool keeps_peer_octets)
 {
     using seccomp::task;
     seccomp::profile left{};
@@ -271,7 +271,7 @@ seccomp::profile what_is_left(const options& opts, const netns::target& target, 
     add(target.watch.has_value(), task::watch);
     add(target.command.has_value(), task::command);
     add(opts.log_file.has_value(), task::log_file);
-    add(opts.pcap_file || (opts.mode == mode::pasta && !opts.splice_only && keeps_own_octets), task::pieces);
+    add(opts.pcap_file || (opts.mode == mode::pasta && !opts.splice_only && keeps_peer_octets), task::pieces);
     return left;
 }
 
@@ -339,7 +339,7 @@ int serve(const options& opts, netns::target& target, int tap, waiting who, work
         log::debug(kernel_report(parts));
     parts.resources.pcap = std::move(files.pcap);
     const int tap = tap_of(parts);
-    const bool keeps_own_octets = !parts.config.peek_offset4 || !parts.config.peek_offset6;
+    const bool keeps_peer_octets = parts.config.keeps_peer_octets();
 
     os::readiness ready = leave_the_caller(opts, box, files);
     std::unique_ptr<netns::resident> resident = make_resident(opts, parts.resources.tap_queues.size(), target);
@@ -354,7 +354,7 @@ int serve(const options& opts, netns::target& target, int tap, waiting who, work
     workers.start([] { landlock::confine(landlock::bind_to::port_of_the_kernels_choice, landlock::connect_to::anybody); });
     os::unblock_signals();
     os::forget_start_up_code();
-    box.seal(what_is_left(opts, target, resident != nullptr, keeps_own_octets));
+    box.seal(what_is_left(opts, target, resident != nullptr, keeps_peer_octets));
     // Threads cannot end any more, nor memory be given back.
     os::end_process(serve(opts, target, tap, {ready, manager}, workers, ctl));
 }

@@ -29,9 +29,11 @@ struct plane_config {
     bool host_loopback_to_namespace = false; ///< host's loopback leads to the namespace's loopback, not to its public address
     bool splice_only = false;                ///< there is no tap
 
-    bool peek_offset4 = true, peek_offset6 = true;   ///< the kernel remembers how far a TCP socket was peeked (SO_PEEK_OFF)
-    tcp::retry_policy retries;                       ///< of segments to the guest
-    duration udp_timeout = std::chrono::seconds{30}; ///< one-way, or a single exchange
+    bool peek_offset4 = true, peek_offset6 = true; ///< the kernel remembers how far a TCP socket was peeked (SO_PEEK_OFF)
+    /// Whether what is in flight to the guest is kept in a store of ours, for one family at least.
+    [[nodiscard]] bool keeps_peer_octets() const noexcept { return !peek_offset4 || !peek_offset6; }
+    tcp::retry_policy retries;                               ///< of segments to the guest
+    duration udp_timeout = std::chrono::seconds{30};         ///< one-way, or a single exchange
     duration udp_stream_timeout = std::chrono::seconds{120}; ///< both sides have spoken, one of them more than once
     flow_limits limits;
     std::uint32_t unanswered_flows = UINT32_MAX; ///< of peers through one rule in one worker, at most

@@ -123,8 +123,8 @@ void worker::run() noexcept
     while (!stopping_.load(std::memory_order_acquire))
         turn(instant::max());
     stopped_.release();
-    plane_.close_listeners(); // whoever starts the next one waits for the ports, and other descriptors take the kernel longer to
-                              // close
+    // Whoever starts the next one waits for the ports, and other descriptors take the kernel longer to close.
+    plane_.close_listeners();
     if (!drains_.load(std::memory_order_relaxed))
         return;
     closed_.acquire();

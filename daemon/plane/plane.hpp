@@ -62,7 +62,6 @@ public:
     /// The last thing that is done with them; several threads may share the work.
     void close_listeners() noexcept { listeners_.clear(); }
 
-    // drain.cpp
     /// A guest that is not there any more will not end what it has not ended.
     [[nodiscard]] leftovers left_over(bool guest_is_there) noexcept;
     /// For the end of the process: resets what is not complete. How many connections.

@@ -183,7 +183,7 @@ struct context {
             return flow_origin::guest;
     }
     /// Counts and tells that a flow is over.
-    void note_end(const flow_key& key, end_reason why, instant now) noexcept
+    void report_end(const flow_key& key, end_reason why, instant now) noexcept
     {
         counters.end(why);
         report(report::event_kind::flow_closed, now, key, 0, {}, why);
@@ -191,7 +191,7 @@ struct context {
     template <class Flow>
     void close_flow(flow_table<Flow>& flows, Flow& f, end_reason why, instant now) noexcept
     {
-        note_end(f.key, why, now);
+        report_end(f.key, why, now);
         release_datagram_sockets(datagram_sockets_of(f.key));
         release(kind_of(f.key), origin_of(f));
         if (others != nullptr && flows.find(f.key) == &f)

@@ -319,7 +319,7 @@ void tcp_splice::close(tcp_splice_flow& f, end_reason why, instant now) noexcept
             os::close(end.fd);
     }
     ctx_.counters.add(counter::spliced_flows_closed);
-    ctx_.note_end(f.key, why, now);
+    ctx_.report_end(f.key, why, now);
     ctx_.release(flow_kind::spliced, flow_origin::guest);
     flows_.erase(f);
 }

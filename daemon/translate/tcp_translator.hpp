@@ -201,8 +201,7 @@ private:
 
     context& ctx_;
     os::arena flow_memory_, timer_memory_, chunk_memory_, chunk_links_, range_memory_, list_memory_, connecting_memory_;
-    bool peek_offset4_, peek_offset6_;                                ///< whether the kernel has them
-    os::arena sent_memory_, sent_links_, sent_queues_, sent_of_slot_; ///< empty if it has both
+    os::arena sent_memory_, sent_links_, sent_queues_, sent_of_slot_; ///< empty if the kernel keeps that
     flow_table<tcp_flow> flows_;
     timer_wheel wheel_;
     tcp::receive_store store_;

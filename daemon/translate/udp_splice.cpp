@@ -179,21 +179,20 @@ void udp_splice::close(udp_splice_flow& f, end_reason why, instant now) noexcept
     ctx_.release_datagram_sockets(1);
     ctx_.release(flow_kind::spliced, flow_origin::guest);
     ctx_.counters.add(counter::udp_splices_closed);
-    ctx_.note_end(shown(f), why, now);
+    ctx_.report_end(shown(f.server, f.between.to), why, now);
     flows_.erase(f);
 }
 
-/// Client and server, as the log has them.
-flow_key udp_splice::shown(const udp_splice_flow& f) noexcept
+/// The flow as the log has it.
+flow_key udp_splice::shown(const endpoint& server, const endpoint& client) noexcept
 {
-    const auto& client = f.between.to;
-    return {f.server.address, client.address, f.server.port, client.port, wire::protocol_udp};
+    return {server.address, client.address, server.port, client.port, wire::protocol_udp};
 }
 
 void udp_splice::report(report::event_kind kind, const udp_splice_flow& f, instant now, int error) noexcept
 {
     const endpoint asked{f.between.from, f.through.port};
-    ctx_.report(kind, now, shown(f), error, kind == report::event_kind::flow_opened ? asked : endpoint{});
+    ctx_.report(kind, now, shown(f.server, f.between.to), error, kind == report::event_kind::flow_opened ? asked : endpoint{});
 }
 
 } // namespace tapioca

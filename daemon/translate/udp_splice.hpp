@@ -82,7 +82,7 @@ private:
     [[nodiscard]] instant expiry(const udp_splice_flow& f) const noexcept;
     void arm(const udp_splice_flow& f) noexcept;
     void close(udp_splice_flow& f, end_reason why, instant now) noexcept;
-    [[nodiscard]] static flow_key shown(const udp_splice_flow& f) noexcept;
+    [[nodiscard]] static flow_key shown(const endpoint& server, const endpoint& client) noexcept;
     void report(report::event_kind kind, const udp_splice_flow& f, instant now, int error = 0) noexcept;
 
     context& ctx_;

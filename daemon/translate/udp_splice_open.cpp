@@ -82,8 +82,7 @@ udp_splice_flow* udp_splice::open(const flow_key& key, const listener_name& thro
     }
     if (!ctx_.reserve_datagram_sockets(1))
         return nullptr;
-    const flow_key shown{server->address, in.source.address, server->port, in.source.port, wire::protocol_udp};
-    auto* f = ctx_.open_splice(shown, now, [&] { return flows_.insert(key); });
+    auto* f = ctx_.open_splice(shown(*server, in.source), now, [&] { return flows_.insert(key); });
     if (f == nullptr) {
         ctx_.release_datagram_sockets(1);
         return nullptr;

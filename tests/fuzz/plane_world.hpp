@@ -57,8 +57,10 @@ public:
         const auto now = kernel.clock;
         const bool had_frames = !tap.from_guest.empty();
         const auto ready = poller.wait(now, now);
-        for (const auto& e : ready)
+        for (const auto& e : ready) {
+            FUZZ_CHECK(is_of_plane(static_cast<source>(e.what.kind)));
             plane->take(e, now);
+        }
         plane->process(tap.receive(memory_tap::most_frames), now);
         plane->end_turn(now);
         for (; !tap.to_guest.empty(); tap.to_guest.pop_front())
@@ -145,6 +147,12 @@ private:
         c.unanswered_flows = most_flows_each / 2;
         c.datagram_sockets = most_flows_each + most_flows_each / 2;
         return c;
+    }
+
+    /// What this world has registered.
+    static bool is_of_plane(source s)
+    {
+        return s == source::tcp_flow || s == source::udp_port || s == source::echo_flow || s == source::udp_listener;
     }
 
     void check(const memory_frame& f)

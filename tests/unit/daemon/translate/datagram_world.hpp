@@ -146,7 +146,7 @@ struct datagram_world {
     {
         const auto ready = poller.wait(now, now + patience);
         for (const auto& e : ready)
-            plane.take(e, now);
+            dispatch(e);
         plane.end_turn(now);
         return ready.size();
     }
@@ -190,7 +190,17 @@ private:
             return;
         auto fd = os::listen_udp({.stack = rule.stack, .address = rule.address, .interface = {}, .port = rule.first});
         REQUIRE(fd.has_value());
-        plane.listen({std::move(*fd), {side, 0, rule.first, wire::protocol_udp}}, now);
+        const listener_name name{side, 0, rule.first, wire::protocol_udp};
+        plane.listen({std::move(*fd), name}, now);
+        REQUIRE(plane.listeners().find(name) != nullptr); // it is watched
+    }
+
+    void dispatch(const os::event& e)
+    {
+        const auto from = static_cast<source>(e.what.kind);
+        if (from != source::udp_listener && from != source::udp_port && from != source::udp_splice)
+            FAIL("an event of nobody");
+        plane.take(e, now);
     }
 };
 
