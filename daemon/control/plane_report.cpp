@@ -106,6 +106,8 @@ const char* words_of(end_reason why)
         return "it has no socket";
     case end_reason::quarantined:
         return "its state makes no sense";
+    case end_reason::on_request:
+        return "ended on request";
     case end_reason::count_:
         break;
     }

@@ -9,7 +9,8 @@ namespace tapioca {
 plane::plane(const context& ctx, const plane_sizes& sizes, instant start)
     : ctx_(ctx), listeners_(ctx.config.host_rules, ctx.config.guest_rules), tcp_(ctx_, sizes.tcp, start, sizes.tcp_pool),
       udp_(ctx_, sizes.udp, start), udp_splice_(ctx_, sizes.udp_splice, start), echo_(ctx_, sizes.echo, start),
-      ingress_(ctx_, tcp_, udp_, echo_), tcp_splice_(ctx_, sizes.tcp_splice, sizes.large_pipes, start)
+      ingress_(ctx_, tcp_, udp_, echo_), tcp_splice_(ctx_, sizes.tcp_splice, sizes.large_pipes, start),
+      sets_{&tcp_, &udp_, &echo_, &tcp_splice_, &udp_splice_}
 {
     ctx_.listeners = &listeners_;
     udp_.splice_through(udp_splice_);
@@ -45,32 +46,36 @@ void plane::take(const os::event& e, instant now) noexcept
 
 void plane::end_turn(instant now) noexcept
 {
-    tcp_.expire(now);
-    udp_.expire(now);
-    udp_splice_.expire(now);
-    echo_.expire(now);
+    for (auto* flows : sets_)
+        flows->expire(now);
     ingress_.expire(now);
-    tcp_splice_.expire(now);
-    tcp_.end_turn(now);
-    udp_.end_turn(now);
-    echo_.end_turn(now);
-    tcp_splice_.end_turn(now);
-    udp_splice_.end_turn(now);
+    for (auto* flows : sets_)
+        flows->end_turn(now);
     ctx_.tap.flush();
     ++turn_;
 }
 
 bool plane::has_ready() const noexcept
 {
-    return tcp_.has_ready() || udp_.has_ready() || echo_.has_ready() || tcp_splice_.has_ready() || udp_splice_.has_ready();
+    return std::ranges::any_of(sets_, [](const flow_set* flows) { return flows->has_ready(); });
 }
 
 instant plane::next_deadline(instant now) const noexcept
 {
     if (has_ready())
         return now;
-    return std::min({tcp_.next_deadline(), udp_.next_deadline(), echo_.next_deadline(), ingress_.next_deadline(),
-                     tcp_splice_.next_deadline(), udp_splice_.next_deadline()});
+    auto next = ingress_.next_deadline();
+    for (const auto* flows : sets_)
+        next = std::min(next, flows->next_deadline());
+    return next;
+}
+
+std::optional<plane::place> plane::visit_flows(place from, std::uint32_t most, flow_visitor& visitor) noexcept
+{
+    const auto next = sets_[from.kind]->visit(from.slot, most, visitor);
+    if (next != 0)
+        return place{from.kind, next};
+    return from.kind + 1U < flow_kinds ? std::optional{place{static_cast<std::uint8_t>(from.kind + 1), 0}} : std::nullopt;
 }
 
 void plane::advertise_router() noexcept

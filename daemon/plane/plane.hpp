@@ -67,6 +67,20 @@ public:
     /// For the end of the process: resets what is not complete. How many connections.
     std::uint32_t reset_incomplete() noexcept { return tcp_.reset_incomplete() + tcp_splice_.reset_incomplete(); }
 
+    /// Where a listing goes on.
+    struct place {
+        std::uint8_t kind = 0;
+        std::uint32_t slot = 0;
+    };
+    /// Shows the flows of all kinds in `most` slots from `from` on. Where to go on; nothing: that was all. Flows that begin or
+    /// end between two calls may be missed; those that stay are shown once.
+    [[nodiscard]] std::optional<place> visit_flows(place from, std::uint32_t most, flow_visitor& visitor) noexcept;
+    /// Ends a flow that visit_flows() has shown. False if it has ended by itself.
+    bool close(flow_kind kind, flow_id id, end_reason why, instant now) noexcept
+    {
+        return sets_[static_cast<std::size_t>(kind)]->close(id, why, now);
+    }
+
     /// Connections that weigh on the worker.
     [[nodiscard]] std::uint32_t load() const noexcept { return tcp_.live_count() + tcp_splice_.flow_count(); }
     /// Small connections do not need a worker of their own, even if they are many.
@@ -100,6 +114,7 @@ private:
     echo_translator echo_;
     ingress ingress_;
     tapioca::tcp_splice tcp_splice_;
+    const std::array<flow_set*, flow_kinds> sets_; ///< by flow_kind
     os::unique_fd spare_;
     std::size_t accepts_ = 1; ///< connections that the next visit to a listener tries to accept, if it comes in the next turn
     std::uint64_t accept_turn_ = 0; ///< the last one that visited a listener

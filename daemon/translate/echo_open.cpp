@@ -22,10 +22,9 @@ echo_flow* echo_translator::open(const flow_key& key, const packet& p, instant n
 {
     if (flows_.size() == flows_.capacity() || ctx_.is_full(flow_kind::echo))
         (void)displace(now);
-    auto* f = ctx_.open_flow(flows_, key, now);
+    auto* f = open_flow(flow_head{.key = key, .kind = flow_kind::echo}, key, now);
     if (f == nullptr)
         return nullptr;
-    ctx_.counters.add(counter::echo_flows_opened);
     auto made = make_socket(*f);
     if (!made && os::is_exhausted(made.error()) && displace(now))
         made = make_socket(*f);
@@ -115,13 +114,11 @@ void echo_translator::note(echo_flow& f, bool answered, instant now) noexcept
 
 void echo_translator::close(echo_flow& f, end_reason why, instant now) noexcept
 {
-    wheel_.cancel(flows_.slot_of(f));
     if (f.quiet != 0)
         (f.answered ? answered_ : waiting_).remove(f.quiet);
     if (f.fd >= 0)
         os::close(f.fd);
-    ctx_.counters.add(counter::echo_flows_closed);
-    ctx_.close_flow(flows_, f, why, now);
+    erase_flow(f, why, now);
 }
 
 } // namespace tapioca

@@ -21,12 +21,9 @@ octet protocol_of(ip_family family) noexcept { return family == ip_family::ipv4 
 } // namespace
 
 echo_translator::echo_translator(context& ctx, std::size_t capacity, instant start)
-    : ctx_(ctx), flow_memory_(flow_table<echo_flow>::memory_needed(capacity)),
-      timer_memory_(capacity * sizeof(timer_wheel::node)), list_memory_(2 * capacity * sizeof(slot_list::entry)),
-      ready_memory_(capacity * sizeof(std::uint32_t)), room_memory_(replies_at_once * room_octets),
-      flows_(flow_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
-      answered_(list_memory_.as<slot_list::entry>().first(capacity)),
-      waiting_(list_memory_.as<slot_list::entry>().subspan(capacity)), ready_(ready_memory_.as<std::uint32_t>())
+    : flows_of(ctx, capacity, start), list_memory_(2 * capacity * sizeof(slot_list::entry)),
+      room_memory_(replies_at_once * room_octets), answered_(list_memory_.as<slot_list::entry>().first(capacity)),
+      waiting_(list_memory_.as<slot_list::entry>().subspan(capacity))
 {
 }
 

@@ -12,20 +12,15 @@
 // longest.
 #pragma once
 
-#include "daemon/os/arena.hpp"
 #include "daemon/os/batch_io.hpp"
 #include "daemon/os/socket.hpp"
-#include "daemon/translate/context.hpp"
+#include "daemon/translate/flow_set.hpp"
 #include "daemon/translate/to_guest.hpp"
-#include "proto/flow/ready_list.hpp"
 #include "proto/flow/slot_list.hpp"
-#include "proto/flow/table.hpp"
-#include "proto/flow/timer_wheel.hpp"
 
 namespace tapioca {
 
-struct echo_flow {
-    flow_key key;
+struct echo_flow : flow_head {
     octet ttl = 0, tos = 0; ///< what the socket gives packets; a TTL of 0: its own default
     bool fragments_known = false;
     bool answers_at_once = true; ///< each request so far was answered before the call that sent it returned
@@ -41,19 +36,16 @@ struct echo_flow {
 };
 static_assert(sizeof(echo_flow) <= 128);
 
-class echo_translator {
+class echo_translator final : public flows_of<echo_flow> {
 public:
     static constexpr std::size_t most_flows = 4096;
 
     /// Reserves all memory; `capacity` is a power of two.
     echo_translator(context& ctx, std::size_t capacity, instant start);
-    ~echo_translator();
-    echo_translator(const echo_translator&) = delete;
-    echo_translator& operator=(const echo_translator&) = delete;
+    ~echo_translator() override;
 
     /// What names the flow of an echo request; nothing for other messages.
     [[nodiscard]] static std::optional<flow_key> key_of(const packet& p) noexcept;
-    [[nodiscard]] bool owns(const flow_key& key) noexcept { return flows_.find(key) != nullptr; }
     /// Whether replies of that flow may be on their way to the guest.
     [[nodiscard]] bool answers(const flow_key& key) noexcept { return owns(key) || peer_of(key).is_loopback(); }
 
@@ -61,12 +53,9 @@ public:
     void from_guest(const packet& p, instant now) noexcept;
     void from_socket(flow_id id, const os::event& e) noexcept;
 
-    void expire(instant now) noexcept;
-    [[nodiscard]] instant next_deadline() const noexcept { return wheel_.next(); }
+    void expire(instant now) noexcept override;
     /// Reads the sockets that are ready.
-    void end_turn(instant now) noexcept;
-    [[nodiscard]] bool has_ready() const noexcept { return !ready_.empty() && ctx_.tap.has_room(); }
-    [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
+    void end_turn(instant now) noexcept override;
 
 private:
     [[nodiscard]] static flow_key key_of(const packet& p, std::uint16_t identifier) noexcept;
@@ -79,7 +68,7 @@ private:
     [[nodiscard]] os::result<void> bind(const echo_flow& f) noexcept;
     [[nodiscard]] bool replace_socket(echo_flow& f, int error, instant now) noexcept;
     void note(echo_flow& f, bool answered, instant now) noexcept;
-    void close(echo_flow& f, end_reason why, instant now) noexcept;
+    void close(echo_flow& f, end_reason why, instant now) noexcept override;
 
     // echo_translator.cpp
     [[nodiscard]] os::result<std::size_t> send(echo_flow& f, const packet& p) noexcept;
@@ -88,7 +77,6 @@ private:
     void send_in_fragments(echo_flow& f, const packet& p) noexcept;
     [[nodiscard]] static guest_error about(const packet& p, const icmp_cause& cause) noexcept;
     std::optional<std::uint32_t> relay_errors(echo_flow& f, instant now) noexcept;
-    void list_ready(echo_flow& f) noexcept { ready_.add(flows_, f); }
     void pump(echo_flow& f, instant now) noexcept;
     std::size_t relay_replies(echo_flow& f, instant now) noexcept;
     [[nodiscard]] bool relay_reply(const flow_key& key, bytes_span message) noexcept;
@@ -97,12 +85,8 @@ private:
 
     static constexpr std::size_t replies_at_once = 4;
 
-    context& ctx_;
-    os::arena flow_memory_, timer_memory_, list_memory_, ready_memory_, room_memory_;
-    flow_table<echo_flow> flows_;
-    timer_wheel wheel_;
+    os::arena list_memory_, room_memory_;
     slot_list answered_, waiting_; ///< each flow stands in one of the two, in the order of its last message
-    ready_list ready_;
     bool refusal_reported_ = false;
 };
 

@@ -7,6 +7,7 @@
 
 #include "proto/base/result.hpp"
 #include "proto/base/time.hpp"
+#include "proto/flow/head.hpp"
 
 #include <array>
 #include <atomic>
@@ -15,21 +16,26 @@
 
 namespace tapioca {
 
-enum class flow_kind : std::uint8_t { tcp, udp, echo, spliced, count_ };
+/// TCP and UDP past the tap have a share together.
+enum class flow_share : std::uint8_t { tcp, udp, echo, spliced, count_ };
 
-/// Who sent the first packet.
-enum class flow_origin : std::uint8_t { guest, peer };
+[[nodiscard]] constexpr flow_share share_of(flow_kind kind) noexcept
+{
+    return crosses_tap(kind) ? static_cast<flow_share>(kind) : flow_share::spliced;
+}
+static_assert(share_of(flow_kind::tcp) == flow_share::tcp && share_of(flow_kind::udp) == flow_share::udp &&
+              share_of(flow_kind::echo) == flow_share::echo);
 
 class flow_budget {
 public:
     static constexpr std::uint32_t unlimited = 0xffffffff;
-    static constexpr std::size_t kinds = static_cast<std::size_t>(flow_kind::count_);
+    static constexpr std::size_t share_count = static_cast<std::size_t>(flow_share::count_);
 
     /// What there may be at a time.
     struct shares {
         std::uint32_t all = unlimited;
-        std::array<std::uint32_t, kinds> of{unlimited, unlimited, unlimited, unlimited};
-        std::array<std::uint32_t, kinds> of_peers{unlimited, unlimited, unlimited, unlimited}; ///< among these
+        std::array<std::uint32_t, share_count> of{unlimited, unlimited, unlimited, unlimited};
+        std::array<std::uint32_t, share_count> of_peers{unlimited, unlimited, unlimited, unlimited}; ///< among these
         std::uint32_t new_in_a_second = unlimited;
     };
 
@@ -40,9 +46,9 @@ public:
     }
 
     /// Sets one aside, or says why there is none.
-    [[nodiscard]] std::optional<drop_reason> refuses(flow_kind kind, flow_origin origin, instant now) noexcept
+    [[nodiscard]] std::optional<drop_reason> refuses(flow_share of, flow_origin origin, instant now) noexcept
     {
-        const auto k = static_cast<std::size_t>(kind);
+        const auto k = static_cast<std::size_t>(of);
         if (!take(all_, shares_.all))
             return drop_reason::flow_limit;
         if (!take(of_[k], shares_.of[k])) {
@@ -56,13 +62,13 @@ public:
         }
         if (interval_ == 0 || is_in_time(now.time_since_epoch().count()))
             return std::nullopt;
-        release(kind, origin);
+        release(of, origin);
         return drop_reason::new_flow_rate;
     }
 
-    void release(flow_kind kind, flow_origin origin) noexcept
+    void release(flow_share of, flow_origin origin) noexcept
     {
-        const auto k = static_cast<std::size_t>(kind);
+        const auto k = static_cast<std::size_t>(of);
         give_back(all_);
         give_back(of_[k]);
         if (origin == flow_origin::peer)
@@ -70,13 +76,13 @@ public:
     }
 
     /// Whether the next one of the guest would be refused for their number.
-    [[nodiscard]] bool is_full(flow_kind kind) const noexcept
+    [[nodiscard]] bool is_full(flow_share of) const noexcept
     {
-        return count(kind) >= shares_.of[static_cast<std::size_t>(kind)] || all_.load(std::memory_order_relaxed) >= shares_.all;
+        return count(of) >= shares_.of[static_cast<std::size_t>(of)] || all_.load(std::memory_order_relaxed) >= shares_.all;
     }
-    [[nodiscard]] std::uint32_t count(flow_kind kind) const noexcept
+    [[nodiscard]] std::uint32_t count(flow_share of) const noexcept
     {
-        return of_[static_cast<std::size_t>(kind)].load(std::memory_order_relaxed);
+        return of_[static_cast<std::size_t>(of)].load(std::memory_order_relaxed);
     }
 
 private:
@@ -109,7 +115,7 @@ private:
     shares shares_;
     std::int64_t interval_ = 0; ///< nanoseconds between flows; 0: any number
     number all_ = 0;
-    std::array<number, kinds> of_{}, of_peers_{};
+    std::array<number, share_count> of_{}, of_peers_{};
     std::atomic<std::int64_t> full_at_ = 0;
 };
 

@@ -70,7 +70,7 @@ public:
         s.all = asked.flows == 0 ? flow_budget::unlimited : asked.flows;
         s.of = {least(asked.tcp, available_ / 4 * 3), least(asked.udp, most_udp_flows), least(asked.echo, available_ / 8),
                 least(asked.spliced, available_ / 8 * 3)}; // two descriptors each
-        for (std::size_t k = 0; k < flow_budget::kinds; ++k)
+        for (std::size_t k = 0; k < flow_budget::share_count; ++k)
             s.of_peers[k] = std::max(s.of[k] - s.of[k] / 4, 1U);
         s.new_in_a_second = asked.new_flows == 0 ? flow_budget::unlimited : asked.new_flows;
         return s;

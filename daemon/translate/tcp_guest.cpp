@@ -47,9 +47,9 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
 /// Carries out what segments of a flow have brought about.
 void tcp_translator::end_run(tcp_flow& f, delivery& d, const tcp::outcome& all, instant now) noexcept
 {
-    f.heard = seconds(now);
+    note_heard(f, now);
     if (all.acked != 0)
-        f.moved = f.heard;
+        note_moved(f, now);
     // Little, or an end, is often answered inside of the call that passes it on: then the answer carries the ACK. One that is
     // listed already waits no longer.
     f.ack_may_wait = !f.ack_listed && d.octets < f.c.mss;
@@ -64,7 +64,7 @@ bool tcp_translator::make_way(tcp_flow& f) noexcept
     if (!f.lingering)
         return false;
     f.ack_listed = false;
-    ctx_.detach_flow(flows_, f);
+    detach_flow(f);
     return true;
 }
 
@@ -139,7 +139,7 @@ void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
     if (d.count == 0)
         return;
     if (!f.broken)
-        f.moved = seconds(now);
+        note_moved(f, now);
     std::size_t sent = 0;
     const bool direct = f.store.empty();
     const bool waiting = f.store.length() != 0; // for the socket, which has fallen short and will say when it has room

@@ -44,13 +44,14 @@ std::uint16_t tcp_translator::largest_mss(ip_family family) const noexcept
 }
 
 /// A new flow that is ours; null if there is no room for it, which is counted.
-tcp_flow* tcp_translator::insert(const flow_key& key, instant now, flow_origin origin, const endpoint& accepted_at) noexcept
+tcp_flow* tcp_translator::insert(const flow_head& head, instant now, const endpoint& accepted_at) noexcept
 {
-    auto* f = ctx_.open_flow(flows_, key, now, origin, accepted_at);
+    auto* f = open_flow(head, head.key, now, accepted_at);
     if (f == nullptr)
         return nullptr;
-    f->heard = f->moved = seconds(now);
-    f->small = ctx_.others != nullptr && ctx_.others->are_small(origin, service_port(*f));
+    note_heard(*f, now);
+    note_moved(*f, now);
+    f->small = ctx_.others != nullptr && ctx_.others->are_small(f->origin, service_port(*f));
     small_count_ += f->small;
     return f;
 }
@@ -62,10 +63,9 @@ void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant n
     if (!p.source.is_unicast() || !p.destination.is_unicast())
         return ctx_.counters.drop(drop_reason::not_unicast);
     const auto key = key_of(p, wire::protocol_tcp);
-    auto* f = insert(key, now, flow_origin::guest);
+    auto* f = insert(flow_head{.key = key}, now);
     if (f == nullptr)
         return;
-    ctx_.counters.add(counter::tcp_flows_opened);
     const std::size_t mtu = ctx_.config.net.mtu == 0 ? 1500 : ctx_.config.net.mtu;
     const auto fits = mtu - (key.guest.is_v4() ? 40 : 60);
     const auto largest = static_cast<std::uint16_t>(std::min<std::size_t>(fits, 65535 - 60 - 14));
@@ -229,23 +229,21 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
                 return;
     if (before != nullptr && !make_way(*before) && !os::peer_endpoint(before->fd))
         close(*before, end_reason::replaced, now); // its connection is over on the host, where the peer takes its port again
-    const auto key = ctx_.free_key(flows_, usual);
+    const auto key = free_key(usual);
     endpoint accepted_at;
     if (ctx_.config.report_flows)
         if (const auto local = os::local_endpoint(connection.fd.get()))
             accepted_at = *local;
     if (!key)
         ctx_.counters.drop(drop_reason::flow_table_full);
-    auto* f = key ? insert(*key, now, flow_origin::peer, accepted_at) : nullptr;
+    auto* f = key ? insert(flow_head{.key = *key, .origin = flow_origin::peer, .rule = through.rule}, now, accepted_at) : nullptr;
     if (f == nullptr)
         return os::reset_on_close(connection.fd.get());
     f->fd = connection.fd.release();
     f->unanswered = true;
-    f->rule = through.rule;
     ++unanswered_[f->rule];
     f->readable = true;
     choose_keeper(*f, true);
-    ctx_.counters.add(counter::tcp_flows_accepted);
     if (!ctx_.poller.add(f->fd, token_of(source::tcp_flow, flows_.id_of(*f).value), os::trigger::edge)) {
         os::reset_on_close(f->fd);
         return close(*f, end_reason::socket_failed, now);

@@ -54,7 +54,7 @@ void tcp_translator::drain(tcp_flow& f, instant now) noexcept
         for (std::size_t i = 0; i < count; ++i)
             offered += pieces[i].size();
         store_.consume(f.store, static_cast<std::uint32_t>(*sent));
-        f.moved = seconds(now);
+        note_moved(f, now);
         if (*sent < offered)
             break;
     }
@@ -148,7 +148,7 @@ void tcp_translator::send_data(tcp_flow& f, std::size_t octets, instant now) noe
     f.c.on_sent(static_cast<std::uint32_t>(octets), now);
     f.ack_listed = false;      // this segment carried it
     if (f.c.snd_max > highest) // or it is a repetition, or a probe of a window that may stay closed for ever
-        f.moved = seconds(now);
+        note_moved(f, now);
 }
 
 /// The socket's connection has ended in an error, which the kernel tells once. Nobody will have what the guest sends, but what
@@ -172,9 +172,7 @@ void tcp_translator::fail(tcp_flow& f, instant now) noexcept
 {
     if (f.lingering) // the guest's end is over
         return close(f, f.broken ? end_reason::reset_by_peer : end_reason::peer_silent, now);
-    f.c.state = tcp::tcp_state::closed;
-    apply(f, {effect::send_reset | effect::reset_socket | effect::close_flow}, now,
-          f.broken ? end_reason::reset_by_peer : end_reason::guest_silent);
+    abort(f, f.broken ? end_reason::reset_by_peer : end_reason::guest_silent, now);
 }
 
 } // namespace tapioca

@@ -25,10 +25,7 @@ bool is_spliced(const plane_config& config, const forward_rule& rule, const list
 }
 
 tcp_splice::tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pipes, instant start)
-    : ctx_(ctx), flow_memory_(flow_slab<tcp_splice_flow>::memory_needed(capacity)),
-      timer_memory_(capacity * sizeof(timer_wheel::node)), ready_memory_(capacity * sizeof(std::uint32_t)),
-      waiting_memory_(most_waiting * sizeof(waiting_flow)), flows_(flow_memory_.bytes(), capacity),
-      wheel_(timer_memory_.as<timer_wheel::node>(), start), ready_(ready_memory_.as<std::uint32_t>()),
+    : flows_of(ctx, capacity, start), waiting_memory_(most_waiting * sizeof(waiting_flow)),
       waiting_(waiting_memory_.as<waiting_flow>()), pipes_(large_pipes)
 {
     if (ctx.in_namespace != nullptr || !ctx.config.guest_rules.empty())
@@ -64,12 +61,12 @@ void tcp_splice::from_listener(os::accepted connection, const listener_name& thr
 {
     const auto to = destination(connection, through);
     const unsigned side = through.side == rule_side::host ? host_end : guest_end;
-    auto* f = to ? open(connection, side, *to, now) : nullptr;
+    auto* f = to ? open(connection, side, through.rule, *to, now) : nullptr;
     if (f == nullptr) {
         ctx_.counters.add(counter::splice_refused);
         return os::reset_on_close(connection.fd.get());
     }
-    if (waiting_count_ != 0 && f->from_host) { // behind whoever waits already
+    if (waiting_count_ != 0 && f->from_peer()) { // behind whoever waits already
         wait_for_socket(*f, now);
         return sockets_refilled(now);
     }
@@ -80,35 +77,33 @@ void tcp_splice::reach_server(tcp_splice_flow& f, instant now) noexcept
 {
     if (auto socket = take_socket(f, now))
         connect(f, std::move(socket), now);
-    else if (f.from_host)
+    else if (f.from_peer())
         wait_for_socket(f, now);
     else
-        reset(f, end_reason::socket_failed, now);
+        abort(f, end_reason::socket_failed, now);
 }
 
 /// The accepted end of a new flow; null if there is no room for it.
-tcp_splice_flow* tcp_splice::open(os::accepted& connection, unsigned side, const endpoint& to, instant now) noexcept
+tcp_splice_flow* tcp_splice::open(os::accepted& connection, unsigned side, std::uint16_t rule, const endpoint& to,
+                                  instant now) noexcept
 {
     flow_key key{to.address, connection.peer.address, to.port, connection.peer.port, wire::protocol_tcp};
     if (side == guest_end)
         key = {connection.peer.address, to.address, connection.peer.port, to.port, wire::protocol_tcp};
-    auto* f = ctx_.open_splice(key, now, [&] { return flows_.insert(); });
+    const auto origin = side == host_end ? flow_origin::peer : flow_origin::guest;
+    auto* f = open_flow(flow_head{.key = key, .kind = flow_kind::tcp_splice, .origin = origin, .rule = rule}, key, now);
     if (f == nullptr)
         return nullptr;
-    f->key = key;
-    f->from_host = side == host_end;
     auto& end = f->ends[side];
     end.fd = connection.fd.get();
     end.connected = end.readable = true;
-    if (!watch(*f, side)) {
-        flows_.erase(*f);
-        ctx_.release(flow_kind::spliced, flow_origin::guest);
-        return nullptr;
+    if (watch(*f, side)) {
+        (void)connection.fd.release();
+        return f;
     }
-    (void)connection.fd.release();
-    ctx_.counters.add(counter::spliced_flows_opened);
-    ctx_.report(report::event_kind::flow_opened, now, key);
-    return f;
+    end.fd = -1;
+    close(*f, end_reason::socket_failed, now);
+    return nullptr;
 }
 
 os::token tcp_splice::token_of(const tcp_splice_flow& f, unsigned side) const noexcept
@@ -124,8 +119,8 @@ os::result<void> tcp_splice::watch(tcp_splice_flow& f, unsigned side) noexcept
 /// An unconnected socket for the other end: of the namespace, or of the host.
 os::unique_fd tcp_splice::take_socket(const tcp_splice_flow& f, instant now) noexcept
 {
-    const auto family = (f.from_host ? f.key.guest : f.key.remote).family();
-    if (f.from_host) {
+    const auto family = (f.from_peer() ? f.key.guest : f.key.remote).family();
+    if (f.from_peer()) {
         using kind = namespace_sockets::kind;
         return ctx_.in_namespace == nullptr ? os::unique_fd{}
                                             : ctx_.in_namespace->take(family == ip_family::ipv4 ? kind::tcp4 : kind::tcp6);
@@ -142,7 +137,7 @@ void tcp_splice::wait_for_socket(tcp_splice_flow& f, instant now) noexcept
 {
     if (ctx_.in_namespace == nullptr || waiting_count_ == waiting_.size()) {
         ctx_.counters.drop(drop_reason::socket_failed);
-        return reset(f, end_reason::socket_failed, now);
+        return abort(f, end_reason::socket_failed, now);
     }
     waiting_[(waiting_first_ + waiting_count_++) % waiting_.size()] = {flows_.id_of(f), now + socket_patience};
 }
@@ -162,12 +157,12 @@ void tcp_splice::sockets_refilled(instant now) noexcept
 
 void tcp_splice::connect(tcp_splice_flow& f, os::unique_fd socket, instant now) noexcept
 {
-    const unsigned side = f.from_host ? guest_end : host_end;
-    const auto to = f.from_host ? endpoint{f.key.guest, f.key.guest_port} : endpoint{f.key.remote, f.key.remote_port};
+    const unsigned side = f.from_peer() ? guest_end : host_end;
+    const auto to = f.from_peer() ? endpoint{f.key.guest, f.key.guest_port} : endpoint{f.key.remote, f.key.remote_port};
     auto &end = f.ends[side], &client = f.ends[1 - side];
     const auto said = client.held == 0 ? read_ahead(client) : os::result<std::size_t>{0U};
     if (!said) // it has gone already
-        return reset(f, reset_by(1 - side), now);
+        return abort(f, reset_by(1 - side), now);
     if (*said != 0 || client.held != 0) // else the server may be the one who speaks first
         os::end_handshake_with_data(socket.get());
     end.fd = socket.release();
@@ -175,7 +170,7 @@ void tcp_splice::connect(tcp_splice_flow& f, os::unique_fd socket, instant now) 
     const auto watched = outcome ? watch(f, side) : os::result<void>{outcome.error()};
     if (!watched) {
         if (*said != 0 && !keep(client, bytes_view{buffer_}.first(*said)))
-            return reset(f, end_reason::socket_failed, now);
+            return abort(f, end_reason::socket_failed, now);
         return fail_to_connect(f, watched.error().value(), now);
     }
     end.connected = *outcome == os::connect_progress::connected;
@@ -187,13 +182,13 @@ void tcp_splice::connect(tcp_splice_flow& f, os::unique_fd socket, instant now) 
 bool tcp_splice::try_other_family(tcp_splice_flow& f, instant now) noexcept
 {
     const auto& config = ctx_.config;
-    auto &server = f.ends[f.from_host ? guest_end : host_end], &client = f.ends[f.from_host ? host_end : guest_end];
-    auto& tried = f.from_host ? f.key.guest : f.key.remote;
-    const bypass_request request{.side = f.from_host ? rule_side::host : rule_side::guest,
+    auto &server = f.ends[f.from_peer() ? guest_end : host_end], &client = f.ends[f.from_peer() ? host_end : guest_end];
+    auto& tried = f.from_peer() ? f.key.guest : f.key.remote;
+    const bypass_request request{.side = f.from_peer() ? rule_side::host : rule_side::guest,
                                  .protocol = wire::protocol_tcp,
                                  .client = {},
                                  .asked = {},
-                                 .server_port = f.from_host ? f.key.guest_port : f.key.remote_port};
+                                 .server_port = f.from_peer() ? f.key.guest_port : f.key.remote_port};
     const auto other = other_bypass_destination(request, tried, config.host_loopback_to_namespace, ctx_.guest.addresses(),
                                                 config.host_rules, config.guest_rules);
     if (!other || f.second_try || client.failed || server.connected)
@@ -213,7 +208,7 @@ void tcp_splice::fail_to_connect(tcp_splice_flow& f, int error, instant now) noe
         return;
     ctx_.counters.add(counter::spliced_connect_failed);
     ctx_.report(report::event_kind::connect_failed, now, f.key, error);
-    reset(f, end_reason::connect_failed, now);
+    abort(f, end_reason::connect_failed, now);
 }
 
 /// False if there is no connection. A server may have answered and gone before we look: then there is something to read, and it
@@ -240,7 +235,7 @@ void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, inst
     if (!end.connected && !on_connect_event(*f, end, e, now))
         return;
     if (e.error && other.fd < 0) // nobody would hear what it sent
-        return reset(*f, reset_by(side), now);
+        return abort(*f, reset_by(side), now);
     if (e.error)
         end.note_failure();
     end.readable = end.readable || ((e.readable || e.closed_by_peer || e.error) && !end.ended);
@@ -248,7 +243,7 @@ void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, inst
     end.peer_closed = end.peer_closed || e.closed_by_peer;
     end.urgent = end.urgent || e.urgent;
     if (other.fd >= 0 && (end.failed || end.has_something() || other.has_something()))
-        list(*f);
+        list_ready(*f);
 }
 
 void tcp_splice::end_turn(instant now) noexcept
@@ -266,7 +261,7 @@ void tcp_splice::expire(instant now) noexcept
         if (f == nullptr)
             continue;
         ctx_.counters.drop(drop_reason::socket_failed);
-        reset(*f, end_reason::socket_failed, now);
+        abort(*f, end_reason::socket_failed, now);
     }
     wheel_.expire(now, [&](std::uint32_t slot) {
         if (auto* f = flows_.at_slot(slot))
@@ -288,10 +283,10 @@ void tcp_splice::try_again(tcp_splice_flow& f, instant now) noexcept
             to.writable = f.retried = true;
     }
     if (f.ending) {
-        list(f);
+        list_ready(f);
     } else if (f.retried) {
         f.patience = std::min<std::uint8_t>(f.patience + 1, 6);
-        list(f);
+        list_ready(f);
     } else if (waits) {
         wheel_.arm_no_later(flows_.slot_of(f), now + patience_of(f));
     }
@@ -302,7 +297,7 @@ instant tcp_splice::next_deadline() const noexcept
     return waiting_count_ == 0 ? wheel_.next() : std::min(wheel_.next(), waiting_[waiting_first_].until);
 }
 
-void tcp_splice::reset(tcp_splice_flow& f, end_reason why, instant now) noexcept
+void tcp_splice::abort(tcp_splice_flow& f, end_reason why, instant now) noexcept
 {
     for (const auto& end : f.ends)
         if (end.fd >= 0)
@@ -312,16 +307,12 @@ void tcp_splice::reset(tcp_splice_flow& f, end_reason why, instant now) noexcept
 
 void tcp_splice::close(tcp_splice_flow& f, end_reason why, instant now) noexcept
 {
-    wheel_.cancel(flows_.slot_of(f));
     for (auto& end : f.ends) {
         return_pipe(end);
         if (end.fd >= 0)
             os::close(end.fd);
     }
-    ctx_.counters.add(counter::spliced_flows_closed);
-    ctx_.report_end(f.key, why, now);
-    ctx_.release(flow_kind::spliced, flow_origin::guest);
-    flows_.erase(f);
+    erase_flow(f, why, now);
 }
 
 } // namespace tapioca

@@ -25,14 +25,10 @@
 // tcp_splice.cpp opens and closes connections, tcp_splice_move.cpp moves octets.
 #pragma once
 
-#include "daemon/os/arena.hpp"
 #include "daemon/os/socket.hpp"
-#include "daemon/translate/context.hpp"
+#include "daemon/translate/flow_set.hpp"
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/pipe_pool.hpp"
-#include "proto/flow/ready_list.hpp"
-#include "proto/flow/slab.hpp"
-#include "proto/flow/timer_wheel.hpp"
 
 #include <optional>
 
@@ -67,9 +63,7 @@ struct tcp_splice_end {
     }
 };
 
-struct tcp_splice_flow {
-    flow_key key;
-    bool from_host : 1 = true;     ///< a client on the host opened it
+struct tcp_splice_flow : flow_head {
     bool ending : 1 = false;       ///< a side has failed
     bool second_try : 1 = false;   ///< nobody listened on the one address of `localhost`, this is the other
     bool ready_listed : 1 = false; ///< in the list of flows with something to do
@@ -80,7 +74,7 @@ struct tcp_splice_flow {
 };
 static_assert(sizeof(tcp_splice_flow) <= 96);
 
-class tcp_splice {
+class tcp_splice final : public flows_of<tcp_splice_flow> {
 public:
     static constexpr std::size_t most_flows = std::size_t{1} << flow_id::slot_bits;
     static constexpr std::size_t most_waiting = 4096;
@@ -88,9 +82,7 @@ public:
 
     /// Reserves all memory. `large_pipes`: how many pipes of the process' large ones are ours.
     tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pipes, instant start);
-    ~tcp_splice();
-    tcp_splice(const tcp_splice&) = delete;
-    tcp_splice& operator=(const tcp_splice&) = delete;
+    ~tcp_splice() override;
 
     /// A connection for which is_spliced() is true.
     void from_listener(os::accepted connection, const listener_name& through, instant now) noexcept;
@@ -99,11 +91,10 @@ public:
     /// The namespace's sockets may have been replenished.
     void sockets_refilled(instant now) noexcept;
 
-    void expire(instant now) noexcept;
-    [[nodiscard]] instant next_deadline() const noexcept;
-    void end_turn(instant now) noexcept;
-    [[nodiscard]] bool has_ready() const noexcept { return !ready_.empty(); }
-    [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
+    void expire(instant now) noexcept override;
+    [[nodiscard]] instant next_deadline() const noexcept override;
+    void end_turn(instant now) noexcept override;
+    [[nodiscard]] bool has_ready() const noexcept override { return !ready_.empty(); }
     // drain.cpp
     /// Whether octets that one side has sent are not with the other side's socket yet.
     [[nodiscard]] bool is_owing() noexcept;
@@ -119,7 +110,8 @@ private:
     };
 
     // tcp_splice.cpp
-    [[nodiscard]] tcp_splice_flow* open(os::accepted& connection, unsigned side, const endpoint& to, instant now) noexcept;
+    [[nodiscard]] tcp_splice_flow* open(os::accepted& connection, unsigned side, std::uint16_t rule, const endpoint& to,
+                                        instant now) noexcept;
     [[nodiscard]] std::optional<endpoint> destination(const os::accepted& connection,
                                                       const listener_name& through) const noexcept;
     void reach_server(tcp_splice_flow& f, instant now) noexcept;
@@ -131,10 +123,9 @@ private:
     void fail_to_connect(tcp_splice_flow& f, int error, instant now) noexcept;
     [[nodiscard]] os::token token_of(const tcp_splice_flow& f, unsigned side) const noexcept;
     [[nodiscard]] os::result<void> watch(tcp_splice_flow& f, unsigned side) noexcept;
-    void list(tcp_splice_flow& f) noexcept { ready_.add(flows_, f); }
     void try_again(tcp_splice_flow& f, instant now) noexcept;
-    void reset(tcp_splice_flow& f, end_reason why, instant now) noexcept;
-    void close(tcp_splice_flow& f, end_reason why, instant now) noexcept;
+    void abort(tcp_splice_flow& f, end_reason why, instant now) noexcept override;
+    void close(tcp_splice_flow& f, end_reason why, instant now) noexcept override;
     /// What it means that the end of one side has failed.
     [[nodiscard]] static end_reason reset_by(unsigned side) noexcept
     {
@@ -167,11 +158,8 @@ private:
     }
     void wait_for_room(tcp_splice_flow& f, unsigned side, instant now) noexcept;
 
-    context& ctx_;
-    os::arena flow_memory_, timer_memory_, ready_memory_, waiting_memory_;
-    flow_slab<tcp_splice_flow> flows_;
-    timer_wheel wheel_; ///< of flows whose octets wait
-    ready_list ready_;
+    // `wheel_` has flows whose octets wait.
+    os::arena waiting_memory_;
     std::span<waiting_flow> waiting_; ///< a ring, oldest first
     std::size_t waiting_first_ = 0, waiting_count_ = 0;
     pipe_pool pipes_;

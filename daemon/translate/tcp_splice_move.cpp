@@ -57,7 +57,7 @@ void tcp_splice::move(tcp_splice_flow& f, instant now) noexcept
         more = more || outcomes[side] == progress::ready;
     }
     if (more) // also what came before an error
-        return list(f);
+        return list_ready(f);
     if (f.ends[0].failed || f.ends[1].failed)
         return go_on_without(f.ends[0].failed ? 0 : 1, f, now);
     if (f.ends[0].passed_on && f.ends[1].passed_on)
@@ -80,12 +80,12 @@ void tcp_splice::go_on_without(unsigned side, tcp_splice_flow& f, instant now) n
     f.ending = true;
     const bool in_time = milliseconds(now) - gone.moved < limits::tcp_reset_seconds * 1000 && !left.failed;
     if (in_time && (gone.held != 0 || !gone.ended))
-        return left.writable ? list(f) : wait_for_room(f, 1 - side, now);
+        return left.writable ? list_ready(f) : wait_for_room(f, 1 - side, now);
     if (!gone.connected)
         return fail_to_connect(f, failure_, now);
     const auto unsent = in_time && left.connected ? os::unacknowledged(left.fd) : 0;
     if (unsent == 0)
-        return reset(f, reset_by(side), now);
+        return abort(f, reset_by(side), now);
     f.patience = f.unsent == unsent ? std::min<std::uint8_t>(f.patience + 1, 6) : 0; // no event tells when it is
     if (std::exchange(f.unsent, unsent) != unsent)
         gone.moved = milliseconds(now);

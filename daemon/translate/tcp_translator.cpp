@@ -18,23 +18,21 @@ constexpr std::size_t page_shift = 2048;
 } // namespace
 
 tcp_translator::tcp_translator(context& ctx, std::size_t capacity, instant start, std::size_t pool)
-    : ctx_(ctx), flow_memory_(flow_table<tcp_flow>::memory_needed(capacity)), timer_memory_(capacity * sizeof(timer_wheel::node)),
-      chunk_memory_(pool), chunk_links_(pool / tcp::receive_store::chunk_octets * sizeof(tcp::receive_store::index)),
+    : flows_of(ctx, capacity, start), chunk_memory_(pool),
+      chunk_links_(pool / tcp::receive_store::chunk_octets * sizeof(tcp::receive_store::index)),
       range_memory_(limits::out_of_order_flows * sizeof(tcp::receive_store::range_set)),
-      list_memory_(2 * capacity * sizeof(std::uint32_t)),
+      ack_memory_(capacity * sizeof(std::uint32_t)),
       connecting_memory_(std::min(capacity, slot_list::most) * sizeof(slot_list::entry)),
       sent_memory_(ctx.config.keeps_peer_octets() ? pool + page_shift : 0),
       sent_links_(sent_memory_.bytes().size() / tcp::chunk_pool::chunk_octets * sizeof(tcp::send_store::index)),
       sent_queues_(sent_memory_.bytes().size() / tcp::chunk_pool::chunk_octets * sizeof(tcp::send_store::queue)),
       sent_of_slot_(sent_memory_.bytes().empty() ? 0 : capacity * sizeof(tcp::send_store::index)),
-      flows_(flow_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
       store_(chunk_memory_.as<octet>(), chunk_links_.as<tcp::receive_store::index>(),
              range_memory_.as<tcp::receive_store::range_set>()),
       sent_(sent_memory_.as<octet>().subspan(std::min(page_shift, sent_memory_.bytes().size())),
             sent_links_.as<tcp::send_store::index>(), sent_queues_.as<tcp::send_store::queue>(),
             sent_of_slot_.as<tcp::send_store::index>()),
-      acks_(list_memory_.as<std::uint32_t>().first(capacity)), ready_(list_memory_.as<std::uint32_t>().subspan(capacity)),
-      connecting_(connecting_memory_.as<slot_list::entry>())
+      acks_(ack_memory_.as<std::uint32_t>()), connecting_(connecting_memory_.as<slot_list::entry>())
 {
 }
 
@@ -204,7 +202,7 @@ void tcp_translator::expire(instant now) noexcept
 
 void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
 {
-    if ((f.broken || f.aborted) && seconds(now) - f.moved > limits::tcp_reset_seconds)
+    if ((f.broken || f.aborted) && seconds_since(f.moved, now) > limits::tcp_reset_seconds)
         return fail(f, now);
     if (f.lingering && is_delivered(f))
         return close(f, reason_of(f), now);
@@ -219,7 +217,7 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
             ctx_.counters.add(counter::tcp_timeouts);
         return apply(f, out, now, end_reason::guest_silent);
     }
-    const bool resting = seconds(now) > f.moved + 1;
+    const bool resting = seconds_since(f.moved, now) > 1;
     if (f.store.length() != 0 && resting) { // the watchdog: octets wait, and no event came
         const auto before = f.store.length();
         const auto id = flows_.id_of(f);
@@ -238,11 +236,11 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
         os::reset_on_close(f.fd);
         return fail(f, now);
     }
-    if (f.keep_idle == 0 && seconds(now) - f.moved > limits::tcp_inactivity_seconds) {
+    if (f.keep_idle == 0 && seconds_since(f.moved, now) > limits::tcp_inactivity_seconds) {
         os::keep_alive(f.fd);
         f.keep_idle = limits::tcp_inactivity_seconds;
     }
-    if (f.c.synchronized() && seconds(now) - f.heard >= limits::tcp_keepalive_seconds && ctx_.tap.has_room())
+    if (f.c.synchronized() && seconds_since(f.heard, now) >= limits::tcp_keepalive_seconds && ctx_.tap.has_room())
         return apply(f, {effect::send_keepalive}, now);
     arm(f, now);
 }
@@ -251,16 +249,16 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
 /// for its socket is nobody's any more.
 bool tcp_translator::has_ended(const tcp_flow& f, instant now) const noexcept
 {
-    return f.lingering ? seconds(now) - f.moved > limits::tcp_inactivity_seconds
-                       : seconds(now) - f.heard > limits::tcp_silence_seconds;
+    return f.lingering ? seconds_since(f.moved, now) > limits::tcp_inactivity_seconds
+                       : seconds_since(f.heard, now) > limits::tcp_silence_seconds;
 }
 
 /// The guest asks its peer for a sign of life, and we have answered for it: the host's kernel asks the peer, as often as the
 /// guest does. When we answer, the guest asks again after its TCP_KEEPIDLE; its TCP_KEEPINTVL is never seen.
 void tcp_translator::keep_alive(tcp_flow& f, instant now) noexcept
 {
-    const auto interval = std::min(seconds(now) - f.moved, limits::tcp_longest_keep_idle);
-    f.moved = seconds(now);
+    const auto interval = std::min(seconds_since(f.moved, now), limits::tcp_longest_keep_idle);
+    note_moved(f, now);
     if (f.keep_idle == 0)
         os::keep_alive(f.fd);
     else if (interval == f.keep_idle || interval == f.keep_idle + 1U) // whole seconds may differ by one
@@ -305,19 +303,28 @@ void tcp_translator::close(tcp_flow& f, end_reason why, instant now) noexcept
     ended_by_peer_ -= f.peer_closed;
     small_count_ -= f.small;
     if (ctx_.others != nullptr)
-        ctx_.others->note_end(ctx_.origin_of(f), service_port(f),
+        ctx_.others->note_end(f.origin, service_port(f),
                               std::uint64_t{static_cast<std::uint32_t>(f.c.snd_max - f.c.iss)} +
                                   static_cast<std::uint32_t>(f.c.rcv_nxt - f.c.irs));
     on_answered(f);
     stop_waiting_for_host(f);
-    wheel_.cancel(flows_.slot_of(f));
     store_.release(f.store);
     sent_.release(flows_.slot_of(f));
     store_.unreserve(f.c.rcv_limit() - tcp::initial_limit);
     if (f.fd >= 0)
         os::close(f.fd);
-    ctx_.counters.add(counter::tcp_flows_closed);
-    ctx_.close_flow(flows_, f, why, now);
+    erase_flow(f, why, now);
+}
+
+/// Both ends get a reset.
+void tcp_translator::abort(tcp_flow& f, end_reason why, instant now) noexcept
+{
+    if (f.lingering) { // the guest's end is over
+        os::reset_on_close(f.fd);
+        return close(f, why, now);
+    }
+    f.c.state = tcp::tcp_state::closed;
+    apply(f, {effect::send_reset | effect::reset_socket | effect::close_flow}, now, why);
 }
 
 } // namespace tapioca

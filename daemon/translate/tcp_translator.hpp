@@ -12,13 +12,9 @@
 // tcp_path.cpp heeds narrow paths behind the guest.
 #pragma once
 
-#include "daemon/os/arena.hpp"
 #include "daemon/os/socket.hpp"
-#include "daemon/translate/context.hpp"
-#include "proto/flow/ready_list.hpp"
+#include "daemon/translate/flow_set.hpp"
 #include "proto/flow/slot_list.hpp"
-#include "proto/flow/table.hpp"
-#include "proto/flow/timer_wheel.hpp"
 #include "proto/icmp/unreachable.hpp"
 #include "proto/tcp/connection.hpp"
 #include "proto/tcp/receive_store.hpp"
@@ -27,32 +23,29 @@
 
 namespace tapioca {
 
-struct tcp_flow {
-    flow_key key;
-    bool from_peer : 1 = false;    ///< a peer opened it
-    bool ack_listed : 1 = false;   ///< in the list of ACKs due at the end of the turn
-    bool ack_may_wait : 1 = false; ///< for a look at what the host says to so little
-    bool ready_listed : 1 = false; ///< in the list of sockets that have more for the guest
-    bool readable : 1 = false;     ///< the socket may have data or an end that was not peeked yet
-    bool peer_closed : 1 = false;  ///< the end of the peer's stream is in the socket
-    bool shutdown_due : 1 = false; ///< the guest's FIN waits behind the store
-    bool lingering : 1 = false;    ///< the connection is over, but not all of the guest's octets have been sent
-    bool aborted : 1 = false;      ///< by the guest: a reset follows what the peer is still to have
-    bool error_queue : 1 = false;  ///< IP_RECVERR is set
-    bool peek_offset : 1 = false;  ///< what is in flight stays in the socket (SO_PEEK_OFF), not in our store
-    bool keeps_place : 1 = false;  ///< the offset is set: the socket knows what is in flight
-    bool broken : 1 = false;       ///< the socket's connection has ended in an error: a reset follows what is left to read
-    bool unanswered : 1 = false;   ///< a peer's: the guest has not answered our SYN, and the rule counts it
-    bool small : 1 = false;        ///< it is not likely to carry much
-    bool urgent : 1 = false;       ///< the peer sends urgent data: a short read does not mean that there is no more
-    std::uint8_t rule = 0;         ///< that a peer came through
+struct tcp_flow : flow_head {
     int fd = -1;
     tcp::receive_store::queue store;
     slot_list::place connecting = 0; ///< in the list of those that the host has not answered; 0: not
     std::uint16_t keep_idle = 0;     ///< seconds of silence after which the host's kernel asks the peer; 0: it does not
-    std::uint32_t heard = 0;         ///< seconds of the clock when the guest last sent anything
+    std::uint32_t heard : 24 = 0;    ///< seconds of the clock when the guest last sent anything
+    bool ack_listed : 1 = false;     ///< in the list of ACKs due at the end of the turn
+    bool ack_may_wait : 1 = false;   ///< for a look at what the host says to so little
+    bool ready_listed : 1 = false;   ///< in the list of sockets that have more for the guest
+    bool readable : 1 = false;       ///< the socket may have data or an end that was not peeked yet
+    bool peer_closed : 1 = false;    ///< the end of the peer's stream is in the socket
+    bool shutdown_due : 1 = false;   ///< the guest's FIN waits behind the store
+    bool lingering : 1 = false;      ///< the connection is over, but not all of the guest's octets have been sent
+    bool aborted : 1 = false;        ///< by the guest: a reset follows what the peer is still to have
+    std::uint32_t moved : 24 = 0;    ///< seconds of the clock when data last moved, or the guest asked for a sign of life
+    bool error_queue : 1 = false;    ///< IP_RECVERR is set
+    bool peek_offset : 1 = false;    ///< what is in flight stays in the socket (SO_PEEK_OFF), not in our store
+    bool keeps_place : 1 = false;    ///< the offset is set: the socket knows what is in flight
+    bool broken : 1 = false;         ///< the socket's connection has ended in an error: a reset follows what is left to read
+    bool unanswered : 1 = false;     ///< a peer's: the guest has not answered our SYN, and the rule counts it
+    bool small : 1 = false;          ///< it is not likely to carry much
+    bool urgent : 1 = false;         ///< the peer sends urgent data: a short read does not mean that there is no more
     tcp::connection c;
-    std::uint32_t moved = 0; ///< seconds of the clock when data last moved, or the guest asked for a sign of life
 };
 // The slot, the index and the timer: all that is resident of an idle flow.
 static_assert(sizeof(tcp_flow) <= 160 && flow_table<tcp_flow>::octets_of_flow + sizeof(timer_wheel::node) <= 188);
@@ -63,7 +56,7 @@ struct leftovers {
     bool open = false;   ///< a connection that the guest has not ended
 };
 
-class tcp_translator {
+class tcp_translator final : public flows_of<tcp_flow> {
 public:
     static constexpr std::size_t most_flows = std::size_t{1} << flow_id::slot_bits;
     static constexpr std::size_t store_octets = std::size_t{64} << 20;
@@ -72,11 +65,7 @@ public:
 
     /// Reserves all memory; `capacity` is a power of two, `pool` a multiple of the store's chunks.
     tcp_translator(context& ctx, std::size_t capacity, instant start, std::size_t pool = store_octets);
-    ~tcp_translator();
-    tcp_translator(const tcp_translator&) = delete;
-    tcp_translator& operator=(const tcp_translator&) = delete;
-
-    [[nodiscard]] bool owns(const flow_key& key) noexcept { return flows_.find(key) != nullptr; }
+    ~tcp_translator() override;
 
     /// Segments of one flow that follow each other in a batch. At most tap_queue::most_frames.
     void from_guest(std::span<const guest_packet* const> run, instant now) noexcept;
@@ -91,13 +80,11 @@ public:
     /// A connection that the listener accepted for the guest.
     void from_peer(os::accepted connection, const listener_name& through, instant now) noexcept;
 
-    void expire(instant now) noexcept;
-    [[nodiscard]] instant next_deadline() const noexcept { return wheel_.next(); }
+    void expire(instant now) noexcept override;
     /// Moves on what the budget left over, then sends the ACKs that are still due. Those that may wait stay for the next turn,
     /// which must not sleep.
-    void end_turn(instant now) noexcept;
-    [[nodiscard]] bool has_ready() const noexcept { return ack_count_ != 0 || (!ready_.empty() && ctx_.tap.has_room()); }
-    [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
+    void end_turn(instant now) noexcept override;
+    [[nodiscard]] bool has_ready() const noexcept override { return ack_count_ != 0 || flows_of::has_ready(); }
     /// Those that are likely to carry much.
     [[nodiscard]] std::uint32_t large_count() const noexcept { return flows_.size() - small_count_; }
     /// Those whose peer has not ended them.
@@ -120,8 +107,7 @@ private:
     };
 
     // tcp_open.cpp
-    [[nodiscard]] tcp_flow* insert(const flow_key& key, instant now, flow_origin origin,
-                                   const endpoint& accepted_at = {}) noexcept;
+    [[nodiscard]] tcp_flow* insert(const flow_head& head, instant now, const endpoint& accepted_at = {}) noexcept;
     void wait_for_host(tcp_flow& f, instant now) noexcept;
     void stop_waiting_for_host(tcp_flow& f) noexcept;
     void open(const packet& p, const wire::tcp_segment& s, instant now) noexcept;
@@ -180,7 +166,6 @@ private:
     void send_reset(tcp_flow& f) noexcept;
     void send_syn(tcp_flow& f, octet flags) noexcept;
     void list_ack(tcp_flow& f) noexcept;
-    void list_ready(tcp_flow& f) noexcept { ready_.add(flows_, f); }
     void send_acks() noexcept;
     void arm(tcp_flow& f, instant now) noexcept;
     void on_timer(tcp_flow& f, instant now) noexcept;
@@ -188,27 +173,31 @@ private:
     void keep_alive(tcp_flow& f, instant now) noexcept;
     void quarantine(tcp_flow& f, instant now) noexcept;
     [[nodiscard]] static end_reason reason_of(const tcp_flow& f) noexcept;
-    void close(tcp_flow& f, end_reason why, instant now) noexcept;
+    void close(tcp_flow& f, end_reason why, instant now) noexcept override;
+    void abort(tcp_flow& f, end_reason why, instant now) noexcept override;
     /// Of whoever was called.
     [[nodiscard]] static std::uint16_t service_port(const tcp_flow& f) noexcept
     {
-        return f.from_peer ? f.key.guest_port : f.key.remote_port;
+        return f.from_peer() ? f.key.guest_port : f.key.remote_port;
     }
+    /// For tcp_flow::heard and ::moved: they come round in 194 days.
     [[nodiscard]] static std::uint32_t seconds(instant t) noexcept
     {
         return static_cast<std::uint32_t>(std::chrono::floor<std::chrono::seconds>(t.time_since_epoch()).count());
     }
+    static void note_heard(tcp_flow& f, instant now) noexcept { f.heard = seconds(now) & 0xffffff; }
+    static void note_moved(tcp_flow& f, instant now) noexcept { f.moved = seconds(now) & 0xffffff; }
+    [[nodiscard]] static std::uint32_t seconds_since(std::uint32_t then, instant now) noexcept
+    {
+        return (seconds(now) - then) & 0xffffff;
+    }
 
-    context& ctx_;
-    os::arena flow_memory_, timer_memory_, chunk_memory_, chunk_links_, range_memory_, list_memory_, connecting_memory_;
+    os::arena chunk_memory_, chunk_links_, range_memory_, ack_memory_, connecting_memory_;
     os::arena sent_memory_, sent_links_, sent_queues_, sent_of_slot_; ///< empty if the kernel keeps that
-    flow_table<tcp_flow> flows_;
-    timer_wheel wheel_;
     tcp::receive_store store_;
     tcp::send_store sent_;
     std::span<std::uint32_t> acks_; ///< slots
     std::size_t ack_count_ = 0;
-    ready_list ready_; ///< sockets that have more for the guest
     std::uint32_t ended_by_peer_ = 0, small_count_ = 0;
     slot_list connecting_;                                              ///< the guest's, which the host has not answered
     std::array<std::uint32_t, forward_rules::capacity()> unanswered_{}; ///< of each rule, flows that the guest has not answered

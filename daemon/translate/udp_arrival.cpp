@@ -61,7 +61,8 @@ udp_flow* udp_translator::open_answer(udp_port& p, const os::incoming& in, insta
         ctx_.counters.drop(drop_reason::no_flow);
         return nullptr;
     }
-    auto* f = insert({p.key.guest, called[0], p.key.guest_port, in.source.port, wire::protocol_udp}, now, flow_origin::peer);
+    const flow_key key{p.key.guest, called[0], p.key.guest_port, in.source.port, wire::protocol_udp};
+    auto* f = open_flow(flow_head{.key = key, .kind = flow_kind::udp, .origin = flow_origin::peer}, key, now);
     if (f != nullptr)
         join(*f, p, {in.source, {}, scope_of(in.source.address)});
     return f;
@@ -99,7 +100,8 @@ udp_flow* udp_translator::find_or_open_inbound(udp_port& p, const os::incoming& 
         return nullptr;
     }
     key.remote_port = name_of(seen->source.port, *free);
-    auto* f = insert(key, now, flow_origin::peer, {in.destination, p.through.port});
+    auto* f = open_flow(flow_head{.key = key, .kind = flow_kind::udp, .origin = flow_origin::peer, .rule = p.through.rule}, key,
+                        now, {in.destination, p.through.port});
     if (f == nullptr)
         return nullptr;
     f->renamed = *free != 0;

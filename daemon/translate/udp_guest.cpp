@@ -240,7 +240,7 @@ void udp_translator::allow_fragments(udp_port& p, ip_family family, os::fragment
 void udp_translator::on_refused_by_guest(const flow_key& key, instant now) noexcept
 {
     ctx_.counters.add(counter::udp_refused_by_guest);
-    if (auto* f = flows_.find(key); f != nullptr && f->from_peer)
+    if (auto* f = flows_.find(key); f != nullptr && f->from_peer())
         close(*f, end_reason::refused_by_guest, now);
 }
 

@@ -26,17 +26,9 @@ bool sends_for(const forward_rule& rule, const flow_key& key) noexcept
 
 } // namespace
 
-udp_flow* udp_translator::insert(const flow_key& key, instant now, flow_origin origin, const endpoint& accepted_at) noexcept
-{
-    auto* f = ctx_.open_flow(flows_, key, now, origin, accepted_at);
-    if (f != nullptr)
-        ctx_.counters.add(counter::udp_flows_opened);
-    return f;
-}
-
 udp_flow* udp_translator::open(const flow_key& key, const packet& p, instant now) noexcept
 {
-    auto* f = insert(key, now, flow_origin::guest);
+    auto* f = open_flow(flow_head{.key = key, .kind = flow_kind::udp}, key, now);
     if (f == nullptr)
         return nullptr;
     const auto to = peer_of(key);

@@ -20,12 +20,9 @@ constexpr int most_read_errors = 4; ///< each read that fails takes an error off
 } // namespace
 
 udp_splice::udp_splice(context& ctx, std::size_t capacity, instant start)
-    : ctx_(ctx), flow_memory_(flow_table<udp_splice_flow>::memory_needed(capacity)),
-      timer_memory_(capacity * sizeof(timer_wheel::node)), list_memory_(capacity * sizeof(std::uint32_t)),
-      room_memory_(os::few_received * room_octets), flows_(flow_memory_.bytes(), capacity, ctx.config.secret),
-      wheel_(timer_memory_.as<timer_wheel::node>(), start),
-      ready_(list_memory_.as<std::uint32_t>()), timeouts_{ctx.config.udp_timeout, ctx.config.udp_stream_timeout,
-                                                          limits::dns_timeout}
+    : flows_of(ctx, capacity, start),
+      room_memory_(os::few_received * room_octets), timeouts_{ctx.config.udp_timeout, ctx.config.udp_stream_timeout,
+                                                              limits::dns_timeout}
 {
 }
 
@@ -173,26 +170,15 @@ void udp_splice::expire(instant now) noexcept
 
 void udp_splice::close(udp_splice_flow& f, end_reason why, instant now) noexcept
 {
-    wheel_.cancel(flows_.slot_of(f));
     if (f.fd >= 0)
         os::close(f.fd);
-    ctx_.release_datagram_sockets(1);
-    ctx_.release(flow_kind::spliced, flow_origin::guest);
-    ctx_.counters.add(counter::udp_splices_closed);
-    ctx_.report_end(shown(f.server, f.between.to), why, now);
-    flows_.erase(f);
+    erase_flow(f, why, now);
 }
 
 /// The flow as the log has it.
 flow_key udp_splice::shown(const endpoint& server, const endpoint& client) noexcept
 {
     return {server.address, client.address, server.port, client.port, wire::protocol_udp};
-}
-
-void udp_splice::report(report::event_kind kind, const udp_splice_flow& f, instant now, int error) noexcept
-{
-    const endpoint asked{f.between.from, f.through.port};
-    ctx_.report(kind, now, shown(f.server, f.between.to), error, kind == report::event_kind::flow_opened ? asked : endpoint{});
 }
 
 } // namespace tapioca

@@ -8,17 +8,14 @@
 // udp_splice.cpp moves datagrams and keeps time, udp_splice_open.cpp begins flows.
 #pragma once
 
-#include "daemon/os/arena.hpp"
 #include "daemon/os/batch_io.hpp"
-#include "daemon/translate/context.hpp"
-#include "proto/flow/ready_list.hpp"
-#include "proto/flow/timer_wheel.hpp"
+#include "daemon/translate/flow_set.hpp"
 #include "proto/udp/pseudo_connection.hpp"
 
 namespace tapioca {
 
-struct udp_splice_flow {
-    flow_key key; ///< where the client asked, and the client; see udp_splice::key_of
+/// Its key: where the client asked, and the client. Both sides have the same loopback addresses, so `origin` belongs to it.
+struct udp_splice_flow : flow_head {
     listener_name through;
     bool ready_listed = false; ///< the server's answers wait
     bool settled = false;      ///< nothing from before the connect can be in the socket's queue any more
@@ -27,23 +24,17 @@ struct udp_splice_flow {
     int fd = -1;            ///< to the server
     pseudo_connection life; ///< the client in the guest's role
 
-    [[nodiscard]] rule_side far_side() const noexcept
-    {
-        return through.side == rule_side::host ? rule_side::guest : rule_side::host;
-    }
     [[nodiscard]] ip_family family() const noexcept { return server.address.family(); }
 };
 static_assert(sizeof(udp_splice_flow) <= 152);
 
-class udp_splice {
+class udp_splice final : public flows_of<udp_splice_flow> {
 public:
     static constexpr std::size_t most_flows = std::size_t{1} << 16;
 
     /// Reserves all memory; `capacity` is a power of two.
     udp_splice(context& ctx, std::size_t capacity, instant start);
-    ~udp_splice();
-    udp_splice(const udp_splice&) = delete;
-    udp_splice& operator=(const udp_splice&) = delete;
+    ~udp_splice() override;
 
     /// Whether what a peer sends to a listening socket goes past the tap.
     [[nodiscard]] bool takes(const listener_name& through, const endpoint& peer) const noexcept;
@@ -55,25 +46,21 @@ public:
     /// Readiness or an error of a flow's socket.
     void from_socket(flow_id id, const os::event& e) noexcept;
 
-    void expire(instant now) noexcept;
-    [[nodiscard]] instant next_deadline() const noexcept { return wheel_.next(); }
+    void expire(instant now) noexcept override;
     /// Reads the sockets that are ready.
-    void end_turn(instant now) noexcept;
-    [[nodiscard]] bool has_ready() const noexcept { return !ready_.empty(); }
-    [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
+    void end_turn(instant now) noexcept override;
+    [[nodiscard]] bool has_ready() const noexcept override { return !ready_.empty(); }
 
 private:
     // udp_splice_open.cpp
-    [[nodiscard]] static flow_key key_of(const listener_name& through, const os::incoming& in) noexcept;
     [[nodiscard]] std::optional<endpoint> server_of(const listener_name& through, const os::incoming& in) const noexcept;
-    [[nodiscard]] udp_splice_flow* open(const flow_key& key, const listener_name& through, const os::incoming& in,
+    [[nodiscard]] udp_splice_flow* open(const flow_head& head, const listener_name& through, const os::incoming& in,
                                         instant now) noexcept;
-    [[nodiscard]] os::result<os::unique_fd> make_socket(rule_side side, ip_family family) noexcept;
+    [[nodiscard]] os::result<os::unique_fd> make_socket(flow_origin client, ip_family family) noexcept;
     [[nodiscard]] os::result<void> connect(udp_splice_flow& f) noexcept;
 
     // udp_splice.cpp
     [[nodiscard]] static os::outgoing message_of(const bytes_view& octets, const os::incoming& in) noexcept;
-    void list_ready(udp_splice_flow& f) noexcept { ready_.add(flows_, f); }
     void pump(udp_splice_flow& f, instant now) noexcept;
     [[nodiscard]] std::size_t answer(udp_splice_flow& f, std::span<const os::incoming> got, instant now) noexcept;
     void send(int fd, ip_family family, std::span<const os::outgoing> messages) noexcept;
@@ -81,15 +68,11 @@ private:
     [[nodiscard]] bytes_span room(std::size_t i) const noexcept;
     [[nodiscard]] instant expiry(const udp_splice_flow& f) const noexcept;
     void arm(const udp_splice_flow& f) noexcept;
-    void close(udp_splice_flow& f, end_reason why, instant now) noexcept;
+    void close(udp_splice_flow& f, end_reason why, instant now) noexcept override;
+    [[nodiscard]] flow_key shown(const udp_splice_flow& f) const noexcept override { return shown(f.server, f.between.to); }
     [[nodiscard]] static flow_key shown(const endpoint& server, const endpoint& client) noexcept;
-    void report(report::event_kind kind, const udp_splice_flow& f, instant now, int error = 0) noexcept;
 
-    context& ctx_;
-    os::arena flow_memory_, timer_memory_, list_memory_, room_memory_;
-    flow_table<udp_splice_flow> flows_;
-    timer_wheel wheel_;
-    ready_list ready_;
+    os::arena room_memory_;
     udp_timeouts timeouts_;
 };
 

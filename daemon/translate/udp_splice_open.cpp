@@ -17,8 +17,6 @@ using report::counter;
 
 namespace {
 
-constexpr octet asked_in_namespace = 0x80; ///< beside the protocol in a key: both sides have the same loopback addresses
-
 constexpr ip_address any(ip_family family) noexcept { return family == ip_family::ipv4 ? ip_address::v4(0) : ip_address{}; }
 
 } // namespace
@@ -26,12 +24,6 @@ constexpr ip_address any(ip_family family) noexcept { return family == ip_family
 bool udp_splice::takes(const listener_name& through, const endpoint& peer) const noexcept
 {
     return is_spliced(ctx_.config, ctx_.rule_of(through), through, peer);
-}
-
-flow_key udp_splice::key_of(const listener_name& through, const os::incoming& in) noexcept
-{
-    const auto side = through.side == rule_side::guest ? asked_in_namespace : octet{0};
-    return {in.local, in.source.address, through.port, in.source.port, static_cast<octet>(wire::protocol_udp | side)};
 }
 
 std::optional<endpoint> udp_splice::server_of(const listener_name& through, const os::incoming& in) const noexcept
@@ -52,10 +44,13 @@ void udp_splice::from_listener(const listener_name& through, std::span<const os:
     const auto& first = got.front();
     if (first.source.port == 0)
         return ctx_.counters.drop(drop_reason::no_translation, got.size());
-    const auto key = key_of(through, first);
-    auto* f = flows_.find(key);
+    const flow_head head{.key = {first.local, first.source.address, through.port, first.source.port, wire::protocol_udp},
+                         .kind = flow_kind::udp_splice,
+                         .origin = through.side == rule_side::host ? flow_origin::peer : flow_origin::guest,
+                         .rule = through.rule};
+    auto* f = flows_.find(head.key, [&](const udp_splice_flow& known) { return known.origin == head.origin; });
     if (f == nullptr)
-        f = open(key, through, first, now);
+        f = open(head, through, first, now);
     if (f == nullptr)
         return;
     std::array<os::outgoing, os::most_received> messages;
@@ -73,31 +68,26 @@ void udp_splice::from_listener(const listener_name& through, std::span<const os:
     send(f->fd, f->family(), {messages.data(), count});
 }
 
-udp_splice_flow* udp_splice::open(const flow_key& key, const listener_name& through, const os::incoming& in, instant now) noexcept
+udp_splice_flow* udp_splice::open(const flow_head& head, const listener_name& through, const os::incoming& in,
+                                  instant now) noexcept
 {
     const auto server = server_of(through, in);
     if (!server) {
         ctx_.counters.drop(drop_reason::no_translation);
         return nullptr;
     }
-    if (!ctx_.reserve_datagram_sockets(1))
+    auto* f = open_flow(head, shown(*server, in.source), now, {in.local, through.port});
+    if (f == nullptr)
         return nullptr;
-    auto* f = ctx_.open_splice(shown(*server, in.source), now, [&] { return flows_.insert(key); });
-    if (f == nullptr) {
-        ctx_.release_datagram_sockets(1);
-        return nullptr;
-    }
     f->through = through;
     f->between = {in.source, in.local};
     f->server = *server;
-    ctx_.counters.add(counter::udp_splices_opened);
-    report(report::event_kind::flow_opened, *f, now);
     const auto done = connect(*f);
     if (done)
         return f;
     ctx_.counters.drop(drop_reason::socket_failed);
     if (done.error().value() != EAGAIN) // the namespace's sockets have run out for a moment
-        report(report::event_kind::socket_failed, *f, now, done.error().value());
+        ctx_.report(report::event_kind::socket_failed, now, shown(*f), done.error().value());
     close(*f, end_reason::socket_failed, now);
     return nullptr;
 }
@@ -108,9 +98,9 @@ bool udp_splice::lacks_sockets() const noexcept
     return ctx_.in_namespace != nullptr && (ctx_.in_namespace->is_scarce(kind::udp4) || ctx_.in_namespace->is_scarce(kind::udp6));
 }
 
-os::result<os::unique_fd> udp_splice::make_socket(rule_side side, ip_family family) noexcept
+os::result<os::unique_fd> udp_splice::make_socket(flow_origin client, ip_family family) noexcept
 {
-    if (side == rule_side::host)
+    if (client == flow_origin::guest)
         return os::udp_socket(family);
     using kind = namespace_sockets::kind;
     auto fd = ctx_.in_namespace == nullptr ? os::unique_fd{}
@@ -122,7 +112,7 @@ os::result<os::unique_fd> udp_splice::make_socket(rule_side side, ip_family fami
 /// With the client's source port, unless that is privileged or taken on the server's side.
 os::result<void> udp_splice::connect(udp_splice_flow& f) noexcept
 {
-    auto fd = make_socket(f.far_side(), f.family());
+    auto fd = make_socket(f.origin, f.family());
     if (!fd)
         return fd.error();
     if (f.family() == ip_family::ipv6)

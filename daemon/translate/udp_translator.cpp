@@ -16,15 +16,12 @@ constexpr octet usual_ttl = 64;
 } // namespace
 
 udp_translator::udp_translator(context& ctx, std::size_t capacity, instant start)
-    : ctx_(ctx), flow_memory_(flow_table<udp_flow>::memory_needed(capacity)),
-      port_memory_(flow_table<udp_port>::memory_needed(capacity)),
+    : flows_of(ctx, capacity, start), port_memory_(flow_table<udp_port>::memory_needed(capacity)),
       permission_memory_(flow_table<udp_permission>::memory_needed(capacity)),
-      timer_memory_(capacity * sizeof(timer_wheel::node)), list_memory_(capacity * sizeof(std::uint32_t)),
-      room_memory_(rooms * (tap_headroom + tap_queue::largest_body)), flows_(flow_memory_.bytes(), capacity, ctx.config.secret),
-      ports_(port_memory_.bytes(), capacity, ctx.config.secret),
-      permissions_(permission_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
-      ready_(list_memory_.as<std::uint32_t>()), timeouts_{ctx.config.udp_timeout, ctx.config.udp_stream_timeout,
-                                                          limits::dns_timeout},
+      room_memory_(rooms * (tap_headroom + tap_queue::largest_body)), ports_(port_memory_.bytes(), capacity, ctx.config.secret),
+      permissions_(permission_memory_.bytes(), capacity, ctx.config.secret), timeouts_{ctx.config.udp_timeout,
+                                                                                       ctx.config.udp_stream_timeout,
+                                                                                       limits::dns_timeout},
       default_ttl_(usual_ttl)
 {
     if (const auto ttl = os::default_ttl())
@@ -69,11 +66,9 @@ void udp_translator::expire(instant now) noexcept
 
 void udp_translator::close(udp_flow& f, end_reason why, instant now) noexcept
 {
-    wheel_.cancel(flows_.slot_of(f));
     renamed_ -= f.renamed;
     leave(f);
-    ctx_.counters.add(counter::udp_flows_closed);
-    ctx_.close_flow(flows_, f, why, now);
+    erase_flow(f, why, now);
 }
 
 } // namespace tapioca

@@ -19,16 +19,12 @@
 // RFC 4787 for what applications expect of a translator; RFC 1191 and RFC 8201 for sizes.
 #pragma once
 
-#include "daemon/os/arena.hpp"
 #include "daemon/os/batch_io.hpp"
 #include "daemon/os/socket.hpp"
-#include "daemon/translate/context.hpp"
+#include "daemon/translate/flow_set.hpp"
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/to_guest.hpp"
 #include "proto/base/fixed_vector.hpp"
-#include "proto/flow/ready_list.hpp"
-#include "proto/flow/table.hpp"
-#include "proto/flow/timer_wheel.hpp"
 #include "proto/udp/arrival_rate.hpp"
 #include "proto/udp/pseudo_connection.hpp"
 #include "proto/udp/segment_run.hpp"
@@ -57,10 +53,8 @@ struct udp_port {
 };
 static_assert(sizeof(udp_port) <= 96);
 
-struct udp_flow {
-    flow_key key;
-    bool from_peer : 1 = false;
-    bool renamed : 1 = false;               ///< the guest knows the peer's port by another number
+struct udp_flow : flow_head {
+    bool renamed = false;                   ///< the guest knows the peer's port by another number
     std::uint32_t port = no_port;           ///< slot of its udp_port
     std::uint16_t largest_segment = 0xffff; ///< above, UDP_SEGMENT has failed
     path_mtu_notices too_big;
@@ -77,20 +71,16 @@ struct udp_permission {
     std::uint32_t flows = 0;
 };
 
-class udp_translator {
+class udp_translator final : public flows_of<udp_flow> {
 public:
     static constexpr std::size_t most_flows = std::size_t{1} << flow_id::slot_bits;
 
     /// Reserves all memory; `capacity` is a power of two.
     udp_translator(context& ctx, std::size_t capacity, instant start);
-    ~udp_translator();
-    udp_translator(const udp_translator&) = delete;
-    udp_translator& operator=(const udp_translator&) = delete;
+    ~udp_translator() override;
 
     /// Datagrams between the loopbacks go there.
     void splice_through(udp_splice& s) noexcept { splice_ = &s; }
-
-    [[nodiscard]] bool owns(const flow_key& key) noexcept { return flows_.find(key) != nullptr; }
 
     /// The other worker that has the socket from which a new flow must leave; nothing if there is none, or it is ours.
     [[nodiscard]] std::optional<unsigned> place_of(const flow_key& key) noexcept;
@@ -104,15 +94,13 @@ public:
     /// The guest has no port for a datagram that it was sent: a peer's flow ends.
     void on_refused_by_guest(const flow_key& key, instant now) noexcept;
 
-    void expire(instant now) noexcept;
-    [[nodiscard]] instant next_deadline() const noexcept
+    void expire(instant now) noexcept override;
+    [[nodiscard]] instant next_deadline() const noexcept override
     {
         return polled_.empty() || !ctx_.tap.has_room() ? wheel_.next() : std::min(wheel_.next(), poll_at_);
     }
     /// Reads the sockets that are ready.
-    void end_turn(instant now) noexcept;
-    [[nodiscard]] bool has_ready() const noexcept { return !ready_.empty() && ctx_.tap.has_room(); }
-    [[nodiscard]] std::uint32_t flow_count() const noexcept { return flows_.size(); }
+    void end_turn(instant now) noexcept override;
     [[nodiscard]] std::uint32_t port_count() const noexcept { return ports_.size(); }
 
 private:
@@ -143,8 +131,6 @@ private:
 
     // udp_open.cpp
     [[nodiscard]] udp_flow* open(const flow_key& key, const packet& p, instant now) noexcept;
-    [[nodiscard]] udp_flow* insert(const flow_key& key, instant now, flow_origin origin,
-                                   const endpoint& accepted_at = {}) noexcept;
     [[nodiscard]] udp_port* port_for(const flow_key& key, const endpoint& to, octet ttl, int& error) noexcept;
     [[nodiscard]] udp_port* listening_port_for(const flow_key& key, const endpoint& to) noexcept;
     [[nodiscard]] std::optional<listener_name> forwarded_to(const flow_key& key, const endpoint& to) const noexcept;
@@ -209,19 +195,16 @@ private:
     void list_ready(udp_port& p) noexcept { ready_.add(ports_, p); }
     void arm(const udp_flow& f) noexcept;
     [[nodiscard]] instant expiry(const udp_flow& f) const noexcept;
-    void close(udp_flow& f, end_reason why, instant now) noexcept;
+    void close(udp_flow& f, end_reason why, instant now) noexcept override;
 
     /// Buffers that datagrams are received into, and one more that holds a run while the others are read into again.
     static constexpr std::size_t rooms = os::most_received + 1;
 
-    context& ctx_;
+    // `ready_` lists ports, whose sockets may have something.
     udp_splice* splice_ = nullptr; ///< null: nothing is spliced
-    os::arena flow_memory_, port_memory_, permission_memory_, timer_memory_, list_memory_, room_memory_;
-    flow_table<udp_flow> flows_;
+    os::arena port_memory_, permission_memory_, room_memory_;
     flow_table<udp_port> ports_;
     flow_table<udp_permission> permissions_;
-    timer_wheel wheel_;
-    ready_list ready_;                                             ///< ports whose sockets may have something
     std::uint32_t renamed_ = 0;                                    ///< flows
     fixed_vector<std::uint32_t, limits::udp_polled_flows> polled_; ///< slots of ports
     instant poll_at_{};                                            ///< when they are looked at

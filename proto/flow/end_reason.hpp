@@ -21,6 +21,7 @@ enum class end_reason : std::uint8_t {
     replaced,         ///< the peer has used its port for another connection
     socket_failed,    ///< no socket could be had for it, or its own became useless
     quarantined,      ///< its state made no sense
+    on_request,       ///< of whoever runs the program
     count_
 };
 
@@ -28,7 +29,7 @@ inline constexpr std::size_t end_reason_count = static_cast<std::size_t>(end_rea
 
 inline constexpr std::array<std::string_view, end_reason_count> end_reason_names = {
     "finished",     "idle",        "reset_by_guest", "reset_by_peer", "refused_by_guest", "connect_failed",
-    "guest_silent", "peer_silent", "displaced",      "replaced",      "socket_failed",    "quarantined",
+    "guest_silent", "peer_silent", "displaced",      "replaced",      "socket_failed",    "quarantined", "on_request",
 };
 static_assert(!end_reason_names.back().empty());
 

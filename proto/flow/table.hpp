@@ -21,6 +21,7 @@ namespace tapioca {
 template <class Flow>
 class flow_table {
     static_assert(std::is_trivially_destructible_v<Flow> && std::is_default_constructible_v<Flow>);
+    static_assert(std::is_trivially_copyable_v<Flow>);
 
     /// One plus a slot; 0: none.
     using link = std::uint32_t;
@@ -60,16 +61,22 @@ public:
 
     [[nodiscard]] Flow* find(const flow_key& key) noexcept
     {
+        return find(key, [](const Flow&) { return true; });
+    }
+    /// Of those with that key, one that `is_wanted`.
+    template <class Predicate>
+    [[nodiscard]] Flow* find(const flow_key& key, Predicate is_wanted) noexcept
+    {
         const auto hash = short_hash(key);
         for (auto at = buckets_[bucket_of(hash)]; at != 0; at = behind(at - 1)) {
             auto& s = slots_[at - 1];
-            if (s.hash == hash && s.flow.key == key)
+            if (s.hash == hash && s.flow.key == key && is_wanted(s.flow))
                 return &s.flow;
         }
         return nullptr;
     }
 
-    /// A fresh flow under a key that is not in the table; null if the table is full.
+    /// A fresh flow; null if the table is full. If the key is another one's as well, find() needs more to tell them apart.
     [[nodiscard]] Flow* insert(const flow_key& key) noexcept
     {
         std::uint32_t s = 0;
@@ -118,7 +125,6 @@ public:
 
     [[nodiscard]] std::uint32_t slot_of(const Flow& flow) const noexcept
     {
-        static_assert(std::is_standard_layout_v<slot>);
         const auto offset = reinterpret_cast<const std::byte*>(&flow) - reinterpret_cast<const std::byte*>(&slots_->flow);
         return static_cast<std::uint32_t>(static_cast<std::size_t>(offset) / sizeof(slot));
     }
@@ -134,9 +140,17 @@ public:
     template <class Visitor>
     void for_each(Visitor visit)
     {
-        for (std::uint32_t s = 0; s < high_water_; ++s)
+        (void)for_some(0, capacity_, visit);
+    }
+    /// Visits the flows in `most` slots from `from` on. The slot to go on from; 0: there is none behind.
+    template <class Visitor>
+    std::uint32_t for_some(std::uint32_t from, std::uint32_t most, Visitor visit)
+    {
+        std::uint32_t s = from;
+        for (; s < high_water_ && s - from < most; ++s)
             if (is_used(s))
                 visit(slots_[s].flow);
+        return s < high_water_ ? s : 0;
     }
 
 private:

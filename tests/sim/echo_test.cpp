@@ -29,7 +29,7 @@ struct echo_world {
     explicit echo_world(std::uint32_t share = flow_budget::unlimited, std::size_t flows = 256) : s({.flows = flows})
     {
         flow_budget::shares shares;
-        shares.of[static_cast<std::size_t>(flow_kind::echo)] = share;
+        shares.of[static_cast<std::size_t>(flow_share::echo)] = share;
         budget = std::make_unique<flow_budget>(shares);
         s.plane->common().budget = budget.get();
         s.kernel.has_ping = true;
@@ -122,9 +122,9 @@ TEST_CASE("when echo has its share, the quiet flow whose last request was answer
 
 TEST_CASE("any number of pings in a row is answered, whatever fills up first")
 {
-    for (const auto full : {flow_kind::echo, flow_kind::udp, flow_kind::tcp}) { // the share, the descriptors, the table
-        echo_world w{full == flow_kind::echo ? 4U : flow_budget::unlimited, full == flow_kind::tcp ? 16U : 256U};
-        if (full == flow_kind::udp)
+    for (const auto full : {flow_share::echo, flow_share::udp, flow_share::tcp}) { // the share, the descriptors, the table
+        echo_world w{full == flow_share::echo ? 4U : flow_budget::unlimited, full == flow_share::tcp ? 16U : 256U};
+        if (full == flow_share::udp)
             w.s.config.datagram_sockets = 4;
         for (std::uint16_t id = 0; id < 100; ++id) {
             auto* socket = w.ask(id);

@@ -62,7 +62,7 @@ TEST_CASE("a scan of hosts that do not answer displaces its own oldest attempts,
 TEST_CASE("beyond a limit the newest is refused, in few words, and whoever ends makes room")
 {
     flow_budget::shares shares;
-    shares.of[static_cast<std::size_t>(flow_kind::tcp)] = 3;
+    shares.of[static_cast<std::size_t>(flow_share::tcp)] = 3;
     flow_budget budget{shares};
     simulation s;
     s.plane->common().budget = &budget;
@@ -80,14 +80,14 @@ TEST_CASE("beyond a limit the newest is refused, in few words, and whoever ends 
     CHECK(told(s, report::event_kind::flow_table_full) == 5);
     open[0]->guest->abort(s.now());
     s.run_for(1ms);
-    CHECK(budget.count(flow_kind::tcp) == 2);
+    CHECK(budget.count(flow_share::tcp) == 2);
     auto& next = established(s);
     CHECK(s.tcp->flow_count() == 3);
     next.guest->abort(s.now());
     open[1]->guest->abort(s.now());
     s.run_for(1ms);
     converse_to_end(s, *open[2], 1000, 1000);
-    CHECK(budget.count(flow_kind::tcp) == 0);
+    CHECK(budget.count(flow_share::tcp) == 0);
 }
 
 TEST_CASE("a guest whose MAC changes with every frame does not fill the log")
@@ -110,8 +110,8 @@ TEST_CASE("a guest whose MAC changes with every frame does not fill the log")
 TEST_CASE("peers who fill their share leave room for what the guest begins")
 {
     flow_budget::shares shares;
-    shares.of[static_cast<std::size_t>(flow_kind::tcp)] = 8;
-    shares.of_peers[static_cast<std::size_t>(flow_kind::tcp)] = 6;
+    shares.of[static_cast<std::size_t>(flow_share::tcp)] = 8;
+    shares.of_peers[static_cast<std::size_t>(flow_share::tcp)] = 6;
     flow_budget budget{shares};
     simulation s;
     s.plane->common().budget = &budget;

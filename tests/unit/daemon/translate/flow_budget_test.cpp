@@ -12,7 +12,7 @@ namespace {
 constexpr auto guest = flow_origin::guest, peer = flow_origin::peer;
 constexpr instant start{1000h};
 
-std::size_t admitted(flow_budget& b, std::size_t tries, flow_kind kind, flow_origin origin, instant now = start)
+std::size_t admitted(flow_budget& b, std::size_t tries, flow_share kind, flow_origin origin, instant now = start)
 {
     std::size_t count = 0;
     for (std::size_t i = 0; i < tries; ++i)
@@ -31,17 +31,17 @@ TEST_CASE("each kind has its share, all have theirs, and what ends makes room")
     s.of[udp] = 4;
     s.all = 7;
     flow_budget b{s};
-    CHECK(admitted(b, 10, flow_kind::tcp, guest) == 5);
-    CHECK(admitted(b, 10, flow_kind::udp, guest) == 2); // of all
-    CHECK(b.refuses(flow_kind::echo, guest, start) == drop_reason::flow_limit);
-    b.release(flow_kind::tcp, guest);
-    CHECK(admitted(b, 10, flow_kind::udp, guest) == 1);
-    CHECK(b.count(flow_kind::tcp) == 4);
-    CHECK(b.count(flow_kind::udp) == 3);
+    CHECK(admitted(b, 10, flow_share::tcp, guest) == 5);
+    CHECK(admitted(b, 10, flow_share::udp, guest) == 2); // of all
+    CHECK(b.refuses(flow_share::echo, guest, start) == drop_reason::flow_limit);
+    b.release(flow_share::tcp, guest);
+    CHECK(admitted(b, 10, flow_share::udp, guest) == 1);
+    CHECK(b.count(flow_share::tcp) == 4);
+    CHECK(b.count(flow_share::udp) == 3);
     for (int i = 0; i < 4; ++i)
-        b.release(flow_kind::tcp, guest);
-    CHECK(admitted(b, 10, flow_kind::udp, guest) == 1); // its own share
-    CHECK(admitted(b, 10, flow_kind::echo, guest) == 3);
+        b.release(flow_share::tcp, guest);
+    CHECK(admitted(b, 10, flow_share::udp, guest) == 1); // its own share
+    CHECK(admitted(b, 10, flow_share::echo, guest) == 3);
 }
 
 TEST_CASE("peers have less than all, so that the guest is never kept out by them")
@@ -50,12 +50,12 @@ TEST_CASE("peers have less than all, so that the guest is never kept out by them
     s.of[tcp] = 8;
     s.of_peers[tcp] = 6;
     flow_budget b{s};
-    CHECK(admitted(b, 20, flow_kind::tcp, peer) == 6);
-    CHECK(admitted(b, 20, flow_kind::tcp, guest) == 2);
-    b.release(flow_kind::tcp, guest);
-    CHECK(admitted(b, 20, flow_kind::tcp, peer) == 0);
-    b.release(flow_kind::tcp, peer);
-    CHECK(admitted(b, 1, flow_kind::tcp, peer) == 1);
+    CHECK(admitted(b, 20, flow_share::tcp, peer) == 6);
+    CHECK(admitted(b, 20, flow_share::tcp, guest) == 2);
+    b.release(flow_share::tcp, guest);
+    CHECK(admitted(b, 20, flow_share::tcp, peer) == 0);
+    b.release(flow_share::tcp, peer);
+    CHECK(admitted(b, 1, flow_share::tcp, peer) == 1);
 }
 
 TEST_CASE("new flows a second: a second's worth at once, then as they come, and refusals cost nothing")
@@ -63,18 +63,18 @@ TEST_CASE("new flows a second: a second's worth at once, then as they come, and 
     flow_budget::shares s;
     s.new_in_a_second = 100;
     flow_budget b{s};
-    CHECK(admitted(b, 1000, flow_kind::tcp, guest) == 100);
-    CHECK(b.refuses(flow_kind::udp, guest, start) == drop_reason::new_flow_rate);
-    CHECK(b.count(flow_kind::udp) == 0);
-    CHECK(admitted(b, 1000, flow_kind::tcp, guest, start + 250ms) == 25);
-    CHECK(admitted(b, 1000, flow_kind::tcp, guest, start + 255ms) == 0);
-    CHECK(admitted(b, 1000, flow_kind::tcp, guest, start + 10s) == 100);
+    CHECK(admitted(b, 1000, flow_share::tcp, guest) == 100);
+    CHECK(b.refuses(flow_share::udp, guest, start) == drop_reason::new_flow_rate);
+    CHECK(b.count(flow_share::udp) == 0);
+    CHECK(admitted(b, 1000, flow_share::tcp, guest, start + 250ms) == 25);
+    CHECK(admitted(b, 1000, flow_share::tcp, guest, start + 255ms) == 0);
+    CHECK(admitted(b, 1000, flow_share::tcp, guest, start + 10s) == 100);
 }
 
 TEST_CASE("without limits there are none, and no rate is a rate of any number")
 {
     flow_budget b;
-    CHECK(admitted(b, 200'000, flow_kind::spliced, guest) == 200'000);
+    CHECK(admitted(b, 200'000, flow_share::spliced, guest) == 200'000);
 }
 
 TEST_CASE("workers that ask at the same time get no more than there is")
@@ -88,13 +88,13 @@ TEST_CASE("workers that ask at the same time get no more than there is")
     for (int i = 0; i < 2; ++i)
         workers.emplace_back([&] {
             for (int n = 0; n < 5000; ++n)
-                if (!b.refuses(flow_kind::tcp, peer, start))
+                if (!b.refuses(flow_share::tcp, peer, start))
                     ++got;
         });
     for (auto& w : workers)
         w.join();
     CHECK(got <= 1000);
-    CHECK(b.count(flow_kind::tcp) == got);
+    CHECK(b.count(flow_share::tcp) == got);
 }
 
 TEST_CASE("descriptors are shared out so that no kind can take all, whatever the user allows")

@@ -52,7 +52,7 @@ TEST_CASE("beyond the limit a client is reset, and served when another has gone"
 {
     const descriptor_balance balance;
     flow_budget::shares shares;
-    shares.of[static_cast<std::size_t>(flow_kind::spliced)] = 1;
+    shares.of[static_cast<std::size_t>(flow_share::spliced)] = 1;
     flow_budget budget{shares};
     splice_rig rig;
     rig.limit_by(budget);
@@ -67,7 +67,7 @@ TEST_CASE("beyond the limit a client is reset, and served when another has gone"
     ends.client.reset();
     REQUIRE(rig.turns_until([&] { return rig.splice.flow_count() == 0; }));
     CHECK(rig.ended(end_reason::reset_by_peer) == 1);
-    CHECK(budget.count(flow_kind::spliced) == 0);
+    CHECK(budget.count(flow_share::spliced) == 0);
     (void)rig.pair();
 }
 

@@ -166,8 +166,8 @@ TEST_CASE("what the guest has no port for ends a peer's flow, and only such a fl
 TEST_CASE("many peers leave the guest room for flows of its own")
 {
     flow_budget::shares shares;
-    shares.of[static_cast<std::size_t>(flow_kind::udp)] = 3;
-    shares.of_peers[static_cast<std::size_t>(flow_kind::udp)] = 2;
+    shares.of[static_cast<std::size_t>(flow_share::udp)] = 3;
+    shares.of_peers[static_cast<std::size_t>(flow_share::udp)] = 2;
     flow_budget budget{shares};
     tap_world w{datagram_world::rule(listen_stack::dual, tap_world::port)};
     w.ctx.budget = &budget;
@@ -182,7 +182,7 @@ TEST_CASE("many peers leave the guest room for flows of its own")
     CHECK(w.udp.flow_count() == 3);
     w.pass(std::chrono::hours{2});
     CHECK(w.udp.flow_count() == 0);
-    CHECK(budget.count(flow_kind::udp) == 0);
+    CHECK(budget.count(flow_share::udp) == 0);
     peers[2].say(w.asked, "question");
     w.settle();
     CHECK(w.udp.flow_count() == 1);

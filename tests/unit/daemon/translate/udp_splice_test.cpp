@@ -128,7 +128,7 @@ TEST_CASE("a spliced flow takes one of the sockets that datagrams may have, and 
 TEST_CASE("spliced flows have a limit, and what ends makes room")
 {
     flow_budget::shares shares;
-    shares.of[static_cast<std::size_t>(flow_kind::spliced)] = 1;
+    shares.of[static_cast<std::size_t>(flow_share::spliced)] = 1;
     flow_budget budget{shares};
     const talker client{{loopback4, 0}}, other{{loopback4, 0}}, server{{public4, 0}};
     datagram_world w{datagram_world::rule(listen_stack::ipv4, server.here().port)};
@@ -140,7 +140,7 @@ TEST_CASE("spliced flows have a limit, and what ends makes room")
     CHECK(w.dropped(drop_reason::flow_limit) == 1);
     CHECK(w.ctx.datagram_sockets == 1);
     w.splice.expire(w.now + std::chrono::hours{2});
-    CHECK(budget.count(flow_kind::spliced) == 0);
+    CHECK(budget.count(flow_share::spliced) == 0);
     (void)exchange(w, other, asked, server);
 }
 

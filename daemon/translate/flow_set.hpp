@@ -1,0 +1,159 @@
+// Flows of one kind in one worker: what the plane asks of each kind, and what all kinds share.
+#pragma once
+
+#include "daemon/os/arena.hpp"
+#include "daemon/translate/context.hpp"
+#include "proto/flow/head.hpp"
+#include "proto/flow/ready_list.hpp"
+#include "proto/flow/table.hpp"
+#include "proto/flow/timer_wheel.hpp"
+
+namespace tapioca {
+
+/// A flow as it is listed: `key` says which endpoints the log names.
+struct flow_view {
+    flow_id id;
+    flow_head head;
+    flow_key key;
+};
+
+class flow_visitor {
+public:
+    virtual void visit(const flow_view& f) noexcept = 0;
+
+protected:
+    ~flow_visitor() = default;
+};
+
+/// Asked in each turn, never for a frame.
+class flow_set {
+public:
+    flow_set() = default;
+    virtual ~flow_set() = default;
+    flow_set(const flow_set&) = delete;
+    flow_set& operator=(const flow_set&) = delete;
+
+    /// Ends what is over.
+    virtual void expire(instant now) noexcept = 0;
+    /// Does what is ready, and what was put off until the end of the turn.
+    virtual void end_turn(instant now) noexcept = 0;
+    [[nodiscard]] virtual instant next_deadline() const noexcept = 0;
+    /// Whether end_turn() has left something to do for which no event will come.
+    [[nodiscard]] virtual bool has_ready() const noexcept = 0;
+
+    [[nodiscard]] virtual std::uint32_t flow_count() const noexcept = 0;
+    /// Shows the flows in `most` slots from `from` on. The slot to go on from; 0: there is none behind.
+    virtual std::uint32_t visit(std::uint32_t from, std::uint32_t most, flow_visitor& visitor) noexcept = 0;
+    /// Ends a flow; both its ends hear of it as far as the protocol lets them. False if there is none.
+    virtual bool close(flow_id id, end_reason why, instant now) noexcept = 0;
+};
+
+/// The flows with their memory, timers and list of those that have something to do.
+template <class Flow>
+class flows_of : public flow_set {
+    static_assert(std::is_base_of_v<flow_head, Flow>);
+
+public:
+    [[nodiscard]] instant next_deadline() const noexcept override { return wheel_.next(); }
+    [[nodiscard]] bool has_ready() const noexcept override { return !ready_.empty() && ctx_.tap.has_room(); }
+    [[nodiscard]] std::uint32_t flow_count() const noexcept final { return flows_.size(); }
+    std::uint32_t visit(std::uint32_t from, std::uint32_t most, flow_visitor& visitor) noexcept final
+    {
+        return flows_.for_some(from, most, [&](const Flow& f) { visitor.visit({flows_.id_of(f), f, shown(f)}); });
+    }
+    bool close(flow_id id, end_reason why, instant now) noexcept final
+    {
+        auto* f = flows_.find(id);
+        if (f != nullptr)
+            abort(*f, why, now);
+        return f != nullptr;
+    }
+
+    [[nodiscard]] bool owns(const flow_key& key) noexcept { return flows_.find(key) != nullptr; }
+
+protected:
+    /// Reserves the memory; `capacity` is a power of two.
+    flows_of(context& ctx, std::size_t capacity, instant start)
+        : ctx_(ctx), flow_memory_(flow_table<Flow>::memory_needed(capacity)), timer_memory_(capacity * sizeof(timer_wheel::node)),
+          ready_memory_(capacity * sizeof(std::uint32_t)), flows_(flow_memory_.bytes(), capacity, ctx.config.secret),
+          wheel_(timer_memory_.as<timer_wheel::node>(), start), ready_(ready_memory_.as<std::uint32_t>())
+    {
+    }
+
+    /// Gives back what the flow has, and ends it.
+    virtual void close(Flow& f, end_reason why, instant now) noexcept = 0;
+    /// Likewise, against the will of both ends.
+    virtual void abort(Flow& f, end_reason why, instant now) noexcept { close(f, why, now); }
+    /// The endpoints that the log names.
+    [[nodiscard]] virtual flow_key shown(const Flow& f) const noexcept { return f.key; }
+
+    /// A new flow that is ours among all workers; null if there is no room for it, which is counted and reported. `accepted_at`:
+    /// where on the host, if a peer opened it.
+    [[nodiscard]] Flow* open_flow(const flow_head& head, const flow_key& shown_as, instant now,
+                                  const endpoint& accepted_at = {}) noexcept
+    {
+        auto* f = ctx_.admit(head.kind, head.origin, now) ? insert_admitted(head) : nullptr;
+        ctx_.report(f == nullptr ? report::event_kind::flow_table_full : report::event_kind::flow_opened, now, shown_as, 0,
+                    accepted_at);
+        if (f != nullptr)
+            ctx_.counters.add(report::opened(head.kind, head.origin));
+        return f;
+    }
+    /// Forgets a flow that has given back what it had.
+    void erase_flow(Flow& f, end_reason why, instant now) noexcept
+    {
+        wheel_.cancel(flows_.slot_of(f));
+        ctx_.counters.add(report::closed(f.kind));
+        ctx_.report_end(shown(f), why, now);
+        ctx_.release(f.kind, f.origin);
+        if (crosses_tap(f.kind) && ctx_.others != nullptr && flows_.find(f.key) == &f)
+            ctx_.others->disclaim(flows_.hash(f));
+        flows_.erase(f);
+    }
+    /// It goes on, but its key is free for another one.
+    void detach_flow(Flow& f) noexcept
+    {
+        if (ctx_.others != nullptr)
+            ctx_.others->disclaim(flows_.hash(f));
+        flows_.detach(f);
+    }
+    /// The key of a new flow of a peer: as it is, or with one of the next ports as the peer's, if it is a flow's of any worker.
+    /// Then another peer has that address and port in the guest's eyes: through another rule with the same target, or because
+    /// several addresses of the host are one to the guest.
+    [[nodiscard]] std::optional<flow_key> free_key(flow_key key) noexcept
+    {
+        for (int tries = 0; tries < 256; ++tries) {
+            const bool taken = owns(key) || (ctx_.others != nullptr && ctx_.others->owner(hash_of(key, ctx_.config.secret)));
+            if (!taken)
+                return key;
+            key.remote_port = next_peer_port(key.remote_port);
+        }
+        return std::nullopt;
+    }
+    void list_ready(Flow& f) noexcept { ready_.add(flows_, f); }
+
+    context& ctx_;
+    os::arena flow_memory_, timer_memory_, ready_memory_;
+    flow_table<Flow> flows_;
+    timer_wheel wheel_;
+    ready_list ready_; ///< of flows, or of what they share, that have something to do
+
+private:
+    [[nodiscard]] Flow* insert_admitted(const flow_head& head) noexcept
+    {
+        auto* f = flows_.insert(head.key);
+        if (f != nullptr && crosses_tap(head.kind) && ctx_.others != nullptr && !ctx_.others->claim(flows_.hash(*f))) {
+            flows_.erase(*f);
+            f = nullptr;
+        }
+        if (f == nullptr) {
+            ctx_.counters.drop(drop_reason::flow_table_full);
+            ctx_.release(head.kind, head.origin);
+        } else {
+            static_cast<flow_head&>(*f) = head;
+        }
+        return f;
+    }
+};
+
+} // namespace tapioca
