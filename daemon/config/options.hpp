@@ -99,6 +99,9 @@ struct options {
     std::vector<std::string> command; ///< empty: the user's shell as a login shell
 
     std::vector<std::string> warnings; ///< for the log, in order
+
+    [[nodiscard]] bool starts_command() const { return mode == mode::pasta && target == target_kind::command; }
+    [[nodiscard]] bool goes_to_background() const { return !foreground && !starts_command(); }
 };
 
 } // namespace tapioca

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <source_location>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -39,6 +40,17 @@ inline void warning(std::string_view text) { write(severity::warning, text); }
 inline void info(std::string_view text) { write(severity::info, text); }
 inline void debug(std::string_view text) { write(severity::debug, text); }
 inline void trace(std::string_view text) { write(severity::trace, text); }
+
+inline void warning(std::span<const std::string> lines)
+{
+    for (const auto& text : lines)
+        warning(text);
+}
+inline void info(std::span<const std::string> lines)
+{
+    for (const auto& text : lines)
+        info(text);
+}
 
 /// For what traffic can cause again and again: at most five lines a second from one place in the source.
 void limited(severity what, std::string_view text, std::source_location where = std::source_location::current());

@@ -5,6 +5,8 @@
 #include "proto/base/address.hpp"
 #include "proto/base/fixed_vector.hpp"
 
+#include <algorithm>
+
 namespace tapioca {
 
 /// Where the sockets of a rule listen: those of -t and -u on the host, those of -T and -U on the namespace's loopback.
@@ -35,5 +37,11 @@ struct forward_rule {
 
 /// The rules of one side in the order of the command line; sockets and flows refer to them by index.
 using forward_rules = fixed_vector<forward_rule, 255>;
+
+/// Whether any of them follows the other side.
+[[nodiscard]] constexpr bool scans(const forward_rules& rules) noexcept
+{
+    return std::ranges::any_of(rules, &forward_rule::scan);
+}
 
 } // namespace tapioca

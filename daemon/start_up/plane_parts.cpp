@@ -1,17 +1,16 @@
-#include "daemon/set_up.hpp"
+#include "daemon/start_up/plane_parts.hpp"
 
 #include "daemon/config/guest_plan.hpp"
 #include "daemon/config/host_network.hpp"
 #include "daemon/config/plane_plan.hpp"
 #include "daemon/config/start_report.hpp"
-#include "daemon/forward/listener_set.hpp"
 #include "daemon/netns/enter.hpp"
 #include "daemon/netns/interface.hpp"
 #include "daemon/os/start_failure.hpp"
 #include "daemon/os/stream_listener.hpp"
+#include "daemon/report/log.hpp"
 #include "daemon/tap/open_tap.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <iterator>
 #include <stdexcept>
@@ -21,9 +20,15 @@ namespace {
 
 constexpr int most_automatic_sockets = 99;
 
-void append(std::vector<std::string>& lines, std::vector<std::string> more)
+/// Lines for the log, in order.
+struct set_up_report {
+    std::vector<std::string> notes, warnings;
+};
+
+template <class T>
+void append(std::vector<T>& to, std::vector<T> more)
 {
-    lines.insert(lines.end(), std::move_iterator{more.begin()}, std::move_iterator{more.end()});
+    to.insert(to.end(), std::move_iterator{more.begin()}, std::move_iterator{more.end()});
 }
 
 /// RFC 8415 section 11.2: seconds since the midnight that began the year 2000, UTC.
@@ -47,11 +52,6 @@ host_and_guest read_host(const options& opts, set_up_report& report)
     guest_network guest = plan_guest(opts, host, duid_time());
     append(report.warnings, resolver_warnings(opts, host, guest));
     return {std::move(host), std::move(guest)};
-}
-
-bool scans(const forward_rules& rules)
-{
-    return std::ranges::any_of(rules, [](const forward_rule& rule) { return rule.scan; });
 }
 
 os::socket_diag open_diagnosis()
@@ -113,8 +113,7 @@ std::pair<os::unique_fd, std::string> listen_for_guests(const options& opts)
         "Couldn't bind a UNIX domain socket as /tmp/passt_1.socket to /tmp/passt_99.socket: name one by --socket");
 }
 
-} // namespace
-
+/// Makes and configures the tap in the target's namespace, listens there, and leaves it again. With a client there is no tap.
 plane_parts set_up_namespace(const options& opts, const netns::target& target, os::unique_fd client, set_up_report& report)
 {
     auto [host, guest] = read_host(opts, report);
@@ -135,6 +134,7 @@ plane_parts set_up_namespace(const options& opts, const netns::target& target, o
     return parts;
 }
 
+/// Opens the socket that guests connect to, unless one is connected already.
 plane_parts set_up_socket(const options& opts, os::unique_fd client, set_up_report& report)
 {
     const auto [host, guest] = read_host(opts, report);
@@ -148,6 +148,20 @@ plane_parts set_up_socket(const options& opts, os::unique_fd client, set_up_repo
         append(report.notes, socket_report(path));
     }
     parts.resources.tap_queues.emplace_back(std::move(stream));
+    return parts;
+}
+
+} // namespace
+
+plane_parts set_up(const options& opts, const netns::target& target, opened_listeners on_host, os::unique_fd client)
+{
+    set_up_report lines;
+    plane_parts parts = opts.mode == mode::pasta ? set_up_namespace(opts, target, std::move(client), lines)
+                                                 : set_up_socket(opts, std::move(client), lines);
+    log::info(lines.notes);
+    log::warning(lines.warnings);
+    log::warning(on_host.warnings);
+    append(parts.resources.listeners, std::move(on_host.sockets));
     return parts;
 }
 

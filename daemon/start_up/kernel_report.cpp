@@ -1,5 +1,4 @@
-#include "daemon/kernel_report.hpp"
-
+#include "daemon/start_up/stages.hpp"
 #include "seccomp/landlock.hpp"
 
 namespace tapioca {
@@ -13,10 +12,10 @@ std::string kernel_report(const plane_parts& parts)
 {
     std::string line = "Kernel: peek offset of TCP " + yes_or_no(parts.config.peek_offset4) + " (IPv4), " +
                        yes_or_no(parts.config.peek_offset6) + " (IPv6); Landlock ABI " + std::to_string(landlock::kernel_abi());
-    const auto& queues = parts.resources.tap_queues;
-    if (const auto* tun = queues.empty() ? nullptr : std::get_if<tun_descriptor>(&queues.front()))
-        line += "; tap queues " + std::to_string(queues.size()) + ", checksums " + yes_or_no(tun->offload.checksum) + ", TSO " +
-                yes_or_no(tun->offload.tso) + ", USO " + yes_or_no(tun->offload.uso);
+    if (const auto* tun = parts.tap())
+        line += "; tap queues " + std::to_string(parts.resources.tap_queues.size()) + ", checksums " +
+                yes_or_no(tun->offload.checksum) + ", TSO " + yes_or_no(tun->offload.tso) + ", USO " +
+                yes_or_no(tun->offload.uso);
     return line;
 }
 

@@ -1,0 +1,28 @@
+// What the data plane is made of, opened in sight of the user: in pasta mode a tap and listening sockets in the guest's
+// namespace, in passt mode the socket that guests connect to.
+#pragma once
+
+#include "daemon/config/plane_config.hpp"
+#include "daemon/forward/listener_set.hpp"
+#include "daemon/loop/worker_pool.hpp"
+#include "daemon/netns/target.hpp"
+#include "daemon/os/socket_diag.hpp"
+
+#include <optional>
+
+namespace tapioca {
+
+struct plane_parts {
+    plane_config config;
+    plane_resources resources;
+    std::optional<os::socket_diag> host_ports, guest_ports; ///< if rules follow the other side
+
+    /// The first queue of the tap; null if there is none.
+    [[nodiscard]] const tun_descriptor* tap() const { return std::get_if<tun_descriptor>(&resources.tap_queues.front()); }
+};
+
+/// Reads the host, opens what is missing, and tells the log. `client` is a guest that is connected already, or empty.
+[[nodiscard]] plane_parts set_up(const options& opts, const netns::target& target, opened_listeners on_host,
+                                 os::unique_fd client);
+
+} // namespace tapioca

@@ -1,0 +1,62 @@
+// The stages of the start, in the order in which run() lists them: what each needs, and what it leaves for the next.
+#pragma once
+
+#include "daemon/control/auto_forward.hpp"
+#include "daemon/control/control.hpp"
+#include "daemon/os/daemonize.hpp"
+#include "daemon/os/notify.hpp"
+#include "daemon/start_up/plane_parts.hpp"
+
+namespace tapioca {
+
+// descriptors.cpp
+/// The guest that whoever started us has connected already: a descriptor that neither stands in the way of standard input and
+/// output nor is closed with the other inherited ones. Empty without --fd.
+[[nodiscard]] os::unique_fd inherited_client(const options& opts);
+
+/// Files that the user named, created with the rights that the program was started with.
+struct named_files {
+    os::unique_fd null, pid, log, pcap;
+};
+[[nodiscard]] named_files create_files(const options& opts);
+void start_log(const options& opts, named_files& files);
+void warn_of_few_descriptors();
+/// Listening sockets, and as many flows as an ordinary guest has at once.
+void make_room_for_descriptors(const options& opts) noexcept;
+
+// caller.cpp
+/// Whoever waits for our READY=1. In the background the end of the parent says that we are ready, and that is all.
+[[nodiscard]] os::service_manager connect_service_manager(const options& opts);
+/// The last step with a filesystem, and the last with one process.
+[[nodiscard]] os::readiness leave_the_caller(const options& opts, sandbox& box, named_files& files);
+
+// rights.cpp
+/// Root of the machine never goes on as root unless told to.
+void assume_identity(const options& opts, sandbox& box);
+/// The system calls that this run still needs. `bypass`: traffic may go past the tap.
+[[nodiscard]] seccomp::profile what_is_left(const options& opts, const netns::target& target, const plane_config& config,
+                                            bool bypass);
+
+// kernel_report.cpp
+/// What was found out about the kernel, in one line for the log: the features that we do without somewhere (doc/kernels.md).
+[[nodiscard]] std::string kernel_report(const plane_parts& parts);
+
+// assembly.cpp
+/// Sockets of the namespace are needed while the program runs if loopback traffic goes past the tap; null if it does not.
+[[nodiscard]] std::unique_ptr<netns::resident> make_resident(const options& opts, std::size_t workers, netns::target& target);
+/// For the rules that follow the other side; null if there are none. The resident outlives it.
+[[nodiscard]] std::unique_ptr<auto_forward> follow_ports(const options& opts, plane_parts& parts, netns::resident* resident);
+/// What the loop does with the workers and the follower, if there is one; both outlive it.
+[[nodiscard]] control_hooks hooks_of(const options& opts, worker_pool& workers, auto_forward* follower);
+
+// serve.cpp
+/// Who waits for us to be ready.
+struct waiting {
+    os::readiness& caller;
+    os::service_manager& manager;
+};
+/// What is left to do when everything is sealed: say so, and serve. `tap`: its descriptor; -1 if there is none. The exit status.
+[[nodiscard]] int serve(const options& opts, netns::target& target, int tap, waiting who, worker_pool& workers,
+                        control& ctl) noexcept;
+
+} // namespace tapioca
