@@ -11,7 +11,7 @@
 #include "proto/frame/classify.hpp"
 #include "proto/frame/emit.hpp"
 #include "proto/frame/segmentation.hpp"
-#include "tests/fuzz/guest_frames.hpp"
+#include "tests/support/guest_frames.hpp"
 #include "tests/support/memory_kernel.hpp"
 #include "tests/support/memory_tap.hpp"
 

@@ -5,8 +5,8 @@
 #include "daemon/plane/plane.hpp"
 #include "proto/base/checksum.hpp"
 #include "proto/frame/segmentation.hpp"
-#include "tests/fuzz/guest_frames.hpp"
 #include "tests/support/fuzz.hpp"
+#include "tests/support/guest_frames.hpp"
 #include "tests/support/memory_kernel.hpp"
 #include "tests/support/memory_tap.hpp"
 

@@ -1,5 +1,4 @@
-// Frames as a guest makes them, from a few choices of a fuzzer: lengths and checksums right, so that what is behind them is
-// reached. The payload of a flow's segments is a pattern, by which every octet is known at its place.
+// Frames as a guest makes them, from a few choices: lengths and checksums right, so that what is behind them is reached.
 #pragma once
 
 #include "proto/flow/key.hpp"
