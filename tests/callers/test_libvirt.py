@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import sys
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "guest"))
@@ -13,7 +12,6 @@ import guest_test
 import scenario
 from debian13 import RUNTIME
 from hosts import HOST4, PYTHON, RESOLVER4, ROUTER4, wait_until
-from inside import host_place
 from machine import MAC, Machine
 
 STATE = f"{RUNTIME}/libvirt/qemu/run/passt"
@@ -80,20 +78,16 @@ class Domain(Machine):
                 s.close()
 
 
-class Session(unittest.TestCase):
+class Session(debian13.Installed):
+    world = staticmethod(scenario.start_world)
+
     @classmethod
     def setUpClass(cls):
-        cls.host = scenario.start_world()
-        cls.system = debian13.Debian13(cls.host)
+        super().setUpClass()
         with open(f"{cls.host.dir}/libvirtd.log", "w") as log:
             cls.system.popen("libvirtd", stdout=log, stderr=log)
         wait_until(lambda: os.path.exists(cls.system.seen(f"{RUNTIME}/libvirt/libvirt-sock")), "libvirtd")
         cls.files = scenario.image(cls.host)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.system.close()
-        cls.host.close()
 
 
 class Libvirt(scenario.Checks, Session):
@@ -149,7 +143,7 @@ class Ending(Session):
                 machine.close()
 
     def test_a_port_that_is_taken_is_explained(self):
-        with host_place(self.host).bound("", 8080), self.assertRaises(RuntimeError) as refused:
+        with self.outside.bound("", 8080), self.assertRaises(RuntimeError) as refused:
             Domain(self.system, self.files, "refused")
         self.assertIn("Listen failed for HOST TCP port */8080: Address already in use", str(refused.exception))
 

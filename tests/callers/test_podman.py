@@ -3,14 +3,13 @@
 import os
 import socket
 import sys
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "guest"))
 import client
 import debian13
 from hosts import FAR4, FAR6, HOST4, HOST6, PYTHON, REMOTE4, REMOTE6, wait_until
-from inside import BOTH, Place, host_place, meet, remote_place
+from inside import Place, meet
 from scenario import NAMES, start_world
 
 LENGTH = 4_000_003
@@ -24,20 +23,15 @@ tar c -C ~/image . | podman import -q - box"""
 SERVE = ("httpd", "-f", "-p", "80", "-h", "/etc")
 
 
-class Engine(unittest.TestCase):
+class Engine(debian13.Installed):
+    world = staticmethod(start_world)
+
     @classmethod
     def setUpClass(cls):
-        cls.host = start_world()
-        cls.system = debian13.Debian13(cls.host)
+        super().setUpClass()
         for name, text in SETTINGS.items():
             cls.system.write(f"{debian13.HOME}/.config/containers/{name}", text)
         cls.system.run("sh", "-ec", IMAGE)
-        cls.outside, cls.remote = host_place(cls.host), remote_place(cls.host)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.system.close()
-        cls.host.close()
 
     def tearDown(self):
         self.podman("rm", "-f", "-a", "-t", "0")
@@ -52,7 +46,7 @@ class Engine(unittest.TestCase):
 
     def daemons(self):
         """Command lines of our pasta."""
-        return [line.split() for line in self.system.run("ps", "-axww", "-o", "args").stdout.splitlines() if line.split()[0].endswith("/pasta")]
+        return [words for _, words in super().daemons("pasta")]
 
     def place(self, container):
         pid = self.podman("inspect", "--format", "{{.State.Pid}}", container).strip()

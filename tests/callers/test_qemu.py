@@ -17,45 +17,36 @@ PORTS = {"tcp-ports": [{"str": "8080:80"}, {"str": "9000"}]}
 SAID = {"fqdn": "guest1.example.org", "param": [{"str": "--hostname"}, {"str": "guest1"}]}
 
 
-class Qemu(scenario.Checks, unittest.TestCase):
+class Qemu(scenario.Checks, debian13.Installed):
+    world = staticmethod(scenario.start_world)
+
     @classmethod
     def setUpClass(cls):
-        cls.host = scenario.start_world()
-        cls.system = debian13.Debian13(cls.host)
+        super().setUpClass()
         if "passt" not in cls.system.run(QEMU, "-netdev", "help").stdout.split():
-            cls.system.close()
+            cls.tearDownClass()
             raise unittest.SkipTest("the tree's QEMU has no -netdev passt")
         cls.files = scenario.image(cls.host)
         cls.machine = cls.boot({**SAID, **PORTS})
         scenario.configure(cls.machine, heed_mtu=True)
 
     @classmethod
-    def tearDownClass(cls):
-        cls.system.close()
-        cls.host.close()
-
-    @classmethod
     def boot(cls, options):
         return scenario.boot(cls.system, cls.files, ["-netdev", json.dumps({"type": "passt", "id": "n0", **options}), *scenario.card("n0")])
 
-    def daemons(self):
-        """PIDs and command lines of our passt."""
-        listed = (line.split() for line in self.system.run("ps", "-axww", "-o", "pid,args").stdout.splitlines()[1:])
-        return [(int(pid), words) for pid, *words in listed if words[0] == "passt"]
-
     def test_y_a_daemon_that_dies_is_replaced(self):
-        ((pid, words),) = self.daemons()
+        ((pid, words),) = self.daemons("passt")
         self.assertEqual((words[1], words[-2:]), ("--quiet", ["--fd", "3"]))
         self.system.run("kill", "-9", pid)
-        wait_until(lambda: [p for p, _ in self.daemons() if p != pid], "another passt")
+        wait_until(lambda: [p for p, _ in self.daemons("passt") if p != pid], "another passt")
         self.assertIn("1 packets received", self.machine.run(f"ping -c 1 -W 20 {REMOTE4}").output)
 
     def test_z_the_daemon_ends_with_its_machine(self):
-        self.assertEqual(len(self.daemons()), 1)
+        self.assertEqual(len(self.daemons("passt")), 1)
         self.system.run("sh", "-c", f"kill -9 $(pgrep -f '^{QEMU}')")
         self.machine.process.wait(20)
         self.machine.close()
-        wait_until(lambda: not self.daemons(), "end of passt")
+        wait_until(lambda: not self.daemons("passt"), "end of passt")
 
 
 if __name__ == "__main__":

@@ -4,39 +4,26 @@ import json
 import os
 import subprocess
 import sys
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "guest"))
 import cleanup
 import client
 import debian13
+from callers import RootlessKitScenarios
 from hosts import HOST4, PYTHON, REMOTE4, wait_until
-from inside import BOTH, Place, host_place, meet, remote_place
+from inside import BOTH, Place
 from scenario import NAMES, start_world
 
 LENGTH = 4_000_003
 CALL = ("rootlesskit", "--net=pasta", "--port-driver=implicit", "--copy-up=/etc", "--copy-up=/run")
 
 
-class RootlessKit(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = start_world()
-        cls.system = debian13.Debian13(cls.host)
-        cls.outside, cls.remote = host_place(cls.host), remote_place(cls.host)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.system.close()
-        cls.host.close()
+class RootlessKit(RootlessKitScenarios, debian13.Installed):
+    world = staticmethod(start_world)
 
     def setUp(self):
-        self.addCleanup(wait_until, lambda: not self.daemons(), "end of the daemon, as its namespace is gone")
-
-    def daemons(self):
-        listed = self.system.run("ps", "-axww", "-o", "args").stdout.splitlines()
-        return [line.split() for line in listed if line.split()[0] == "pasta"]
+        self.addCleanup(wait_until, lambda: not self.daemons("pasta"), "end of the daemon, as its namespace is gone")
 
     def inside(self, script, *options):
         return self.system.run(*CALL, *options, "sh", "-ec", script).stdout
@@ -51,12 +38,14 @@ class RootlessKit(unittest.TestCase):
         self.addCleanup(process.wait, 10)
         self.addCleanup(self.system.run, "kill", child)
         name = f"/proc/{child}/root{state}/netns" if "--detach-netns" in options else f"/proc/{child}/ns/net"
-        self.assertEqual(len(self.daemons()), 1)
+        self.assertEqual(len(self.daemons("pasta")), 1)
         return Place(self.system.seen(name))
 
-    def has_carrier(self, place):
-        """RootlessKit does not wait for pasta, which attaches to a tap that is there already."""
+    def start_place(self, no_map_gw=False, detached=False):
+        place = self.start(*(["--disable-host-loopback"] if no_map_gw else []), *(["--detach-netns"] if detached else []))
+        # RootlessKit does not wait for pasta, which attaches to a tap that is there already.
         wait_until(lambda: "LOWER_UP" in self.host.run("nsenter", f"--net={place.path}", "ip", "link", "show", "tap0").stdout, "carrier of tap0")
+        return place
 
     def test_the_world_from_inside(self):
         said = self.inside(f"ip addr show tap0; ip route; cat /etc/resolv.conf; echo {LENGTH} | busybox nc {REMOTE4} 19 | sha256sum; busybox ping -c 1 -W 5 {REMOTE4}; "
@@ -81,26 +70,6 @@ class RootlessKit(unittest.TestCase):
                         self.assertEqual(told["answered"], address)
             cleanup.end_process(server)
             wait_until(lambda: not self.ask(self.host.run_remote, "tcp", HOST4), "end of the port with its server", 20)
-
-    def test_the_hosts_loopback_is_reached_unless_forbidden(self):
-        for options in ((), ("--disable-host-loopback",)):
-            place = self.start(*options)
-            self.has_carrier(place)
-            for protocol, kind in BOTH:
-                with self.subTest(options=options, protocol=protocol):
-                    if options:
-                        with self.assertRaises(OSError):
-                            meet(place, self.outside, "10.0.2.2", 7000, kind, server_address="127.0.0.1", timeout=0.5)
-                    else:
-                        self.assertEqual(meet(place, self.outside, "10.0.2.2", 7000, kind, server_address="127.0.0.1")[1], "127.0.0.1")
-            self.doCleanups()
-
-    def test_a_detached_network_namespace(self):
-        place = self.start("--detach-netns")
-        self.has_carrier(place)
-        for protocol, kind in BOTH:
-            with self.subTest(protocol=protocol):
-                self.assertEqual(meet(place, self.remote, REMOTE4, 7000, kind)[1], REMOTE4)
 
     def test_another_mtu(self):
         self.assertIn("mtu 1500", self.inside("ip link show tap0", "--mtu=1500"))

@@ -3,13 +3,12 @@
 import os
 import socket
 import sys
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from callers import call, end, process_of, runs, wait_for_end
-from hosts import HOST4, HOST6, REMOTE4, REMOTE6, ROUTER4, SimulatedHost
-from inside import BOTH, host_place, guest_place, meet, raise_descriptor_limit, remote_place
+from callers import Caller, call, end, runs, wait_for_end
+from hosts import HOST4, HOST6, ROUTER4
+from inside import guest_place, meet, raise_descriptor_limit
 from passt import RelayedGuest, launcher, pair
 
 netns_test.needs_module("scapy")
@@ -31,17 +30,12 @@ def lease(client):
     return found
 
 
-class Machines(unittest.TestCase):
+class Machines(Caller):
     @classmethod
     def setUpClass(cls):
         raise_descriptor_limit()
-        cls.host = SimulatedHost()
-        cls.outside, cls.remote = host_place(cls.host), remote_place(cls.host)
+        super().setUpClass()
         cls.passt = cls.host.binary("passt")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
 
     def setUp(self):
         self.base = f"{self.host.dir}/{self.id().rpartition('.')[2]}"
@@ -55,8 +49,7 @@ class Libvirt(Machines):
 
     def start(self, *options):
         self.assertEqual(call(self.host, self.argv(*options))[0], 0)
-        self.pid = process_of(self.pid_file)
-        self.addCleanup(lambda: runs(self.pid) and end(self.pid))
+        self.started(self.pid_file)
 
     def log(self):
         return ""
@@ -83,22 +76,16 @@ class Libvirt(Machines):
         self.start("--tcp-ports", f"{HOST4}/2001-2003:22-24", "--udp-ports", f"{HOST4}/2001-2003:22-24", "--tcp-ports", f"{HOST6}%eth0/3000-3002:4000-4002,~3001",
                    "--udp-ports", f"{HOST6}%eth0/3000-3002:4000-4002,~3001", "--tcp-ports", "%lo/5000", "--udp-ports", "%lo/5000")
         _, guest = self.attach()
-        for protocol, kind in BOTH:
-            for client, address, port, server_port in ((self.remote, HOST4, 2001, 22), (self.outside, HOST4, 2003, 24), (self.remote, HOST6, 3000, 4000),
-                                                       (self.remote, HOST6, 3002, 4002), (self.outside, "127.0.0.1", 5000, 5000)):
-                with self.subTest(protocol=protocol, address=address, port=port):
-                    meet(client, guest, address, port, kind, server_port)
-            for address, port, server_port in ((HOST6, 3001, 4001), (HOST4, 5000, 5000), (HOST4, 3000, 4000)):
-                with self.subTest(protocol=protocol, address=address, port=port), self.assertRaises(OSError):
-                    meet(self.remote, guest, address, port, kind, server_port, timeout=0.5)
+        for client, address, port, server_port in ((self.remote, HOST4, 2001, 22), (self.outside, HOST4, 2003, 24), (self.remote, HOST6, 3000, 4000),
+                                                   (self.remote, HOST6, 3002, 4002), (self.outside, "127.0.0.1", 5000, 5000)):
+            self.reaches(client, guest, address, port, server_port)
+        for address, port, server_port in ((HOST6, 3001, 4001), (HOST4, 5000, 5000), (HOST4, 3000, 4000)):
+            self.misses(self.remote, guest, address, port, server_port)
 
     def test_the_machine_reaches_the_world(self):
         self.start()
         _, guest = self.attach()
-        for address in (REMOTE4, REMOTE6):
-            for protocol, kind in BOTH:
-                with self.subTest(protocol=protocol, address=address):
-                    self.assertEqual(meet(guest, self.remote, address, 7000, kind)[1], address)
+        self.reaches_the_world(guest)
 
     def test_it_ends_with_its_machine(self):
         self.start()
@@ -150,10 +137,8 @@ class Libvirt(Machines):
         self.with_few_ports()
         self.start("--interface", "eth0", "--log-file", f"{self.base}.log", "--tcp-ports", "%eth0/all", "--udp-ports", "%eth0/all")
         _, guest = self.attach()
-        for protocol, kind in BOTH:
-            for port in (1024, 2047, 65535):
-                with self.subTest(protocol=protocol, port=port):
-                    meet(self.remote, guest, HOST4, port, kind)
+        for port in (1024, 2047, 65535):
+            self.reaches(self.remote, guest, HOST4, port)
 
     def test_kubevirt_leaves_out_the_ports_of_a_service_mesh(self):
         self.with_few_ports()
@@ -178,8 +163,7 @@ class Qemu(Machines):
         self.assertEqual(status, 0, said)
         if quiet:
             self.assertEqual(said, "")
-        self.pid = process_of(self.pid_file)
-        self.addCleanup(lambda: runs(self.pid) and end(self.pid))
+        self.started(self.pid_file)
         client = StreamClient(ours)
         self.addCleanup(client.close)
         return client

@@ -4,29 +4,22 @@ import os
 import pathlib
 import socket
 import sys
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from callers import Network, call, end, process_of, runs, wait_for_end
+from callers import Caller, Network, call, end, wait_for_end
 from guests import NO_PORTS, Guest, NamedGuest
-from hosts import HOST4, HOST6, REMOTE4, REMOTE6, RESOLVER4, USER, SimulatedHost, run, wait_until
-from inside import BOTH, host_place, meet, remote_place
+from hosts import HOST4, HOST6, REMOTE4, REMOTE6, USER, wait_until
+from inside import meet
 
 SLIRP = ("-q", "--ipv4-only", "-a", "10.0.2.0", "-n", "24", "-g", "10.0.2.2", "--dns-forward", "10.0.2.3", "-m", "1500", "--no-ndp", "--no-dhcpv6", "--no-dhcp")
 
 
-class Others(unittest.TestCase):
+class Others(Caller):
     @classmethod
     def setUpClass(cls):
-        cls.host = SimulatedHost()
-        run("ip", "-n", cls.host.remote, "addr", "add", RESOLVER4 + "/24", "dev", "eth0")
-        cls.outside, cls.remote = host_place(cls.host), remote_place(cls.host)
+        super().setUpClass()
         cls.pasta, cls.passt = cls.host.binary(), cls.host.binary("passt")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
 
     def setUp(self):
         self.pid_file = f"{self.host.dir}/{self.id().rpartition('.')[2]}.pid"
@@ -39,8 +32,7 @@ class Others(unittest.TestCase):
     def start(self, *argv, uid=USER):
         status, said = call(self.host, argv, uid=uid)
         self.assertEqual((status, said), (0, ""))
-        self.pid = process_of(self.pid_file)
-        self.addCleanup(lambda: runs(self.pid) and end(self.pid))
+        self.started(self.pid_file)
 
     def test_in_the_place_of_slirp4netns(self):
         """-c: configured; -m, --macaddress; the name of the interface is the wrapper's argument."""
@@ -49,11 +41,9 @@ class Others(unittest.TestCase):
         tap0 = network.interface("tap0")
         self.assertEqual((tap0["addresses"], tap0["mtu"], tap0["mac"]), (["10.0.2.0/24"], 1500, "52:54:00:98:76:54"))
         self.assertEqual(network.gateways(), ["10.0.2.2"])
-        for protocol, kind in BOTH:
-            with self.subTest(protocol=protocol):
-                self.assertEqual(meet(network.place, self.remote, REMOTE4, 7000, kind)[1], REMOTE4)
-                self.assertEqual(meet(network.place, self.remote, "10.0.2.3", 53, kind, server_address=RESOLVER4)[1], RESOLVER4)
-                self.assertEqual(meet(network.place, self.outside, "10.0.2.2", 7000, kind, server_address="127.0.0.1")[1], "127.0.0.1")
+        self.reaches_the_world(network.place, (REMOTE4,))
+        self.reaches_the_resolver(network.place, "10.0.2.3")
+        self.reaches_the_hosts_loopback(network.place, "10.0.2.2")
 
     def test_in_the_place_of_slirp4netns_without_configuration(self):
         guest, network = self.guest()
@@ -104,12 +94,9 @@ class Others(unittest.TestCase):
         guest, network = self.guest()
         self.start(self.pasta, "-q", "--config-net", *NO_PORTS, "--no-map-gw", "--map-host-loopback", "none", "--map-guest-addr", "none", "-P", self.pid_file, str(guest.pid))
         network.settle()
-        for protocol, kind in BOTH:
-            with self.subTest(protocol=protocol):
-                self.assertEqual(meet(network.place, self.remote, REMOTE6, 7000, kind)[1], REMOTE6)
-                for address in ("127.0.0.1", "192.0.2.1"):
-                    with self.assertRaises(OSError):
-                        meet(network.place, self.outside, address, 7000, kind, server_address="127.0.0.1", timeout=0.5)
+        self.reaches_the_world(network.place, (REMOTE6,))
+        for address in ("127.0.0.1", "192.0.2.1"):
+            self.misses(network.place, self.outside, address, server_address="127.0.0.1")
 
     def test_a_container_by_its_process(self):
         """LXC, Incus, wrappers of bubblewrap: as root for a container without a user namespace, as a user for one with."""

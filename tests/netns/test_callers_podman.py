@@ -7,14 +7,13 @@ import signal
 import socket
 import sys
 import time
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from callers import Engine, Network, call, end, process_of, runs, wait_for_end
+from callers import Caller, Engine, Network, call, end, process_of, runs, wait_for_end
 from guests import NamedGuest
-from hosts import HOST4, HOST6, REMOTE4, REMOTE6, RESOLVER4, RESOLVER6, ROUTER4, SimulatedHost, run
-from inside import BOTH, Task, host_place, inside, meet, remote_place
+from hosts import HOST4, HOST6, REMOTE4, RESOLVER4, ROUTER4
+from inside import BOTH, Task, inside, meet
 
 FORWARD, GUEST = "169.254.1.1", "169.254.1.2"
 
@@ -38,19 +37,12 @@ def podman_argv(pasta, netns, options=(), ports=(), pid=None, map_guest=True):
     return [*argv, *(["--pid", pid] if pid else []), "--netns", netns]
 
 
-class Podman(unittest.TestCase):
+class Podman(Caller):
     @classmethod
     def setUpClass(cls):
-        cls.host = SimulatedHost()
-        for address in (RESOLVER4 + "/24", RESOLVER6 + "/64"):
-            run("ip", "-n", cls.host.remote, "addr", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
+        super().setUpClass()
         cls.engine = Engine(cls.host)
-        cls.outside, cls.remote = host_place(cls.host), remote_place(cls.host)
         cls.pasta = cls.host.binary()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
 
     def start(self, *options, ports=(), netns=None, argv=None):
         """A container's network, by the newest command line if no other is given; its path, and what is in it."""
@@ -61,22 +53,6 @@ class Podman(unittest.TestCase):
             self.pid = process_of(self.engine.seen(argv[argv.index("--pid") + 1]))
         return netns, self.engine.network(netns)
 
-    def reaches_the_world(self, network):
-        for address in (REMOTE4, REMOTE6):
-            for protocol, kind in BOTH:
-                with self.subTest(address=address, protocol=protocol):
-                    self.assertEqual(meet(network.place, self.remote, address, 7000, kind)[1], address)
-
-    def served(self, network, address, port, server_port, client=None, server_address=""):
-        for protocol, kind in BOTH:
-            with self.subTest(address=address, port=port, protocol=protocol):
-                meet(client or self.remote, network.place, address, port, kind, server_port, server_address)
-
-    def refused(self, network, address, port, server_port, client):
-        for protocol, kind in BOTH:
-            with self.subTest(address=address, port=port, protocol=protocol), self.assertRaises(OSError):
-                meet(client, network.place, address, port, kind, server_port, timeout=0.5)
-
     def test_a_container_with_published_ports(self):
         _, network = self.start(ports=("-t", "8080-8080:80-80", "-u", "8080-8080:80-80", "-t", "127.0.0.1/8081-8082:81-82", "-u", "127.0.0.1/8081-8082:81-82",
                                        "-t", f"{HOST6}/8083-8083:83-83", "-u", f"{HOST6}/8083-8083:83-83"))
@@ -85,48 +61,36 @@ class Podman(unittest.TestCase):
         self.assertLessEqual({"UP", "LOWER_UP"}, set(eth0["flags"]))
         self.assertEqual((eth0["mtu"], network.gateways()), (65520, [ROUTER4, "fe80::1"]))
         network.settle()
-        self.reaches_the_world(network)
+        self.reaches_the_world(network.place)
         for address in (HOST4, HOST6):
-            self.served(network, address, 8080, 80)
-            self.served(network, address, 8080, 80, self.outside)
+            self.reaches(self.remote, network.place, address, 8080, 80)
+            self.reaches(self.outside, network.place, address, 8080, 80)
         for address in ("127.0.0.1", "::1"):
-            self.served(network, address, 8080, 80, self.outside)
-        self.served(network, "127.0.0.1", 8081, 81, self.outside)
-        self.served(network, "127.0.0.1", 8082, 82, self.outside)
-        self.refused(network, HOST4, 8081, 81, self.outside)
-        self.served(network, HOST6, 8083, 83)
-        self.refused(network, "::1", 8083, 83, self.outside)
+            self.reaches(self.outside, network.place, address, 8080, 80)
+        self.reaches(self.outside, network.place, "127.0.0.1", 8081, 81)
+        self.reaches(self.outside, network.place, "127.0.0.1", 8082, 82)
+        self.misses(self.outside, network.place, HOST4, 8081, 81)
+        self.reaches(self.remote, network.place, HOST6, 8083, 83)
+        self.misses(self.outside, network.place, "::1", 8083, 83)
         end(self.pid)
 
     def test_names_are_asked_at_the_forwarding_address(self):
         _, network = self.start()
-        for protocol, kind in BOTH:
-            with self.subTest(protocol=protocol):
-                self.assertEqual(meet(network.place, self.remote, FORWARD, 53, kind, server_address=RESOLVER4), (HOST4, RESOLVER4))
+        self.reaches_the_resolver(network.place, FORWARD, seen=HOST4)
         end(self.pid)
 
     def test_host_containers_internal_is_the_host_itself(self):
         _, network = self.start()
-        for protocol, kind in BOTH:
-            with self.subTest(protocol=protocol):
-                self.assertEqual(meet(network.place, self.outside, GUEST, 7000, kind)[1], HOST4)
-                # without --map-gw the gateway's address is the router's, not the host's loopback
-                self.assertEqual(meet(network.place, self.remote, ROUTER4, 7000, kind)[1], ROUTER4)
+        self.reaches(network.place, self.outside, GUEST, at=HOST4)
+        self.reaches(network.place, self.remote, ROUTER4, at=ROUTER4)   # without --map-gw it is the router, not the host's loopback
         end(self.pid)
 
-    def test_the_gateway_is_the_host_with_map_gw(self):
-        _, network = self.start("--map-gw")
-        for protocol, kind in BOTH:
-            with self.subTest(protocol=protocol):
-                self.assertEqual(meet(network.place, self.outside, ROUTER4, 7000, kind, server_address="127.0.0.1")[1], "127.0.0.1")
-        end(self.pid)
-
-    def test_the_hosts_loopback_at_the_same_address(self):
-        _, network = self.start("--map-host-loopback", GUEST)
-        for protocol, kind in BOTH:
-            with self.subTest(protocol=protocol):
-                self.assertEqual(meet(network.place, self.outside, GUEST, 7000, kind, server_address="127.0.0.1")[1], "127.0.0.1")
-        end(self.pid)
+    def test_the_hosts_loopback_at_an_address_of_choice(self):
+        for options, address in ((["--map-gw"], ROUTER4), (["--map-host-loopback", GUEST], GUEST)):
+            with self.subTest(options=options):
+                _, network = self.start(*options)
+                self.reaches_the_hosts_loopback(network.place, address)
+                end(self.pid)
 
     def test_the_command_line_of_older_versions(self):
         netns = self.engine.make_network()
@@ -156,13 +120,9 @@ class Podman(unittest.TestCase):
         self.assertEqual(network.interface("eth0")["addresses"], [f"{HOST4}/24", "fc00::3/64"])
         self.assertEqual(network.gateways(), [ROUTER4, "fc00::1"])
         network.settle()
-        self.reaches_the_world(network)
-        for address, seen in ((GUEST, HOST4), ("fc00::2", None)):
-            for protocol, kind in BOTH:
-                with self.subTest(address=address, protocol=protocol), contextlib.ExitStack() as stack:
-                    if seen is None:    # the host has no copy of this address: there is nobody
-                        stack.enter_context(self.assertRaises(OSError))
-                    self.assertEqual(meet(network.place, self.outside, address, 7000, kind, timeout=0.5 if seen is None else 3)[1], seen)
+        self.reaches_the_world(network.place)
+        self.reaches(network.place, self.outside, GUEST, at=HOST4)
+        self.misses(network.place, self.outside, "fc00::2")     # the host has no copy of this address: there is nobody
         end(self.pid)
 
     def test_options_that_users_write_into_containers_conf(self):
@@ -225,7 +185,7 @@ class Podman(unittest.TestCase):
             self.engine.remove_network(netns)
             wait_for_end(pid)
             netns, network = self.start(ports=ports)
-            self.served(network, HOST4, 8070, 80)
+            self.reaches(self.remote, network.place, HOST4, 8070, 80)
         end(self.pid)
 
     def test_ports_are_free_before_the_interface_is_gone(self):
@@ -250,7 +210,7 @@ class Podman(unittest.TestCase):
         wait_for_end(first)
         self.assertTrue(runs(self.pid))
         network.settle()
-        self.reaches_the_world(network)
+        self.reaches_the_world(network.place)
         end(self.pid)
 
     def test_several_containers_start_at_once(self):

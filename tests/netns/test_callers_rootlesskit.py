@@ -3,16 +3,14 @@
 import os
 import subprocess
 import sys
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from callers import Network, call, runs, wait_for_end
+from callers import Caller, Network, RootlessKitScenarios, call, runs, wait_for_end
 from guests import Guest
-from hosts import HOST4, HOST6, REMOTE4, REMOTE6, RESOLVER4, ROUTER4, USER, SimulatedHost, run, wait_until
-from inside import BOTH, host_place, meet, remote_place
+from hosts import HOST4, HOST6, REMOTE4, REMOTE6, USER, run, wait_until
 
-OWN, GATEWAY, FORWARD = "10.0.2.100", "10.0.2.2", "10.0.2.3"
+OWN, GATEWAY, FORWARD = "10.0.2.100", RootlessKitScenarios.GATEWAY, "10.0.2.3"
 
 
 def rootlesskit_argv(pasta, *target, no_map_gw=False, ipv4_only=False, ports="none", host_lo=True):
@@ -22,17 +20,11 @@ def rootlesskit_argv(pasta, *target, no_map_gw=False, ipv4_only=False, ports="no
             *(["--host-lo-to-ns-lo"] if host_lo else []), *target]
 
 
-class RootlessKit(unittest.TestCase):
+class RootlessKit(RootlessKitScenarios, Caller):
     @classmethod
     def setUpClass(cls):
-        cls.host = SimulatedHost()
-        run("ip", "-n", cls.host.remote, "addr", "add", RESOLVER4 + "/24", "dev", "eth0")
-        cls.outside, cls.remote = host_place(cls.host), remote_place(cls.host)
+        super().setUpClass()
         cls.pasta = cls.host.binary()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.close()
 
     def start(self, target=None, **chosen):
         """The child process, and its network after pasta has returned."""
@@ -42,6 +34,16 @@ class RootlessKit(unittest.TestCase):
         status, said = call(self.host, rootlesskit_argv(self.pasta, *map(str, target), **chosen))
         self.assertEqual(status, 0, said)
         return Network(self.host, f"/proc/{self.child.pid}/ns/net")
+
+    def start_place(self, detached=False, **chosen):
+        def detach(child):
+            path = f"{self.host.dir}/detached"
+            self.host.run("touch", path)
+            self.host.run("mount", "--bind", f"/proc/{child.pid}/ns/net", path)
+            return [f"--userns=/proc/{child.pid}/ns/user", f"--netns={path}"]
+        network = self.start(detach if detached else None, **chosen)
+        self.assertEqual(network.interface("tap0")["addresses"], [f"{OWN}/24", f"{HOST6}/64"])
+        return network.place
 
     def daemon(self):
         """No PID file: RootlessKit knows the daemon's PID only as that of a process in the host's network."""
@@ -70,27 +72,10 @@ class RootlessKit(unittest.TestCase):
         for ipv4_only in (False, True):
             network = self.start(ipv4_only=ipv4_only)
             network.settle()
-            for address in (REMOTE4, *(() if ipv4_only else (REMOTE6,))):
-                for protocol, kind in BOTH:
-                    with self.subTest(address=address, protocol=protocol, ipv4_only=ipv4_only):
-                        self.assertEqual(meet(network.place, self.remote, address, 7000, kind)[1], address)
-            for protocol, kind in BOTH:
-                with self.subTest(protocol=protocol, ipv4_only=ipv4_only):
-                    self.assertEqual(meet(network.place, self.remote, FORWARD, 53, kind, server_address=RESOLVER4)[1], RESOLVER4)
+            self.reaches_the_world(network.place, (REMOTE4,) if ipv4_only else (REMOTE4, REMOTE6))
+            self.reaches_the_resolver(network.place, FORWARD)
             if ipv4_only:
                 self.assertEqual(network.interface("tap0")["addresses"], [f"{OWN}/24"])
-
-    def test_the_hosts_loopback_may_be_denied(self):
-        """--disable-host-loopback is --no-map-gw."""
-        for no_map_gw in (False, True):
-            network = self.start(no_map_gw=no_map_gw)
-            for protocol, kind in BOTH:
-                with self.subTest(protocol=protocol, no_map_gw=no_map_gw):
-                    if no_map_gw:
-                        with self.assertRaises(OSError):
-                            meet(network.place, self.outside, GATEWAY, 7000, kind, server_address="127.0.0.1", timeout=0.5)
-                    else:
-                        self.assertEqual(meet(network.place, self.outside, GATEWAY, 7000, kind, server_address="127.0.0.1")[1], "127.0.0.1")
 
     def appears(self, client, address, port):
         """Until a port that the daemon has to find out about accepts."""
@@ -124,17 +109,6 @@ class RootlessKit(unittest.TestCase):
         self.child.close()
         wait_for_end(daemon)
 
-    def test_a_network_namespace_that_is_not_the_childs_own(self):
-        """--detach-netns: the namespaces are named one by one."""
-        def target(child):
-            path = f"{self.host.dir}/detached"
-            self.host.run("touch", path)
-            self.host.run("mount", "--bind", f"/proc/{child.pid}/ns/net", path)
-            return [f"--userns=/proc/{child.pid}/ns/user", f"--netns={path}"]
-        network = self.start(target)
-        self.assertEqual(network.interface("tap0")["addresses"], [f"{OWN}/24", f"{HOST6}/64"])
-        meet(network.place, self.remote, REMOTE4, 7000, BOTH[0][1])
-
     def test_the_command_line_of_older_versions(self):
         """Up to 2.0 the tap is made by RootlessKit, pasta attaches to it and stays in the foreground, and the child configures it."""
         self.child = Guest(self.host)
@@ -149,10 +123,8 @@ class RootlessKit(unittest.TestCase):
             self.child.run("ip", *words)
         network = Network(self.host, f"/proc/{self.child.pid}/ns/net")
         wait_until(lambda: "LOWER_UP" in network.interface("tap0")["flags"], "carrier of the tap")
-        for protocol, kind in BOTH:
-            with self.subTest(protocol=protocol):
-                self.assertEqual(meet(network.place, self.remote, REMOTE4, 7000, kind)[1], REMOTE4)
-                self.assertEqual(meet(network.place, self.remote, FORWARD, 53, kind, server_address=RESOLVER4)[1], RESOLVER4)
+        self.reaches_the_world(network.place, (REMOTE4,))
+        self.reaches_the_resolver(network.place, FORWARD)
         with network.place.bound("", 8087):
             self.appears(self.remote, HOST4, 8087)
         self.child.close()

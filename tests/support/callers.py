@@ -5,10 +5,11 @@ import os
 import pathlib
 import signal
 import subprocess
+import unittest
 
 import cleanup
-from hosts import USER, wait_until
-from inside import Place
+from hosts import REMOTE4, REMOTE6, RESOLVER4, RESOLVER6, USER, SimulatedHost, run, wait_until
+from inside import BOTH, Place, host_place, meet, remote_place
 
 _serial = itertools.count()
 
@@ -86,6 +87,73 @@ class Network:
         """An address receives when a worker of the kernel has come by, which may be a while after it was given."""
         wait_until(lambda: "inet6 fe80::" not in self.run("ip", "-6", "addr", "show", "scope", "link").stdout
                    or "local fe80::" in self.run("ip", "-6", "route", "show", "table", "local").stdout, "route to the link-local address")
+
+
+class Caller(unittest.TestCase):
+    """A test on a host of its own, with what callers of every kind rely on. Each exchange is made by TCP and by UDP."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.host = cls.world()
+        cls.outside, cls.remote = host_place(cls.host), remote_place(cls.host)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.host.close()
+
+    @staticmethod
+    def world():
+        host = SimulatedHost()
+        for address in (RESOLVER4 + "/24", RESOLVER6 + "/64"):
+            run("ip", "-n", host.remote, "addr", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
+        return host
+
+    def started(self, pid_file):
+        """A daemon that has written its PID file, and ends with the test at the latest."""
+        self.pid = process_of(pid_file)
+        self.addCleanup(lambda: runs(self.pid) and end(self.pid))
+
+    def reaches(self, client, server, address, port=7000, server_port=None, *, at=None, seen=None, **how):
+        """at, seen: the server's own address and the client's, as the server sees them, if that matters."""
+        for protocol, kind in BOTH:
+            with self.subTest(address=address, port=port, protocol=protocol):
+                met = meet(client, server, address, port, kind, server_port, **how)
+                self.assertEqual(met, (seen or met[0], at or met[1]))
+
+    def misses(self, client, server, address, port=7000, server_port=None, **how):
+        for protocol, kind in BOTH:
+            with self.subTest(address=address, port=port, protocol=protocol), self.assertRaises(OSError):
+                meet(client, server, address, port, kind, server_port, timeout=0.5, **how)
+
+    def reaches_the_world(self, place, addresses=(REMOTE4, REMOTE6)):
+        for address in addresses:
+            self.reaches(place, self.remote, address, at=address)
+
+    def reaches_the_hosts_loopback(self, place, address):
+        self.reaches(place, self.outside, address, server_address="127.0.0.1", at="127.0.0.1")
+
+    def reaches_the_resolver(self, place, address, **expected):
+        self.reaches(place, self.remote, address, 53, server_address=RESOLVER4, at=RESOLVER4, **expected)
+
+
+class RootlessKitScenarios:
+    """What RootlessKit is relied on for, whether it calls or is stood in for. start_place(no_map_gw=..., detached=...): the place behind pasta."""
+    GATEWAY = "10.0.2.2"
+
+    def test_the_hosts_loopback_may_be_denied(self):
+        """--disable-host-loopback is --no-map-gw."""
+        for denied in (False, True):
+            with self.subTest(denied=denied):
+                place = self.start_place(no_map_gw=denied)
+                if denied:
+                    self.misses(place, self.outside, self.GATEWAY, server_address="127.0.0.1")
+                else:
+                    self.reaches_the_hosts_loopback(place, self.GATEWAY)
+                self.doCleanups()
+
+    def test_a_network_namespace_that_is_not_the_childs_own(self):
+        """--detach-netns: the namespaces are named one by one."""
+        self.reaches_the_world(self.start_place(detached=True), (REMOTE4,))
 
 
 class Engine:

@@ -81,3 +81,22 @@ class Debian13:
     def write(self, path, text):
         """A file of the user's."""
         self.run("sh", "-ec", 'mkdir -p "${1%/*}"; printf %s "$2" >"$1"', "sh", path, text)
+
+
+class Installed(callers.Caller):
+    """Programs of that system call. `world` makes the host, with services behind it."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.system = Debian13(cls.host)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.system.close()
+        super().tearDownClass()
+
+    def daemons(self, name):
+        """PIDs and command lines of our passt or pasta."""
+        listed = (line.split() for line in self.system.run("ps", "-axww", "-o", "pid,args").stdout.splitlines()[1:])
+        return [(int(pid), words) for pid, *words in listed if words and os.path.basename(words[0]) == name]
