@@ -14,8 +14,6 @@ using report::counter;
 
 namespace {
 
-constexpr std::size_t room_octets = tap_headroom + tap_queue::largest_body;
-
 octet protocol_of(ip_family family) noexcept { return family == ip_family::ipv4 ? wire::protocol_icmp : wire::protocol_icmpv6; }
 
 } // namespace
@@ -23,9 +21,8 @@ octet protocol_of(ip_family family) noexcept { return family == ip_family::ipv4 
 echo_translator::echo_translator(context& ctx, std::size_t capacity, instant start)
     : ctx_(ctx), flow_memory_(flow_table<echo_flow>::memory_needed(capacity)),
       timer_memory_(capacity * sizeof(timer_wheel::node)), list_memory_(2 * capacity * sizeof(slot_list::entry)),
-      ready_memory_(capacity * sizeof(std::uint32_t)), room_memory_(replies_at_once * room_octets),
-      flows_(flow_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
-      answered_(list_memory_.as<slot_list::entry>().first(capacity)),
+      ready_memory_(capacity * sizeof(std::uint32_t)), flows_(flow_memory_.bytes(), capacity, ctx.config.secret),
+      wheel_(timer_memory_.as<timer_wheel::node>(), start), answered_(list_memory_.as<slot_list::entry>().first(capacity)),
       waiting_(list_memory_.as<slot_list::entry>().subspan(capacity)), ready_(ready_memory_.as<std::uint32_t>())
 {
 }
@@ -95,7 +92,7 @@ os::result<std::size_t> echo_translator::send(echo_flow& f, const packet& p) noe
 /// The host's loopback answers whoever asks, so nobody needs to be asked: that takes no socket, and no permission for one.
 void echo_translator::answer_for_host(const flow_key& key, bytes_view request) noexcept
 {
-    const auto reply = room(0).first(request.size());
+    const auto reply = buffers_[0].first(request.size());
     std::memcpy(reply.data(), request.data(), request.size());
     turn_into_reply(key.guest.family(), reply);
     (void)relay_reply(key, reply);
@@ -209,32 +206,23 @@ void echo_translator::pump(echo_flow& f, instant now) noexcept
     list_ready(f);
 }
 
-/// A message of any length fits, with its headers in front of it.
-bytes_span echo_translator::room(std::size_t i) const noexcept
-{
-    return room_memory_.as<octet>().subspan(i * room_octets + tap_headroom, tap_queue::largest_body);
-}
-
 /// How many messages were taken from the socket; fewer than replies_at_once: it is empty.
 std::size_t echo_translator::relay_replies(echo_flow& f, instant now) noexcept
 {
-    std::array<bytes_span, replies_at_once> into;
-    for (std::size_t i = 0; i < into.size(); ++i)
-        into[i] = room(i);
-    std::array<os::incoming, replies_at_once> got;
-    const auto count = os::receive_batch(f.fd, into, got, os::want_addresses::yes);
-    if (!count)
+    const auto got = buffers_.receive(f.fd, replies_at_once, os::want_addresses::yes);
+    if (!got)
         return 0;
     const auto peer = peer_of(f.key);
-    for (std::size_t i = 0; i < *count; ++i) {
-        if (got[i].source.address != peer || got[i].truncated)
+    for (std::size_t i = 0; i < got->size(); ++i) {
+        const auto& in = (*got)[i];
+        if (in.source.address != peer || in.truncated)
             ctx_.counters.add(counter::echo_strays);
-        else if (relay_reply(f.key, into[i].first(got[i].length)))
+        else if (relay_reply(f.key, buffers_[i].first(in.length)))
             note(f, true, now);
         else
             ctx_.counters.drop(drop_reason::bad_type);
     }
-    return *count;
+    return got->size();
 }
 
 bool echo_translator::relay_reply(const flow_key& key, bytes_span message) noexcept
@@ -247,15 +235,9 @@ bool echo_translator::relay_reply(const flow_key& key, bytes_span message) noexc
 
 void echo_translator::expire(instant now) noexcept
 {
-    wheel_.expire(now, [&](std::uint32_t slot) {
-        auto* f = flows_.at_slot(slot);
-        if (f == nullptr)
-            return;
-        if (now - f->last >= limits::echo_timeout)
-            close(*f, end_reason::idle, now);
-        else
-            wheel_.arm(slot, f->last + limits::echo_timeout);
-    });
+    expire_silent(
+        wheel_, flows_, now, [](const auto& f) { return f.last + limits::echo_timeout; },
+        [&](auto& f) { close(f, end_reason::idle, now); });
 }
 
 } // namespace tapioca

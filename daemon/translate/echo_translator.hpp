@@ -13,9 +13,9 @@
 #pragma once
 
 #include "daemon/os/arena.hpp"
-#include "daemon/os/batch_io.hpp"
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/context.hpp"
+#include "daemon/translate/datagram_io.hpp"
 #include "daemon/translate/to_guest.hpp"
 #include "proto/flow/ready_list.hpp"
 #include "proto/flow/slot_list.hpp"
@@ -93,16 +93,16 @@ private:
     std::size_t relay_replies(echo_flow& f, instant now) noexcept;
     [[nodiscard]] bool relay_reply(const flow_key& key, bytes_span message) noexcept;
     void answer_for_host(const flow_key& key, bytes_view request) noexcept;
-    [[nodiscard]] bytes_span room(std::size_t i) const noexcept;
 
     static constexpr std::size_t replies_at_once = 4;
 
     context& ctx_;
-    os::arena flow_memory_, timer_memory_, list_memory_, ready_memory_, room_memory_;
+    os::arena flow_memory_, timer_memory_, list_memory_, ready_memory_;
     flow_table<echo_flow> flows_;
     timer_wheel wheel_;
     slot_list answered_, waiting_; ///< each flow stands in one of the two, in the order of its last message
     ready_list ready_;
+    datagram_buffers<replies_at_once> buffers_;
     bool refusal_reported_ = false;
 };
 

@@ -9,8 +9,8 @@
 #pragma once
 
 #include "daemon/os/arena.hpp"
-#include "daemon/os/batch_io.hpp"
 #include "daemon/translate/context.hpp"
+#include "daemon/translate/datagram_io.hpp"
 #include "proto/flow/ready_list.hpp"
 #include "proto/flow/timer_wheel.hpp"
 #include "proto/udp/pseudo_connection.hpp"
@@ -77,8 +77,6 @@ private:
     void pump(udp_splice_flow& f, instant now) noexcept;
     [[nodiscard]] std::size_t answer(udp_splice_flow& f, std::span<const os::incoming> got, instant now) noexcept;
     void send(int fd, ip_family family, std::span<const os::outgoing> messages) noexcept;
-    void send_singly(int fd, ip_family family, const os::outgoing& run) noexcept;
-    [[nodiscard]] bytes_span room(std::size_t i) const noexcept;
     [[nodiscard]] instant expiry(const udp_splice_flow& f) const noexcept;
     void arm(const udp_splice_flow& f) noexcept;
     void close(udp_splice_flow& f, end_reason why, instant now) noexcept;
@@ -86,10 +84,11 @@ private:
     void report(report::event_kind kind, const udp_splice_flow& f, instant now, int error = 0) noexcept;
 
     context& ctx_;
-    os::arena flow_memory_, timer_memory_, list_memory_, room_memory_;
+    os::arena flow_memory_, timer_memory_, list_memory_;
     flow_table<udp_splice_flow> flows_;
     timer_wheel wheel_;
     ready_list ready_;
+    datagram_buffers<os::few_received> buffers_;
     udp_timeouts timeouts_;
 };
 

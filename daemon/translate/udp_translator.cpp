@@ -20,8 +20,7 @@ udp_translator::udp_translator(context& ctx, std::size_t capacity, instant start
       port_memory_(flow_table<udp_port>::memory_needed(capacity)),
       permission_memory_(flow_table<udp_permission>::memory_needed(capacity)),
       timer_memory_(capacity * sizeof(timer_wheel::node)), list_memory_(capacity * sizeof(std::uint32_t)),
-      room_memory_(rooms * (tap_headroom + tap_queue::largest_body)), flows_(flow_memory_.bytes(), capacity, ctx.config.secret),
-      ports_(port_memory_.bytes(), capacity, ctx.config.secret),
+      flows_(flow_memory_.bytes(), capacity, ctx.config.secret), ports_(port_memory_.bytes(), capacity, ctx.config.secret),
       permissions_(permission_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
       ready_(list_memory_.as<std::uint32_t>()), timeouts_{ctx.config.udp_timeout, ctx.config.udp_stream_timeout,
                                                           limits::dns_timeout},
@@ -29,8 +28,6 @@ udp_translator::udp_translator(context& ctx, std::size_t capacity, instant start
 {
     if (const auto ttl = os::default_ttl())
         default_ttl_ = *ttl;
-    for (std::uint8_t i = 0; i < rooms; ++i)
-        room_order_[i] = i;
 }
 
 udp_translator::~udp_translator()
@@ -56,15 +53,8 @@ void udp_translator::arm(const udp_flow& f) noexcept { wheel_.arm_no_later(flows
 
 void udp_translator::expire(instant now) noexcept
 {
-    wheel_.expire(now, [&](std::uint32_t slot) {
-        auto* f = flows_.at_slot(slot);
-        if (f == nullptr)
-            return;
-        if (now >= expiry(*f))
-            close(*f, end_reason::idle, now);
-        else
-            arm(*f);
-    });
+    expire_silent(
+        wheel_, flows_, now, [this](const auto& f) { return expiry(f); }, [&](auto& f) { close(f, end_reason::idle, now); });
 }
 
 void udp_translator::close(udp_flow& f, end_reason why, instant now) noexcept

@@ -20,10 +20,9 @@
 #pragma once
 
 #include "daemon/os/arena.hpp"
-#include "daemon/os/batch_io.hpp"
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/context.hpp"
-#include "daemon/translate/limits.hpp"
+#include "daemon/translate/datagram_io.hpp"
 #include "daemon/translate/to_guest.hpp"
 #include "proto/base/fixed_vector.hpp"
 #include "proto/flow/ready_list.hpp"
@@ -179,21 +178,20 @@ private:
 
     // udp_guest.cpp
     void gather(const udp_flow& f, const guest_packet& frame, batch& b) noexcept;
+    struct flow_sender;
     void send(udp_flow& f, const batch& b, instant now) noexcept;
-    void on_refused(udp_flow& f, std::span<const bytes_view> pieces, const message& m, int error, instant now) noexcept;
-    void send_singly(udp_flow& f, std::span<const bytes_view> pieces, const message& m, instant now) noexcept;
-    void on_too_big(udp_flow& f, bytes_view payload, const message& m, instant now) noexcept;
+    void on_refused(const udp_flow& f, const os::outgoing& m, int error) noexcept;
+    void on_too_big(udp_flow& f, const os::outgoing& m, instant now) noexcept;
+    [[nodiscard]] guest_error about(const udp_flow& f, const os::outgoing& m) noexcept;
     void allow_fragments(udp_port& p, ip_family family, os::fragmentation fragments) noexcept;
     [[nodiscard]] octet own_ttl(const udp_flow& f) noexcept;
     [[nodiscard]] os::outgoing outgoing_of(const udp_flow& f, std::span<const bytes_view> pieces, const message& m) noexcept;
 
     // udp_socket.cpp
     void pump(udp_port& p, instant now) noexcept;
-    [[nodiscard]] os::result<std::size_t> receive(const udp_port& p, std::size_t buffers) noexcept;
-    std::size_t take_all(udp_port& p, std::size_t count, guest_run& run, instant now) noexcept;
-    std::size_t take(udp_port& p, std::size_t at, guest_run& run, instant now) noexcept;
+    [[nodiscard]] std::size_t take_all(udp_port& p, std::span<const os::incoming> got, guest_run& run, instant now) noexcept;
+    [[nodiscard]] std::size_t take(udp_port& p, const os::incoming& in, std::size_t at, guest_run& run, instant now) noexcept;
     void flush(guest_run& run) noexcept;
-    [[nodiscard]] bytes_span room(std::size_t i) const noexcept;
 
     // udp_errors.cpp
     std::optional<std::uint32_t> relay_errors(udp_port& p) noexcept;
@@ -211,12 +209,9 @@ private:
     [[nodiscard]] instant expiry(const udp_flow& f) const noexcept;
     void close(udp_flow& f, end_reason why, instant now) noexcept;
 
-    /// Buffers that datagrams are received into, and one more that holds a run while the others are read into again.
-    static constexpr std::size_t rooms = os::most_received + 1;
-
     context& ctx_;
     udp_splice* splice_ = nullptr; ///< null: nothing is spliced
-    os::arena flow_memory_, port_memory_, permission_memory_, timer_memory_, list_memory_, room_memory_;
+    os::arena flow_memory_, port_memory_, permission_memory_, timer_memory_, list_memory_;
     flow_table<udp_flow> flows_;
     flow_table<udp_port> ports_;
     flow_table<udp_permission> permissions_;
@@ -225,10 +220,9 @@ private:
     std::uint32_t renamed_ = 0;                                    ///< flows
     fixed_vector<std::uint32_t, limits::udp_polled_flows> polled_; ///< slots of ports
     instant poll_at_{};                                            ///< when they are looked at
-    std::array<std::uint8_t, rooms> room_order_;                   ///< the last is not read into
-    std::array<os::incoming, os::most_received> got_;
-    batch batch_;                                     ///< of from_guest
-    std::array<os::outgoing, os::most_messages> out_; ///< of send
+    datagram_buffers<os::most_received + 1> buffers_;              ///< the last holds a run while the others are received into
+    batch batch_;                                                  ///< of from_guest
+    std::array<os::outgoing, os::most_messages> out_;              ///< of send
     udp_timeouts timeouts_;
     octet default_ttl_;
 };

@@ -186,4 +186,19 @@ private:
     std::array<std::uint64_t, levels> occupied_{};
 };
 
+/// Ends flows that were silent until `expiry(flow)`. A timer that is due too early, because that has moved, finds out here.
+template <class Table, class Expiry, class End>
+void expire_silent(timer_wheel& wheel, Table& flows, instant now, Expiry expiry, End end)
+{
+    wheel.expire(now, [&](std::uint32_t slot) {
+        auto* f = flows.at_slot(slot);
+        if (f == nullptr)
+            return;
+        if (const auto due = expiry(*f); now < due)
+            wheel.arm(slot, due);
+        else
+            end(*f);
+    });
+}
+
 } // namespace tapioca
