@@ -38,8 +38,7 @@ echo_flow* echo_translator::open(const flow_key& key, const packet& p, instant n
             ctx_.report(report::event_kind::ping_refused, now, key, error);
     } else {
         ctx_.report(report::event_kind::socket_failed, now, key, error);
-        if (const auto cause = cause_of(error, key.guest.family()))
-            send_error(ctx_, key, about(p, *cause));
+        report_failure(ctx_, key, error, about(p));
     }
     close(*f, end_reason::socket_failed, now);
     return nullptr;

@@ -120,16 +120,14 @@ void echo_translator::set_options(echo_flow& f, const packet& p) noexcept
 
 void echo_translator::on_refused(echo_flow& f, const packet& p, int error, instant now) noexcept
 {
-    const auto family = f.key.guest.family();
     if (error == EMSGSIZE) {
         if (const auto mtu = relay_errors(f, now))
-            send_too_big(ctx_, f.key, f.too_big.next(now), *mtu, about(p, {}));
+            send_too_big(ctx_, f.key, f.too_big.next(now), *mtu, about(p));
         return send_in_fragments(f, p);
     }
     ctx_.counters.drop(drop_reason::send_failed);
     note(f, true, now);
-    if (const auto cause = cause_of(error, family))
-        send_error(ctx_, f.key, about(p, *cause));
+    report_failure(ctx_, f.key, error, about(p));
     if (f.fd < 0)
         close(f, end_reason::socket_failed, now);
 }
@@ -145,12 +143,22 @@ void echo_translator::send_in_fragments(echo_flow& f, const packet& p) noexcept
         ctx_.counters.drop(drop_reason::message_too_big);
 }
 
-guest_error echo_translator::about(const packet& p, const icmp_cause& cause) noexcept
+guest_error echo_translator::about(const packet& p) noexcept
 {
-    guest_error error{.cause = cause, .ttl = p.ttl, .tos = p.tos};
-    if (const auto request = parse_echo_request(p.source.family(), p.l4))
-        error.sequence = request->sequence;
-    error.payload = p.l4.subspan(sizeof(wire::icmp_header));
+    auto error = about(p.l4);
+    error.ttl = p.ttl;
+    error.tos = p.tos;
+    return error;
+}
+
+/// A message, or as much of it as is known.
+guest_error echo_translator::about(bytes_view request) noexcept
+{
+    guest_error error;
+    reader in{request};
+    if (const auto h = in.take<wire::icmp_header>())
+        error.sequence = h->sequence;
+    error.payload = in.rest();
     error.payload_length = error.payload.size();
     return error;
 }
@@ -158,21 +166,13 @@ guest_error echo_translator::about(const packet& p, const icmp_cause& cause) noe
 /// What the network says about requests; and the path's MTU, if the kernel refused one because of that.
 std::optional<std::uint32_t> echo_translator::relay_errors(echo_flow& f, instant now) noexcept
 {
-    constexpr std::uint8_t local = 1; // SO_EE_ORIGIN_LOCAL
     const auto peer = peer_of(f.key);
-    std::optional<std::uint32_t> mtu;
-    std::array<octet, 1280> quoted;
-    for (int i = 0; i < limits::errors_per_turn; ++i) {
-        const auto entry = os::take_queued_error(f.fd, quoted);
-        if (!entry)
-            break;
-        if (entry->origin == local && entry->error == EMSGSIZE)
-            mtu = entry->info;
-        if (!entry->from_network() || entry->destination.address != peer)
-            continue;
+    const auto mtu = take_queued_errors(f.fd, [&](const os::queued_error& entry, bytes_view quoted) {
+        if (entry.destination.address != peer)
+            return;
         note(f, true, now);
-        relay_error(ctx_, f.key, *entry, peer, bytes_view{quoted}.first(entry->length));
-    }
+        relay_error(ctx_, f.key, entry, peer, about(quoted));
+    });
     (void)os::take_error(f.fd);
     return mtu;
 }

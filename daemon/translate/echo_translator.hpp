@@ -86,7 +86,8 @@ private:
     void set_options(echo_flow& f, const packet& p) noexcept;
     void on_refused(echo_flow& f, const packet& p, int error, instant now) noexcept;
     void send_in_fragments(echo_flow& f, const packet& p) noexcept;
-    [[nodiscard]] static guest_error about(const packet& p, const icmp_cause& cause) noexcept;
+    [[nodiscard]] static guest_error about(const packet& p) noexcept;
+    [[nodiscard]] static guest_error about(bytes_view request) noexcept;
     std::optional<std::uint32_t> relay_errors(echo_flow& f, instant now) noexcept;
     void list_ready(echo_flow& f) noexcept { ready_.add(flows_, f); }
     void pump(echo_flow& f, instant now) noexcept;

@@ -18,9 +18,9 @@ namespace {
 constexpr octet usual_ttl = 64; ///< what systems send by default: not worth a system call
 
 /// An error about the guest's SYN.
-guest_error error_about(const tcp_flow& f, const icmp_cause& cause, const ip_address& offender) noexcept
+guest_error error_about(const tcp_flow& f) noexcept
 {
-    return {.cause = cause, .offender = offender, .sequence = f.c.irs.value(), .payload_length = 12};
+    return {.offender = f.key.remote, .sequence = f.c.irs.value(), .payload_length = 12};
 }
 
 } // namespace
@@ -140,50 +140,24 @@ void tcp_translator::refuse(tcp_flow& f, int error, instant now) noexcept
 
 void tcp_translator::report_to_guest(const tcp_flow& f, int error) noexcept
 {
-    const bool v4 = f.key.guest.is_v4();
-    icmp_cause cause;
-    switch (error) {
-    case ETIMEDOUT:
-        return; // the guest's own timer says so, too
-    case ENETUNREACH:
-        cause = v4 ? icmp_cause{3, 0, 0} : icmp_cause{1, 0, 0};
-        break;
-    case EHOSTUNREACH:
-        cause = host_unreachable(f.key.guest.family());
-        break;
-    case EACCES:
-    case EPERM:
-        cause = v4 ? icmp_cause{3, 13, 0} : icmp_cause{1, 1, 0};
-        break;
-    default: { // ECONNREFUSED and whatever has no other name
-        const auto slot = ctx_.tap.acquire();
-        const tcp_emission e{.seq = {}, .ack = f.c.rcv_nxt, .flags = wire::tcp_rst | wire::tcp_ack};
-        wire::virtio_net_header vnet;
-        const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);
-        ctx_.counters.add(counter::tcp_resets_to_guest);
-        ctx_.tap.commit(vnet, headers, 0);
+    if (error == ETIMEDOUT || report_failure(ctx_, f.key, error, error_about(f))) // the guest's own timer says so, too
         return;
-    }
-    }
-    send_error(ctx_, f.key, error_about(f, cause, f.key.remote));
+    const auto slot = ctx_.tap.acquire(); // ECONNREFUSED and whatever has no other name
+    const tcp_emission e{.seq = {}, .ack = f.c.rcv_nxt, .flags = wire::tcp_rst | wire::tcp_ack};
+    wire::virtio_net_header vnet;
+    const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);
+    ctx_.counters.add(counter::tcp_resets_to_guest);
+    ctx_.tap.commit(vnet, headers, 0);
 }
 
 /// Relays what routers said while the socket was connecting: TTL exceeded, for traceroute over TCP. True if they said anything.
 bool tcp_translator::relay_error_queue(tcp_flow& f) noexcept
 {
-    octet payload[64];
-    bool told = false;
     const auto to = outbound_destination(ctx_.config.address_map, wire::protocol_tcp, {f.key.remote, f.key.remote_port});
-    while (const auto entry = os::take_queued_error(f.fd, payload)) {
-        if (!entry->from_network())
-            continue;
-        if (const auto offender = offender_of(ctx_, f.key, entry->offender, to.address)) {
-            send_error(ctx_, f.key, error_about(f, {entry->type, entry->code, entry->info}, *offender));
-            told = true;
-        } else {
-            ctx_.counters.drop(drop_reason::no_translation);
-        }
-    }
+    bool told = false;
+    take_queued_errors(f.fd, [&](const os::queued_error& entry, bytes_view) {
+        told = relay_error(ctx_, f.key, entry, to.address, error_about(f)) || told;
+    });
     return told;
 }
 

@@ -154,11 +154,7 @@ guest_error udp_translator::about(const udp_flow& f, const os::outgoing& m) noex
 void udp_translator::on_refused(const udp_flow& f, const os::outgoing& m, int error) noexcept
 {
     ctx_.counters.drop(drop_reason::send_failed);
-    if (const auto cause = cause_of(error, f.key.guest.family())) {
-        auto e = about(f, m);
-        e.cause = *cause;
-        send_error(ctx_, f.key, e);
-    }
+    report_failure(ctx_, f.key, error, about(f, m));
 }
 
 /// The datagram is sent nevertheless, in fragments, so that nothing is lost while the guest learns the path's MTU.
