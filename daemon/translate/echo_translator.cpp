@@ -69,8 +69,12 @@ void echo_translator::from_guest(const packet& p, instant now) noexcept
     auto sent = send(*f, p);
     if (!sent && replace_socket(*f, sent.error().value(), now))
         sent = send(*f, p);
-    if (!sent)
-        return on_refused(*f, p, sent.error().value(), now);
+    if (!sent) {
+        on_refused(*f, p, sent.error().value(), now);
+        if (f->fd < 0)
+            close(*f, end_reason::socket_failed, now);
+        return;
+    }
     ctx_.counters.add(counter::echo_from_guest);
     if (f->answers_at_once) // hosts that answer inside of the call: this one, and its containers
         f->answers_at_once = ctx_.tap.has_room() && relay_replies(*f, now) != 0;
@@ -128,8 +132,6 @@ void echo_translator::on_refused(echo_flow& f, const packet& p, int error, insta
     ctx_.counters.drop(drop_reason::send_failed);
     note(f, true, now);
     report_failure(ctx_, f.key, error, about(p));
-    if (f.fd < 0)
-        close(f, end_reason::socket_failed, now);
 }
 
 /// So that nothing is lost while the guest learns the path's MTU.

@@ -22,9 +22,9 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
             continue;
         }
         if (f != nullptr && all.what.has(tcp::effect::close_flow)) { // what comes behind its end is not this flow's
-            end_run(*f, d, all, now);
+            if (end_run(*f, d, all, now) == flow_alive::no)
+                f = nullptr;
             all = {};
-            f = flows_.find(key);
         }
         if (f != nullptr && s->begins_connection() && make_way(*f)) {
             f = nullptr;
@@ -41,11 +41,11 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
         }
     }
     if (f != nullptr)
-        end_run(*f, d, all, now);
+        (void)end_run(*f, d, all, now);
 }
 
 /// Carries out what segments of a flow have brought about.
-void tcp_translator::end_run(tcp_flow& f, delivery& d, const tcp::outcome& all, instant now) noexcept
+flow_alive tcp_translator::end_run(tcp_flow& f, delivery& d, const tcp::outcome& all, instant now) noexcept
 {
     f.heard = seconds(now);
     if (all.acked != 0)
@@ -54,7 +54,7 @@ void tcp_translator::end_run(tcp_flow& f, delivery& d, const tcp::outcome& all, 
     // listed already waits no longer.
     f.ack_may_wait = !f.ack_listed && d.octets < f.c.mss;
     deliver(f, d, now);
-    apply(f, all, now);
+    return apply(f, all, now);
 }
 
 /// A new connection under the key of one that is over for the guest, and only waits for its socket, is none of its business (RFC
@@ -74,8 +74,9 @@ void tcp_translator::from_guest(const unreachable_segment& refused, instant now)
     if (f == nullptr)
         return ctx_.counters.drop(drop_reason::no_flow);
     if (const auto what = f->c.on_unreachable(refused.seq); !what.none())
-        return apply(*f, {what}, now);
-    ctx_.counters.drop(drop_reason::not_for_us);
+        (void)apply(*f, {what}, now);
+    else
+        ctx_.counters.drop(drop_reason::not_for_us);
 }
 
 /// One segment: what it means to the connection is added to `all`, its octets to the delivery or, behind a gap, to the store.
@@ -165,8 +166,10 @@ void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
     }
     d.count = 0;
     d.octets = 0;
-    if (!direct && !waiting)
-        drain(f, now); // they may have closed a gap
+    if (!direct && !waiting) { // they may have closed a gap
+        send_stored(f, now);
+        offer_window(f);
+    }
     if (lost == 0)
         return;
     ctx_.counters.drop(f.broken ? drop_reason::send_failed : drop_reason::overflow_exhausted);

@@ -70,20 +70,17 @@ void tcp_splice::from_listener(os::accepted connection, const listener_name& thr
         return os::reset_on_close(connection.fd.get());
     }
     if (waiting_count_ != 0 && f->from_host) { // behind whoever waits already
-        wait_for_socket(*f, now);
+        (void)wait_for_socket(*f, now);
         return sockets_refilled(now);
     }
-    reach_server(*f, now);
+    (void)reach_server(*f, now);
 }
 
-void tcp_splice::reach_server(tcp_splice_flow& f, instant now) noexcept
+flow_alive tcp_splice::reach_server(tcp_splice_flow& f, instant now) noexcept
 {
     if (auto socket = take_socket(f, now))
-        connect(f, std::move(socket), now);
-    else if (f.from_host)
-        wait_for_socket(f, now);
-    else
-        reset(f, end_reason::socket_failed, now);
+        return connect(f, std::move(socket), now);
+    return f.from_host ? wait_for_socket(f, now) : reset(f, end_reason::socket_failed, now);
 }
 
 /// The accepted end of a new flow; null if there is no room for it.
@@ -138,13 +135,14 @@ os::unique_fd tcp_splice::take_socket(const tcp_splice_flow& f, instant now) noe
     return {};
 }
 
-void tcp_splice::wait_for_socket(tcp_splice_flow& f, instant now) noexcept
+flow_alive tcp_splice::wait_for_socket(tcp_splice_flow& f, instant now) noexcept
 {
     if (ctx_.in_namespace == nullptr || waiting_count_ == waiting_.size()) {
         ctx_.counters.drop(drop_reason::socket_failed);
         return reset(f, end_reason::socket_failed, now);
     }
     waiting_[(waiting_first_ + waiting_count_++) % waiting_.size()] = {flows_.id_of(f), now + socket_patience};
+    return flow_alive::yes;
 }
 
 void tcp_splice::sockets_refilled(instant now) noexcept
@@ -154,13 +152,13 @@ void tcp_splice::sockets_refilled(instant now) noexcept
             auto socket = take_socket(*f, now);
             if (!socket)
                 return;
-            connect(*f, std::move(socket), now);
+            (void)connect(*f, std::move(socket), now);
         }
         waiting_first_ = (waiting_first_ + 1) % waiting_.size();
     }
 }
 
-void tcp_splice::connect(tcp_splice_flow& f, os::unique_fd socket, instant now) noexcept
+flow_alive tcp_splice::connect(tcp_splice_flow& f, os::unique_fd socket, instant now) noexcept
 {
     const unsigned side = f.from_host ? guest_end : host_end;
     const auto to = f.from_host ? endpoint{f.key.guest, f.key.guest_port} : endpoint{f.key.remote, f.key.remote_port};
@@ -180,11 +178,11 @@ void tcp_splice::connect(tcp_splice_flow& f, os::unique_fd socket, instant now) 
     }
     end.connected = *outcome == os::connect_progress::connected;
     read_ahead_ = *said;
-    move(f, now);
+    return move(f, now);
 }
 
-/// False if there is no other address that the server could have, or it was tried already.
-bool tcp_splice::try_other_family(tcp_splice_flow& f, instant now) noexcept
+/// True if the server may have another address, which was not tried yet: from now on the flow leads there.
+bool tcp_splice::turn_to_other_family(tcp_splice_flow& f) noexcept
 {
     const auto& config = ctx_.config;
     auto &server = f.ends[f.from_host ? guest_end : host_end], &client = f.ends[f.from_host ? host_end : guest_end];
@@ -203,32 +201,29 @@ bool tcp_splice::try_other_family(tcp_splice_flow& f, instant now) noexcept
     tried = *other;
     os::close(server.fd);
     server = {};
-    reach_server(f, now);
     return true;
 }
 
-void tcp_splice::fail_to_connect(tcp_splice_flow& f, int error, instant now) noexcept
+flow_alive tcp_splice::fail_to_connect(tcp_splice_flow& f, int error, instant now) noexcept
 {
-    if (try_other_family(f, now))
-        return;
+    if (turn_to_other_family(f))
+        return reach_server(f, now);
     ctx_.counters.add(counter::spliced_connect_failed);
     ctx_.report(report::event_kind::connect_failed, now, f.key, error);
-    reset(f, end_reason::connect_failed, now);
+    return reset(f, end_reason::connect_failed, now);
 }
 
-/// False if there is no connection. A server may have answered and gone before we look: then there is something to read, and it
-/// was no refusal.
-bool tcp_splice::on_connect_event(tcp_splice_flow& f, tcp_splice_end& end, const os::event& e, instant now) noexcept
+/// Why there is no connection; nothing if there is one. A server may have answered and gone before we look: then there is
+/// something to read, and it was no refusal.
+std::optional<int> tcp_splice::why_refused(const tcp_splice_end& end, const os::event& e) noexcept
 {
-    if (e.error || e.hung_up) {
-        octet first;
-        const auto left = os::peek(end.fd, {&first, 1});
-        if (!left || *left == 0) {
-            fail_to_connect(f, left ? ECONNABORTED : left.error().value(), now);
-            return false;
-        }
-    }
-    return end.connected = true;
+    if (!e.error && !e.hung_up)
+        return std::nullopt;
+    octet first;
+    const auto left = os::peek(end.fd, {&first, 1});
+    if (left && *left != 0)
+        return std::nullopt;
+    return left ? ECONNABORTED : left.error().value();
 }
 
 void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, instant now) noexcept
@@ -237,10 +232,12 @@ void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, inst
     if (f == nullptr)
         return;
     auto &end = f->ends[side], &other = f->ends[1 - side];
-    if (!end.connected && !on_connect_event(*f, end, e, now))
-        return;
+    if (!end.connected)
+        if (const auto error = why_refused(end, e))
+            return (void)fail_to_connect(*f, *error, now);
+    end.connected = true;
     if (e.error && other.fd < 0) // nobody would hear what it sent
-        return reset(*f, reset_by(side), now);
+        return (void)reset(*f, reset_by(side), now);
     if (e.error)
         end.note_failure();
     end.readable = end.readable || ((e.readable || e.closed_by_peer || e.error) && !end.ended);
@@ -254,7 +251,7 @@ void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, inst
 void tcp_splice::end_turn(instant now) noexcept
 {
     ready_.run(
-        flows_, [] { return true; }, [&](tcp_splice_flow& f) { move(f, now); });
+        flows_, [] { return true; }, [&](tcp_splice_flow& f) { (void)move(f, now); });
     pipes_.end_turn();
 }
 
@@ -266,7 +263,7 @@ void tcp_splice::expire(instant now) noexcept
         if (f == nullptr)
             continue;
         ctx_.counters.drop(drop_reason::socket_failed);
-        reset(*f, end_reason::socket_failed, now);
+        (void)reset(*f, end_reason::socket_failed, now);
     }
     wheel_.expire(now, [&](std::uint32_t slot) {
         if (auto* f = flows_.at_slot(slot))
@@ -302,15 +299,15 @@ instant tcp_splice::next_deadline() const noexcept
     return waiting_count_ == 0 ? wheel_.next() : std::min(wheel_.next(), waiting_[waiting_first_].until);
 }
 
-void tcp_splice::reset(tcp_splice_flow& f, end_reason why, instant now) noexcept
+flow_alive tcp_splice::reset(tcp_splice_flow& f, end_reason why, instant now) noexcept
 {
     for (const auto& end : f.ends)
         if (end.fd >= 0)
             os::reset_on_close(end.fd);
-    close(f, why, now);
+    return close(f, why, now);
 }
 
-void tcp_splice::close(tcp_splice_flow& f, end_reason why, instant now) noexcept
+flow_alive tcp_splice::close(tcp_splice_flow& f, end_reason why, instant now) noexcept
 {
     wheel_.cancel(flows_.slot_of(f));
     for (auto& end : f.ends) {
@@ -322,6 +319,7 @@ void tcp_splice::close(tcp_splice_flow& f, end_reason why, instant now) noexcept
     ctx_.report_end(f.key, why, now);
     ctx_.release(flow_kind::spliced, flow_origin::guest);
     flows_.erase(f);
+    return flow_alive::no;
 }
 
 } // namespace tapioca

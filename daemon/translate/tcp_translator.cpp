@@ -47,7 +47,7 @@ tcp_translator::~tcp_translator()
 }
 
 /// Carries out effects: first what the socket must see, then what the guest must see, the end last.
-void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now, std::optional<end_reason> why) noexcept
+flow_alive tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now, std::optional<end_reason> why) noexcept
 {
     const auto what = out.what;
     if (out.acked != 0 && !forget_acknowledged(f, out.acked))
@@ -75,6 +75,7 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now, st
     if (what.has(effect::send_ack))
         list_ack(f);
     arm(f, now);
+    return flow_alive::yes;
 }
 
 /// Sends the segments without data that an effect stands for; an ACK waits for the end of the turn.
@@ -163,7 +164,7 @@ void tcp_translator::list_ack(tcp_flow& f) noexcept
 void tcp_translator::end_turn(instant now) noexcept
 {
     ready_.run(
-        flows_, [this] { return ctx_.tap.has_room(); }, [&](tcp_flow& f) { pump(f, now); });
+        flows_, [this] { return ctx_.tap.has_room(); }, [&](tcp_flow& f) { (void)pump(f, now); });
     send_acks();
 }
 
@@ -198,11 +199,11 @@ void tcp_translator::expire(instant now) noexcept
 {
     wheel_.expire(now, [&](std::uint32_t slot) {
         if (auto* f = flows_.at_slot(slot))
-            on_timer(*f, now);
+            (void)on_timer(*f, now);
     });
 }
 
-void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
+flow_alive tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
 {
     if ((f.broken || f.aborted) && seconds(now) - f.moved > limits::tcp_reset_seconds)
         return fail(f, now);
@@ -222,12 +223,9 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
     const bool resting = seconds(now) > f.moved + 1;
     if (f.store.length() != 0 && resting) { // the watchdog: octets wait, and no event came
         const auto before = f.store.length();
-        const auto id = flows_.id_of(f);
-        drain(f, now);
-        auto* still = flows_.find(id);
-        if (still == nullptr)
-            return;
-        if (still->store.length() < before)
+        if (drain(f, now) == flow_alive::no)
+            return flow_alive::no;
+        if (f.store.length() < before)
             ctx_.counters.add(counter::tcp_stalls_recovered);
     }
     if (f.readable && !f.ready_listed && f.c.synchronized() && sendable(f) != 0) {
@@ -245,6 +243,7 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
     if (f.c.synchronized() && seconds(now) - f.heard >= limits::tcp_keepalive_seconds && ctx_.tap.has_room())
         return apply(f, {effect::send_keepalive}, now);
     arm(f, now);
+    return flow_alive::yes;
 }
 
 /// A guest that answers, if only our keep-alives, is there; so is a peer as long as the kernel says nothing else. What only waits
@@ -273,14 +272,14 @@ void tcp_translator::keep_alive(tcp_flow& f, instant now) noexcept
 }
 
 /// An invariant of this flow does not hold: it ends, nothing else does.
-void tcp_translator::quarantine(tcp_flow& f, instant now) noexcept
+flow_alive tcp_translator::quarantine(tcp_flow& f, instant now) noexcept
 {
     ctx_.counters.add(counter::flow_quarantined);
     ctx_.report(report::event_kind::flow_quarantined, now, f.key);
     send_reset(f);
     if (f.fd >= 0)
         os::reset_on_close(f.fd);
-    close(f, end_reason::quarantined, now);
+    return close(f, end_reason::quarantined, now);
 }
 
 /// The end of the peer's stream is in the socket.
@@ -300,7 +299,7 @@ end_reason tcp_translator::reason_of(const tcp_flow& f) noexcept
     return end_reason::finished;
 }
 
-void tcp_translator::close(tcp_flow& f, end_reason why, instant now) noexcept
+flow_alive tcp_translator::close(tcp_flow& f, end_reason why, instant now) noexcept
 {
     ended_by_peer_ -= f.peer_closed;
     small_count_ -= f.small;
@@ -318,6 +317,7 @@ void tcp_translator::close(tcp_flow& f, end_reason why, instant now) noexcept
         os::close(f.fd);
     ctx_.counters.add(counter::tcp_flows_closed);
     ctx_.close_flow(flows_, f, why, now);
+    return flow_alive::no;
 }
 
 } // namespace tapioca
