@@ -8,9 +8,9 @@
 
 #include "daemon/os/arena.hpp"
 #include "daemon/os/batch_io.hpp"
-#include "daemon/report/counters.hpp"
-#include "daemon/tap/tap_queue.hpp"
+#include "daemon/translate/context.hpp"
 #include "daemon/translate/limits.hpp"
+#include "proto/udp/pseudo_connection.hpp"
 #include "proto/udp/segment_run.hpp"
 
 #include <algorithm>
@@ -19,6 +19,12 @@
 #include <concepts>
 
 namespace tapioca {
+
+/// When a flow ends unless something happens. `port`: the server's.
+[[nodiscard]] inline instant expiry_of(const pseudo_connection& life, const plane_config& config, std::uint16_t port) noexcept
+{
+    return life.expiry({config.udp_timeout, config.udp_stream_timeout, limits::dns_timeout}, port);
+}
 
 /// Buffers that datagrams are received into, with space for headers in front of each.
 template <std::size_t Count>

@@ -6,6 +6,8 @@
 #include "proto/responder/dhcp.hpp"
 #include "proto/responder/dhcpv6.hpp"
 #include "proto/responder/ndp.hpp"
+#include "proto/wire/dhcp.hpp"
+#include "proto/wire/dhcpv6.hpp"
 #include "proto/wire/icmp.hpp"
 #include "proto/wire/tcp.hpp"
 #include "proto/wire/udp.hpp"
@@ -17,9 +19,6 @@ namespace tapioca {
 using report::counter;
 
 namespace {
-
-constexpr std::uint16_t dhcp_server_port = 67;
-constexpr std::uint16_t dhcpv6_server_port = 547;
 
 /// What names the flow of a packet that has one.
 std::optional<flow_key> flow_key_of(const packet& p) noexcept
@@ -54,7 +53,7 @@ std::size_t fragment_octets_of(const flow_limits& limits) noexcept
 
 bool is_for_server(const packet& p) noexcept
 {
-    return p.destination_port == (p.source.is_v4() ? dhcp_server_port : dhcpv6_server_port);
+    return p.destination_port == (p.source.is_v4() ? wire::dhcp_server_port : wire::dhcpv6_server_port);
 }
 
 bool begins_connection(const packet& p) noexcept

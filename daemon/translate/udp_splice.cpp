@@ -29,8 +29,7 @@ udp_splice::udp_splice(context& ctx, std::size_t capacity, instant start)
     : ctx_(ctx), flow_memory_(flow_table<udp_splice_flow>::memory_needed(capacity)),
       timer_memory_(capacity * sizeof(timer_wheel::node)), list_memory_(capacity * sizeof(std::uint32_t)),
       flows_(flow_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
-      ready_(list_memory_.as<std::uint32_t>()), timeouts_{ctx.config.udp_timeout, ctx.config.udp_stream_timeout,
-                                                          limits::dns_timeout}
+      ready_(list_memory_.as<std::uint32_t>())
 {
 }
 
@@ -113,7 +112,7 @@ void udp_splice::send(int fd, ip_family family, std::span<const os::outgoing> me
     send_datagrams(s, messages);
 }
 
-instant udp_splice::expiry(const udp_splice_flow& f) const noexcept { return f.life.expiry(timeouts_, f.server.port); }
+instant udp_splice::expiry(const udp_splice_flow& f) const noexcept { return expiry_of(f.life, ctx_.config, f.server.port); }
 
 /// A timer that is due too early finds out when it fires.
 void udp_splice::arm(const udp_splice_flow& f) noexcept { wheel_.arm_no_later(flows_.slot_of(f), expiry(f)); }

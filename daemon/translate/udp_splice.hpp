@@ -89,7 +89,6 @@ private:
     timer_wheel wheel_;
     ready_list ready_;
     datagram_buffers<os::few_received> buffers_;
-    udp_timeouts timeouts_;
 };
 
 } // namespace tapioca

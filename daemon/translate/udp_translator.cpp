@@ -22,9 +22,7 @@ udp_translator::udp_translator(context& ctx, std::size_t capacity, instant start
       timer_memory_(capacity * sizeof(timer_wheel::node)), list_memory_(capacity * sizeof(std::uint32_t)),
       flows_(flow_memory_.bytes(), capacity, ctx.config.secret), ports_(port_memory_.bytes(), capacity, ctx.config.secret),
       permissions_(permission_memory_.bytes(), capacity, ctx.config.secret), wheel_(timer_memory_.as<timer_wheel::node>(), start),
-      ready_(list_memory_.as<std::uint32_t>()), timeouts_{ctx.config.udp_timeout, ctx.config.udp_stream_timeout,
-                                                          limits::dns_timeout},
-      default_ttl_(usual_ttl)
+      ready_(list_memory_.as<std::uint32_t>()), default_ttl_(usual_ttl)
 {
     if (const auto ttl = os::default_ttl())
         default_ttl_ = *ttl;
@@ -46,7 +44,7 @@ void udp_translator::end_turn(instant now) noexcept
     poll(now);
 }
 
-instant udp_translator::expiry(const udp_flow& f) const noexcept { return f.life.expiry(timeouts_, f.key.remote_port); }
+instant udp_translator::expiry(const udp_flow& f) const noexcept { return expiry_of(f.life, ctx_.config, f.key.remote_port); }
 
 /// A timer that is due too early finds out when it fires.
 void udp_translator::arm(const udp_flow& f) noexcept { wheel_.arm_no_later(flows_.slot_of(f), expiry(f)); }

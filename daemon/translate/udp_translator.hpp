@@ -223,7 +223,6 @@ private:
     datagram_buffers<os::most_received + 1> buffers_;              ///< the last holds a run while the others are received into
     batch batch_;                                                  ///< of from_guest
     std::array<os::outgoing, os::most_messages> out_;              ///< of send
-    udp_timeouts timeouts_;
     octet default_ttl_;
 };
 
