@@ -1,4 +1,4 @@
-// Datagrams from and to sockets, in batches, for whoever translates them.
+// Datagrams from and to sockets in batches: what all translators of datagrams share.
 //
 // A message that the kernel refuses is offered once more, as what it reported may have been an earlier datagram's fate (RFC 1122
 // section 4.1.3.3: errors of the network reach the next call). What is still refused then is really this one. A run of datagrams

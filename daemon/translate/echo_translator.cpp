@@ -76,7 +76,7 @@ void echo_translator::from_guest(const packet& p, instant now) noexcept
         return;
     }
     ctx_.counters.add(counter::echo_from_guest);
-    if (f->answers_at_once) // hosts that answer inside of the call: this one, and its containers
+    if (f->answers_at_once) // local destinations, such as containers, answer inside the call
         f->answers_at_once = ctx_.tap.has_room() && relay_replies(*f, now) != 0;
 }
 
@@ -90,10 +90,10 @@ os::result<std::size_t> echo_translator::send(echo_flow& f, const packet& p) noe
     const auto sent = os::send_batch(f.fd, family, {&out, 1});
     if (sent || sent.error().value() == EAGAIN)
         return sent;
-    return os::send_batch(f.fd, family, {&out, 1}); // the first refusal may be the fate of an earlier request
+    return os::send_batch(f.fd, family, {&out, 1}); // the first error may be that of an earlier request
 }
 
-/// The host's loopback answers whoever asks, so nobody needs to be asked: that takes no socket, and no permission for one.
+/// The host's loopback always answers, so the reply is made here: that needs neither a socket nor the permission for one.
 void echo_translator::answer_for_host(const flow_key& key, bytes_view request) noexcept
 {
     const auto reply = buffers_[0].first(request.size());
@@ -107,7 +107,7 @@ ip_address echo_translator::peer_of(const flow_key& key) const noexcept
     return outbound_destination(ctx_.config.address_map, key.protocol, {key.remote, 0}).address;
 }
 
-/// Requests are few, so what they ask for is set on the socket when it changes.
+/// Requests are few, so TTL, TOS and DF are socket options, set when they change.
 void echo_translator::set_options(echo_flow& f, const packet& p) noexcept
 {
     const auto family = f.key.guest.family();
@@ -134,7 +134,7 @@ void echo_translator::on_refused(echo_flow& f, const packet& p, int error, insta
     report_failure(ctx_, f.key, error, about(p));
 }
 
-/// So that nothing is lost while the guest learns the path's MTU.
+/// The request still goes out, while the guest learns the path's MTU.
 void echo_translator::send_in_fragments(echo_flow& f, const packet& p) noexcept
 {
     auto fragmentable = p;
@@ -194,7 +194,7 @@ void echo_translator::end_turn(instant now) noexcept
         flows_, [this] { return ctx_.tap.has_room(); }, [&](echo_flow& f) { pump(f, now); });
 }
 
-/// Reads the socket until it is empty, the budget is spent, or there is no room towards the guest.
+/// Reads the socket until it is empty, the budget is spent, or the tap accepts no more.
 void echo_translator::pump(echo_flow& f, instant now) noexcept
 {
     if (std::exchange(f.errors, false))

@@ -7,9 +7,9 @@
 // requests is relayed, so that a traceroute with echo requests works. A request beyond the path's MTU goes on in fragments, and
 // the guest learns that MTU.
 //
-// Each run of `ping` has an identifier of its own, and so a flow for a minute after its last message. When there is no room for
-// another, the one that was quiet longest goes whose last request was answered, or if there is none, the one that has waited
-// longest.
+// Each run of `ping` has an identifier of its own, and so a flow for a minute after its last message. When the table is
+// full, a new flow displaces the one that has been idle longest among those whose last request was answered, or, if there is
+// none, the one that has waited longest.
 #pragma once
 
 #include "daemon/os/arena.hpp"

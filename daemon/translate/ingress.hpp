@@ -1,4 +1,4 @@
-// Frames from the guest, classified and handed to whoever answers or translates them.
+// Frames from the guest: classified, then passed to a responder or a translator.
 #pragma once
 
 #include "daemon/translate/context.hpp"

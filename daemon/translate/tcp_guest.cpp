@@ -57,7 +57,7 @@ flow_alive tcp_translator::end_run(tcp_flow& f, delivery& d, const tcp::outcome&
     return apply(f, all, now);
 }
 
-/// A new connection under the key of one that is over for the guest, and only waits for its socket, is none of its business (RFC
+/// A new connection under the key of one that is over for the guest, and only waits for its socket, is not affected by it (RFC
 /// 9293 section 3.6.1). True if it has left its key: it goes on without, and says nothing to the guest any more.
 bool tcp_translator::make_way(tcp_flow& f) noexcept
 {
@@ -133,8 +133,8 @@ void tcp_translator::take_part(tcp_flow& f, const tcp::segment& s, bytes_view pa
         ctx_.counters.drop(drop_reason::overflow_exhausted);
 }
 
-/// Gives the socket what it takes; the rest waits in the store. Octets that find no room there either, or no socket, are taken
-/// back from the connection, so that the guest sends them again.
+/// Gives the socket what it takes; the rest waits in the store. Octets that do not fit there either, or have no socket, are taken
+/// back from the connection, so that the guest retransmits them.
 void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
 {
     if (d.count == 0)
@@ -143,7 +143,7 @@ void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
         f.moved = seconds(now);
     std::size_t sent = 0;
     const bool direct = f.store.empty();
-    const bool waiting = f.store.length() != 0; // for the socket, which has fallen short and will say when it has room
+    const bool waiting = f.store.length() != 0; // for the socket: EPOLLOUT will tell when it is writable
     if (direct && !f.broken) {
         const auto n = os::send(f.fd, {d.pieces.data(), d.count});
         if (n)
@@ -188,7 +188,7 @@ void tcp_translator::store(tcp_flow& f, bytes_view octets, std::size_t& lost) no
         f.c.on_gap_filled(put.filled);
 }
 
-/// A socket that takes all it is given, of a guest that fills the window, deserves a larger one.
+/// The window grows when the guest fills it and the socket accepts all of it.
 void tcp_translator::grow_window(tcp_flow& f, std::size_t octets) noexcept
 {
     if (octets < f.c.rcv_limit() / 2 || f.c.rcv_limit() >= largest_window || !store_.reserve(f.c.rcv_limit()))

@@ -69,7 +69,7 @@ bool tcp_translator::keep_place(tcp_flow& f) noexcept
     return f.keeps_place || f.c.in_flight() == 0;
 }
 
-/// False if there are fewer octets: whose place in the stream that is nobody knows then.
+/// False if there are fewer octets: the position in the stream is unknown then.
 bool tcp_translator::forget_acknowledged(tcp_flow& f, std::uint32_t octets) noexcept
 {
     if (!f.peek_offset)

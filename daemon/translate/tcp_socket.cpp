@@ -19,7 +19,7 @@ void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) no
         return (void)on_connect_event(*f, e, now);
     if (e.error && os::take_error(f->fd) != 0) { // soft errors leave SO_ERROR empty and never end a flow
         note_failure(*f);
-        if (f->lingering || (!f->c.synchronized() && !has_unread(*f))) // before the handshake with the guest was complete
+        if (f->lingering || (!f->c.synchronized() && !has_unread(*f))) // before the handshake with the guest has completed
             return (void)fail(*f, now);
     }
     if (e.closed_by_peer)
@@ -60,7 +60,7 @@ void tcp_translator::send_stored(tcp_flow& f, instant now) noexcept
     }
 }
 
-/// The guest hears of the room that the store has again.
+/// A window update, when the store has drained enough to be worth one.
 void tcp_translator::offer_window(tcp_flow& f) noexcept
 {
     if (f.c.synchronized() && f.c.window_update_due(f.store.length()))
@@ -159,8 +159,8 @@ void tcp_translator::send_data(tcp_flow& f, std::size_t octets, instant now) noe
         f.moved = seconds(now);
 }
 
-/// The socket's connection has ended in an error, which the kernel tells once. Nobody will have what the guest sends, but what
-/// the peer sent before can still be read and belongs to the guest. The reset stands behind it.
+/// The socket's connection has ended in an error, which the kernel reports once. What the guest sends is lost from now on, but
+/// data that the peer sent before can still be read and goes to the guest, before the reset.
 void tcp_translator::note_failure(tcp_flow& f) noexcept
 {
     f.broken = true;

@@ -11,8 +11,8 @@ using tcp::effect;
 
 namespace {
 
-/// Chunks begin in the middle of pages: the kernel's copies into its own pages took twice as long where both ends had nearly the
-/// same place in a page.
+/// Chunks begin in the middle of pages: the kernel's copies took twice as long where source and destination had nearly the same
+/// offset in their pages (4K aliasing).
 constexpr std::size_t page_shift = 2048;
 
 } // namespace
@@ -46,7 +46,7 @@ tcp_translator::~tcp_translator()
     });
 }
 
-/// Carries out effects: first what the socket must see, then what the guest must see, the end last.
+/// Carries out effects: on the socket first, then towards the guest, the end of the flow last.
 flow_alive tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now, std::optional<end_reason> why) noexcept
 {
     const auto what = out.what;
@@ -129,8 +129,8 @@ void tcp_translator::send_control(tcp_flow& f, octet flags, seq_number seq) noex
     f.ack_listed = f.ack_listed && (flags & wire::tcp_ack) == 0; // else this segment carried it
 }
 
-/// As long as there is nothing of the guest to acknowledge, an acknowledgment would be of what it has not sent, and the reset
-/// void (RFC 9293 section 3.10.7.4, fifth).
+/// Before the guest's SYN there is nothing to acknowledge: an ACK would be unacceptable, and the reset ignored (RFC 9293
+/// section 3.10.7.4, fifth).
 void tcp_translator::send_reset(tcp_flow& f) noexcept
 {
     send_control(f, f.c.knows_guest() ? wire::tcp_rst | wire::tcp_ack : wire::tcp_rst, f.c.control_seq());
@@ -160,7 +160,7 @@ void tcp_translator::list_ack(tcp_flow& f) noexcept
     acks_[ack_count_++] = flows_.slot_of(f);
 }
 
-/// Without room towards the guest flows wait: their data stays in their sockets.
+/// While the tap accepts no data, flows wait and their data stays in their sockets.
 void tcp_translator::end_turn(instant now) noexcept
 {
     ready_.run(
@@ -185,8 +185,7 @@ void tcp_translator::send_acks() noexcept
     ack_count_ = waiting;
 }
 
-/// The wheel holds one timer a flow, set to the earliest of what may be due; deadlines that move later are found out when it
-/// fires.
+/// One timer per flow, set to its earliest deadline; a deadline that has moved later is noticed when the timer fires.
 void tcp_translator::arm(tcp_flow& f, instant now) noexcept
 {
     auto due = now + limits::tcp_keepalive;
@@ -246,16 +245,16 @@ flow_alive tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
     return flow_alive::yes;
 }
 
-/// A guest that answers, if only our keep-alives, is there; so is a peer as long as the kernel says nothing else. What only waits
-/// for its socket is nobody's any more.
+/// A guest that answers keep-alives is alive; a peer is alive until the kernel reports an error. A lingering flow, which has only
+/// octets for its socket left, ends after two hours without progress.
 bool tcp_translator::has_ended(const tcp_flow& f, instant now) const noexcept
 {
     return f.lingering ? seconds(now) - f.moved > limits::tcp_inactivity_seconds
                        : seconds(now) - f.heard > limits::tcp_silence_seconds;
 }
 
-/// The guest asks its peer for a sign of life, and we have answered for it: the host's kernel asks the peer, as often as the
-/// guest does. When we answer, the guest asks again after its TCP_KEEPIDLE; its TCP_KEEPINTVL is never seen.
+/// The guest has sent a keep-alive, which we have answered: the host's kernel is told to send the peer keep-alives as often. As
+/// each of the guest's is answered, its interval is its TCP_KEEPIDLE; its TCP_KEEPINTVL is never seen.
 void tcp_translator::keep_alive(tcp_flow& f, instant now) noexcept
 {
     const auto interval = std::min(seconds(now) - f.moved, limits::tcp_longest_keep_idle);

@@ -5,11 +5,11 @@
 // stamp headers in front, write; what the guest acknowledges is discarded from the socket. From the guest: consecutive segments
 // of a flow become one sendmsg; what the socket does not take waits in the store and closes the window. ACKs go out at the end of
 // a turn, unless data carried them before. Where the kernel does not remember how far a socket was peeked, what the guest has not
-// acknowledged is in a store of ours.
+// acknowledged is kept in our own store.
 //
 // tcp_translator.cpp carries out effects, tcp_open.cpp begins and refuses connections, tcp_guest.cpp takes segments,
 // tcp_socket.cpp moves data from sockets and reacts to their events, tcp_peer_octets.cpp keeps them until they are acknowledged,
-// tcp_path.cpp heeds narrow paths behind the guest.
+// tcp_path.cpp adapts to narrow paths behind the guest.
 #pragma once
 
 #include "daemon/os/arena.hpp"
@@ -58,7 +58,7 @@ struct tcp_flow {
 // The slot, the index and the timer: all that is resident of an idle flow.
 static_assert(sizeof(tcp_flow) <= 160 && flow_table<tcp_flow>::octets_of_flow + sizeof(timer_wheel::node) <= 188);
 
-/// What stands between a worker's connections and an end.
+/// What keeps a worker's connections from ending.
 struct leftovers {
     bool octets = false; ///< acknowledged to the guest, and not with the socket yet
     bool open = false;   ///< a connection that the guest has not ended
@@ -192,7 +192,7 @@ private:
     flow_alive quarantine(tcp_flow& f, instant now) noexcept;
     [[nodiscard]] static end_reason reason_of(const tcp_flow& f) noexcept;
     flow_alive close(tcp_flow& f, end_reason why, instant now) noexcept;
-    /// Of whoever was called.
+    /// The port of the side that accepted the connection.
     [[nodiscard]] static std::uint16_t service_port(const tcp_flow& f) noexcept
     {
         return f.from_peer ? f.key.guest_port : f.key.remote_port;

@@ -37,8 +37,8 @@ void send_error(context& ctx, const flow_key& key, const guest_error& error) noe
 /// When a flow's sender was last told that its path is narrower than what it sends.
 class path_mtu_notices {
 public:
-    /// What to say to a sender whose packet was delivered in fragments although it forbade them: at first what its system learns
-    /// from, without an error to the sender; to one who goes on regardless, the error; in any case no more than one of them a
+    /// What to send when a packet with DF was delivered in fragments: first a notice from which the guest's kernel learns the
+    /// path MTU without an error for the application; if the flow goes on sending such packets, the error. At most one of them a
     /// second.
     enum class saying : std::uint8_t { nothing, notice, error };
     [[nodiscard]] saying next(instant now) noexcept;

@@ -14,7 +14,7 @@ using report::counter;
 
 namespace {
 
-/// Nobody can be told what a server refuses, or a client.
+/// Errors cannot be passed on: that would take ICMP errors, and so a privilege.
 struct splice_sender : datagram_sender {
     int fd;
 

@@ -1,20 +1,20 @@
 // UDP between the guest and sockets of the host.
 //
-// Each address and port of the guest has one socket, a udp_port, whoever it talks to (RFC 4787 section 4.1: endpoint-independent
-// mapping). It is bound to the guest's own port where that is free, and shares it with nobody, so that no other program can take
-// what is meant for the guest. It is not connected: the kernel chooses the source address anew for each datagram, and we find the
-// flow of an answer by its sender. Answers are taken from addresses that the guest has sent to (section 5), whatever their port;
-// after a datagram to a group, from anybody.
+// Each address and port of the guest has one socket, a udp_port, for all its peers (RFC 4787 section 4.1: endpoint-independent
+// mapping). It is bound to the guest's own port where that is free, without SO_REUSEPORT, so that no other program can
+// receive what is meant for the guest. It is not connected: the kernel chooses the source address anew for each datagram, and we
+// find the flow of an answer by its sender. Answers are taken from addresses that the guest has sent to (section 5), whatever
+// their port; after a datagram to a group, from any address.
 //
-// What peers begin comes through a listening socket, and its answers leave through it. A guest that calls others from a port that
-// is forwarded to it does so through the listening socket, too, so they see the port that they may call.
+// Inbound flows arrive at a listening socket, and their answers leave through it. What the guest sends from a port that is
+// forwarded to it leaves through the listening socket, too, so that peers see the forwarded port.
 //
 // Datagrams of equal size that follow each other travel as one in both directions: as a message with UDP_SEGMENT to the socket,
 // with UDP_GRO from it, as a USO super-frame over the tap. The sockets are edge-triggered: one is read until it is empty, or put
-// on a list when the turn's budget is spent. One whose datagrams come fast is looked at now and then instead.
+// on a list when the turn's budget is spent. A socket with a high rate of datagrams is polled by time instead.
 //
-// udp_translator.cpp keeps flows and their time, udp_open.cpp begins those of the guest, udp_port.cpp makes sockets and keeps
-// count of who uses them, udp_arrival.cpp finds the flow of what arrives, or begins one; udp_guest.cpp takes datagrams from the
+// udp_translator.cpp keeps flows and their time, udp_open.cpp begins those of the guest, udp_port.cpp makes sockets and counts
+// their flows, udp_arrival.cpp finds the flow of what arrives, or begins one; udp_guest.cpp takes datagrams from the
 // guest, udp_socket.cpp those from sockets, udp_errors.cpp what the network says about them, and udp_poll.cpp says when. RFC 768;
 // RFC 4787 for what applications expect of a translator; RFC 1191 and RFC 8201 for sizes.
 #pragma once
