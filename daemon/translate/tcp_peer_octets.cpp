@@ -40,7 +40,7 @@ os::result<std::size_t> tcp_translator::read_next(tcp_flow& f, std::size_t most)
     std::array<bytes_span, tap_queue::most_pieces> pieces;
     static_assert(pieces.size() <= os::most_received_pieces);
     const auto count = sent_.extend(slot, most, pieces);
-    if (count == 0) // not seen, as room() was asked
+    if (count == 0) // not seen, as keepable() was asked
         return os::result<std::size_t>{boost::system::error_code{EAGAIN, boost::system::system_category()}};
     const auto got = os::receive(f.fd, std::span{pieces}.first(count));
     sent_.keep(slot, got ? *got : 0);

@@ -93,10 +93,10 @@ flow_alive tcp_translator::pump(tcp_flow& f, instant now) noexcept
             list_ready(f);
             return flow_alive::yes;
         }
-        const auto room = sendable(f);
-        if (room == 0)
+        const auto window = sendable(f);
+        if (window == 0)
             return on_full_window(f, now);
-        const auto want = std::min(room, segments * f.c.mss);
+        const auto want = std::min(window, segments * f.c.mss);
         const bool again = to_repeat(f) != 0;
         const auto got = read_next(f, want);
         if (!got) {
@@ -122,10 +122,10 @@ flow_alive tcp_translator::pump(tcp_flow& f, instant now) noexcept
 /// The guest's window in whole segments; the rest of it only while nothing is in flight (RFC 9293 section 3.8.6.2.1).
 std::size_t tcp_translator::sendable(const tcp_flow& f) const noexcept
 {
-    const auto room = std::min<std::size_t>(f.c.room(), keepable(f));
-    if (room > f.c.mss)
-        return room / f.c.mss * f.c.mss;
-    return room == f.c.mss || f.c.snd_nxt == f.c.snd_una || f.c.fin_sent ? room : 0;
+    const auto window = std::min<std::size_t>(f.c.send_window(), keepable(f));
+    if (window > f.c.mss)
+        return window / f.c.mss * f.c.mss;
+    return window == f.c.mss || f.c.snd_nxt == f.c.snd_una || f.c.fin_sent ? window : 0;
 }
 
 flow_alive tcp_translator::on_full_window(tcp_flow& f, instant now) noexcept
