@@ -118,7 +118,12 @@ struct udp_translator::flow_sender : datagram_sender {
     [[nodiscard]] bool repair(int error) noexcept
     {
         auto& port = translator.port_of(flow);
-        return (error != ENODEV && error != EBADF) || translator.replace_socket(port, flow.between.to.address);
+        if (error != ENODEV && error != EBADF)
+            return true;
+        if (!translator.replace_socket(port, flow.between.to.address))
+            return false;
+        translator.allow_fragments(port, family, fragments);
+        return true;
     }
     void on_refused(const os::outgoing& m, int error) noexcept
     {

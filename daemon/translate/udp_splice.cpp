@@ -19,7 +19,7 @@ struct splice_sender : datagram_sender {
     int fd;
 
     [[nodiscard]] int descriptor() const noexcept { return fd; }
-    [[nodiscard]] bool repair(int) const noexcept { return true; }
+    [[nodiscard]] bool repair(int error) const noexcept { return error != EBADF; } // the listening socket is closed
     void on_refused(const os::outgoing&, int) const noexcept { counters.drop(drop_reason::send_failed); }
 };
 
