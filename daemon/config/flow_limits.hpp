@@ -1,4 +1,4 @@
-// How much the guest, and whoever reaches it, may have at a time. All numbers are of the whole process, whatever its workers.
+// Limits on what the guest and its peers may have at the same time. All numbers are for the whole process, not per worker.
 #pragma once
 
 #include <cstddef>

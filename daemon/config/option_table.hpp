@@ -9,7 +9,7 @@ namespace tapioca {
 
 struct parsed_options;
 
-/// Who may use an option; the wording of the refusal follows it.
+/// Which program takes an option; the wording of the refusal follows it.
 enum class audience : std::uint8_t { everybody, passt, passt_or_vhost_user, vhost_user, pasta };
 
 enum class option_group : std::uint8_t {

@@ -7,7 +7,7 @@
 
 namespace tapioca {
 
-/// `guest_mac`: of the tap in the namespace; broadcast where nobody knows it yet.
+/// `guest_mac`: of the tap in the namespace; broadcast while it is unknown.
 [[nodiscard]] plane_config plan_plane(const options& opts, const host_network& host, const guest_network& guest,
                                       const mac_address& guest_mac);
 

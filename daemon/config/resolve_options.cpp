@@ -57,7 +57,7 @@ void resolve_addresses(parsed_options& d)
         o.warnings.push_back("MTU " + std::to_string(o.mtu) + " is too small for IPv6 (1280 is the least, RFC 8200)");
 }
 
-/// Without an interface there is nobody to serve: only the two loopbacks meet.
+/// Without an interface only the bypass between the two loopbacks is left.
 void resolve_splice_only(options& o)
 {
     if (!o.splice_only)

@@ -1,4 +1,4 @@
-// Who to be after start: the value of --runas.
+// The account to run as: the value of --runas.
 #pragma once
 
 #include "daemon/config/options.hpp"

@@ -1,4 +1,4 @@
-// Options that are taken, but not as whoever wrote them will have meant: each is worth a warning.
+// Options that are accepted, but probably do not do what the user expects: each gets a warning.
 #pragma once
 
 #include "daemon/config/parsed_options.hpp"

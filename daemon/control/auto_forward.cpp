@@ -30,7 +30,7 @@ std::vector<std::string> auto_forward::scan(worker_pool& workers)
     take_up_again();
     failures_ = 0;
     bound_ports host, guest;
-    // What is still ours when the ports are read must not pass for somebody else's.
+    // Our own sockets that are still open when the ports are read must not be taken for those of other programs.
     if (!late && read(rule_side::host, host_ports_, host, warnings) && read(rule_side::guest, guest_ports_, guest, warnings))
         state_.update(host, guest, [&](const scan_change& change) { apply(workers, change, warnings); });
     if (failures_ > most_told)
@@ -81,7 +81,7 @@ void auto_forward::apply(worker_pool& workers, const scan_change& change, std::v
         warnings.push_back(listen_failure(name, rule, fd.error().message()));
 }
 
-/// The first who come are served; who comes later is served when there is room again.
+/// Ports beyond the limit are left out, and opened when others have closed.
 void auto_forward::leave_out(const scan_change& change, std::vector<std::string>& warnings)
 {
     state_.refused(change);

@@ -18,7 +18,7 @@ namespace tapioca {
 class auto_forward {
 public:
     /// The kernel's answers for the two namespaces; the rules outlive the object. `fixed`: what is listened at for good. `open`
-    /// makes a socket. `most`: how many sockets, so that whoever binds thousands of ports does not take all our descriptors.
+    /// makes a socket. `most`: how many sockets, so that a program that binds thousands of ports does not use up our descriptors.
     auto_forward(const forward_rules& host, const forward_rules& guest, os::socket_diag host_ports, os::socket_diag guest_ports,
                  std::span<const listener_name> fixed, std::function<os::result<os::unique_fd>(const listener_name&)> open,
                  std::size_t most);

@@ -173,7 +173,7 @@ struct control::state {
         });
     }
 
-    /// Many sockets make a look at them dear: then it comes later, but soon enough that nobody waits two seconds for a port.
+    /// With many sockets a scan is expensive: then the next one comes later, but a new port never waits two seconds.
     void scan_now()
     {
         const auto before = os::thread_time();
@@ -207,7 +207,7 @@ control::~control() = default;
 
 int control::run()
 {
-    // Both may have ended before anybody looked.
+    // Both may have ended before the loop starts.
     if (state_->command && state_->reap())
         return state_->status;
     if (state_->watch && state_->watch->gone()) {

@@ -48,7 +48,7 @@ std::vector<attempt> all_ports(const forward_rules& rules, rule_side side)
 }
 
 /// Nearly all the time of a start with many ports is the kernel's, for making and binding sockets: two threads share it then, a
-/// few dozen ports at a time. No two rules can compete for a port (conflicting()), so who is first does not matter.
+/// few dozen ports at a time. No two rules can compete for a port (conflicting()), so their order does not matter.
 class opening {
 public:
     opening(const listening_side& from, std::span<attempt> ports) : from_(from), ports_(ports) {}
@@ -89,7 +89,7 @@ private:
         return fd || from_.rules[port.name.rule].best_effort;
     }
 
-    /// The first failure in the order of the rules is what the user is told, so what is before it must be tried, whoever fails
+    /// The user is told of the first failure in the order of the rules, so all ports before it are tried, whichever thread fails
     /// first.
     void give_up_behind(std::size_t at) noexcept
     {

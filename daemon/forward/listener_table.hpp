@@ -25,13 +25,13 @@ public:
     listener_table(const listener_table&) = delete;
     listener_table& operator=(const listener_table&) = delete;
 
-    /// Takes the socket over, in the place of one that is closed then. Returns the place.
+    /// Takes ownership of the socket, and closes the one that it replaces. Returns the place.
     std::uint32_t put(listening_socket l) noexcept;
     /// Closes the socket, if there is one: epoll forgets it then.
     void remove(const listener_name& name) noexcept;
     /// Closes all of them; from several threads at once each closes a share. The last thing that is done with the table.
     void clear() noexcept;
-    /// What was ever put into the table is at the places from the first to before the end: a glance at the others would cost
+    /// All sockets are in the places from the first to before the end: reading the others would make the kernel back them with
     /// memory.
     [[nodiscard]] std::uint32_t first_used() const noexcept { return first_used_; }
     [[nodiscard]] std::uint32_t end_of_used() const noexcept { return end_of_used_; }
@@ -46,7 +46,7 @@ private:
     os::arena memory_;
     std::span<place> places_;
     std::uint32_t first_used_ = ~0U, end_of_used_ = 0;
-    std::atomic<std::uint32_t> cleared_ = 0; ///< of the used places: somebody closes their sockets
+    std::atomic<std::uint32_t> cleared_ = 0; ///< of the used places: claimed by a thread that closes them
 };
 
 } // namespace tapioca

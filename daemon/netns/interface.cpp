@@ -104,8 +104,8 @@ bool means_unsupported(const error_code& error, bool v4, const interface_plan& p
     }
 }
 
-/// New addresses of IPv6 receive nothing until a worker of the kernel has come by and made the route to each in the table
-/// `local`. That takes a moment, a longer one on a busy machine; whoever looks before is told that the network is unreachable.
+/// New addresses of IPv6 receive nothing until a kernel worker has added the route to each of them to the table `local`. That
+/// takes a moment, longer on a busy machine; a send before that fails with ENETUNREACH.
 class reception {
 public:
     /// What is made from now on is heard of. Where that is refused, nothing is waited for.

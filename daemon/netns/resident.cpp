@@ -79,7 +79,7 @@ bool socket_store::refill() noexcept
             r.fds[at % most] = fd->release();
             r.made.store(at + 1, std::memory_order_release);
         }
-        // Without a descriptor left there is nothing to wake anybody for.
+        // A worker that waits is woken only if a socket could be made.
         news |= (starved & bit(k)) != 0 && at != r.taken.load(std::memory_order_acquire);
     }
     refused_.store(refused, std::memory_order_relaxed);

@@ -1,6 +1,6 @@
 // The one thread that stays in the guest's network namespace. Sockets belong to the namespace of the thread that makes them, and
-// nobody else enters it after start-up: whoever needs one has it made here. Workers take theirs from small stores, because a new
-// connection cannot wait for another thread; listening sockets are made while the control plane waits.
+// no other thread enters it after start-up, so all of its sockets are made here. Workers take theirs from small stores, because a
+// new connection cannot wait for another thread; listening sockets are made while the control plane waits.
 //
 // It starts before the process is sealed and keeps one capability at most: CAP_NET_BIND_SERVICE over the namespace, where ports
 // come and go by themselves (`auto`).
@@ -34,7 +34,7 @@ public:
     [[nodiscard]] os::unique_fd take(kind k) noexcept override;
     [[nodiscard]] bool is_scarce(kind k) noexcept override;
 
-    /// In the resident thread: fills up what was taken. True if somebody waits for what is there now.
+    /// In the resident thread: fills up what was taken. True if a worker waits for what is there now.
     [[nodiscard]] bool refill() noexcept;
 
 private:

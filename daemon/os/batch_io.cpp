@@ -12,43 +12,44 @@ namespace {
 
 /// Room for control messages: segment size, TTL, TOS and packet information on the way out; segment size and packet information,
 /// of both families, on the way in.
-struct alignas(cmsghdr) control_room {
+struct alignas(cmsghdr) control_buffer {
     std::array<char, 112> octets;
 };
-static_assert(sizeof(control_room) >= 3 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(in6_pktinfo)) &&
-              sizeof(control_room) >= CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(in6_pktinfo)));
+static_assert(sizeof(control_buffer) >= 3 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(in6_pktinfo)) &&
+              sizeof(control_buffer) >=
+                  CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(in6_pktinfo)));
 
 template <class T>
-void put_control(msghdr& message, control_room& room, int level, int type, T value) noexcept
+void put_control(msghdr& message, control_buffer& buffer, int level, int type, T value) noexcept
 {
-    auto* at = reinterpret_cast<cmsghdr*>(room.octets.data() + message.msg_controllen);
+    auto* at = reinterpret_cast<cmsghdr*>(buffer.octets.data() + message.msg_controllen);
     at->cmsg_level = level;
     at->cmsg_type = type;
     at->cmsg_len = CMSG_LEN(sizeof value);
     std::memcpy(CMSG_DATA(at), &value, sizeof value);
-    message.msg_control = room.octets.data();
+    message.msg_control = buffer.octets.data();
     message.msg_controllen += CMSG_SPACE(sizeof value);
 }
 
-void put_controls(msghdr& message, control_room& room, ip_family family, const outgoing& out) noexcept
+void put_controls(msghdr& message, control_buffer& buffer, ip_family family, const outgoing& out) noexcept
 {
     const bool v4 = family == ip_family::ipv4;
     if (out.segment != 0)
-        put_control(message, room, SOL_UDP, UDP_SEGMENT, out.segment);
+        put_control(message, buffer, SOL_UDP, UDP_SEGMENT, out.segment);
     if (out.ttl)
-        put_control(message, room, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_HOPLIMIT, int{*out.ttl});
+        put_control(message, buffer, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_HOPLIMIT, int{*out.ttl});
     if (out.tos)
-        put_control(message, room, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, int{*out.tos});
+        put_control(message, buffer, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, int{*out.tos});
     if (out.between == nullptr || out.between->from.is_unspecified())
         return;
     if (v4) {
         in_pktinfo info{};
         info.ipi_spec_dst.s_addr = htonl(out.between->from.v4_value());
-        put_control(message, room, IPPROTO_IP, IP_PKTINFO, info);
+        put_control(message, buffer, IPPROTO_IP, IP_PKTINFO, info);
     } else {
         in6_pktinfo info{};
         std::memcpy(&info.ipi6_addr, out.between->from.octets().data(), sizeof info.ipi6_addr);
-        put_control(message, room, IPPROTO_IPV6, IPV6_PKTINFO, info);
+        put_control(message, buffer, IPPROTO_IPV6, IPV6_PKTINFO, info);
     }
 }
 
@@ -113,7 +114,7 @@ result<std::size_t> send_batch(int fd, ip_family family, std::span<const outgoin
         return send_one(fd, messages.front().pieces.front(), messages.front().between);
     std::array<mmsghdr, most_messages> headers;
     std::array<iovec, most_messages> vectors;
-    std::array<control_room, most_messages> controls;
+    std::array<control_buffer, most_messages> controls;
     std::array<sockaddr_in6, most_messages> names;
     std::size_t used = 0, count = 0;
     for (const auto& out : messages.first(std::min(messages.size(), headers.size()))) {
@@ -146,7 +147,7 @@ result<std::size_t> receive_batch(int fd, std::span<const bytes_span> buffers, s
 {
     std::array<mmsghdr, most_received> headers;
     std::array<iovec, most_received> vectors;
-    std::array<control_room, most_received> controls;
+    std::array<control_buffer, most_received> controls;
     std::array<sockaddr_in6, most_received> names;
     const auto count = std::min({buffers.size(), into.size(), headers.size()});
     for (std::size_t i = 0; i < count; ++i) {

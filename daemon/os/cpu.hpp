@@ -1,4 +1,4 @@
-// What the CPU can do, for who chooses between ways of computing the same.
+// What the CPU can do, for choosing between implementations of the same function.
 #pragma once
 
 #include "proto/base/checksum.hpp"

@@ -1,6 +1,6 @@
-// The moment from which a caller may rely on the translator. In the background it is the parent's exit: the parent waits for the
-// child's word, then writes the PID file and ends with 0; if the child ends instead, it ends with 1 and leaves the message to the
-// child.
+// Readiness: the moment from which a caller may rely on the translator. In the background that is the parent's exit: the parent
+// waits for the child's message, then writes the PID file and ends with 0; if the child ends instead, it ends with 1 and leaves
+// the message to the child.
 #pragma once
 
 #include "daemon/os/unique_fd.hpp"
@@ -22,13 +22,13 @@ public:
     /// our own.
     [[nodiscard]] unique_fd take_error_output() noexcept { return std::move(error_output_); }
 
-    /// Ready. Who waits for the end of the caller's standard error waits no longer, if what take_error_output() gave is closed.
+    /// Ready. If the descriptor of take_error_output() is closed, a reader of the caller's standard error sees its end now.
     void announce();
 
 private:
     readiness() = default;
     unique_fd pid_file_, to_parent_, error_output_;
-    pid_t pid_ = 0; ///< for the file; nobody may ask when the process is sealed
+    pid_t pid_ = 0; ///< for the file; getpid(2) is not allowed once the process is sealed
 };
 
 } // namespace tapioca::os

@@ -79,7 +79,7 @@ result<netlink_socket> netlink_socket::open()
     if (raw == nullptr)
         return last_error();
     netlink_socket socket{raw};
-    // Old kernels lack both options: dumps are then filtered by whoever reads them, and errors carry a copy of the request.
+    // Old kernels lack both options: dumps are then filtered by their reader, and errors carry a copy of the request.
     int on = 1;
     mnl_socket_setsockopt(raw, NETLINK_GET_STRICT_CHK, &on, sizeof on);
     mnl_socket_setsockopt(raw, NETLINK_CAP_ACK, &on, sizeof on);

@@ -33,12 +33,12 @@ void use_one_heap() noexcept;
 /// forked child begins like that, a process in the foreground would keep some 3 MB for its lifetime.
 void forget_start_up_code() noexcept;
 
-/// A pipe that nobody reads is an error of write(2) from now on, and no SIGPIPE: no message is worth the service.
+/// Ignores SIGPIPE: a pipe without a reader must not end the service, write(2) returns an error instead.
 void ignore_broken_pipes() noexcept;
 
-/// SIGTERM and SIGQUIT end the process with status 0, until somebody else handles them.
+/// SIGTERM and SIGQUIT end the process with status 0, until they get other handlers.
 void end_on_termination() noexcept;
-/// They do again what they do to a program that has said nothing about them.
+/// They have their default actions again.
 void forget_termination() noexcept;
 
 /// Blocks every signal but SIGSYS in the calling thread and, by inheritance, in the threads that it starts.
@@ -49,7 +49,7 @@ void unblock_signals() noexcept;
 
 [[nodiscard]] pid_t own_pid() noexcept;
 
-/// Without a word to anybody: no destructor runs, no thread is joined.
+/// _exit(2): no destructor runs, no thread is joined.
 [[noreturn]] void end_process(int status) noexcept;
 
 /// The path of the running executable; empty where /proc does not tell.

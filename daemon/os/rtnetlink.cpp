@@ -198,7 +198,6 @@ std::optional<link_entry> parse_link(const nlmsghdr& message)
     if (header == nullptr || message.nlmsg_type != RTM_NEWLINK)
         return std::nullopt;
     link.index = header->ifi_index;
-    link.up = (header->ifi_flags & IFF_UP) != 0;
     link.loopback = (header->ifi_flags & IFF_LOOPBACK) != 0;
     return link;
 }

@@ -17,7 +17,6 @@ struct link_entry {
     std::vector<std::string> alternative_names; ///< up to 127 octets each, since Linux 5.5
     mac_address mac;
     std::uint32_t mtu = 0;
-    bool up = false;
     bool loopback = false;
 };
 

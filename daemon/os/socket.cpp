@@ -308,12 +308,6 @@ result<void> set_fragmentation(int fd, ip_family family, fragmentation f) noexce
                                      : set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, allowed ? IPV6_PMTUDISC_DONT : IPV6_PMTUDISC_DO);
 }
 
-result<std::uint32_t> path_mtu(int fd, ip_family family) noexcept
-{
-    const auto mtu = family == ip_family::ipv4 ? get(fd, IPPROTO_IP, IP_MTU) : get(fd, IPPROTO_IPV6, IPV6_MTU);
-    return mtu ? result<std::uint32_t>{static_cast<std::uint32_t>(*mtu)} : result<std::uint32_t>{mtu.error()};
-}
-
 // syscalls: recvmsg
 result<queued_error> take_queued_error(int fd, bytes_span payload) noexcept
 {

@@ -90,8 +90,6 @@ void close(int fd) noexcept;
 /// IP_MTU_DISCOVER or IPV6_MTU_DISCOVER: whether packets beyond the path's MTU are fragmented here, or refused with EMSGSIZE.
 enum class fragmentation : std::uint8_t { allowed, refused };
 [[nodiscard]] result<void> set_fragmentation(int fd, ip_family family, fragmentation f) noexcept;
-/// IP_MTU or IPV6_MTU of a connected socket's path.
-[[nodiscard]] result<std::uint32_t> path_mtu(int fd, ip_family family) noexcept;
 
 /// One entry of a socket's error queue (ip(7), struct sock_extended_err).
 struct queued_error {

@@ -23,8 +23,8 @@ void enlarge_buffers(int fd) noexcept
     (void)::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &most, sizeof most);
 }
 
-/// Keeps others of us out of a directory for a moment: two that found the same dead socket would each remove what the other has
-/// just bound. Whoever else holds the lock, or a directory that cannot be read, costs a second and that safety.
+/// Locks the directory against other instances: two that find the same stale socket would each remove what the other has just
+/// bound. If another program holds the lock, or the directory cannot be read, we go on without it after a second.
 unique_fd lock_directory_of(const std::string& path) noexcept
 {
     constexpr int tries = 100;
@@ -56,8 +56,8 @@ result<unique_fd> listen_stream(const std::string& path) noexcept
     const auto* address = reinterpret_cast<const sockaddr*>(&name);
 
     const auto lock = lock_directory_of(path);
-    // Of another type, so that who is there is not taken for a guest that comes and goes: the kernel finds it, and refuses the
-    // type.
+    // A datagram socket, so that a listening instance does not see a client come and go: the kernel finds it, and refuses the
+    // type (EPROTOTYPE).
     const unique_fd probe{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
     if (!probe)
         return last_error();

@@ -11,12 +11,12 @@ namespace tapioca::os {
 
 inline constexpr std::size_t longest_socket_path = 107;
 
-/// Listens at `path`. A name that nobody answers at is taken over; EADDRINUSE if somebody does. Only before sealing.
+/// Listens at `path`. A path that no process listens at is taken over; EADDRINUSE if one does. Only before sealing.
 [[nodiscard]] result<unique_fd> listen_stream(const std::string& path) noexcept;
 
 struct stream_client {
     unique_fd fd;
-    pid_t pid = 0; ///< of who connected; 0: of another PID namespace
+    pid_t pid = 0; ///< of the client; 0: of another PID namespace
 };
 /// Non-blocking, with buffers as large as the kernel allows.
 [[nodiscard]] result<stream_client> accept_stream(int listener) noexcept;

@@ -1,4 +1,4 @@
-// A log file that never grows beyond its cap: a first line that says who writes it, and lines of which the oldest are cut off, 30
+// A log file that never grows beyond its cap: a first line that names the program, and lines of which the oldest are cut off, 30
 // % of the cap at a time, when the next one would not fit.
 #pragma once
 

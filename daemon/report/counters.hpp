@@ -1,4 +1,4 @@
-// What a worker counts. One writer each, relaxed atomics, summed by whoever reads.
+// What a worker counts. One writer each, relaxed atomics, summed by the reader.
 #pragma once
 
 #include "daemon/report/event_source.hpp"
@@ -55,7 +55,7 @@ enum class counter : std::uint8_t {
     echo_flows_closed,
     echo_flows_displaced, ///< quiet ones that made room for newer ones
     echo_from_guest,      ///< requests
-    echo_strays,          ///< what came to a socket from others than who was asked
+    echo_strays,          ///< replies from an address that no request was sent to
     icmp_errors_to_guest,
     narrow_paths_learned,   ///< behind the guest
     narrow_paths_displaced, ///< before their time, by others

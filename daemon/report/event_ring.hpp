@@ -32,13 +32,13 @@ enum class event_kind : std::uint8_t {
     count_
 };
 
-/// What traffic brings about all the time, of interest only to who debugs.
+/// What ordinary traffic causes all the time: of interest only for debugging.
 [[nodiscard]] constexpr bool is_routine(event_kind kind) noexcept
 {
     return kind == event_kind::flow_opened || kind == event_kind::flow_closed || kind == event_kind::connect_failed;
 }
 
-/// What the guest or a peer can bring about as often as it sends: the log hears of some.
+/// What the guest or a peer can cause with every packet: only some of them are logged.
 [[nodiscard]] constexpr bool is_provoked(event_kind kind) noexcept
 {
     return kind == event_kind::socket_failed || kind == event_kind::flow_table_full || kind == event_kind::guest_mac_learned;

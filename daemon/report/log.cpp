@@ -60,7 +60,8 @@ private:
         }
         line.append(text_of(message));
         line.push_back('\n');
-        (void)os::write_all(other_ ? other_.get() : standard_error, {line.data(), line.size()}); // there is nobody to tell
+        (void)os::write_all(other_ ? other_.get() : standard_error,
+                            {line.data(), line.size()}); // an error cannot be reported anywhere
     }
 
     static constexpr int standard_error = 2;

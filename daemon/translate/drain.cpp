@@ -1,9 +1,9 @@
-// What TCP connections owe to their peers when the process ends, and how they end then.
+// What is still to be delivered on TCP connections when the process ends, and how they end then.
 //
-// A stream is complete if its sender has ended it, and all that was acknowledged to him has been given to the socket of the other
-// side, with the end: from there on the kernel delivers, whether or not we live. Anything else ends in a reset, so that nobody
-// takes a part for the whole. It ends here, as the guest's addresses go with the tap, which the end of the process may close
-// first.
+// A stream is complete if its sender has ended it, and all that was acknowledged to it has been passed to the socket of the
+// other side, with the FIN: from there on the kernel delivers, even after the process has ended. Any other stream is reset, so
+// that a receiver does not take a truncated one for complete. It ends here, as the guest's addresses go with the tap, which the
+// end of the process may close first.
 
 #include "daemon/translate/tcp_splice.hpp"
 #include "daemon/translate/tcp_translator.hpp"
@@ -33,7 +33,7 @@ std::uint32_t tcp_translator::reset_incomplete() noexcept
 {
     std::uint32_t count = 0;
     flows_.for_each([&](tcp_flow& f) {
-        // What the guest has not acknowledged resets by itself a socket that holds it, and not one that it was taken from.
+        // Closing a socket with unread data resets it; data that was moved to our store does not have that effect.
         const bool delivered = f.store.length() == 0 && sent_.length(flows_.slot_of(f)) == 0;
         if (f.fd < 0 || (f.c.guest_finished() && delivered && !f.aborted && !f.broken))
             return;
@@ -51,7 +51,7 @@ bool tcp_splice::is_owing() noexcept
         for (unsigned side = 0; side < 2; ++side) {
             const auto &from = f.ends[side], &to = f.ends[1 - side];
             const bool more = f.ending || from.has_something();
-            // Nobody delivers to the guest's own address when the tap is gone.
+            // The kernel cannot deliver to the guest's own address when the tap is gone.
             owes = owes || (to.fd >= 0 && !to.failed && (more || (side == 0 && from.ended && os::unacknowledged(to.fd) != 0)));
         }
     });

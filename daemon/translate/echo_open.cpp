@@ -37,10 +37,9 @@ echo_flow* echo_translator::open(const flow_key& key, const packet& p, instant n
             ctx_.report(report::event_kind::ping_refused, now, key, error);
     } else {
         ctx_.report(report::event_kind::socket_failed, now, key, error);
-        if (const auto cause = cause_of(error, key.guest.family()))
-            send_error(ctx_, key, about(p, *cause));
+        report_failure(ctx_, key, error, about(p));
     }
-    close(*f, end_reason::socket_failed, now);
+    (void)close(*f, end_reason::socket_failed, now);
     return nullptr;
 }
 
@@ -52,7 +51,7 @@ bool echo_translator::displace(instant now) noexcept
     if (oldest == nullptr)
         return false;
     ctx_.counters.add(counter::echo_flows_displaced);
-    close(*oldest, end_reason::displaced, now);
+    (void)close(*oldest, end_reason::displaced, now);
     return true;
 }
 
@@ -112,13 +111,13 @@ void echo_translator::note(echo_flow& f, bool answered, instant now) noexcept
     f.last = now;
 }
 
-void echo_translator::close(echo_flow& f, end_reason why, instant now) noexcept
+flow_alive echo_translator::close(echo_flow& f, end_reason why, instant now) noexcept
 {
     if (f.quiet != 0)
         (f.answered ? answered_ : waiting_).remove(f.quiet);
     if (f.fd >= 0)
         os::close(f.fd);
-    erase_flow(f, why, now);
+    return erase_flow(f, why, now);
 }
 
 } // namespace tapioca

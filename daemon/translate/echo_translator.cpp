@@ -14,15 +14,13 @@ using report::counter;
 
 namespace {
 
-constexpr std::size_t room_octets = tap_headroom + tap_queue::largest_body;
-
 octet protocol_of(ip_family family) noexcept { return family == ip_family::ipv4 ? wire::protocol_icmp : wire::protocol_icmpv6; }
 
 } // namespace
 
 echo_translator::echo_translator(context& ctx, std::size_t capacity, instant start)
     : flows_of(ctx, capacity, start), list_memory_(2 * capacity * sizeof(slot_list::entry)),
-      room_memory_(replies_at_once * room_octets), answered_(list_memory_.as<slot_list::entry>().first(capacity)),
+      answered_(list_memory_.as<slot_list::entry>().first(capacity)),
       waiting_(list_memory_.as<slot_list::entry>().subspan(capacity))
 {
 }
@@ -69,10 +67,14 @@ void echo_translator::from_guest(const packet& p, instant now) noexcept
     auto sent = send(*f, p);
     if (!sent && replace_socket(*f, sent.error().value(), now))
         sent = send(*f, p);
-    if (!sent)
-        return on_refused(*f, p, sent.error().value(), now);
+    if (!sent) {
+        on_refused(*f, p, sent.error().value(), now);
+        if (f->fd < 0)
+            (void)close(*f, end_reason::socket_failed, now);
+        return;
+    }
     ctx_.counters.add(counter::echo_from_guest);
-    if (f->answers_at_once) // hosts that answer inside of the call: this one, and its containers
+    if (f->answers_at_once) // local destinations, such as containers, answer inside the call
         f->answers_at_once = ctx_.tap.has_room() && relay_replies(*f, now) != 0;
 }
 
@@ -86,13 +88,13 @@ os::result<std::size_t> echo_translator::send(echo_flow& f, const packet& p) noe
     const auto sent = os::send_batch(f.fd, family, {&out, 1});
     if (sent || sent.error().value() == EAGAIN)
         return sent;
-    return os::send_batch(f.fd, family, {&out, 1}); // the first refusal may be the fate of an earlier request
+    return os::send_batch(f.fd, family, {&out, 1}); // the first error may be that of an earlier request
 }
 
-/// The host's loopback answers whoever asks, so nobody needs to be asked: that takes no socket, and no permission for one.
+/// The host's loopback always answers, so the reply is made here: that needs neither a socket nor the permission for one.
 void echo_translator::answer_for_host(const flow_key& key, bytes_view request) noexcept
 {
-    const auto reply = room(0).first(request.size());
+    const auto reply = buffers_[0].first(request.size());
     std::memcpy(reply.data(), request.data(), request.size());
     turn_into_reply(key.guest.family(), reply);
     (void)relay_reply(key, reply);
@@ -103,7 +105,7 @@ ip_address echo_translator::peer_of(const flow_key& key) const noexcept
     return outbound_destination(ctx_.config.address_map, key.protocol, {key.remote, 0}).address;
 }
 
-/// Requests are few, so what they ask for is set on the socket when it changes.
+/// Requests are few, so TTL, TOS and DF are socket options, set when they change.
 void echo_translator::set_options(echo_flow& f, const packet& p) noexcept
 {
     const auto family = f.key.guest.family();
@@ -120,21 +122,17 @@ void echo_translator::set_options(echo_flow& f, const packet& p) noexcept
 
 void echo_translator::on_refused(echo_flow& f, const packet& p, int error, instant now) noexcept
 {
-    const auto family = f.key.guest.family();
     if (error == EMSGSIZE) {
         if (const auto mtu = relay_errors(f, now))
-            send_too_big(ctx_, f.key, f.too_big.next(now), *mtu, about(p, {}));
+            send_too_big(ctx_, f.key, f.too_big.next(now), *mtu, about(p));
         return send_in_fragments(f, p);
     }
     ctx_.counters.drop(drop_reason::send_failed);
     note(f, true, now);
-    if (const auto cause = cause_of(error, family))
-        send_error(ctx_, f.key, about(p, *cause));
-    if (f.fd < 0)
-        close(f, end_reason::socket_failed, now);
+    report_failure(ctx_, f.key, error, about(p));
 }
 
-/// So that nothing is lost while the guest learns the path's MTU.
+/// The request still goes out, while the guest learns the path's MTU.
 void echo_translator::send_in_fragments(echo_flow& f, const packet& p) noexcept
 {
     auto fragmentable = p;
@@ -145,12 +143,22 @@ void echo_translator::send_in_fragments(echo_flow& f, const packet& p) noexcept
         ctx_.counters.drop(drop_reason::message_too_big);
 }
 
-guest_error echo_translator::about(const packet& p, const icmp_cause& cause) noexcept
+guest_error echo_translator::about(const packet& p) noexcept
 {
-    guest_error error{.cause = cause, .ttl = p.ttl, .tos = p.tos};
-    if (const auto request = parse_echo_request(p.source.family(), p.l4))
-        error.sequence = request->sequence;
-    error.payload = p.l4.subspan(sizeof(wire::icmp_header));
+    auto error = about(p.l4);
+    error.ttl = p.ttl;
+    error.tos = p.tos;
+    return error;
+}
+
+/// A message, or as much of it as is known.
+guest_error echo_translator::about(bytes_view request) noexcept
+{
+    guest_error error;
+    reader in{request};
+    if (const auto h = in.take<wire::icmp_header>())
+        error.sequence = h->sequence;
+    error.payload = in.rest();
     error.payload_length = error.payload.size();
     return error;
 }
@@ -158,21 +166,13 @@ guest_error echo_translator::about(const packet& p, const icmp_cause& cause) noe
 /// What the network says about requests; and the path's MTU, if the kernel refused one because of that.
 std::optional<std::uint32_t> echo_translator::relay_errors(echo_flow& f, instant now) noexcept
 {
-    constexpr std::uint8_t local = 1; // SO_EE_ORIGIN_LOCAL
     const auto peer = peer_of(f.key);
-    std::optional<std::uint32_t> mtu;
-    std::array<octet, 1280> quoted;
-    for (int i = 0; i < limits::errors_per_turn; ++i) {
-        const auto entry = os::take_queued_error(f.fd, quoted);
-        if (!entry)
-            break;
-        if (entry->origin == local && entry->error == EMSGSIZE)
-            mtu = entry->info;
-        if (!entry->from_network() || entry->destination.address != peer)
-            continue;
+    const auto mtu = take_queued_errors(f.fd, [&](const os::queued_error& entry, bytes_view quoted) {
+        if (entry.destination.address != peer)
+            return;
         note(f, true, now);
-        relay_error(ctx_, f.key, *entry, peer, bytes_view{quoted}.first(entry->length));
-    }
+        relay_error(ctx_, f.key, entry, peer, about(quoted));
+    });
     (void)os::take_error(f.fd);
     return mtu;
 }
@@ -192,7 +192,7 @@ void echo_translator::end_turn(instant now) noexcept
         flows_, [this] { return ctx_.tap.has_room(); }, [&](echo_flow& f) { pump(f, now); });
 }
 
-/// Reads the socket until it is empty, the budget is spent, or there is no room towards the guest.
+/// Reads the socket until it is empty, the budget is spent, or the tap accepts no more.
 void echo_translator::pump(echo_flow& f, instant now) noexcept
 {
     if (std::exchange(f.errors, false))
@@ -206,32 +206,23 @@ void echo_translator::pump(echo_flow& f, instant now) noexcept
     list_ready(f);
 }
 
-/// A message of any length fits, with its headers in front of it.
-bytes_span echo_translator::room(std::size_t i) const noexcept
-{
-    return room_memory_.as<octet>().subspan(i * room_octets + tap_headroom, tap_queue::largest_body);
-}
-
 /// How many messages were taken from the socket; fewer than replies_at_once: it is empty.
 std::size_t echo_translator::relay_replies(echo_flow& f, instant now) noexcept
 {
-    std::array<bytes_span, replies_at_once> into;
-    for (std::size_t i = 0; i < into.size(); ++i)
-        into[i] = room(i);
-    std::array<os::incoming, replies_at_once> got;
-    const auto count = os::receive_batch(f.fd, into, got, os::want_addresses::yes);
-    if (!count)
+    const auto got = buffers_.receive(f.fd, replies_at_once, os::want_addresses::yes);
+    if (!got)
         return 0;
     const auto peer = peer_of(f.key);
-    for (std::size_t i = 0; i < *count; ++i) {
-        if (got[i].source.address != peer || got[i].truncated)
+    for (std::size_t i = 0; i < got->size(); ++i) {
+        const auto& in = (*got)[i];
+        if (in.source.address != peer || in.truncated)
             ctx_.counters.add(counter::echo_strays);
-        else if (relay_reply(f.key, into[i].first(got[i].length)))
+        else if (relay_reply(f.key, buffers_[i].first(in.length)))
             note(f, true, now);
         else
             ctx_.counters.drop(drop_reason::bad_type);
     }
-    return *count;
+    return got->size();
 }
 
 bool echo_translator::relay_reply(const flow_key& key, bytes_span message) noexcept
@@ -244,15 +235,7 @@ bool echo_translator::relay_reply(const flow_key& key, bytes_span message) noexc
 
 void echo_translator::expire(instant now) noexcept
 {
-    wheel_.expire(now, [&](std::uint32_t slot) {
-        auto* f = flows_.at_slot(slot);
-        if (f == nullptr)
-            return;
-        if (now - f->last >= limits::echo_timeout)
-            close(*f, end_reason::idle, now);
-        else
-            wheel_.arm(slot, f->last + limits::echo_timeout);
-    });
+    end_idle(now, [](const auto& f) { return f.last + limits::echo_timeout; });
 }
 
 } // namespace tapioca

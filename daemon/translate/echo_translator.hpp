@@ -7,13 +7,13 @@
 // requests is relayed, so that a traceroute with echo requests works. A request beyond the path's MTU goes on in fragments, and
 // the guest learns that MTU.
 //
-// Each run of `ping` has an identifier of its own, and so a flow for a minute after its last message. When there is no room for
-// another, the one that was quiet longest goes whose last request was answered, or if there is none, the one that has waited
-// longest.
+// Each run of `ping` has an identifier of its own, and so a flow for a minute after its last message. When the table is
+// full, a new flow displaces the one that has been idle longest among those whose last request was answered, or, if there is
+// none, the one that has waited longest.
 #pragma once
 
-#include "daemon/os/batch_io.hpp"
 #include "daemon/os/socket.hpp"
+#include "daemon/translate/datagram_io.hpp"
 #include "daemon/translate/flow_set.hpp"
 #include "daemon/translate/to_guest.hpp"
 #include "proto/flow/slot_list.hpp"
@@ -68,25 +68,26 @@ private:
     [[nodiscard]] os::result<void> bind(const echo_flow& f) noexcept;
     [[nodiscard]] bool replace_socket(echo_flow& f, int error, instant now) noexcept;
     void note(echo_flow& f, bool answered, instant now) noexcept;
-    void close(echo_flow& f, end_reason why, instant now) noexcept override;
+    flow_alive close(echo_flow& f, end_reason why, instant now) noexcept override;
 
     // echo_translator.cpp
     [[nodiscard]] os::result<std::size_t> send(echo_flow& f, const packet& p) noexcept;
     void set_options(echo_flow& f, const packet& p) noexcept;
     void on_refused(echo_flow& f, const packet& p, int error, instant now) noexcept;
     void send_in_fragments(echo_flow& f, const packet& p) noexcept;
-    [[nodiscard]] static guest_error about(const packet& p, const icmp_cause& cause) noexcept;
+    [[nodiscard]] static guest_error about(const packet& p) noexcept;
+    [[nodiscard]] static guest_error about(bytes_view request) noexcept;
     std::optional<std::uint32_t> relay_errors(echo_flow& f, instant now) noexcept;
     void pump(echo_flow& f, instant now) noexcept;
     std::size_t relay_replies(echo_flow& f, instant now) noexcept;
     [[nodiscard]] bool relay_reply(const flow_key& key, bytes_span message) noexcept;
     void answer_for_host(const flow_key& key, bytes_view request) noexcept;
-    [[nodiscard]] bytes_span room(std::size_t i) const noexcept;
 
     static constexpr std::size_t replies_at_once = 4;
 
-    os::arena list_memory_, room_memory_;
+    os::arena list_memory_;
     slot_list answered_, waiting_; ///< each flow stands in one of the two, in the order of its last message
+    datagram_buffers<replies_at_once> buffers_;
     bool refusal_reported_ = false;
 };
 

@@ -1,8 +1,8 @@
-// Who may have another flow: how many there are of each kind in all workers, and how fast they come.
+// Limits on flows: how many of each kind there may be in all workers, and how many new ones per second.
 //
-// A flow costs a descriptor or two, so each kind has a share of what there is, and peers have less of it than the guest: a flood
-// of one kind, or from outside, leaves room for the others. Who is refused is the newest; a share is free again as flows end.
-// Asked once a flow, never on the way of a frame that belongs to one.
+// A flow costs a descriptor or two, so each kind has a share of the descriptors, and peers have less of it than the guest: a
+// flood of one kind, or from outside, leaves descriptors for the others. The newest flow is refused. Checked once per flow, not
+// per frame.
 #pragma once
 
 #include "proto/base/result.hpp"
@@ -31,7 +31,7 @@ public:
     static constexpr std::uint32_t unlimited = 0xffffffff;
     static constexpr std::size_t share_count = static_cast<std::size_t>(flow_share::count_);
 
-    /// What there may be at a time.
+    /// Limits on flows that exist at the same time.
     struct shares {
         std::uint32_t all = unlimited;
         std::array<std::uint32_t, share_count> of{unlimited, unlimited, unlimited, unlimited};
@@ -45,7 +45,7 @@ public:
     {
     }
 
-    /// Sets one aside, or says why there is none.
+    /// Reserves a flow, or says why it is refused.
     [[nodiscard]] std::optional<drop_reason> refuses(flow_share of, flow_origin origin, instant now) noexcept
     {
         const auto k = static_cast<std::size_t>(of);

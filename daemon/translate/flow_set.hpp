@@ -3,6 +3,7 @@
 
 #include "daemon/os/arena.hpp"
 #include "daemon/translate/context.hpp"
+#include "proto/flow/alive.hpp"
 #include "proto/flow/head.hpp"
 #include "proto/flow/ready_list.hpp"
 #include "proto/flow/table.hpp"
@@ -65,7 +66,7 @@ public:
     {
         auto* f = flows_.find(id);
         if (f != nullptr)
-            abort(*f, why, now);
+            (void)abort(*f, why, now);
         return f != nullptr;
     }
 
@@ -81,9 +82,9 @@ protected:
     }
 
     /// Gives back what the flow has, and ends it.
-    virtual void close(Flow& f, end_reason why, instant now) noexcept = 0;
+    virtual flow_alive close(Flow& f, end_reason why, instant now) noexcept = 0;
     /// Likewise, against the will of both ends.
-    virtual void abort(Flow& f, end_reason why, instant now) noexcept { close(f, why, now); }
+    virtual flow_alive abort(Flow& f, end_reason why, instant now) noexcept { return close(f, why, now); }
     /// The endpoints that the log names.
     [[nodiscard]] virtual flow_key shown(const Flow& f) const noexcept { return f.key; }
 
@@ -100,7 +101,7 @@ protected:
         return f;
     }
     /// Forgets a flow that has given back what it had.
-    void erase_flow(Flow& f, end_reason why, instant now) noexcept
+    flow_alive erase_flow(Flow& f, end_reason why, instant now) noexcept
     {
         wheel_.cancel(flows_.slot_of(f));
         ctx_.counters.add(report::closed(f.kind));
@@ -109,6 +110,7 @@ protected:
         if (crosses_tap(f.kind) && ctx_.others != nullptr && flows_.find(f.key) == &f)
             ctx_.others->disclaim(flows_.hash(f));
         flows_.erase(f);
+        return flow_alive::no;
     }
     /// It goes on, but its key is free for another one.
     void detach_flow(Flow& f) noexcept
@@ -129,6 +131,20 @@ protected:
             key.remote_port = next_peer_port(key.remote_port);
         }
         return std::nullopt;
+    }
+    /// Ends flows whose time is over; a timer that is due before that is armed again.
+    template <class Expiry>
+    void end_idle(instant now, Expiry expiry_of) noexcept
+    {
+        wheel_.expire(now, [&](std::uint32_t slot) {
+            auto* f = flows_.at_slot(slot);
+            if (f == nullptr)
+                return;
+            if (const auto due = expiry_of(*f); now < due)
+                wheel_.arm(slot, due);
+            else
+                (void)close(*f, end_reason::idle, now);
+        });
     }
     void list_ready(Flow& f) noexcept { ready_.add(flows_, f); }
 

@@ -1,6 +1,6 @@
-// How long a packet may be that an address behind the guest receives. The guest's link has an MTU, but a guest that routes, such
-// as one with containers behind a bridge, may lead to narrower links, and says so: "fragmentation needed" (RFC 1191) and "packet
-// too big" (RFC 8201). What was said holds for ten minutes, for all flows to that address. Shared by all workers.
+// The path MTU to addresses behind the guest. The guest's link has an MTU, but a guest that routes, such
+// as one with containers behind a bridge, may lead to narrower links, and reports them: "fragmentation needed" (RFC 1191) and
+// "packet too big" (RFC 8201). A report holds for ten minutes, for all flows to that address. Shared by all workers.
 #pragma once
 
 #include "daemon/translate/shared_words.hpp"
@@ -17,7 +17,7 @@ namespace tapioca {
 class guest_paths {
 public:
     static constexpr std::int32_t lifetime_seconds = 600; ///< RFC 1191 section 6.3, RFC 8201 section 5.3
-    /// Of IPv4, as it is Linux's default (net.ipv4.route.min_pmtu): who claims less would make us send tiny packets. A path with
+    /// Of IPv4, Linux's default (net.ipv4.route.min_pmtu): a forged, smaller MTU would make us send tiny packets. A path with
     /// this MTU may be narrower, so packets to it may be fragmented.
     static constexpr std::size_t least_ipv4 = 552;
     static constexpr std::size_t least_ipv6 = 1280; ///< RFC 8200 section 5

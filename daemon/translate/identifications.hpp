@@ -2,8 +2,8 @@
 // section 4.5): while fragments of one may live, no other datagram of that protocol between the same two addresses should have
 // the same one. Shared by all workers, as any of them may serve these two.
 //
-// Counters are as many as fill a page, and a keyed hash of addresses and protocol says which one counts for them and from where
-// (RFC 7739 section 5.3): who sees some identifications learns nothing of other pairs.
+// There is a page of counters; a keyed hash of addresses and protocol selects the counter and an offset (RFC 7739 section 5.3),
+// so that identifications of one pair of addresses tell nothing about another pair.
 #pragma once
 
 #include "proto/base/siphash.hpp"

@@ -6,6 +6,8 @@
 #include "proto/responder/dhcp.hpp"
 #include "proto/responder/dhcpv6.hpp"
 #include "proto/responder/ndp.hpp"
+#include "proto/wire/dhcp.hpp"
+#include "proto/wire/dhcpv6.hpp"
 #include "proto/wire/icmp.hpp"
 #include "proto/wire/tcp.hpp"
 #include "proto/wire/udp.hpp"
@@ -17,9 +19,6 @@ namespace tapioca {
 using report::counter;
 
 namespace {
-
-constexpr std::uint16_t dhcp_server_port = 67;
-constexpr std::uint16_t dhcpv6_server_port = 547;
 
 /// What names the flow of a packet that has one.
 std::optional<flow_key> flow_key_of(const packet& p) noexcept
@@ -54,7 +53,7 @@ std::size_t fragment_octets_of(const flow_limits& limits) noexcept
 
 bool is_for_server(const packet& p) noexcept
 {
-    return p.destination_port == (p.source.is_v4() ? dhcp_server_port : dhcpv6_server_port);
+    return p.destination_port == (p.source.is_v4() ? wire::dhcp_server_port : wire::dhcpv6_server_port);
 }
 
 bool begins_connection(const packet& p) noexcept
@@ -84,13 +83,11 @@ std::size_t ingress::process(std::span<const rx_frame> frames, instant now) noex
     count_ = 0;
     for (const auto& frame : frames.first(std::min(frames.size(), most_frames)))
         accept(frame, now);
-    if (ctx_.others != nullptr)
-        for (std::size_t i = 0; i < count_; ++i)
-            batch_[i].done = hand_over(batch_[i].frame.packet, &batch_[i]);
-    const auto ours = std::count_if(batch_.begin(), batch_.begin() + static_cast<std::ptrdiff_t>(count_),
-                                    [](const pending& each) { return !each.done; });
+    std::size_t ours = 0;
+    for (auto& each : std::span{batch_}.first(count_))
+        ours += !(each.done = hand_over(each));
     dispatch_all(now);
-    return static_cast<std::size_t>(ours);
+    return ours;
 }
 
 void ingress::take_over(const rx_frame& frame, instant now) noexcept
@@ -124,27 +121,31 @@ bool ingress::is_for_another(const packet& p) const noexcept
 
 void ingress::dispatch_all(instant now) noexcept
 {
+    run frames;
     for (std::size_t i = 0; i < count_; ++i)
         if (!batch_[i].done)
-            dispatch(i, now);
+            dispatch({frames.data(), gather(i, frames)}, now);
 }
 
-/// Frames of flows that another worker owns go there, as do new connections for which another one is the better place. True if
+/// Packets of flows that another worker owns go there, as do new connections for which another one is the better place. True if
 /// this one did, or was lost on the way.
-bool ingress::hand_over(const packet& p, const pending* frame) noexcept
+bool ingress::hand_over(const pending& p) noexcept
 {
-    const auto key = flow_key_of(p);
+    if (ctx_.others == nullptr)
+        return false;
+    const auto& packet = p.frame.packet;
+    const auto key = flow_key_of(packet);
     if (!key || owns(*key))
         return false;
     auto owner = ctx_.others->owner(hash_of(*key, ctx_.config.secret));
     if (!owner && key->protocol == wire::protocol_udp)
         owner = udp_.place_of(*key);
-    const auto to = owner || !begins_connection(p) ? owner : ctx_.others->better_place(flow_origin::guest, key->remote_port);
+    const auto to = owner || !begins_connection(packet) ? owner : ctx_.others->better_place(flow_origin::guest, key->remote_port);
     if (!to)
         return false;
     if (owner)
         ctx_.counters.add(counter::steering_missed);
-    if (frame != nullptr ? ctx_.others->hand_over(*to, frame->frame.vnet, frame->octets) : ctx_.others->hand_over(*to, p))
+    if (p.octets.empty() ? ctx_.others->hand_over(*to, packet) : ctx_.others->hand_over(*to, p.frame.vnet, p.octets))
         ctx_.counters.add(owner ? counter::frames_handed_over : counter::connections_handed_over);
     else
         ctx_.counters.drop(drop_reason::mailbox_full);
@@ -171,20 +172,6 @@ void ingress::learn(const packet& p, instant now) noexcept
         ctx_.guest.learn_address(p.source);
 }
 
-void ingress::dispatch(std::size_t at, instant now) noexcept
-{
-    const auto& p = batch_[at].frame.packet;
-    if (p.kind != packet_kind::arp && !(p.source.is_v4() ? ctx_.config.net.ipv4 : ctx_.config.net.ipv6))
-        return ctx_.counters.drop(drop_reason::family_disabled);
-    if (p.kind == packet_kind::arp)
-        return answer_arp(p);
-    if (p.kind == packet_kind::fragment)
-        return take_fragment(p, now);
-    run frames;
-    const auto count = gather(at, frames);
-    take({frames.data(), count}, now);
-}
-
 /// All frames of the batch that belong to the flow of frame `first`, in order: they are dealt with together.
 std::size_t ingress::gather(std::size_t first, run& frames) noexcept
 {
@@ -198,10 +185,13 @@ std::size_t ingress::gather(std::size_t first, run& frames) noexcept
     return count;
 }
 
-/// Packets between two endpoints, or two nodes: fresh ones, or one that came in fragments.
-void ingress::take(std::span<const guest_packet* const> packets, instant now) noexcept
+/// Packets of one kind between two endpoints, or two nodes: fresh ones, or one that came in fragments.
+void ingress::dispatch(std::span<const guest_packet* const> packets, instant now) noexcept
 {
     const auto& first = packets.front()->packet;
+    const bool v4 = first.kind == packet_kind::arp || first.source.is_v4();
+    if (!(v4 ? ctx_.config.net.ipv4 : ctx_.config.net.ipv6))
+        return ctx_.counters.drop(drop_reason::family_disabled, packets.size());
     switch (first.kind) {
     case packet_kind::tcp:
         if (ctx_.config.tcp)
@@ -222,8 +212,13 @@ void ingress::take(std::span<const guest_packet* const> packets, instant now) no
             take_icmp(each->packet, now);
         return;
     case packet_kind::arp:
+        for (const auto* each : packets)
+            answer_arp(each->packet);
+        return;
     case packet_kind::fragment:
-        break;
+        for (const auto* each : packets)
+            take_fragment(each->packet, now);
+        return;
     }
     ctx_.counters.drop(drop_reason::protocol_disabled, packets.size());
 }
@@ -288,8 +283,6 @@ bool ingress::answer_neighbour(const packet& p) noexcept
 
 void ingress::answer_arp(const packet& p) noexcept
 {
-    if (!ctx_.config.net.ipv4)
-        return ctx_.counters.drop(drop_reason::family_disabled);
     commit(arp_respond(p.source_mac, p.l3, ctx_.config.net, ctx_.tap.acquire()), counter::arp_answers);
 }
 
@@ -315,7 +308,7 @@ void ingress::take_fragment(const packet& p, instant now) noexcept
     const auto upper = classify_upper(datagram, whole->protocol);
     if (!upper)
         return ctx_.counters.drop(upper.why());
-    if (ctx_.others == nullptr || !hand_over(*upper, nullptr))
+    if (!hand_over({{*upper, {}}, {}, false}))
         take_over(*upper, now);
 }
 
@@ -323,7 +316,7 @@ void ingress::take_over(const packet& reassembled, instant now) noexcept
 {
     const guest_packet whole{reassembled, {}};
     const guest_packet* const alone[] = {&whole};
-    take(alone, now);
+    dispatch(alone, now);
 }
 
 void ingress::expire(instant now) noexcept

@@ -1,4 +1,4 @@
-// Frames from the guest, classified and handed to whoever answers or translates them.
+// Frames from the guest: classified, then passed to a responder or a translator.
 #pragma once
 
 #include "daemon/translate/context.hpp"
@@ -28,10 +28,10 @@ private:
     static constexpr std::size_t most_frames = tap_queue::most_frames;
     static constexpr std::size_t fragment_octets = reassembler::most_datagrams * reassembler::slot_size;
 
-    /// A frame of the batch that was not dealt with yet.
+    /// A packet that was not dealt with yet.
     struct pending {
         guest_packet frame;
-        bytes_view octets; ///< the whole frame
+        bytes_view octets; ///< the whole frame; none: it came in fragments
         bool done = false;
     };
     using run = std::array<const guest_packet*, most_frames>;
@@ -39,12 +39,11 @@ private:
     void accept(const rx_frame& frame, instant now) noexcept;
     [[nodiscard]] bool is_for_another(const packet& p) const noexcept;
     void dispatch_all(instant now) noexcept;
-    [[nodiscard]] bool hand_over(const packet& p, const pending* frame) noexcept;
+    [[nodiscard]] bool hand_over(const pending& p) noexcept;
     void learn(const packet& p, instant now) noexcept;
-    void dispatch(std::size_t at, instant now) noexcept;
     [[nodiscard]] bool owns(const flow_key& key) noexcept;
     [[nodiscard]] std::size_t gather(std::size_t first, run& frames) noexcept;
-    void take(std::span<const guest_packet* const> packets, instant now) noexcept;
+    void dispatch(std::span<const guest_packet* const> packets, instant now) noexcept;
     void take_icmp(const packet& p, instant now) noexcept;
     void take_too_big(const too_big_packet& about, instant now) noexcept;
     [[nodiscard]] bool answer_neighbour(const packet& p) noexcept;

@@ -13,17 +13,17 @@ namespace tapioca::limits {
 
 inline constexpr std::size_t out_of_order_flows = 1024; ///< flows that keep octets behind a gap at the same time
 
-inline constexpr std::uint32_t tcp_keepalive_seconds = 30; ///< without a segment of the guest, it is asked for one
+inline constexpr std::uint32_t tcp_keepalive_seconds = 30; ///< of silence, after which the guest is sent a keep-alive
 inline constexpr duration tcp_keepalive = std::chrono::seconds{tcp_keepalive_seconds};
-/// Without data either way for so long the host's kernel asks the peer for a sign of life, too; octets for a peer who takes none
-/// are given up.
+/// Without data either way for this long the host's kernel sends the peer keep-alives, too; octets for a peer that accepts none
+/// are dropped.
 inline constexpr std::uint32_t tcp_inactivity_seconds = 7200;
-/// A guest that has not sent a segment for so long, though it was asked, is gone: as long as Linux tries a silent peer by its
-/// defaults of 7200 s and nine probes of 75 s. RFC 5382, REQ-5, wants 2 hours and 4 minutes at least.
+/// A guest that has not sent a segment for this long, keep-alives included, is gone. Linux gives up a silent peer after the same
+/// time by its defaults of 7200 s and nine probes of 75 s. RFC 5382, REQ-5, wants 2 hours and 4 minutes at least.
 inline constexpr std::uint32_t tcp_silence_seconds = 7200 + 9 * 75;
 inline constexpr std::uint32_t tcp_longest_keep_idle = 32767;  ///< that the kernel takes
 inline constexpr std::uint32_t tcp_longest_keep_interval = 75; ///< its usual one
-/// What came before a reset of one side waits so long for the other one, if that takes nothing.
+/// Data from before a reset waits this long for a side that accepts none of it.
 inline constexpr std::uint32_t tcp_reset_seconds = 30;
 inline constexpr duration tcp_reset_poll = std::chrono::milliseconds{10}; ///< no event tells when it has acknowledged all
 inline constexpr duration tcp_watchdog = std::chrono::seconds{1}; ///< how long octets may wait for a socket without an event
@@ -54,12 +54,11 @@ public:
     {
     }
 
-    /// Sockets of UDP and echo flows: together they leave TCP half, as a flood of datagrams holds its sockets until they time
-    /// out.
+    /// Sockets of UDP and echo flows: at most half, as the sockets of a flood of datagrams stay open until they time out.
     [[nodiscard]] constexpr std::size_t datagram_sockets() const noexcept { return available_ / 2 / workers_; }
 
-    /// In the whole process. No kind can take all: TCP and the bypass leave a quarter to others, datagrams half, echo seven
-    /// eighths. Peers leave the guest a quarter of each, or who floods its open ports would keep it from calling anybody.
+    /// For the whole process. No kind gets all descriptors: TCP and the bypass leave a quarter, datagrams half, echo seven
+    /// eighths. Peers leave a quarter of each kind to the guest, so that a flood of its open ports does not stop outbound flows.
     [[nodiscard]] constexpr flow_budget::shares narrowed(const flow_limits& asked) const noexcept
     {
         const auto least = [](std::uint32_t limit, std::size_t share) {
@@ -76,7 +75,7 @@ public:
         return s;
     }
 
-    /// Connections of the guest that the host has not answered: a scan of what never answers must not take what others need.
+    /// Outbound connections without a SYN-ACK yet: a port scan must not use up the descriptors.
     [[nodiscard]] constexpr std::uint32_t connecting_flows() const noexcept
     {
         constexpr std::size_t most = 16384;
@@ -86,7 +85,7 @@ public:
     /// Listening sockets that come and go with the servers of the other side.
     [[nodiscard]] constexpr std::size_t scanned_listeners() const noexcept { return std::max<std::size_t>(available_ / 4, 1); }
 
-    /// Connections of peers through one rule that the guest has not answered: a flood of them must not take what others need.
+    /// Inbound connections of one rule that the guest has not answered: a SYN flood must not use up the descriptors.
     [[nodiscard]] constexpr std::uint32_t unanswered_flows() const noexcept
     {
         constexpr std::size_t most = 4096; ///< more than the backlog of any server

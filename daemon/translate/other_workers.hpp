@@ -1,4 +1,5 @@
-// The other workers, as ingress and translators see them: who owns a flow, and how to hand over what is not one's own.
+// The other workers, as ingress and translators see them: which worker owns a flow, and how to hand over packets of flows that
+// others own.
 #pragma once
 
 #include "daemon/forward/listening_socket.hpp"
@@ -18,7 +19,7 @@ public:
     /// Makes a new flow ours. False if the table of owners refuses it.
     [[nodiscard]] virtual bool claim(std::uint64_t flow_hash) noexcept = 0;
     virtual void disclaim(std::uint64_t flow_hash) noexcept = 0;
-    /// The other worker that owns the flow; nothing if nobody does, or we do.
+    /// The other worker that owns the flow; nothing if it is not in the table, or ours.
     [[nodiscard]] virtual std::optional<unsigned> owner(std::uint64_t flow_hash) const noexcept = 0;
 
     /// The other worker that has the listening sockets; nothing if we have them.
@@ -26,9 +27,9 @@ public:
 
     /// The other worker that a new connection to that port of the guest, or of its peer, is better served by; nothing if none is.
     [[nodiscard]] virtual std::optional<unsigned> better_place(flow_origin origin, std::uint16_t port) noexcept = 0;
-    /// Whether one of us has nearly more to do than it can.
+    /// Whether one of the workers is close to its CPU limit.
     [[nodiscard]] virtual bool is_crowded() const noexcept = 0;
-    /// Whether connections there are so small that they give a worker no reason to stay up.
+    /// Whether connections to that port usually carry so little that they need no worker of their own.
     [[nodiscard]] virtual bool are_small(flow_origin origin, std::uint16_t port) const noexcept = 0;
     /// A connection of ours has ended, having carried so much.
     virtual void note_end(flow_origin origin, std::uint16_t port, std::uint64_t octets) noexcept = 0;

@@ -1,5 +1,5 @@
 // A few words that belong together, written by any thread and read by all without a lock, behind a sequence count. A writer that
-// finds another writing lets its news go: it will come again.
+// finds another one writing drops its update: the next one will carry it.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ public:
         auto before = sequence_.load(std::memory_order_relaxed);
         if ((before & 1) != 0 || !sequence_.compare_exchange_strong(before, before + 1, std::memory_order_acquire))
             return;
-        // Released, so that who reads a new word sees at least the odd count.
+        // Released, so that a reader of a new word sees at least the odd count.
         for (std::size_t i = 0; i < Count; ++i)
             words_[i].store(w[i], std::memory_order_release);
         sequence_.store(before + 2, std::memory_order_release);

@@ -22,9 +22,9 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
             continue;
         }
         if (f != nullptr && all.what.has(tcp::effect::close_flow)) { // what comes behind its end is not this flow's
-            end_run(*f, d, all, now);
+            if (end_run(*f, d, all, now) == flow_alive::no)
+                f = nullptr;
             all = {};
-            f = flows_.find(key);
         }
         if (f != nullptr && s->begins_connection() && make_way(*f)) {
             f = nullptr;
@@ -41,11 +41,11 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
         }
     }
     if (f != nullptr)
-        end_run(*f, d, all, now);
+        (void)end_run(*f, d, all, now);
 }
 
 /// Carries out what segments of a flow have brought about.
-void tcp_translator::end_run(tcp_flow& f, delivery& d, const tcp::outcome& all, instant now) noexcept
+flow_alive tcp_translator::end_run(tcp_flow& f, delivery& d, const tcp::outcome& all, instant now) noexcept
 {
     note_heard(f, now);
     if (all.acked != 0)
@@ -54,10 +54,10 @@ void tcp_translator::end_run(tcp_flow& f, delivery& d, const tcp::outcome& all, 
     // listed already waits no longer.
     f.ack_may_wait = !f.ack_listed && d.octets < f.c.mss;
     deliver(f, d, now);
-    apply(f, all, now);
+    return apply(f, all, now);
 }
 
-/// A new connection under the key of one that is over for the guest, and only waits for its socket, is none of its business (RFC
+/// A new connection under the key of one that is over for the guest, and only waits for its socket, is not affected by it (RFC
 /// 9293 section 3.6.1). True if it has left its key: it goes on without, and says nothing to the guest any more.
 bool tcp_translator::make_way(tcp_flow& f) noexcept
 {
@@ -74,8 +74,9 @@ void tcp_translator::from_guest(const unreachable_segment& refused, instant now)
     if (f == nullptr)
         return ctx_.counters.drop(drop_reason::no_flow);
     if (const auto what = f->c.on_unreachable(refused.seq); !what.none())
-        return apply(*f, {what}, now);
-    ctx_.counters.drop(drop_reason::not_for_us);
+        (void)apply(*f, {what}, now);
+    else
+        ctx_.counters.drop(drop_reason::not_for_us);
 }
 
 /// One segment: what it means to the connection is added to `all`, its octets to the delivery or, behind a gap, to the store.
@@ -132,8 +133,8 @@ void tcp_translator::take_part(tcp_flow& f, const tcp::segment& s, bytes_view pa
         ctx_.counters.drop(drop_reason::overflow_exhausted);
 }
 
-/// Gives the socket what it takes; the rest waits in the store. Octets that find no room there either, or no socket, are taken
-/// back from the connection, so that the guest sends them again.
+/// Gives the socket what it takes; the rest waits in the store. Octets that do not fit there either, or have no socket, are taken
+/// back from the connection, so that the guest retransmits them.
 void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
 {
     if (d.count == 0)
@@ -142,7 +143,7 @@ void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
         note_moved(f, now);
     std::size_t sent = 0;
     const bool direct = f.store.empty();
-    const bool waiting = f.store.length() != 0; // for the socket, which has fallen short and will say when it has room
+    const bool waiting = f.store.length() != 0; // for the socket: EPOLLOUT will tell when it is writable
     if (direct && !f.broken) {
         const auto n = os::send(f.fd, {d.pieces.data(), d.count});
         if (n)
@@ -165,8 +166,10 @@ void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
     }
     d.count = 0;
     d.octets = 0;
-    if (!direct && !waiting)
-        drain(f, now); // they may have closed a gap
+    if (!direct && !waiting) { // they may have closed a gap
+        send_stored(f, now);
+        offer_window(f);
+    }
     if (lost == 0)
         return;
     ctx_.counters.drop(f.broken ? drop_reason::send_failed : drop_reason::overflow_exhausted);
@@ -185,7 +188,7 @@ void tcp_translator::store(tcp_flow& f, bytes_view octets, std::size_t& lost) no
         f.c.on_gap_filled(put.filled);
 }
 
-/// A socket that takes all it is given, of a guest that fills the window, deserves a larger one.
+/// The window grows when the guest fills it and the socket accepts all of it.
 void tcp_translator::grow_window(tcp_flow& f, std::size_t octets) noexcept
 {
     if (octets < f.c.rcv_limit() / 2 || f.c.rcv_limit() >= largest_window || !store_.reserve(f.c.rcv_limit()))

@@ -18,9 +18,9 @@ namespace {
 constexpr octet usual_ttl = 64; ///< what systems send by default: not worth a system call
 
 /// An error about the guest's SYN.
-guest_error error_about(const tcp_flow& f, const icmp_cause& cause, const ip_address& offender) noexcept
+guest_error error_about(const tcp_flow& f) noexcept
 {
-    return {.cause = cause, .offender = offender, .sequence = f.c.irs.value(), .payload_length = 12};
+    return {.offender = f.key.remote, .sequence = f.c.irs.value(), .payload_length = 12};
 }
 
 } // namespace
@@ -73,9 +73,9 @@ void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant n
 
     const auto progress = connect(*f, p);
     if (!progress)
-        return refuse(*f, progress.error().value(), now);
+        return (void)refuse(*f, progress.error().value(), now);
     if (*progress == os::connect_progress::connected)
-        finish_connect(*f, now);
+        (void)finish_connect(*f, now);
     else
         wait_for_host(*f, now);
 }
@@ -87,7 +87,7 @@ void tcp_translator::wait_for_host(tcp_flow& f, instant now) noexcept
     if (connecting_.size() >= ctx_.config.connecting_flows || connecting_.full())
         if (auto* oldest = flows_.at_slot(connecting_.oldest())) {
             ctx_.counters.add(counter::tcp_connects_displaced);
-            close(*oldest, end_reason::displaced, now);
+            (void)close(*oldest, end_reason::displaced, now);
         }
     f.connecting = connecting_.add(flows_.slot_of(f));
     arm(f, now);
@@ -130,60 +130,34 @@ os::result<os::connect_progress> tcp_translator::connect(tcp_flow& f, const pack
 }
 
 /// The host does not connect: the guest gets the answer that gives its socket the same errno, and the flow ends.
-void tcp_translator::refuse(tcp_flow& f, int error, instant now) noexcept
+flow_alive tcp_translator::refuse(tcp_flow& f, int error, instant now) noexcept
 {
     ctx_.counters.add(counter::tcp_connect_failed);
     ctx_.report(report::event_kind::connect_failed, now, f.key, error);
     report_to_guest(f, error);
-    close(f, end_reason::connect_failed, now);
+    return close(f, end_reason::connect_failed, now);
 }
 
 void tcp_translator::report_to_guest(const tcp_flow& f, int error) noexcept
 {
-    const bool v4 = f.key.guest.is_v4();
-    icmp_cause cause;
-    switch (error) {
-    case ETIMEDOUT:
-        return; // the guest's own timer says so, too
-    case ENETUNREACH:
-        cause = v4 ? icmp_cause{3, 0, 0} : icmp_cause{1, 0, 0};
-        break;
-    case EHOSTUNREACH:
-        cause = host_unreachable(f.key.guest.family());
-        break;
-    case EACCES:
-    case EPERM:
-        cause = v4 ? icmp_cause{3, 13, 0} : icmp_cause{1, 1, 0};
-        break;
-    default: { // ECONNREFUSED and whatever has no other name
-        const auto slot = ctx_.tap.acquire();
-        const tcp_emission e{.seq = {}, .ack = f.c.rcv_nxt, .flags = wire::tcp_rst | wire::tcp_ack};
-        wire::virtio_net_header vnet;
-        const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);
-        ctx_.counters.add(counter::tcp_resets_to_guest);
-        ctx_.tap.commit(vnet, headers, 0);
+    if (error == ETIMEDOUT || report_failure(ctx_, f.key, error, error_about(f))) // the guest's own timer says so, too
         return;
-    }
-    }
-    send_error(ctx_, f.key, error_about(f, cause, f.key.remote));
+    const auto slot = ctx_.tap.acquire(); // ECONNREFUSED and whatever has no other name
+    const tcp_emission e{.seq = {}, .ack = f.c.rcv_nxt, .flags = wire::tcp_rst | wire::tcp_ack};
+    wire::virtio_net_header vnet;
+    const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);
+    ctx_.counters.add(counter::tcp_resets_to_guest);
+    ctx_.tap.commit(vnet, headers, 0);
 }
 
 /// Relays what routers said while the socket was connecting: TTL exceeded, for traceroute over TCP. True if they said anything.
 bool tcp_translator::relay_error_queue(tcp_flow& f) noexcept
 {
-    octet payload[64];
-    bool told = false;
     const auto to = outbound_destination(ctx_.config.address_map, wire::protocol_tcp, {f.key.remote, f.key.remote_port});
-    while (const auto entry = os::take_queued_error(f.fd, payload)) {
-        if (!entry->from_network())
-            continue;
-        if (const auto offender = offender_of(ctx_, f.key, entry->offender, to.address)) {
-            send_error(ctx_, f.key, error_about(f, {entry->type, entry->code, entry->info}, *offender));
-            told = true;
-        } else {
-            ctx_.counters.drop(drop_reason::no_translation);
-        }
-    }
+    bool told = false;
+    take_queued_errors(f.fd, [&](const os::queued_error& entry, bytes_view) {
+        told = relay_error(ctx_, f.key, entry, to.address, error_about(f)) || told;
+    });
     return told;
 }
 
@@ -228,7 +202,8 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
             if (ctx_.others->hand_over(*owner, connection, through))
                 return;
     if (before != nullptr && !make_way(*before) && !os::peer_endpoint(before->fd))
-        close(*before, end_reason::replaced, now); // its connection is over on the host, where the peer takes its port again
+        (void)close(*before, end_reason::replaced,
+                    now); // its connection is over on the host, where the peer takes its port again
     const auto key = free_key(usual);
     endpoint accepted_at;
     if (ctx_.config.report_flows)
@@ -246,9 +221,9 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
     choose_keeper(*f, true);
     if (!ctx_.poller.add(f->fd, token_of(source::tcp_flow, flows_.id_of(*f).value), os::trigger::edge)) {
         os::reset_on_close(f->fd);
-        return close(*f, end_reason::socket_failed, now);
+        return (void)close(*f, end_reason::socket_failed, now);
     }
-    apply(*f, {f->c.open_to_guest(initial_sequence(*key, now), largest_mss(family), now)}, now);
+    (void)apply(*f, {f->c.open_to_guest(initial_sequence(*key, now), largest_mss(family), now)}, now);
 }
 
 /// The guest has answered a peer's connection, or it ends without an answer.
@@ -260,7 +235,7 @@ void tcp_translator::on_answered(tcp_flow& f) noexcept
     --unanswered_[f.rule];
 }
 
-void tcp_translator::on_connect_event(tcp_flow& f, const os::event& e, instant now) noexcept
+flow_alive tcp_translator::on_connect_event(tcp_flow& f, const os::event& e, instant now) noexcept
 {
     const bool told = f.error_queue && e.error && relay_error_queue(f);
     const int error = e.error || e.closed_by_peer ? os::take_error(f.fd) : 0;
@@ -271,23 +246,23 @@ void tcp_translator::on_connect_event(tcp_flow& f, const os::event& e, instant n
     if (error != 0 || e.hung_up)
         return refuse(f, error != 0 ? error : ECONNABORTED, now);
     if (!e.writable)
-        return;
+        return flow_alive::yes;
     f.readable = f.readable || e.readable || e.closed_by_peer;
     if (e.closed_by_peer)
         note_end(f);
     f.urgent = f.urgent || e.urgent;
-    finish_connect(f, now);
+    return finish_connect(f, now);
 }
 
 /// From here on errors on the path are the kernel's matter.
-void tcp_translator::finish_connect(tcp_flow& f, instant now) noexcept
+flow_alive tcp_translator::finish_connect(tcp_flow& f, instant now) noexcept
 {
     stop_waiting_for_host(f);
     if (f.error_queue) {
         (void)os::set_receive_errors(f.fd, f.key.remote.family(), false);
         f.error_queue = false;
     }
-    apply(f, {f.c.on_connected(now)}, now);
+    return apply(f, {f.c.on_connected(now)}, now);
 }
 
 } // namespace tapioca

@@ -22,7 +22,7 @@ bool tcp_translator::is_on_its_way(const flow_key& key, seq_number seq) noexcept
 void tcp_translator::on_narrow_path(const flow_key& key, instant now) noexcept
 {
     if (auto* f = flows_.find(key))
-        apply(*f, {f->c.on_narrow_path(mss_of_path(*f))}, now);
+        (void)apply(*f, {f->c.on_narrow_path(mss_of_path(*f))}, now);
 }
 
 /// What the guest's end accepts, or what is known to reach it if that is less.

@@ -40,7 +40,7 @@ os::result<std::size_t> tcp_translator::read_next(tcp_flow& f, std::size_t most)
     std::array<bytes_span, tap_queue::most_pieces> pieces;
     static_assert(pieces.size() <= os::most_received_pieces);
     const auto count = sent_.extend(slot, most, pieces);
-    if (count == 0) // not seen, as room() was asked
+    if (count == 0) // not seen, as keepable() was asked
         return os::result<std::size_t>{boost::system::error_code{EAGAIN, boost::system::system_category()}};
     const auto got = os::receive(f.fd, std::span{pieces}.first(count));
     sent_.keep(slot, got ? *got : 0);
@@ -69,7 +69,7 @@ bool tcp_translator::keep_place(tcp_flow& f) noexcept
     return f.keeps_place || f.c.in_flight() == 0;
 }
 
-/// False if there are fewer octets: whose place in the stream that is nobody knows then.
+/// False if there are fewer octets: the position in the stream is unknown then.
 bool tcp_translator::forget_acknowledged(tcp_flow& f, std::uint32_t octets) noexcept
 {
     if (!f.peek_offset)

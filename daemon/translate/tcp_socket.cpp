@@ -16,11 +16,11 @@ void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) no
     if (f == nullptr)
         return;
     if (f->c.state == tcp::tcp_state::connecting)
-        return on_connect_event(*f, e, now);
+        return (void)on_connect_event(*f, e, now);
     if (e.error && os::take_error(f->fd) != 0) { // soft errors leave SO_ERROR empty and never end a flow
         note_failure(*f);
-        if (f->lingering || (!f->c.synchronized() && !has_unread(*f))) // before the handshake with the guest was complete
-            return fail(*f, now);
+        if (f->lingering || (!f->c.synchronized() && !has_unread(*f))) // before the handshake with the guest has completed
+            return (void)fail(*f, now);
     }
     if (e.closed_by_peer)
         note_end(*f);
@@ -28,18 +28,14 @@ void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) no
         f->urgent = true;
     if (e.readable || e.closed_by_peer || e.error)
         f->readable = true;
-    if (e.writable && f->store.length() != 0) {
-        drain(*f, now);
-        f = flows_.find(id);
-        if (f == nullptr)
-            return;
-    }
+    if (e.writable && f->store.length() != 0 && drain(*f, now) == flow_alive::no)
+        return;
     if (f->readable)
         list_ready(*f);
 }
 
 /// Sends what waited in the store, and what had to wait behind it.
-void tcp_translator::drain(tcp_flow& f, instant now) noexcept
+void tcp_translator::send_stored(tcp_flow& f, instant now) noexcept
 {
     std::array<bytes_view, os::most_pieces> pieces;
     while (f.store.length() != 0 && !f.broken) {
@@ -58,47 +54,57 @@ void tcp_translator::drain(tcp_flow& f, instant now) noexcept
         if (*sent < offered)
             break;
     }
-    if (f.store.length() == 0) {
-        if (f.shutdown_due) {
-            f.shutdown_due = false;
-            os::shutdown_write(f.fd);
-        }
+    if (f.store.length() == 0 && f.shutdown_due) {
+        f.shutdown_due = false;
+        os::shutdown_write(f.fd);
     }
-    if (f.lingering && (f.broken || is_delivered(f)))
-        return close(f, reason_of(f), now);
-    if (f.aborted)
-        arm(f, now);
+}
+
+/// A window update, when the store has drained enough to be worth one.
+void tcp_translator::offer_window(tcp_flow& f) noexcept
+{
     if (f.c.synchronized() && f.c.window_update_due(f.store.length()))
         list_ack(f);
 }
 
+flow_alive tcp_translator::drain(tcp_flow& f, instant now) noexcept
+{
+    send_stored(f, now);
+    if (f.lingering && (f.broken || is_delivered(f)))
+        return close(f, reason_of(f), now);
+    if (f.aborted)
+        arm(f, now);
+    offer_window(f);
+    return flow_alive::yes;
+}
+
 /// Moves data from the socket to the guest: as much as its window takes, in super-frames of up to 64 KiB.
-void tcp_translator::pump(tcp_flow& f, instant now) noexcept
+flow_alive tcp_translator::pump(tcp_flow& f, instant now) noexcept
 {
     if (!f.c.synchronized())
-        return;
+        return flow_alive::yes;
     f.c.mss = mss_of_path(f);
     f.c.on_room(now);
     const std::size_t headers = f.key.guest.is_v4() ? 40 : 60;
     const auto most = std::min((ctx_.tap.largest_datagram() - headers) / f.c.mss, limits::segments_in_super_frame);
     const auto segments = ctx_.tap.offload().tso ? std::max<std::size_t>(most, 1) : 1;
     for (std::size_t moved = 0; f.readable;) {
-        if (moved >= limits::tcp_octets_per_turn || !ctx_.tap.has_room())
-            return list_ready(f);
-        const auto room = sendable(f);
-        if (room == 0)
+        if (moved >= limits::tcp_octets_per_turn || !ctx_.tap.has_room()) {
+            list_ready(f);
+            return flow_alive::yes;
+        }
+        const auto window = sendable(f);
+        if (window == 0)
             return on_full_window(f, now);
-        const auto want = std::min(room, segments * f.c.mss);
+        const auto want = std::min(window, segments * f.c.mss);
         const bool again = to_repeat(f) != 0;
         const auto got = read_next(f, want);
         if (!got) {
-            if (got.error().value() != EAGAIN) {
-                f.broken = true;
-                f.readable = false;
-                return apply(f, {}, now);
-            }
             f.readable = false;
-            return arm(f, now);
+            if (got.error().value() == EAGAIN)
+                break;
+            f.broken = true;
+            return apply(f, {}, now);
         }
         if (*got == 0) {
             f.readable = false;
@@ -110,25 +116,27 @@ void tcp_translator::pump(tcp_flow& f, instant now) noexcept
         f.readable = *got == want || again || f.peer_closed || f.urgent;
     }
     arm(f, now);
+    return flow_alive::yes;
 }
 
 /// The guest's window in whole segments; the rest of it only while nothing is in flight (RFC 9293 section 3.8.6.2.1).
 std::size_t tcp_translator::sendable(const tcp_flow& f) const noexcept
 {
-    const auto room = std::min<std::size_t>(f.c.room(), keepable(f));
-    if (room > f.c.mss)
-        return room / f.c.mss * f.c.mss;
-    return room == f.c.mss || f.c.snd_nxt == f.c.snd_una || f.c.fin_sent ? room : 0;
+    const auto window = std::min<std::size_t>(f.c.send_window(), keepable(f));
+    if (window > f.c.mss)
+        return window / f.c.mss * f.c.mss;
+    return window == f.c.mss || f.c.snd_nxt == f.c.snd_una || f.c.fin_sent ? window : 0;
 }
 
-void tcp_translator::on_full_window(tcp_flow& f, instant now) noexcept
+flow_alive tcp_translator::on_full_window(tcp_flow& f, instant now) noexcept
 {
     if (!f.c.fin_sent || f.c.snd_nxt + 1 < f.c.snd_max) {
         f.c.on_blocked(now);
-        return arm(f, now);
+        arm(f, now);
+        return flow_alive::yes;
     }
     f.readable = false; // everything was sent, only the FIN may have to be repeated
-    apply(f, {f.c.fin_is_next() ? f.c.on_eof(now) : tcp::effects{}}, now);
+    return apply(f, {f.c.fin_is_next() ? f.c.on_eof(now) : tcp::effects{}}, now);
 }
 
 void tcp_translator::send_data(tcp_flow& f, std::size_t octets, instant now) noexcept
@@ -151,8 +159,8 @@ void tcp_translator::send_data(tcp_flow& f, std::size_t octets, instant now) noe
         note_moved(f, now);
 }
 
-/// The socket's connection has ended in an error, which the kernel tells once. Nobody will have what the guest sends, but what
-/// the peer sent before can still be read and belongs to the guest. The reset stands behind it.
+/// The socket's connection has ended in an error, which the kernel reports once. What the guest sends is lost from now on, but
+/// data that the peer sent before can still be read and goes to the guest, before the reset.
 void tcp_translator::note_failure(tcp_flow& f) noexcept
 {
     f.broken = true;
@@ -168,11 +176,11 @@ bool tcp_translator::has_unread(const tcp_flow& f) noexcept
     return got && *got != 0;
 }
 
-void tcp_translator::fail(tcp_flow& f, instant now) noexcept
+flow_alive tcp_translator::fail(tcp_flow& f, instant now) noexcept
 {
     if (f.lingering) // the guest's end is over
         return close(f, f.broken ? end_reason::reset_by_peer : end_reason::peer_silent, now);
-    abort(f, f.broken ? end_reason::reset_by_peer : end_reason::guest_silent, now);
+    return abort(f, f.broken ? end_reason::reset_by_peer : end_reason::guest_silent, now);
 }
 
 } // namespace tapioca

@@ -67,20 +67,17 @@ void tcp_splice::from_listener(os::accepted connection, const listener_name& thr
         return os::reset_on_close(connection.fd.get());
     }
     if (waiting_count_ != 0 && f->from_peer()) { // behind whoever waits already
-        wait_for_socket(*f, now);
+        (void)wait_for_socket(*f, now);
         return sockets_refilled(now);
     }
-    reach_server(*f, now);
+    (void)reach_server(*f, now);
 }
 
-void tcp_splice::reach_server(tcp_splice_flow& f, instant now) noexcept
+flow_alive tcp_splice::reach_server(tcp_splice_flow& f, instant now) noexcept
 {
     if (auto socket = take_socket(f, now))
-        connect(f, std::move(socket), now);
-    else if (f.from_peer())
-        wait_for_socket(f, now);
-    else
-        abort(f, end_reason::socket_failed, now);
+        return connect(f, std::move(socket), now);
+    return f.from_peer() ? wait_for_socket(f, now) : abort(f, end_reason::socket_failed, now);
 }
 
 /// The accepted end of a new flow; null if there is no room for it.
@@ -102,7 +99,7 @@ tcp_splice_flow* tcp_splice::open(os::accepted& connection, unsigned side, std::
         return f;
     }
     end.fd = -1;
-    close(*f, end_reason::socket_failed, now);
+    (void)close(*f, end_reason::socket_failed, now);
     return nullptr;
 }
 
@@ -133,13 +130,14 @@ os::unique_fd tcp_splice::take_socket(const tcp_splice_flow& f, instant now) noe
     return {};
 }
 
-void tcp_splice::wait_for_socket(tcp_splice_flow& f, instant now) noexcept
+flow_alive tcp_splice::wait_for_socket(tcp_splice_flow& f, instant now) noexcept
 {
     if (ctx_.in_namespace == nullptr || waiting_count_ == waiting_.size()) {
         ctx_.counters.drop(drop_reason::socket_failed);
         return abort(f, end_reason::socket_failed, now);
     }
     waiting_[(waiting_first_ + waiting_count_++) % waiting_.size()] = {flows_.id_of(f), now + socket_patience};
+    return flow_alive::yes;
 }
 
 void tcp_splice::sockets_refilled(instant now) noexcept
@@ -149,13 +147,13 @@ void tcp_splice::sockets_refilled(instant now) noexcept
             auto socket = take_socket(*f, now);
             if (!socket)
                 return;
-            connect(*f, std::move(socket), now);
+            (void)connect(*f, std::move(socket), now);
         }
         waiting_first_ = (waiting_first_ + 1) % waiting_.size();
     }
 }
 
-void tcp_splice::connect(tcp_splice_flow& f, os::unique_fd socket, instant now) noexcept
+flow_alive tcp_splice::connect(tcp_splice_flow& f, os::unique_fd socket, instant now) noexcept
 {
     const unsigned side = f.from_peer() ? guest_end : host_end;
     const auto to = f.from_peer() ? endpoint{f.key.guest, f.key.guest_port} : endpoint{f.key.remote, f.key.remote_port};
@@ -175,11 +173,11 @@ void tcp_splice::connect(tcp_splice_flow& f, os::unique_fd socket, instant now) 
     }
     end.connected = *outcome == os::connect_progress::connected;
     read_ahead_ = *said;
-    move(f, now);
+    return move(f, now);
 }
 
-/// False if there is no other address that the server could have, or it was tried already.
-bool tcp_splice::try_other_family(tcp_splice_flow& f, instant now) noexcept
+/// True if the server may have another address, which was not tried yet: from now on the flow leads there.
+bool tcp_splice::turn_to_other_family(tcp_splice_flow& f) noexcept
 {
     const auto& config = ctx_.config;
     auto &server = f.ends[f.from_peer() ? guest_end : host_end], &client = f.ends[f.from_peer() ? host_end : guest_end];
@@ -198,32 +196,29 @@ bool tcp_splice::try_other_family(tcp_splice_flow& f, instant now) noexcept
     tried = *other;
     os::close(server.fd);
     server = {};
-    reach_server(f, now);
     return true;
 }
 
-void tcp_splice::fail_to_connect(tcp_splice_flow& f, int error, instant now) noexcept
+flow_alive tcp_splice::fail_to_connect(tcp_splice_flow& f, int error, instant now) noexcept
 {
-    if (try_other_family(f, now))
-        return;
+    if (turn_to_other_family(f))
+        return reach_server(f, now);
     ctx_.counters.add(counter::spliced_connect_failed);
     ctx_.report(report::event_kind::connect_failed, now, f.key, error);
-    abort(f, end_reason::connect_failed, now);
+    return abort(f, end_reason::connect_failed, now);
 }
 
-/// False if there is no connection. A server may have answered and gone before we look: then there is something to read, and it
-/// was no refusal.
-bool tcp_splice::on_connect_event(tcp_splice_flow& f, tcp_splice_end& end, const os::event& e, instant now) noexcept
+/// Why there is no connection; nothing if there is one. A server may have answered and gone before we look: then there is
+/// something to read, and it was no refusal.
+std::optional<int> tcp_splice::why_refused(const tcp_splice_end& end, const os::event& e) noexcept
 {
-    if (e.error || e.hung_up) {
-        octet first;
-        const auto left = os::peek(end.fd, {&first, 1});
-        if (!left || *left == 0) {
-            fail_to_connect(f, left ? ECONNABORTED : left.error().value(), now);
-            return false;
-        }
-    }
-    return end.connected = true;
+    if (!e.error && !e.hung_up)
+        return std::nullopt;
+    octet first;
+    const auto left = os::peek(end.fd, {&first, 1});
+    if (left && *left != 0)
+        return std::nullopt;
+    return left ? ECONNABORTED : left.error().value();
 }
 
 void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, instant now) noexcept
@@ -232,10 +227,12 @@ void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, inst
     if (f == nullptr)
         return;
     auto &end = f->ends[side], &other = f->ends[1 - side];
-    if (!end.connected && !on_connect_event(*f, end, e, now))
-        return;
+    if (!end.connected)
+        if (const auto error = why_refused(end, e))
+            return (void)fail_to_connect(*f, *error, now);
+    end.connected = true;
     if (e.error && other.fd < 0) // nobody would hear what it sent
-        return abort(*f, reset_by(side), now);
+        return (void)abort(*f, reset_by(side), now);
     if (e.error)
         end.note_failure();
     end.readable = end.readable || ((e.readable || e.closed_by_peer || e.error) && !end.ended);
@@ -249,7 +246,7 @@ void tcp_splice::from_socket(unsigned side, flow_id id, const os::event& e, inst
 void tcp_splice::end_turn(instant now) noexcept
 {
     ready_.run(
-        flows_, [] { return true; }, [&](tcp_splice_flow& f) { move(f, now); });
+        flows_, [] { return true; }, [&](tcp_splice_flow& f) { (void)move(f, now); });
     pipes_.end_turn();
 }
 
@@ -261,7 +258,7 @@ void tcp_splice::expire(instant now) noexcept
         if (f == nullptr)
             continue;
         ctx_.counters.drop(drop_reason::socket_failed);
-        abort(*f, end_reason::socket_failed, now);
+        (void)abort(*f, end_reason::socket_failed, now);
     }
     wheel_.expire(now, [&](std::uint32_t slot) {
         if (auto* f = flows_.at_slot(slot))
@@ -297,22 +294,22 @@ instant tcp_splice::next_deadline() const noexcept
     return waiting_count_ == 0 ? wheel_.next() : std::min(wheel_.next(), waiting_[waiting_first_].until);
 }
 
-void tcp_splice::abort(tcp_splice_flow& f, end_reason why, instant now) noexcept
+flow_alive tcp_splice::abort(tcp_splice_flow& f, end_reason why, instant now) noexcept
 {
     for (const auto& end : f.ends)
         if (end.fd >= 0)
             os::reset_on_close(end.fd);
-    close(f, why, now);
+    return close(f, why, now);
 }
 
-void tcp_splice::close(tcp_splice_flow& f, end_reason why, instant now) noexcept
+flow_alive tcp_splice::close(tcp_splice_flow& f, end_reason why, instant now) noexcept
 {
     for (auto& end : f.ends) {
         return_pipe(end);
         if (end.fd >= 0)
             os::close(end.fd);
     }
-    erase_flow(f, why, now);
+    return erase_flow(f, why, now);
 }
 
 } // namespace tapioca

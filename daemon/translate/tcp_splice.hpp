@@ -114,18 +114,18 @@ private:
                                         instant now) noexcept;
     [[nodiscard]] std::optional<endpoint> destination(const os::accepted& connection,
                                                       const listener_name& through) const noexcept;
-    void reach_server(tcp_splice_flow& f, instant now) noexcept;
+    flow_alive reach_server(tcp_splice_flow& f, instant now) noexcept;
     [[nodiscard]] os::unique_fd take_socket(const tcp_splice_flow& f, instant now) noexcept;
-    void wait_for_socket(tcp_splice_flow& f, instant now) noexcept;
-    void connect(tcp_splice_flow& f, os::unique_fd socket, instant now) noexcept;
-    [[nodiscard]] bool on_connect_event(tcp_splice_flow& f, tcp_splice_end& end, const os::event& e, instant now) noexcept;
-    [[nodiscard]] bool try_other_family(tcp_splice_flow& f, instant now) noexcept;
-    void fail_to_connect(tcp_splice_flow& f, int error, instant now) noexcept;
+    flow_alive wait_for_socket(tcp_splice_flow& f, instant now) noexcept;
+    flow_alive connect(tcp_splice_flow& f, os::unique_fd socket, instant now) noexcept;
+    [[nodiscard]] static std::optional<int> why_refused(const tcp_splice_end& end, const os::event& e) noexcept;
+    [[nodiscard]] bool turn_to_other_family(tcp_splice_flow& f) noexcept;
+    flow_alive fail_to_connect(tcp_splice_flow& f, int error, instant now) noexcept;
     [[nodiscard]] os::token token_of(const tcp_splice_flow& f, unsigned side) const noexcept;
     [[nodiscard]] os::result<void> watch(tcp_splice_flow& f, unsigned side) noexcept;
     void try_again(tcp_splice_flow& f, instant now) noexcept;
-    void abort(tcp_splice_flow& f, end_reason why, instant now) noexcept override;
-    void close(tcp_splice_flow& f, end_reason why, instant now) noexcept override;
+    flow_alive abort(tcp_splice_flow& f, end_reason why, instant now) noexcept override;
+    flow_alive close(tcp_splice_flow& f, end_reason why, instant now) noexcept override;
     /// What it means that the end of one side has failed.
     [[nodiscard]] static end_reason reset_by(unsigned side) noexcept
     {
@@ -133,8 +133,8 @@ private:
     }
 
     // tcp_splice_move.cpp
-    void move(tcp_splice_flow& f, instant now) noexcept;
-    void go_on_without(unsigned side, tcp_splice_flow& f, instant now) noexcept;
+    flow_alive move(tcp_splice_flow& f, instant now) noexcept;
+    flow_alive go_on_without(unsigned side, tcp_splice_flow& f, instant now) noexcept;
     [[nodiscard]] progress move(tcp_splice_end& from, tcp_splice_end& to, std::size_t& moved) noexcept;
     [[nodiscard]] progress pass_end(tcp_splice_end& from, tcp_splice_end& to) noexcept;
     void drain(tcp_splice_end& from, tcp_splice_end& to, std::size_t& moved) noexcept;

@@ -42,7 +42,7 @@ void tcp_splice::note_unsent(tcp_splice_end& to, const boost::system::error_code
         to.note_failure();
 }
 
-void tcp_splice::move(tcp_splice_flow& f, instant now) noexcept
+flow_alive tcp_splice::move(tcp_splice_flow& f, instant now) noexcept
 {
     bool more = false;
     std::array<progress, 2> outcomes;
@@ -56,8 +56,10 @@ void tcp_splice::move(tcp_splice_flow& f, instant now) noexcept
             f.ends[side].moved = milliseconds(now);
         more = more || outcomes[side] == progress::ready;
     }
-    if (more) // also what came before an error
-        return list_ready(f);
+    if (more) { // also what came before an error
+        list_ready(f);
+        return flow_alive::yes;
+    }
     if (f.ends[0].failed || f.ends[1].failed)
         return go_on_without(f.ends[0].failed ? 0 : 1, f, now);
     if (f.ends[0].passed_on && f.ends[1].passed_on)
@@ -69,18 +71,21 @@ void tcp_splice::move(tcp_splice_flow& f, instant now) noexcept
     for (unsigned side = 0; side < 2; ++side)
         if (outcomes[side] == progress::blocked)
             wait_for_room(f, 1 - side, now);
+    return flow_alive::yes;
 }
 
 /// That side has failed: what it sent goes on to the other one, as long as that takes anything, and behind it a reset.
-void tcp_splice::go_on_without(unsigned side, tcp_splice_flow& f, instant now) noexcept
+flow_alive tcp_splice::go_on_without(unsigned side, tcp_splice_flow& f, instant now) noexcept
 {
     auto &gone = f.ends[side], &left = f.ends[1 - side];
     if (!f.ending)
         gone.moved = milliseconds(now);
     f.ending = true;
     const bool in_time = milliseconds(now) - gone.moved < limits::tcp_reset_seconds * 1000 && !left.failed;
-    if (in_time && (gone.held != 0 || !gone.ended))
-        return left.writable ? list_ready(f) : wait_for_room(f, 1 - side, now);
+    if (in_time && (gone.held != 0 || !gone.ended)) {
+        left.writable ? list_ready(f) : wait_for_room(f, 1 - side, now);
+        return flow_alive::yes;
+    }
     if (!gone.connected)
         return fail_to_connect(f, failure_, now);
     const auto unsent = in_time && left.connected ? os::unacknowledged(left.fd) : 0;
@@ -90,6 +95,7 @@ void tcp_splice::go_on_without(unsigned side, tcp_splice_flow& f, instant now) n
     if (std::exchange(f.unsent, unsent) != unsent)
         gone.moved = milliseconds(now);
     wheel_.arm_no_later(flows_.slot_of(f), now + std::chrono::milliseconds{4} * (1 << f.patience));
+    return flow_alive::yes;
 }
 
 void tcp_splice::wait_for_room(tcp_splice_flow& f, unsigned side, instant now) noexcept

@@ -11,8 +11,8 @@ using tcp::effect;
 
 namespace {
 
-/// Chunks begin in the middle of pages: the kernel's copies into its own pages took twice as long where both ends had nearly the
-/// same place in a page.
+/// Chunks begin in the middle of pages: the kernel's copies took twice as long where source and destination had nearly the same
+/// offset in their pages (4K aliasing).
 constexpr std::size_t page_shift = 2048;
 
 } // namespace
@@ -44,8 +44,8 @@ tcp_translator::~tcp_translator()
     });
 }
 
-/// Carries out effects: first what the socket must see, then what the guest must see, the end last.
-void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now, std::optional<end_reason> why) noexcept
+/// Carries out effects: on the socket first, then towards the guest, the end of the flow last.
+flow_alive tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now, std::optional<end_reason> why) noexcept
 {
     const auto what = out.what;
     if (out.acked != 0 && !forget_acknowledged(f, out.acked))
@@ -73,6 +73,7 @@ void tcp_translator::apply(tcp_flow& f, const tcp::outcome& out, instant now, st
     if (what.has(effect::send_ack))
         list_ack(f);
     arm(f, now);
+    return flow_alive::yes;
 }
 
 /// Sends the segments without data that an effect stands for; an ACK waits for the end of the turn.
@@ -126,8 +127,8 @@ void tcp_translator::send_control(tcp_flow& f, octet flags, seq_number seq) noex
     f.ack_listed = f.ack_listed && (flags & wire::tcp_ack) == 0; // else this segment carried it
 }
 
-/// As long as there is nothing of the guest to acknowledge, an acknowledgment would be of what it has not sent, and the reset
-/// void (RFC 9293 section 3.10.7.4, fifth).
+/// Before the guest's SYN there is nothing to acknowledge: an ACK would be unacceptable, and the reset ignored (RFC 9293
+/// section 3.10.7.4, fifth).
 void tcp_translator::send_reset(tcp_flow& f) noexcept
 {
     send_control(f, f.c.knows_guest() ? wire::tcp_rst | wire::tcp_ack : wire::tcp_rst, f.c.control_seq());
@@ -157,11 +158,11 @@ void tcp_translator::list_ack(tcp_flow& f) noexcept
     acks_[ack_count_++] = flows_.slot_of(f);
 }
 
-/// Without room towards the guest flows wait: their data stays in their sockets.
+/// While the tap accepts no data, flows wait and their data stays in their sockets.
 void tcp_translator::end_turn(instant now) noexcept
 {
     ready_.run(
-        flows_, [this] { return ctx_.tap.has_room(); }, [&](tcp_flow& f) { pump(f, now); });
+        flows_, [this] { return ctx_.tap.has_room(); }, [&](tcp_flow& f) { (void)pump(f, now); });
     send_acks();
 }
 
@@ -182,8 +183,7 @@ void tcp_translator::send_acks() noexcept
     ack_count_ = waiting;
 }
 
-/// The wheel holds one timer a flow, set to the earliest of what may be due; deadlines that move later are found out when it
-/// fires.
+/// One timer per flow, set to its earliest deadline; a deadline that has moved later is noticed when the timer fires.
 void tcp_translator::arm(tcp_flow& f, instant now) noexcept
 {
     auto due = now + limits::tcp_keepalive;
@@ -196,11 +196,11 @@ void tcp_translator::expire(instant now) noexcept
 {
     wheel_.expire(now, [&](std::uint32_t slot) {
         if (auto* f = flows_.at_slot(slot))
-            on_timer(*f, now);
+            (void)on_timer(*f, now);
     });
 }
 
-void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
+flow_alive tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
 {
     if ((f.broken || f.aborted) && seconds_since(f.moved, now) > limits::tcp_reset_seconds)
         return fail(f, now);
@@ -220,12 +220,9 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
     const bool resting = seconds_since(f.moved, now) > 1;
     if (f.store.length() != 0 && resting) { // the watchdog: octets wait, and no event came
         const auto before = f.store.length();
-        const auto id = flows_.id_of(f);
-        drain(f, now);
-        auto* still = flows_.find(id);
-        if (still == nullptr)
-            return;
-        if (still->store.length() < before)
+        if (drain(f, now) == flow_alive::no)
+            return flow_alive::no;
+        if (f.store.length() < before)
             ctx_.counters.add(counter::tcp_stalls_recovered);
     }
     if (f.readable && !f.ready_listed && f.c.synchronized() && sendable(f) != 0) {
@@ -243,18 +240,19 @@ void tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
     if (f.c.synchronized() && seconds_since(f.heard, now) >= limits::tcp_keepalive_seconds && ctx_.tap.has_room())
         return apply(f, {effect::send_keepalive}, now);
     arm(f, now);
+    return flow_alive::yes;
 }
 
-/// A guest that answers, if only our keep-alives, is there; so is a peer as long as the kernel says nothing else. What only waits
-/// for its socket is nobody's any more.
+/// A guest that answers keep-alives is alive; a peer is alive until the kernel reports an error. A lingering flow, which has only
+/// octets for its socket left, ends after two hours without progress.
 bool tcp_translator::has_ended(const tcp_flow& f, instant now) const noexcept
 {
     return f.lingering ? seconds_since(f.moved, now) > limits::tcp_inactivity_seconds
                        : seconds_since(f.heard, now) > limits::tcp_silence_seconds;
 }
 
-/// The guest asks its peer for a sign of life, and we have answered for it: the host's kernel asks the peer, as often as the
-/// guest does. When we answer, the guest asks again after its TCP_KEEPIDLE; its TCP_KEEPINTVL is never seen.
+/// The guest has sent a keep-alive, which we have answered: the host's kernel is told to send the peer keep-alives as often. As
+/// each of the guest's is answered, its interval is its TCP_KEEPIDLE; its TCP_KEEPINTVL is never seen.
 void tcp_translator::keep_alive(tcp_flow& f, instant now) noexcept
 {
     const auto interval = std::min(seconds_since(f.moved, now), limits::tcp_longest_keep_idle);
@@ -271,14 +269,14 @@ void tcp_translator::keep_alive(tcp_flow& f, instant now) noexcept
 }
 
 /// An invariant of this flow does not hold: it ends, nothing else does.
-void tcp_translator::quarantine(tcp_flow& f, instant now) noexcept
+flow_alive tcp_translator::quarantine(tcp_flow& f, instant now) noexcept
 {
     ctx_.counters.add(counter::flow_quarantined);
     ctx_.report(report::event_kind::flow_quarantined, now, f.key);
     send_reset(f);
     if (f.fd >= 0)
         os::reset_on_close(f.fd);
-    close(f, end_reason::quarantined, now);
+    return close(f, end_reason::quarantined, now);
 }
 
 /// The end of the peer's stream is in the socket.
@@ -298,7 +296,7 @@ end_reason tcp_translator::reason_of(const tcp_flow& f) noexcept
     return end_reason::finished;
 }
 
-void tcp_translator::close(tcp_flow& f, end_reason why, instant now) noexcept
+flow_alive tcp_translator::close(tcp_flow& f, end_reason why, instant now) noexcept
 {
     ended_by_peer_ -= f.peer_closed;
     small_count_ -= f.small;
@@ -313,18 +311,18 @@ void tcp_translator::close(tcp_flow& f, end_reason why, instant now) noexcept
     store_.unreserve(f.c.rcv_limit() - tcp::initial_limit);
     if (f.fd >= 0)
         os::close(f.fd);
-    erase_flow(f, why, now);
+    return erase_flow(f, why, now);
 }
 
 /// Both ends get a reset.
-void tcp_translator::abort(tcp_flow& f, end_reason why, instant now) noexcept
+flow_alive tcp_translator::abort(tcp_flow& f, end_reason why, instant now) noexcept
 {
     if (f.lingering) { // the guest's end is over
         os::reset_on_close(f.fd);
         return close(f, why, now);
     }
     f.c.state = tcp::tcp_state::closed;
-    apply(f, {effect::send_reset | effect::reset_socket | effect::close_flow}, now, why);
+    return apply(f, {effect::send_reset | effect::reset_socket | effect::close_flow}, now, why);
 }
 
 } // namespace tapioca

@@ -5,11 +5,11 @@
 // stamp headers in front, write; what the guest acknowledges is discarded from the socket. From the guest: consecutive segments
 // of a flow become one sendmsg; what the socket does not take waits in the store and closes the window. ACKs go out at the end of
 // a turn, unless data carried them before. Where the kernel does not remember how far a socket was peeked, what the guest has not
-// acknowledged is in a store of ours.
+// acknowledged is kept in our own store.
 //
 // tcp_translator.cpp carries out effects, tcp_open.cpp begins and refuses connections, tcp_guest.cpp takes segments,
 // tcp_socket.cpp moves data from sockets and reacts to their events, tcp_peer_octets.cpp keeps them until they are acknowledged,
-// tcp_path.cpp heeds narrow paths behind the guest.
+// tcp_path.cpp adapts to narrow paths behind the guest.
 #pragma once
 
 #include "daemon/os/socket.hpp"
@@ -50,7 +50,7 @@ struct tcp_flow : flow_head {
 // The slot, the index and the timer: all that is resident of an idle flow.
 static_assert(sizeof(tcp_flow) <= 160 && flow_table<tcp_flow>::octets_of_flow + sizeof(timer_wheel::node) <= 188);
 
-/// What stands between a worker's connections and an end.
+/// What keeps a worker's connections from ending.
 struct leftovers {
     bool octets = false; ///< acknowledged to the guest, and not with the socket yet
     bool open = false;   ///< a connection that the guest has not ended
@@ -112,11 +112,11 @@ private:
     void stop_waiting_for_host(tcp_flow& f) noexcept;
     void open(const packet& p, const wire::tcp_segment& s, instant now) noexcept;
     [[nodiscard]] os::result<os::connect_progress> connect(tcp_flow& f, const packet& p) noexcept;
-    void refuse(tcp_flow& f, int error, instant now) noexcept;
+    flow_alive refuse(tcp_flow& f, int error, instant now) noexcept;
     void report_to_guest(const tcp_flow& f, int error) noexcept;
     void answer_stray(const packet& p, const wire::tcp_segment& s) noexcept;
     [[nodiscard]] bool relay_error_queue(tcp_flow& f) noexcept;
-    void finish_connect(tcp_flow& f, instant now) noexcept;
+    flow_alive finish_connect(tcp_flow& f, instant now) noexcept;
     [[nodiscard]] seq_number initial_sequence(const flow_key& key, instant now) const noexcept;
     [[nodiscard]] std::uint16_t largest_mss(ip_family family) const noexcept;
 
@@ -126,21 +126,23 @@ private:
     void deliver(tcp_flow& f, delivery& d, instant now) noexcept;
     void store(tcp_flow& f, bytes_view octets, std::size_t& lost) noexcept;
     void grow_window(tcp_flow& f, std::size_t octets) noexcept;
-    void end_run(tcp_flow& f, delivery& d, const tcp::outcome& all, instant now) noexcept;
+    flow_alive end_run(tcp_flow& f, delivery& d, const tcp::outcome& all, instant now) noexcept;
     [[nodiscard]] bool make_way(tcp_flow& f) noexcept;
 
     // tcp_socket.cpp
-    void pump(tcp_flow& f, instant now) noexcept;
+    flow_alive pump(tcp_flow& f, instant now) noexcept;
     [[nodiscard]] std::size_t sendable(const tcp_flow& f) const noexcept;
-    void on_full_window(tcp_flow& f, instant now) noexcept;
+    flow_alive on_full_window(tcp_flow& f, instant now) noexcept;
     void send_data(tcp_flow& f, std::size_t octets, instant now) noexcept;
-    void drain(tcp_flow& f, instant now) noexcept;
+    void send_stored(tcp_flow& f, instant now) noexcept;
+    void offer_window(tcp_flow& f) noexcept;
+    flow_alive drain(tcp_flow& f, instant now) noexcept;
     void note_failure(tcp_flow& f) noexcept;
     [[nodiscard]] static bool has_unread(const tcp_flow& f) noexcept;
-    void fail(tcp_flow& f, instant now) noexcept;
+    flow_alive fail(tcp_flow& f, instant now) noexcept;
     void on_answered(tcp_flow& f) noexcept;
     void note_end(tcp_flow& f) noexcept;
-    void on_connect_event(tcp_flow& f, const os::event& e, instant now) noexcept;
+    flow_alive on_connect_event(tcp_flow& f, const os::event& e, instant now) noexcept;
 
     // tcp_peer_octets.cpp
     void choose_keeper(tcp_flow& f, bool accepted) noexcept;
@@ -158,7 +160,7 @@ private:
 
     // tcp_translator.cpp
     /// `why`: what ends the flow, if it ends and its two ends have not brought that about.
-    void apply(tcp_flow& f, const tcp::outcome& out, instant now, std::optional<end_reason> why = {}) noexcept;
+    flow_alive apply(tcp_flow& f, const tcp::outcome& out, instant now, std::optional<end_reason> why = {}) noexcept;
     [[nodiscard]] bool lingers(tcp_flow& f, tcp::effects what) noexcept;
     [[nodiscard]] static bool is_delivered(const tcp_flow& f) noexcept;
     void tell_guest(tcp_flow& f, const tcp::outcome& out) noexcept;
@@ -168,14 +170,14 @@ private:
     void list_ack(tcp_flow& f) noexcept;
     void send_acks() noexcept;
     void arm(tcp_flow& f, instant now) noexcept;
-    void on_timer(tcp_flow& f, instant now) noexcept;
+    flow_alive on_timer(tcp_flow& f, instant now) noexcept;
     [[nodiscard]] bool has_ended(const tcp_flow& f, instant now) const noexcept;
     void keep_alive(tcp_flow& f, instant now) noexcept;
-    void quarantine(tcp_flow& f, instant now) noexcept;
+    flow_alive quarantine(tcp_flow& f, instant now) noexcept;
     [[nodiscard]] static end_reason reason_of(const tcp_flow& f) noexcept;
-    void close(tcp_flow& f, end_reason why, instant now) noexcept override;
-    void abort(tcp_flow& f, end_reason why, instant now) noexcept override;
-    /// Of whoever was called.
+    flow_alive close(tcp_flow& f, end_reason why, instant now) noexcept override;
+    flow_alive abort(tcp_flow& f, end_reason why, instant now) noexcept override;
+    /// The port of the side that accepted the connection.
     [[nodiscard]] static std::uint16_t service_port(const tcp_flow& f) noexcept
     {
         return f.from_peer() ? f.key.guest_port : f.key.remote_port;

@@ -1,7 +1,5 @@
 #include "daemon/translate/to_guest.hpp"
 
-#include "daemon/os/socket.hpp"
-#include "daemon/translate/limits.hpp"
 #include "proto/forward/address_mapping.hpp"
 #include "proto/frame/fragment.hpp"
 #include "proto/icmp/path_mtu.hpp"
@@ -12,7 +10,6 @@
 #include "proto/wire/udp.hpp"
 
 #include <algorithm>
-#include <cerrno>
 
 namespace tapioca {
 
@@ -151,6 +148,8 @@ void send_error(context& ctx, const flow_key& key, const guest_error& error) noe
         ctx.counters.add(counter::icmp_errors_to_guest);
 }
 
+namespace {
+
 std::optional<icmp_cause> cause_of(int error, ip_family family) noexcept
 {
     const bool v4 = family == ip_family::ipv4;
@@ -167,44 +166,32 @@ std::optional<icmp_cause> cause_of(int error, ip_family family) noexcept
     }
 }
 
-std::optional<ip_address> offender_of(const context& ctx, const flow_key& key, const ip_address& offender,
-                                      const ip_address& peer) noexcept
+} // namespace
+
+bool report_failure(context& ctx, const flow_key& key, int error, const guest_error& about) noexcept
 {
-    if (offender == peer)
-        return key.remote;
-    return reporting_node(ctx.config.address_map, offender, key.guest);
+    const auto cause = cause_of(error, key.guest.family());
+    if (!cause)
+        return false;
+    auto e = about;
+    e.cause = *cause;
+    send_error(ctx, key, e);
+    return true;
 }
 
-void relay_error(context& ctx, const flow_key& key, const os::queued_error& entry, const ip_address& peer,
-                 bytes_view quoted) noexcept
+bool relay_error(context& ctx, const flow_key& key, const os::queued_error& entry, const ip_address& peer,
+                 const guest_error& about) noexcept
 {
-    if (!entry.from_network()) // what send() refused was dealt with then
-        return;
-    const auto offender = offender_of(ctx, key, entry.offender, peer);
-    if (!offender)
-        return ctx.counters.drop(drop_reason::no_translation);
-    guest_error error{.cause = {entry.type, entry.code, entry.info}, .offender = *offender, .payload = quoted};
-    if (key.protocol != wire::protocol_udp) { // of an echo request, the ICMP header is in front
-        reader in{quoted};
-        const auto h = in.take<wire::icmp_header>();
-        error.sequence = h ? std::uint16_t{h->sequence} : 0;
-        error.payload = in.rest();
+    const auto offender = entry.offender == peer ? key.remote : reporting_node(ctx.config.address_map, entry.offender, key.guest);
+    if (!offender) {
+        ctx.counters.drop(drop_reason::no_translation);
+        return false;
     }
-    error.payload_length = error.payload.size();
-    send_error(ctx, key, error);
-}
-
-void relay_errors(context& ctx, const flow_key& key, int fd) noexcept
-{
-    const auto peer = os::peer_endpoint(fd);
-    std::array<octet, 1280> quoted;
-    for (int i = 0; i < limits::errors_per_turn; ++i) {
-        const auto entry = os::take_queued_error(fd, quoted);
-        if (!entry)
-            break;
-        relay_error(ctx, key, *entry, peer ? peer->address : key.remote, bytes_view{quoted}.first(entry->length));
-    }
-    (void)os::take_error(fd);
+    auto e = about;
+    e.cause = {entry.type, entry.code, entry.info};
+    e.offender = *offender;
+    send_error(ctx, key, e);
+    return true;
 }
 
 } // namespace tapioca

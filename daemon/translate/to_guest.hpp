@@ -4,8 +4,11 @@
 
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/context.hpp"
+#include "daemon/translate/limits.hpp"
 #include "proto/responder/icmp_error.hpp"
 
+#include <array>
+#include <cerrno>
 #include <optional>
 
 namespace tapioca {
@@ -34,8 +37,8 @@ void send_error(context& ctx, const flow_key& key, const guest_error& error) noe
 /// When a flow's sender was last told that its path is narrower than what it sends.
 class path_mtu_notices {
 public:
-    /// What to say to a sender whose packet was delivered in fragments although it forbade them: at first what its system learns
-    /// from, without an error to the sender; to one who goes on regardless, the error; in any case no more than one of them a
+    /// What to send when a packet with DF was delivered in fragments: first a notice from which the guest's kernel learns the
+    /// path MTU without an error for the application; if the flow goes on sending such packets, the error. At most one of them a
     /// second.
     enum class saying : std::uint8_t { nothing, notice, error };
     [[nodiscard]] saying next(instant now) noexcept;
@@ -46,19 +49,32 @@ private:
 void send_too_big(context& ctx, const flow_key& key, path_mtu_notices::saying what, std::uint32_t mtu,
                   const guest_error& about) noexcept;
 
-/// What the failure of a system call for a datagram means to the guest; nothing if it is ours alone.
-[[nodiscard]] std::optional<icmp_cause> cause_of(int error, ip_family family) noexcept;
+/// The host's own system has refused the packet `about`, with that errno: the guest hears what its own would have said. False if
+/// that is no ICMP error.
+bool report_failure(context& ctx, const flow_key& key, int error, const guest_error& about) noexcept;
 
-/// The node that reported an error about a packet on its way to `peer`, as the guest knows it. Nothing if there is no address
-/// for it.
-[[nodiscard]] std::optional<ip_address> offender_of(const context& ctx, const flow_key& key, const ip_address& offender,
-                                                    const ip_address& peer) noexcept;
+/// Tells what a node of the network said about the packet `about` on its way to `peer`. False, which is counted, if the guest has
+/// no address for that node.
+bool relay_error(context& ctx, const flow_key& key, const os::queued_error& entry, const ip_address& peer,
+                 const guest_error& about) noexcept;
 
-/// Relays one entry of a socket's error queue; `peer` is where the flow's packets go.
-void relay_error(context& ctx, const flow_key& key, const os::queued_error& entry, const ip_address& peer,
-                 bytes_view quoted) noexcept;
-
-/// Relays what the network said about the flow's packets (the error queue of its connected socket) and clears the socket's error.
-void relay_errors(context& ctx, const flow_key& key, int fd) noexcept;
+/// Empties a socket's error queue, or it would wake us for ever, and calls `relay(entry, quoted)` with what the network has said.
+/// If this host has said that a packet was too big for its path: that path's MTU.
+template <class Relay>
+std::optional<std::uint32_t> take_queued_errors(int fd, Relay relay) noexcept
+{
+    std::optional<std::uint32_t> mtu;
+    std::array<octet, 1280> quoted;
+    for (int i = 0; i < limits::errors_per_turn; ++i) {
+        const auto entry = os::take_queued_error(fd, quoted);
+        if (!entry)
+            break;
+        if (entry->from_network())
+            relay(*entry, bytes_view{quoted}.first(entry->length));
+        else if (entry->error == EMSGSIZE)
+            mtu = entry->info;
+    }
+    return mtu;
+}
 
 } // namespace tapioca

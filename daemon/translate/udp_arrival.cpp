@@ -1,4 +1,4 @@
-// Which flow a datagram from a socket belongs to, and who may begin one.
+// Which flow a datagram from a socket belongs to, and which datagrams may begin one.
 
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/udp_translator.hpp"
@@ -8,7 +8,8 @@
 namespace tapioca {
 namespace {
 
-/// By how many numbers a peer's port may be known to the guest: two peers, or one that calls two addresses, may be alike to it.
+/// How many port numbers are tried for a peer: two peers, or one that sends to two addresses, may have the same address and port
+/// from the guest's view.
 constexpr unsigned most_names = 8;
 
 /// The number of the peer's port, or another above the privileged ones.
@@ -74,8 +75,8 @@ std::optional<inbound> udp_translator::as_seen_by_guest(const listener_name& thr
     return inbound_endpoints(ctx_.config.address_map, ctx_.rule_of(through), through.port, peer, to, ctx_.guest.addresses());
 }
 
-/// The guest tells flows apart by the peer's address and port as it sees them. Where another has those already, the peer's port
-/// becomes another number.
+/// The guest tells flows apart by the peer's address and port as it sees them. Where another flow has those already, the peer's
+/// port is renumbered.
 udp_flow* udp_translator::find_or_open_inbound(udp_port& p, const os::incoming& in, instant now) noexcept
 {
     const auto seen = as_seen_by_guest(p.through, in.source, in.destination);
@@ -92,7 +93,7 @@ udp_flow* udp_translator::find_or_open_inbound(udp_port& p, const os::incoming& 
             return f;
         if (f == nullptr && !free)
             free = attempt;
-        if (free && renamed_ == 0) // nobody is known by another number
+        if (free && renamed_ == 0) // no flow has a renamed port
             break;
     }
     if (!free) {

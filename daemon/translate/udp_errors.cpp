@@ -1,11 +1,7 @@
 // What the network says about datagrams of the guest.
 
-#include "daemon/translate/limits.hpp"
-#include "daemon/translate/to_guest.hpp"
 #include "daemon/translate/udp_translator.hpp"
 #include "proto/wire/protocol.hpp"
-
-#include <cerrno>
 
 namespace tapioca {
 
@@ -23,24 +19,14 @@ udp_flow* udp_translator::flow_to(udp_port& p, const endpoint& peer) noexcept
     return f != nullptr && f->port == ports_.slot_of(p) ? f : nullptr;
 }
 
-/// Takes what is in the error queue, or it would wake us for ever, and relays what came from the network. If this host has said
-/// that a datagram was too big for its path: that path's MTU.
+/// Relays what the network said. If this host has said that a datagram was too big for its path: that path's MTU.
 std::optional<std::uint32_t> udp_translator::relay_errors(udp_port& p) noexcept
 {
     const int fd = descriptor_of(p);
-    std::optional<std::uint32_t> mtu;
-    std::array<octet, 1280> quoted;
-    for (int i = 0; i < limits::errors_per_turn; ++i) {
-        const auto entry = os::take_queued_error(fd, quoted);
-        if (!entry)
-            break;
-        if (!entry->from_network()) {
-            if (entry->error == EMSGSIZE)
-                mtu = entry->info;
-        } else if (const auto* f = flow_to(p, entry->destination)) {
-            relay_error(ctx_, f->key, *entry, entry->destination.address, bytes_view{quoted}.first(entry->length));
-        }
-    }
+    const auto mtu = take_queued_errors(fd, [&](const os::queued_error& entry, bytes_view quoted) {
+        if (const auto* f = flow_to(p, entry.destination))
+            relay_error(ctx_, f->key, entry, entry.destination.address, {.payload = quoted, .payload_length = quoted.size()});
+    });
     (void)os::take_error(fd);
     return mtu;
 }

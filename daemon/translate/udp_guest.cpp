@@ -1,7 +1,4 @@
 // Datagrams of the guest on their way to sockets.
-//
-// A message that the kernel refuses is offered once more, as what it reported may have been an earlier datagram's fate (RFC 1122
-// section 4.1.3.3: errors of the network reach the next call). What is still refused then is really this one.
 
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/to_guest.hpp"
@@ -109,122 +106,75 @@ os::outgoing udp_translator::outgoing_of(const udp_flow& f, std::span<const byte
     return out;
 }
 
+/// What is sent for a flow, and fragmented alike.
+struct udp_translator::flow_sender : datagram_sender {
+    udp_translator& translator;
+    udp_flow& flow;
+    os::fragmentation fragments;
+    instant now;
+
+    [[nodiscard]] int descriptor() noexcept { return translator.descriptor_of(translator.port_of(flow)); }
+    /// The interface that the socket is bound to is gone, or the socket itself, if that could not be made anew.
+    [[nodiscard]] bool repair(int error) noexcept
+    {
+        auto& port = translator.port_of(flow);
+        if (error != ENODEV && error != EBADF)
+            return true;
+        if (!translator.replace_socket(port, flow.between.to.address))
+            return false;
+        translator.allow_fragments(port, family, fragments);
+        return true;
+    }
+    void on_refused(const os::outgoing& m, int error) noexcept
+    {
+        if (error == EMSGSIZE && fragments == os::fragmentation::refused)
+            translator.on_too_big(flow, m, now);
+        else
+            translator.on_refused(flow, m, error);
+    }
+};
+
 /// Consecutive messages that are fragmented alike go out with one call.
 void udp_translator::send(udp_flow& f, const batch& b, instant now) noexcept
 {
     const auto family = f.key.guest.family();
-    auto& out = out_;
-    for (std::size_t next = 0; next < b.message_count;) {
-        const auto& m = b.messages[next];
-        if (m.run.segments() > 1 && m.run.segment() > f.largest_segment) {
-            send_singly(f, b.of(m), m, now);
-            ++next;
-            continue;
-        }
+    for (auto left = std::span{b.messages}.first(b.message_count); !left.empty();) {
+        const auto fragments = left.front().fragments;
         std::size_t count = 0;
-        for (auto i = next; i < b.message_count && b.messages[i].fragments == m.fragments; ++i) {
-            if (b.messages[i].run.segments() > 1 && b.messages[i].run.segment() > f.largest_segment)
-                break;
-            out[count++] = outgoing_of(f, b.of(b.messages[i]), b.messages[i]);
-        }
-        auto& port = port_of(f);
-        allow_fragments(port, family, m.fragments);
-        const auto sent = os::send_batch(descriptor_of(port), family, {out.data(), count});
-        if (sent) {
-            for (std::size_t i = 0; i < *sent; ++i)
-                ctx_.counters.add(counter::udp_from_guest, b.messages[next + i].run.segments());
-            next += *sent;
-        } else {
-            on_refused(f, b.of(m), m, sent.error().value(), now);
-            ++next;
-        }
+        for (; count < left.size() && left[count].fragments == fragments; ++count)
+            out_[count] = outgoing_of(f, b.of(left[count]), left[count]);
+        left = left.subspan(count);
+        allow_fragments(port_of(f), family, fragments);
+        flow_sender s{{ctx_.counters, counter::udp_from_guest, family, f.largest_segment}, *this, f, fragments, now};
+        send_datagrams(s, {out_.data(), count});
     }
 }
 
-void udp_translator::on_refused(udp_flow& f, std::span<const bytes_view> pieces, const message& m, int error,
-                                instant now) noexcept
+guest_error udp_translator::about(const udp_flow& f, const os::outgoing& m) noexcept
 {
-    if (error == EAGAIN || error == ENOBUFS)
-        return ctx_.counters.drop(drop_reason::send_failed, m.run.segments());
-    auto& port = port_of(f);
-    const bool lost = error == ENODEV || error == EBADF; // its interface, and then the socket, if that could not be made anew
-    if (lost && !replace_socket(port, f.between.to.address))
-        return ctx_.counters.drop(drop_reason::send_failed, m.run.segments());
-    const auto out = outgoing_of(f, pieces, m);
-    const auto again = os::send_batch(descriptor_of(port), f.key.guest.family(), {&out, 1});
-    if (again)
-        return ctx_.counters.add(counter::udp_from_guest, m.run.segments());
+    const auto payload = m.pieces.front();
+    return {.ttl = m.ttl.value_or(own_ttl(f)), .tos = m.tos.value_or(0), .payload = payload, .payload_length = payload.size()};
+}
 
-    const int reason = again.error().value();
-    if (m.run.segments() > 1) { // beyond the path's MTU (EMSGSIZE or EINVAL), or a device without checksum offload (EIO)
-        if (m.run.segments() <= segment_run::most_segments)
-            f.largest_segment = reason == EIO ? std::uint16_t{0} : static_cast<std::uint16_t>(m.run.segment() - 1);
-        return send_singly(f, pieces, m, now);
-    }
-    if (reason == EMSGSIZE && m.fragments == os::fragmentation::refused)
-        return on_too_big(f, pieces.front(), m, now);
+void udp_translator::on_refused(const udp_flow& f, const os::outgoing& m, int error) noexcept
+{
     ctx_.counters.drop(drop_reason::send_failed);
-    if (const auto cause = cause_of(reason, f.key.guest.family())) {
-        const guest_error e{
-            .cause = *cause, .ttl = m.ttl, .tos = m.tos, .payload = pieces.front(), .payload_length = pieces.front().size()};
-        send_error(ctx_, f.key, e);
-    }
-}
-
-/// The datagrams of a run, one message each.
-void udp_translator::send_singly(udp_flow& f, std::span<const bytes_view> pieces, const message& m, instant now) noexcept
-{
-    const auto family = f.key.guest.family();
-    auto& port = port_of(f);
-    allow_fragments(port, family, m.fragments);
-    message single = m;
-    single.count = 1;
-    std::array<bytes_view, os::most_messages> cut;
-    std::array<os::outgoing, os::most_messages> out;
-    std::size_t count = 0;
-    const auto send_cut = [&] {
-        for (std::size_t next = 0; next < count;) {
-            const auto sent = os::send_batch(descriptor_of(port), family, {out.data() + next, count - next});
-            if (sent) {
-                ctx_.counters.add(counter::udp_from_guest, *sent);
-                next += *sent;
-                continue;
-            }
-            single.run = {};
-            (void)single.run.add(cut[next].size(), cut[next].size(), cut[next].size());
-            on_refused(f, {&cut[next], 1}, single, sent.error().value(), now);
-            ++next;
-        }
-        count = 0;
-    };
-    for (const auto piece : pieces) {
-        for (std::size_t at = 0; at < piece.size(); at += m.run.segment()) {
-            cut[count] = piece.subspan(at, std::min(m.run.segment(), piece.size() - at));
-            out[count] = outgoing_of(f, {&cut[count], 1}, m);
-            out[count].segment = 0;
-            if (++count == cut.size())
-                send_cut();
-        }
-    }
-    send_cut();
+    report_failure(ctx_, f.key, error, about(f, m));
 }
 
 /// The datagram is sent nevertheless, in fragments, so that nothing is lost while the guest learns the path's MTU.
-void udp_translator::on_too_big(udp_flow& f, bytes_view payload, const message& m, instant now) noexcept
+void udp_translator::on_too_big(udp_flow& f, const os::outgoing& m, instant now) noexcept
 {
     const auto family = f.key.guest.family();
     auto& port = port_of(f);
-    if (const auto mtu = relay_errors(port)) {
-        const guest_error about{.ttl = m.ttl, .tos = m.tos, .payload = payload, .payload_length = payload.size()};
-        send_too_big(ctx_, f.key, f.too_big.next(now), *mtu, about);
-    }
+    if (const auto mtu = relay_errors(port))
+        send_too_big(ctx_, f.key, f.too_big.next(now), *mtu, about(f, m));
     allow_fragments(port, family, os::fragmentation::allowed);
-    const auto out = outgoing_of(f, {&payload, 1}, m);
-    if (os::send_batch(descriptor_of(port), family, {&out, 1}))
+    if (os::send_batch(descriptor_of(port), family, {&m, 1}))
         ctx_.counters.add(counter::udp_from_guest);
     else
         ctx_.counters.drop(drop_reason::message_too_big);
-    allow_fragments(port, family, m.fragments);
+    allow_fragments(port, family, os::fragmentation::refused);
 }
 
 void udp_translator::allow_fragments(udp_port& p, ip_family family, os::fragmentation fragments) noexcept
@@ -241,7 +191,7 @@ void udp_translator::on_refused_by_guest(const flow_key& key, instant now) noexc
 {
     ctx_.counters.add(counter::udp_refused_by_guest);
     if (auto* f = flows_.find(key); f != nullptr && f->from_peer())
-        close(*f, end_reason::refused_by_guest, now);
+        (void)close(*f, end_reason::refused_by_guest, now);
 }
 
 } // namespace tapioca

@@ -40,7 +40,7 @@ udp_flow* udp_translator::open(const flow_key& key, const packet& p, instant now
     }
     tell_of_failure(key, p, error);
     ctx_.report(report::event_kind::socket_failed, now, key, error);
-    close(*f, end_reason::socket_failed, now);
+    (void)close(*f, end_reason::socket_failed, now);
     return nullptr;
 }
 
@@ -104,14 +104,11 @@ std::optional<unsigned> udp_translator::place_of(const flow_key& key) noexcept
 /// The guest hears what it would have heard of its own system.
 void udp_translator::tell_of_failure(const flow_key& key, const packet& p, int error) noexcept
 {
-    const auto cause = cause_of(error, key.guest.family());
-    if (!cause)
-        return;
-    guest_error e{.cause = *cause, .ttl = p.ttl, .tos = p.tos};
+    guest_error e{.ttl = p.ttl, .tos = p.tos};
     if (const auto datagram = wire::parse_udp(p.l4))
         e.payload = datagram->payload;
     e.payload_length = e.payload.size();
-    send_error(ctx_, key, e);
+    report_failure(ctx_, key, error, e);
 }
 
 endpoint udp_translator::peer_of(const flow_key& key) const noexcept

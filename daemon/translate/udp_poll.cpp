@@ -1,6 +1,6 @@
-// Ports whose datagrams come fast are looked at now and then instead of waking us: a wake-up costs the sender more than the
-// datagram itself, and finds a few of them where a look finds a whole super-frame. After looks that found nothing worth the
-// trouble for a millisecond, in which the sender may only have lost its processor, datagrams wake us again. Errors do so always.
+// Sockets with a high rate of datagrams are polled by time instead of by epoll events: a wake-up costs the sender more than the
+// datagram itself, and finds a few datagrams where a poll finds a whole super-frame. When polls have found little for about a
+// millisecond (less may only mean that the sender was not scheduled), events are used again. Errors always cause events.
 
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/udp_translator.hpp"
@@ -10,7 +10,7 @@
 namespace tapioca {
 namespace {
 
-/// Those who wait for each answer before they ask again never have so many under way.
+/// Request-and-response protocols never have so many datagrams in flight.
 constexpr std::size_t worth_polling = 8, worth_going_on = 4;
 constexpr std::uint8_t most_lean_looks = 16; ///< one after the other
 

@@ -48,7 +48,7 @@ udp_port* udp_translator::make_port(const flow_key& key, const ip_address& to, o
     return p;
 }
 
-/// With the guest's own port if the host lets us have it; a privileged or busy one becomes another.
+/// Binds the guest's own port; where that is privileged or in use, the kernel chooses one.
 os::result<void> udp_translator::make_socket(udp_port& p, const ip_address& to, octet ttl) noexcept
 {
     const auto family = p.key.guest.family();
@@ -85,7 +85,7 @@ os::result<void> udp_translator::make_socket(udp_port& p, const ip_address& to, 
     return {};
 }
 
-/// The interface that the socket was bound to is gone, and another may have its name by now.
+/// The interface that the socket was bound to is gone, and another may have that name by now.
 bool udp_translator::replace_socket(udp_port& p, const ip_address& to) noexcept
 {
     if (p.listens || ctx_.outbound_interface(to).empty())
@@ -95,7 +95,7 @@ bool udp_translator::replace_socket(udp_port& p, const ip_address& to) noexcept
     return make_socket(p, to, p.ttl).has_value();
 }
 
-/// The one of a listening socket; null if there are too many.
+/// The udp_port of a listening socket; null if the table is full.
 udp_port* udp_translator::listening_port(const listener_name& name) noexcept
 {
     const auto number = static_cast<std::uint16_t>(name.rule << 8 | static_cast<unsigned>(name.side));
@@ -127,7 +127,7 @@ bool udp_translator::is_group(const ip_address& a) const noexcept
     return a.is_multicast() || a.is_limited_broadcast() || (a.is_v4() && ours.length < 31 && a == ours.broadcast());
 }
 
-/// From now on the flow uses the port, and whoever it leads to may send there.
+/// The flow uses the port from now on, and datagrams from its peer's address are accepted there.
 void udp_translator::join(udp_flow& f, udp_port& p, const os::addressing& between) noexcept
 {
     f.port = ports_.slot_of(p);

@@ -7,8 +7,6 @@
 #include "proto/wire/udp.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <utility>
 
 namespace tapioca {
 
@@ -18,7 +16,6 @@ namespace {
 
 constexpr std::size_t small_datagram = 2048;                 ///< of those, more are received at once
 constexpr std::size_t most_strangers = 2 * os::few_received; ///< each may take a socket of the namespace: see is_scarce()
-constexpr int most_read_errors = 4; ///< each read that fails takes an error off the socket, so that the next one may succeed
 
 std::size_t headers_of(const flow_key& key) noexcept { return (key.guest.is_v4() ? 20U : 40U) + sizeof(wire::udp_header); }
 
@@ -44,78 +41,54 @@ void udp_translator::from_listener(const listener_name& name, const os::event& e
     list_ready(*p);
 }
 
-bytes_span udp_translator::room(std::size_t i) const noexcept
-{
-    const auto all = room_memory_.as<octet>();
-    return all.subspan(room_order_[i] * (tap_headroom + tap_queue::largest_body) + tap_headroom, tap_queue::largest_body);
-}
-
 /// Reads the socket until it is empty or the budget is spent.
 void udp_translator::pump(udp_port& p, instant now) noexcept
 {
     guest_run run;
-    std::size_t moved = 0, datagrams = 0, buffers = os::few_received;
+    std::size_t datagrams = 0, at_once = os::few_received;
     const bool makes_flows = p.listens && splice_ != nullptr;
-    for (int errors = 0;;) {
-        const bool must_wait = makes_flows && splice_->lacks_sockets(); // what came waits in the socket
-        if (moved >= limits::udp_octets_per_turn || !ctx_.tap.has_room() || must_wait) {
-            list_ready(p);
-            break;
-        }
-        const auto count = receive(p, buffers);
-        if (!count && count.error().value() != EAGAIN && ++errors <= most_read_errors)
-            continue;
-        const auto got = std::span{got_}.first(count ? *count : 0);
+    const auto may_go_on = [&] { return ctx_.tap.has_room() && !(makes_flows && splice_->lacks_sockets()); };
+    const auto take_these = [&](std::span<const os::incoming> got) {
         std::size_t octets = 0;
         for (const auto& in : got)
             octets += in.length;
-        datagrams += take_all(p, got.size(), run, now);
-        moved += octets;
-        if (got.size() < buffers) {
-            pace(p, datagrams, now);
-            break;
-        }
-        buffers = octets / buffers > small_datagram ? os::few_received : makes_flows ? most_strangers : os::most_received;
-    }
+        datagrams += take_all(p, got, run, now);
+        at_once = octets / at_once > small_datagram ? os::few_received : makes_flows ? most_strangers : os::most_received;
+        return octets;
+    };
+    if (buffers_.receive_all(descriptor_of(p), os::want_addresses::yes, at_once, may_go_on, take_these))
+        pace(p, datagrams, now);
+    else
+        list_ready(p);
     flush(run);
     if (p.listens)
         release_if_idle(p);
 }
 
-/// How many of the first `buffers` rooms were filled, as got_ tells.
-os::result<std::size_t> udp_translator::receive(const udp_port& p, std::size_t buffers) noexcept
-{
-    std::array<bytes_span, os::most_received> into;
-    for (std::size_t i = 0; i < buffers; ++i)
-        into[i] = room(i);
-    return os::receive_batch(descriptor_of(p), std::span{into}.first(buffers), got_, os::want_addresses::yes);
-}
-
-/// What arrived in the first `count` buffers. How many datagrams for the guest that was.
-std::size_t udp_translator::take_all(udp_port& p, std::size_t count, guest_run& run, instant now) noexcept
+/// What arrived. How many datagrams for the guest that was.
+std::size_t udp_translator::take_all(udp_port& p, std::span<const os::incoming> got, guest_run& run, instant now) noexcept
 {
     std::size_t datagrams = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-        if (!p.listens || splice_ == nullptr || !splice_->takes(p.through, got_[i].source)) {
-            datagrams += take(p, i, run, now);
+    for (std::size_t i = 0; i < got.size(); ++i) {
+        if (!p.listens || splice_ == nullptr || !splice_->takes(p.through, got[i].source)) {
+            datagrams += take(p, got[i], i, run, now);
             continue;
         }
         std::array<bytes_view, os::most_received> octets;
         std::size_t many = 0;
         do {
-            octets[many] = room(i + many).first(got_[i + many].length);
+            octets[many] = buffers_[i + many].first(got[i + many].length);
             ++many;
-        } while (i + many < count && got_[i + many].source == got_[i].source && got_[i + many].local == got_[i].local);
-        splice_->from_listener(p.through, {&got_[i], many}, octets, now);
+        } while (i + many < got.size() && got[i + many].source == got[i].source && got[i + many].local == got[i].local);
+        splice_->from_listener(p.through, got.subspan(i, many), octets, now);
         i += many - 1;
     }
     return datagrams;
 }
 
 /// What arrived in a buffer joins the run, or goes alone. How many datagrams it was.
-std::size_t udp_translator::take(udp_port& p, std::size_t at, guest_run& run, instant now) noexcept
+std::size_t udp_translator::take(udp_port& p, const os::incoming& in, std::size_t at, guest_run& run, instant now) noexcept
 {
-    const auto& in = got_[at];
     if (in.truncated) {
         ctx_.counters.drop(drop_reason::truncated);
         return 1;
@@ -127,7 +100,7 @@ std::size_t udp_translator::take(udp_port& p, std::size_t at, guest_run& run, in
     auto* f = flow_of(p, in, now);
     if (f == nullptr)
         return 1;
-    octet* const payload = room(at).data();
+    octet* const payload = buffers_[at].data();
     const auto segment = in.segment == 0 ? in.length : in.segment;
     const auto datagrams = datagrams_in(in.length, segment);
     f->life.on_peer(now, datagrams);
@@ -156,7 +129,7 @@ std::size_t udp_translator::take(udp_port& p, std::size_t at, guest_run& run, in
     (void)run.run.add(in.length, segment, most);
     run.key = key;
     run.payload = payload;
-    std::swap(room_order_[at], room_order_[os::most_received]); // not read into while the run is open
+    buffers_.swap(at, os::most_received); // not received into while the run is open
     return datagrams;
 }
 

@@ -1,14 +1,14 @@
 // UDP past the tap: between the loopback of the host and the guest's namespace, from socket to socket.
 //
-// A client's datagrams come through the listening socket that it asked, and its answers leave there. Each client has a socket on
+// A client's datagrams arrive at the listening socket, and its answers leave from there. Each client has a socket on
 // the server's side, which is connected to the server and has the client's source port where that is free. Runs of datagrams
-// travel as one message (UDP_GRO, UDP_SEGMENT). What a server refuses cannot be told to the client: nobody sends ICMP errors
-// without privilege.
+// travel as one message (UDP_GRO, UDP_SEGMENT). A server's port unreachable cannot be passed on to the client: sending ICMP
+// errors takes a privilege.
 //
 // udp_splice.cpp moves datagrams and keeps time, udp_splice_open.cpp begins flows.
 #pragma once
 
-#include "daemon/os/batch_io.hpp"
+#include "daemon/translate/datagram_io.hpp"
 #include "daemon/translate/flow_set.hpp"
 #include "proto/udp/pseudo_connection.hpp"
 
@@ -38,9 +38,9 @@ public:
 
     /// Whether what a peer sends to a listening socket goes past the tap.
     [[nodiscard]] bool takes(const listener_name& through, const endpoint& peer) const noexcept;
-    /// Whether new flows would find no sockets in the namespace, but soon will: their datagrams had better wait where they are.
+    /// Whether the store of namespace sockets is nearly empty: then datagrams that would begin flows stay in their socket.
     [[nodiscard]] bool lacks_sockets() const noexcept;
-    /// Datagrams of one client to one address at a listening socket, if takes(); their octets stand beside them.
+    /// Datagrams of one client to one address at a listening socket, if takes(); `octets` holds their payloads.
     void from_listener(const listener_name& through, std::span<const os::incoming> got, std::span<const bytes_view> octets,
                        instant now) noexcept;
     /// Readiness or an error of a flow's socket.
@@ -64,16 +64,13 @@ private:
     void pump(udp_splice_flow& f, instant now) noexcept;
     [[nodiscard]] std::size_t answer(udp_splice_flow& f, std::span<const os::incoming> got, instant now) noexcept;
     void send(int fd, ip_family family, std::span<const os::outgoing> messages) noexcept;
-    void send_singly(int fd, ip_family family, const os::outgoing& run) noexcept;
-    [[nodiscard]] bytes_span room(std::size_t i) const noexcept;
     [[nodiscard]] instant expiry(const udp_splice_flow& f) const noexcept;
     void arm(const udp_splice_flow& f) noexcept;
-    void close(udp_splice_flow& f, end_reason why, instant now) noexcept override;
+    flow_alive close(udp_splice_flow& f, end_reason why, instant now) noexcept override;
     [[nodiscard]] flow_key shown(const udp_splice_flow& f) const noexcept override { return shown(f.server, f.between.to); }
     [[nodiscard]] static flow_key shown(const endpoint& server, const endpoint& client) noexcept;
 
-    os::arena room_memory_;
-    udp_timeouts timeouts_;
+    datagram_buffers<os::few_received> buffers_;
 };
 
 } // namespace tapioca

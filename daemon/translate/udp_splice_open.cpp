@@ -88,7 +88,7 @@ udp_splice_flow* udp_splice::open(const flow_head& head, const listener_name& th
     ctx_.counters.drop(drop_reason::socket_failed);
     if (done.error().value() != EAGAIN) // the namespace's sockets have run out for a moment
         ctx_.report(report::event_kind::socket_failed, now, shown(*f), done.error().value());
-    close(*f, end_reason::socket_failed, now);
+    (void)close(*f, end_reason::socket_failed, now);
     return nullptr;
 }
 

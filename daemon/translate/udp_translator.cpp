@@ -18,16 +18,11 @@ constexpr octet usual_ttl = 64;
 udp_translator::udp_translator(context& ctx, std::size_t capacity, instant start)
     : flows_of(ctx, capacity, start), port_memory_(flow_table<udp_port>::memory_needed(capacity)),
       permission_memory_(flow_table<udp_permission>::memory_needed(capacity)),
-      room_memory_(rooms * (tap_headroom + tap_queue::largest_body)), ports_(port_memory_.bytes(), capacity, ctx.config.secret),
-      permissions_(permission_memory_.bytes(), capacity, ctx.config.secret), timeouts_{ctx.config.udp_timeout,
-                                                                                       ctx.config.udp_stream_timeout,
-                                                                                       limits::dns_timeout},
-      default_ttl_(usual_ttl)
+      ports_(port_memory_.bytes(), capacity, ctx.config.secret),
+      permissions_(permission_memory_.bytes(), capacity, ctx.config.secret), default_ttl_(usual_ttl)
 {
     if (const auto ttl = os::default_ttl())
         default_ttl_ = *ttl;
-    for (std::uint8_t i = 0; i < rooms; ++i)
-        room_order_[i] = i;
 }
 
 udp_translator::~udp_translator()
@@ -46,29 +41,21 @@ void udp_translator::end_turn(instant now) noexcept
     poll(now);
 }
 
-instant udp_translator::expiry(const udp_flow& f) const noexcept { return f.life.expiry(timeouts_, f.key.remote_port); }
+instant udp_translator::expiry(const udp_flow& f) const noexcept { return expiry_of(f.life, ctx_.config, f.key.remote_port); }
 
 /// A timer that is due too early finds out when it fires.
 void udp_translator::arm(const udp_flow& f) noexcept { wheel_.arm_no_later(flows_.slot_of(f), expiry(f)); }
 
 void udp_translator::expire(instant now) noexcept
 {
-    wheel_.expire(now, [&](std::uint32_t slot) {
-        auto* f = flows_.at_slot(slot);
-        if (f == nullptr)
-            return;
-        if (now >= expiry(*f))
-            close(*f, end_reason::idle, now);
-        else
-            arm(*f);
-    });
+    end_idle(now, [this](const auto& f) { return expiry(f); });
 }
 
-void udp_translator::close(udp_flow& f, end_reason why, instant now) noexcept
+flow_alive udp_translator::close(udp_flow& f, end_reason why, instant now) noexcept
 {
     renamed_ -= f.renamed;
     leave(f);
-    erase_flow(f, why, now);
+    return erase_flow(f, why, now);
 }
 
 } // namespace tapioca

@@ -1,28 +1,27 @@
 // UDP between the guest and sockets of the host.
 //
-// Each address and port of the guest has one socket, a udp_port, whoever it talks to (RFC 4787 section 4.1: endpoint-independent
-// mapping). It is bound to the guest's own port where that is free, and shares it with nobody, so that no other program can take
-// what is meant for the guest. It is not connected: the kernel chooses the source address anew for each datagram, and we find the
-// flow of an answer by its sender. Answers are taken from addresses that the guest has sent to (section 5), whatever their port;
-// after a datagram to a group, from anybody.
+// Each address and port of the guest has one socket, a udp_port, for all its peers (RFC 4787 section 4.1: endpoint-independent
+// mapping). It is bound to the guest's own port where that is free, without SO_REUSEPORT, so that no other program can
+// receive what is meant for the guest. It is not connected: the kernel chooses the source address anew for each datagram, and we
+// find the flow of an answer by its sender. Answers are taken from addresses that the guest has sent to (section 5), whatever
+// their port; after a datagram to a group, from any address.
 //
-// What peers begin comes through a listening socket, and its answers leave through it. A guest that calls others from a port that
-// is forwarded to it does so through the listening socket, too, so they see the port that they may call.
+// Inbound flows arrive at a listening socket, and their answers leave through it. What the guest sends from a port that is
+// forwarded to it leaves through the listening socket, too, so that peers see the forwarded port.
 //
 // Datagrams of equal size that follow each other travel as one in both directions: as a message with UDP_SEGMENT to the socket,
 // with UDP_GRO from it, as a USO super-frame over the tap. The sockets are edge-triggered: one is read until it is empty, or put
-// on a list when the turn's budget is spent. One whose datagrams come fast is looked at now and then instead.
+// on a list when the turn's budget is spent. A socket with a high rate of datagrams is polled by time instead.
 //
-// udp_translator.cpp keeps flows and their time, udp_open.cpp begins those of the guest, udp_port.cpp makes sockets and keeps
-// count of who uses them, udp_arrival.cpp finds the flow of what arrives, or begins one; udp_guest.cpp takes datagrams from the
+// udp_translator.cpp keeps flows and their time, udp_open.cpp begins those of the guest, udp_port.cpp makes sockets and counts
+// their flows, udp_arrival.cpp finds the flow of what arrives, or begins one; udp_guest.cpp takes datagrams from the
 // guest, udp_socket.cpp those from sockets, udp_errors.cpp what the network says about them, and udp_poll.cpp says when. RFC 768;
 // RFC 4787 for what applications expect of a translator; RFC 1191 and RFC 8201 for sizes.
 #pragma once
 
-#include "daemon/os/batch_io.hpp"
 #include "daemon/os/socket.hpp"
+#include "daemon/translate/datagram_io.hpp"
 #include "daemon/translate/flow_set.hpp"
-#include "daemon/translate/limits.hpp"
 #include "daemon/translate/to_guest.hpp"
 #include "proto/base/fixed_vector.hpp"
 #include "proto/udp/arrival_rate.hpp"
@@ -165,21 +164,20 @@ private:
 
     // udp_guest.cpp
     void gather(const udp_flow& f, const guest_packet& frame, batch& b) noexcept;
+    struct flow_sender;
     void send(udp_flow& f, const batch& b, instant now) noexcept;
-    void on_refused(udp_flow& f, std::span<const bytes_view> pieces, const message& m, int error, instant now) noexcept;
-    void send_singly(udp_flow& f, std::span<const bytes_view> pieces, const message& m, instant now) noexcept;
-    void on_too_big(udp_flow& f, bytes_view payload, const message& m, instant now) noexcept;
+    void on_refused(const udp_flow& f, const os::outgoing& m, int error) noexcept;
+    void on_too_big(udp_flow& f, const os::outgoing& m, instant now) noexcept;
+    [[nodiscard]] guest_error about(const udp_flow& f, const os::outgoing& m) noexcept;
     void allow_fragments(udp_port& p, ip_family family, os::fragmentation fragments) noexcept;
     [[nodiscard]] octet own_ttl(const udp_flow& f) noexcept;
     [[nodiscard]] os::outgoing outgoing_of(const udp_flow& f, std::span<const bytes_view> pieces, const message& m) noexcept;
 
     // udp_socket.cpp
     void pump(udp_port& p, instant now) noexcept;
-    [[nodiscard]] os::result<std::size_t> receive(const udp_port& p, std::size_t buffers) noexcept;
-    std::size_t take_all(udp_port& p, std::size_t count, guest_run& run, instant now) noexcept;
-    std::size_t take(udp_port& p, std::size_t at, guest_run& run, instant now) noexcept;
+    [[nodiscard]] std::size_t take_all(udp_port& p, std::span<const os::incoming> got, guest_run& run, instant now) noexcept;
+    [[nodiscard]] std::size_t take(udp_port& p, const os::incoming& in, std::size_t at, guest_run& run, instant now) noexcept;
     void flush(guest_run& run) noexcept;
-    [[nodiscard]] bytes_span room(std::size_t i) const noexcept;
 
     // udp_errors.cpp
     std::optional<std::uint32_t> relay_errors(udp_port& p) noexcept;
@@ -195,24 +193,19 @@ private:
     void list_ready(udp_port& p) noexcept { ready_.add(ports_, p); }
     void arm(const udp_flow& f) noexcept;
     [[nodiscard]] instant expiry(const udp_flow& f) const noexcept;
-    void close(udp_flow& f, end_reason why, instant now) noexcept override;
-
-    /// Buffers that datagrams are received into, and one more that holds a run while the others are read into again.
-    static constexpr std::size_t rooms = os::most_received + 1;
+    flow_alive close(udp_flow& f, end_reason why, instant now) noexcept override;
 
     // `ready_` lists ports, whose sockets may have something.
     udp_splice* splice_ = nullptr; ///< null: nothing is spliced
-    os::arena port_memory_, permission_memory_, room_memory_;
+    os::arena port_memory_, permission_memory_;
     flow_table<udp_port> ports_;
     flow_table<udp_permission> permissions_;
     std::uint32_t renamed_ = 0;                                    ///< flows
     fixed_vector<std::uint32_t, limits::udp_polled_flows> polled_; ///< slots of ports
     instant poll_at_{};                                            ///< when they are looked at
-    std::array<std::uint8_t, rooms> room_order_;                   ///< the last is not read into
-    std::array<os::incoming, os::most_received> got_;
-    batch batch_;                                     ///< of from_guest
-    std::array<os::outgoing, os::most_messages> out_; ///< of send
-    udp_timeouts timeouts_;
+    datagram_buffers<os::most_received + 1> buffers_;              ///< the last holds a run while the others are received into
+    batch batch_;                                                  ///< of from_guest
+    std::array<os::outgoing, os::most_messages> out_;              ///< of send
     octet default_ttl_;
 };
 

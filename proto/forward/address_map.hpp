@@ -11,7 +11,7 @@ struct address_map {
     ip_address map_host_loopback4, map_host_loopback6;
     /// To the guest, the host's own use of the address that the guest was given.
     ip_address map_guest_addr4, map_guest_addr6;
-    /// Queries of the guest to `dns_forward`, ports 53 and 853, go to `dns_host`; both are set or none.
+    /// Queries of the guest to `dns_forward` (wire::is_name_service) go to `dns_host`; both are set or none.
     ip_address dns_forward4, dns_forward6;
     ip_address dns_host4, dns_host6;
     /// The guest's addresses as assigned.

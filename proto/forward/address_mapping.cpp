@@ -11,7 +11,7 @@ bool is_set(const ip_address& a) noexcept { return !a.is_unspecified(); }
 
 bool is_query(octet protocol, std::uint16_t port) noexcept
 {
-    return (protocol == wire::protocol_tcp || protocol == wire::protocol_udp) && (port == 53 || port == 853);
+    return (protocol == wire::protocol_tcp || protocol == wire::protocol_udp) && wire::is_name_service(port);
 }
 
 } // namespace

@@ -23,8 +23,8 @@
 
 namespace tapioca {
 
-/// Where a packet of the guest to `remote` really goes. First match: queries to the forwarded resolver (TCP and UDP, ports 53 and
-/// 853), the host's loopback, the host's own use of the guest's address, unchanged.
+/// Where a packet of the guest to `remote` really goes. First match: queries to the forwarded resolver (over TCP and UDP),
+/// the host's loopback, the host's own use of the guest's address, unchanged.
 [[nodiscard]] endpoint outbound_destination(const address_map& t, octet protocol, const endpoint& remote) noexcept;
 
 /// The addresses at which the guest may have called `peer`: outbound_destination leads from each of them to it. First those that

@@ -26,7 +26,6 @@ parsed<packet> classify_ipv4(packet p) noexcept
     p.ttl = ip.ttl;
     p.tos = ip.tos;
     p.dont_fragment = ip.dont_fragment;
-    p.l4_offset = static_cast<std::uint16_t>(sizeof(wire::ethernet_header) + ip.header_length);
     p.l4 = ip.payload;
     if (p.source.is_loopback() || p.destination.is_loopback())
         return drop_reason::loopback_address;
@@ -45,7 +44,6 @@ parsed<packet> classify_ipv6(packet p) noexcept
     p.ttl = ip.hop_limit;
     p.tos = ip.traffic_class;
     p.dont_fragment = true;
-    p.l4_offset = static_cast<std::uint16_t>(sizeof(wire::ethernet_header) + ip.header_length);
     p.l4 = ip.payload;
     if (p.source.is_loopback() || p.destination.is_loopback())
         return drop_reason::loopback_address;

@@ -15,10 +15,9 @@ struct packet {
     ip_address source, destination;
     std::uint16_t source_port = 0, destination_port = 0; ///< TCP and UDP
     octet ttl = 0, tos = 0;
-    bool dont_fragment = false;  ///< always for IPv6
-    std::uint16_t l4_offset = 0; ///< from the start of the frame to the upper layer's header
-    bytes_view l3;               ///< from the IP header (or the ARP packet) on
-    bytes_view l4;               ///< the upper layer, trailing padding removed
+    bool dont_fragment = false; ///< always for IPv6
+    bytes_view l3;              ///< from the IP header (or the ARP packet) on
+    bytes_view l4;              ///< the upper layer, trailing padding removed
 };
 
 /// Classifies a frame from the guest. Loopback addresses never appear on a link (RFC 1122 section 3.2.1.3, RFC 4291

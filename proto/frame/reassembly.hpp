@@ -35,8 +35,8 @@ struct reassembled {
 class reassembler {
 public:
     static constexpr std::size_t most_datagrams = 64;
-    static constexpr std::size_t datagram_room = 65536;
-    static constexpr std::size_t slot_size = datagram_room + datagram_room / 64;
+    static constexpr std::size_t datagram_buffer = 65536;
+    static constexpr std::size_t slot_size = datagram_buffer + datagram_buffer / 64;
     static constexpr duration ipv4_timeout = std::chrono::seconds{30};
     static constexpr duration ipv6_timeout = std::chrono::seconds{60}; ///< RFC 8200 section 4.5
 
@@ -92,11 +92,11 @@ private:
     void release(std::size_t at) noexcept;
     [[nodiscard]] bytes_span octets_of_slot(std::size_t at) const noexcept
     {
-        return memory_.subspan(at * slot_size, datagram_room);
+        return memory_.subspan(at * slot_size, datagram_buffer);
     }
     [[nodiscard]] bytes_span bits_of_slot(std::size_t at) const noexcept
     {
-        return memory_.subspan(at * slot_size + datagram_room, slot_size - datagram_room);
+        return memory_.subspan(at * slot_size + datagram_buffer, slot_size - datagram_buffer);
     }
 
     bytes_span memory_;

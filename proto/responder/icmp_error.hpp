@@ -16,8 +16,6 @@ struct icmp_cause {
 
 /// The path towards the remote carries no packet longer than `mtu`: what EMSGSIZE means to the guest.
 [[nodiscard]] icmp_cause too_big(ip_family family, std::uint32_t mtu) noexcept;
-/// Nothing listens on the remote port: what ECONNREFUSED means to the guest.
-[[nodiscard]] icmp_cause port_unreachable(ip_family family) noexcept;
 /// The remote cannot be reached: what EHOSTUNREACH means to the guest.
 [[nodiscard]] icmp_cause host_unreachable(ip_family family) noexcept;
 

@@ -430,7 +430,7 @@ void connection::on_gap_filled(std::uint32_t octets) noexcept
 
 // ── from the socket ──
 
-std::uint32_t connection::room() const noexcept
+std::uint32_t connection::send_window() const noexcept
 {
     if (!synchronized())
         return 0;

@@ -116,9 +116,9 @@ struct connection {
 
     // ── from the socket ──
     /// Octets that may be sent to the guest now.
-    [[nodiscard]] std::uint32_t room() const noexcept;
+    [[nodiscard]] std::uint32_t send_window() const noexcept;
     void on_sent(std::uint32_t octets, instant now) noexcept;
-    /// The socket has data but room() is 0.
+    /// The socket has data but send_window() is 0.
     void on_blocked(instant now) noexcept;
     /// The socket has delivered its last octet and that was sent.
     [[nodiscard]] effects on_eof(instant now) noexcept;

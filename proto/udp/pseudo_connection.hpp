@@ -4,6 +4,7 @@
 #pragma once
 
 #include "proto/base/time.hpp"
+#include "proto/wire/protocol.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +37,7 @@ public:
     /// questions is something else: a tunnel, DNS over QUIC.
     [[nodiscard]] instant expiry(const udp_timeouts& t, std::uint16_t port) const noexcept
     {
-        const bool queries = is_name_service(port) && from_guest_ <= most_questions && from_peer_ <= most_questions;
+        const bool queries = wire::is_name_service(port) && from_guest_ <= most_questions && from_peer_ <= most_questions;
         if (queries && from_peer_ != 0 && unanswered_ == 0)
             return last_ + t.answered;
         return last_ + (converses() ? t.stream : t.single);
@@ -45,7 +46,6 @@ public:
 private:
     static constexpr std::uint8_t most_questions = 2; ///< a resolver asks for A and AAAA from one port
 
-    static constexpr bool is_name_service(std::uint16_t port) noexcept { return port == 53 || port == 853; }
     static std::uint8_t sum(std::uint8_t n, std::size_t more) noexcept
     {
         return more > 0xffU - n ? std::uint8_t{0xff} : static_cast<std::uint8_t>(n + more);

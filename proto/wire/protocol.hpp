@@ -16,4 +16,7 @@ inline constexpr octet protocol_icmpv6 = 58;
 inline constexpr octet protocol_no_next = 59;
 inline constexpr octet protocol_destination_options = 60;
 
+/// The ports of name servers, whatever the protocol: DNS (RFC 1035 section 4.2), over TLS (RFC 7858), over QUIC (RFC 9250).
+[[nodiscard]] constexpr bool is_name_service(std::uint16_t port) noexcept { return port == 53 || port == 853; }
+
 } // namespace tapioca::wire

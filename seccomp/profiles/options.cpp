@@ -53,8 +53,6 @@ constexpr socket_option read_options[] = {
     {SOL_SOCKET, SO_ERROR, "what became of a connection"},
     {SOL_SOCKET, SO_PEERCRED, "who connects to the stream's socket, for the log"},
     {IPPROTO_TCP, TCP_INFO, "what the peer has not acknowledged"},
-    {IPPROTO_IP, IP_MTU, "the path's, for the guest"},
-    {IPPROTO_IPV6, IPV6_MTU, "the path's, for the guest"},
 };
 
 /// Level and name, as conditions on the second and third argument of getsockopt(2) and setsockopt(2).

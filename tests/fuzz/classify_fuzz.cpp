@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
     FUZZ_CHECK(p->l3.size() + sizeof(wire::ethernet_header) == size);
     if (p->kind == packet_kind::arp)
         return 0;
-    FUZZ_CHECK(p->l4.data() == data + p->l4_offset);
+    FUZZ_CHECK(inside(p->l4, p->l3));
     FUZZ_CHECK(p->source.is_v4() == p->destination.is_v4());
     FUZZ_CHECK(!p->source.is_loopback() && !p->destination.is_loopback());
     if (p->kind == packet_kind::tcp || p->kind == packet_kind::udp) {

@@ -209,7 +209,7 @@ private:
         for (int i = 0; i < 100; ++i) {
             const auto waiting = available_ - peeked();
             FUZZ_CHECK(peeked() <= available_);
-            const auto room = c_.room();
+            const auto window = c_.send_window();
             if (waiting == 0 && ended_) {
                 (void)c_.on_eof(now_);
                 transition();
@@ -217,12 +217,12 @@ private:
             }
             if (waiting == 0)
                 return;
-            if (room == 0) {
+            if (window == 0) {
                 if (!c_.fin_sent)
                     c_.on_blocked(now_);
                 return;
             }
-            c_.on_sent(std::min({room, waiting, 20'000U}), now_);
+            c_.on_sent(std::min({window, waiting, 20'000U}), now_);
         }
     }
 
@@ -305,10 +305,10 @@ private:
             FUZZ_CHECK(c_.rcv_nxt <= c_.rcv_adv + 1); // a FIN may stand behind the edge
             const auto in_order = static_cast<std::uint32_t>(c_.rcv_nxt - (c_.irs + 1)) - (c_.guest_finished() ? 1 : 0);
             FUZZ_CHECK(in_order == consumed_ + queue_.length());
-            FUZZ_CHECK(c_.room() <= std::max(c_.snd_wnd, 1U));
+            FUZZ_CHECK(c_.send_window() <= std::max(c_.snd_wnd, 1U));
             // Whatever waits for the guest has a timer behind it.
             FUZZ_CHECK(!has_room_ || c_.snd_una == c_.snd_max || c_.retransmit_at.is_set());
-            FUZZ_CHECK(!has_room_ || available_ == peeked() || c_.room() != 0 || c_.retransmit_at.is_set());
+            FUZZ_CHECK(!has_room_ || available_ == peeked() || c_.send_window() != 0 || c_.retransmit_at.is_set());
         }
         FUZZ_CHECK(c_.retries <= tcp::retry_policy{}.retries);
         FUZZ_CHECK(c_.mss >= 48);

@@ -2,6 +2,7 @@
 #include "proto/frame/fragment.hpp"
 #include "proto/responder/icmp_error.hpp"
 #include "tests/sim/scenario.hpp"
+#include "tests/support/port_unreachable.hpp"
 #include "tests/support/reference_network.hpp"
 
 using namespace tapioca;

@@ -288,7 +288,6 @@ result<void> allow_broadcast(int fd) noexcept
 result<void> set_v6_only(int fd) noexcept { return allow_broadcast(fd); }
 result<void> set_udp_gro(int fd) noexcept { return allow_broadcast(fd); }
 result<void> set_fragmentation(int fd, ip_family, fragmentation) noexcept { return allow_broadcast(fd); }
-result<std::uint32_t> path_mtu(int, ip_family) noexcept { return 65535U; }
 /// As on Linux, the socket's error goes with the last entry.
 result<queued_error> take_queued_error(int fd, bytes_span payload) noexcept
 {

@@ -177,6 +177,7 @@ private:
     static plane_config configuration(const forward_rule& host, const forward_rule& guest)
     {
         plane_config c;
+        c.net.ipv4 = c.net.ipv6 = true;
         c.splice = true;
         c.host_rules.push_back(host);
         c.guest_rules.push_back(guest);

@@ -10,6 +10,7 @@
 #include "tests/support/guest_frames.hpp"
 #include "tests/support/memory_tap.hpp"
 #include "tests/support/octets.hpp"
+#include "tests/support/port_unreachable.hpp"
 
 #include <functional>
 #include <memory>

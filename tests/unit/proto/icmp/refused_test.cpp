@@ -3,10 +3,12 @@
 #include "proto/wire/icmp.hpp"
 #include "proto/wire/protocol.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/port_unreachable.hpp"
 
 #include <array>
 
 using namespace tapioca;
+using tapioca::test::port_unreachable;
 
 namespace {
 

@@ -6,6 +6,7 @@
 #include "proto/wire/ipv6.hpp"
 #include "proto/wire/udp.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/port_unreachable.hpp"
 
 #include <algorithm>
 #include <array>
@@ -13,6 +14,7 @@
 
 using namespace tapioca;
 using namespace tapioca::wire;
+using tapioca::test::port_unreachable;
 
 namespace {
 
