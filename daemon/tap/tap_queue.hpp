@@ -1,4 +1,4 @@
-// One queue of frames to and from a guest: what every back-end looks like to the translators.
+// One queue of frames to and from a guest: what every back-end looks like to the translators. Its life is tap_device's.
 #pragma once
 
 #include "proto/base/bytes.hpp"
@@ -44,12 +44,6 @@ public:
 
     /// Up to `most` frames; fewer if there are no more now.
     [[nodiscard]] virtual std::span<const rx_frame> receive(std::size_t most) noexcept = 0;
-
-    /// From now on receive() reads that other queue of the same device; -1: its own again.
-    virtual void read_from(int) noexcept {}
-
-    /// Whether receive() may have more without a new event on the descriptor.
-    [[nodiscard]] virtual bool has_more() const noexcept { return false; }
 
     /// Whether it is worth offering data: without room it is left where it is until the descriptor is writable.
     [[nodiscard]] virtual bool has_room() const noexcept { return true; }
