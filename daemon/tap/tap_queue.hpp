@@ -45,7 +45,8 @@ public:
     /// Up to `most` frames; fewer if there are no more now.
     [[nodiscard]] virtual std::span<const rx_frame> receive(std::size_t most) noexcept = 0;
 
-    /// Whether it is worth offering data: without room it is left where it is until the descriptor is writable.
+    /// Whether it is worth offering what can wait: without room data is left where it is until the descriptor is writable. What
+    /// cannot wait (acknowledgments, answers) may still be accepted then.
     [[nodiscard]] virtual bool has_room() const noexcept { return true; }
 
     /// The next slot; its memory is the same until commit() takes it.
