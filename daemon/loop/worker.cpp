@@ -5,7 +5,6 @@
 #include "daemon/os/thread.hpp"
 
 #include <algorithm>
-#include <cerrno>
 
 namespace tapioca {
 namespace {
@@ -39,37 +38,31 @@ shared_state::shared_state(plane_config c, const flow_budget::shares& shares, st
     for (std::size_t i = 0; i < workers; ++i) {
         mailboxes.emplace_back(workers + 1); // the last sender is the control plane
         flow_counts.emplace_back(0U);
-        tap_queues.push_back(-1);
+        devices.queues.push_back(-1);
         resting.emplace_back(false);
     }
 }
 
 worker::worker(shared_state& common, unsigned self, tap_source tap, int capture, namespace_sockets* in_namespace)
-    : shared_(common), self_(self), tap_(make_queue(tap, counters_)), captured_(*tap_, capture),
-      plane_({.config = common.config,
-              .tap = capture < 0 ? *tap_ : captured_,
-              .poller = poller_,
-              .counters = counters_,
-              .events = events_,
-              .guest = common.guest,
-              .others = common.mailboxes.size() > 1 ? this : nullptr,
-              .in_namespace = in_namespace,
-              .budget = &common.budget},
-             {.large_pipes = large_pipes_of(self, common.mailboxes.size())}, os::now()),
-      ctx_(plane_.common()), visits_(common.mailboxes.size()), now_(os::now())
+    : shared_(common), self_(self), device_(make_device(std::move(tap), {poller_, *this, counters_, common.devices, self})),
+      captured_(device_->queue(), capture), plane_({.config = common.config,
+                                                    .tap = capture < 0 ? device_->queue() : captured_,
+                                                    .poller = poller_,
+                                                    .counters = counters_,
+                                                    .events = events_,
+                                                    .guest = common.guest,
+                                                    .others = common.mailboxes.size() > 1 ? this : nullptr,
+                                                    .in_namespace = in_namespace,
+                                                    .budget = &common.budget},
+                                                   {.large_pipes = large_pipes_of(self, common.mailboxes.size())}, os::now()),
+      ctx_(plane_.common()), now_(os::now())
 {
-    if (auto* clients = std::get_if<stream_descriptor>(&tap))
-        serve_clients(std::move(*clients));
-    else if (const int tap_fd = tap_->descriptor(); tap_fd >= 0) {
-        shared_.tap_queues[self_] = tap_fd;
-        shared_.resting[self_] = self_ != 0;
-        if (self_ == 0)
-            os::require(poller_.add(tap_fd, token_of(source::tap, self_), os::trigger::level), "Couldn't watch the tap device");
-    }
+    device_->start();
+    shared_.resting[self_] = self_ != 0 && device_->can_be_shared();
     os::require(poller_.add(shared_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
                 "Couldn't watch a mailbox");
-    if (clients_ || !common.config.host_rules.empty() || !common.config.guest_rules.empty())
-        plane_.reserve_spare_fd();
+    if (!common.config.host_rules.empty() || !common.config.guest_rules.empty())
+        keep_spare_fd();
 }
 
 worker::~worker() { stop(); }
@@ -134,17 +127,16 @@ void worker::run() noexcept
 /// Sleeps until `until` at most. Whether anything was ready.
 bool worker::turn(instant until) noexcept
 {
-    const bool stream_left = ctx_.tap.has_more();
+    const bool frames_left = device_->has_more();
     const auto ready =
         poller_.wait(now_, std::min(until, next_deadline(now_))); // sleep until something is ready, take what else is,
     now_ = os::now();
-    ++turn_;
     for (const auto& event : ready) // let each flow do its work,
         dispatch(event, now_);
-    if (stream_left)
-        take_stream(now_);
+    if (frames_left)
+        device_->read(now_);
     end_turn(now_); // then flush once: sockets, tap, timers
-    return stream_left || !ready.empty();
+    return frames_left || !ready.empty();
 }
 
 void worker::end_turn(instant now) noexcept
@@ -152,8 +144,7 @@ void worker::end_turn(instant now) noexcept
     if (mail_left_)
         take_mail(now);
     plane_.end_turn(now);
-    if (stream_ != nullptr)
-        change_clients(now);
+    device_->end_turn(now);
     shared_.flow_counts[self_].store(plane_.load(), std::memory_order_relaxed);
     if (ctx_.others != nullptr)
         share_work(now);
@@ -178,14 +169,8 @@ void worker::dispatch(const os::event& e, instant now) noexcept
         did_something_ = true;
     switch (from) {
     case source::tap:
-        if (stream_ == nullptr)
-            return take_tap(e, now);
-        if (e.closed_by_peer)
-            stream_->expect_end();
-        return take_stream(now);
     case source::clients:
-        client_waits_ = true;
-        return;
+        return device_->take(e, now);
     case source::mailbox:
         return take_mail(now);
     default:
@@ -193,31 +178,29 @@ void worker::dispatch(const os::event& e, instant now) noexcept
     }
 }
 
-/// A lone frame costs one read and no EAGAIN; while the tap has frames turn after turn, the batch doubles.
-void worker::take_tap(const os::event& e, instant now) noexcept
+void worker::take_frames(std::span<const rx_frame> frames, instant now) noexcept
 {
-    const auto whose = e.what.id;
-    if (e.error) { // the guest has removed the device, which does not come back
-        poller_.remove(shared_.tap_queues[whose]);
-        tap_failed_ = true;
-        return ctx_.report(report::event_kind::tap_failed, now, {}, ENODEV);
-    }
-    auto& visits = visits_[whose];
-    const auto reads = turn_ == visits.turn + 1 ? visits.reads : 1;
-    if (whose != self_)
-        ctx_.tap.read_from(shared_.tap_queues[whose]);
-    const auto frames = ctx_.tap.receive(reads);
-    if (whose != self_)
-        ctx_.tap.read_from(-1);
-    visits.reads = frames.size() < reads ? std::max<std::size_t>(frames.size(), 1) : std::min(2 * reads, tap_queue::most_frames);
-    visits.turn = turn_;
+    captured_.record(frames);
     if (plane_.process(frames, now) != 0)
         did_something_ = true;
 }
 
+void worker::tell(report::event_kind what, int detail, instant now) noexcept
+{
+    ctx_.report(what, now, {}, detail);
+    if (what == report::event_kind::client_gone)
+        shared_.guest_gone.store(true, std::memory_order_relaxed);
+}
+
+void worker::keep_spare_fd() noexcept
+{
+    if (!plane_.has_spare_fd())
+        plane_.reserve_spare_fd();
+}
+
 instant worker::next_deadline(instant now) const noexcept
 {
-    if (mail_left_ || ctx_.tap.has_more())
+    if (mail_left_ || device_->has_more())
         return now;
     return std::min(plane_.next_deadline(now), look_again_);
 }

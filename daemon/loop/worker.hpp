@@ -35,7 +35,7 @@ struct shared_state {
     std::deque<mailbox> mailboxes;
     std::deque<std::atomic<std::uint32_t>> flow_counts;
     flow_habits habits;
-    std::vector<int> tap_queues;                 ///< of each worker; -1: it has none that another could read
+    device_group devices;
     std::deque<std::atomic<bool>> resting;       ///< workers whose queue the first one reads
     std::atomic<std::uint64_t> crowded = 0;      ///< a bit for each worker that has nearly more to do than it can
     os::unique_fd events_bell;                   ///< wakes who drains the workers' events
@@ -47,7 +47,7 @@ struct shared_state {
     std::atomic<std::uint32_t> reset_at_end = 0; ///< connections that were not complete then
 };
 
-class worker final : private other_workers {
+class worker final : private other_workers, private device_owner {
 public:
     /// Reserves everything that the worker will ever use; throws std::system_error. `capture`: -1, or the file that frames are
     /// copied to. `in_namespace`: null if nothing is spliced.
@@ -79,7 +79,6 @@ private:
     void run() noexcept;
     bool turn(instant until) noexcept;
     void dispatch(const os::event& e, instant now) noexcept;
-    void take_tap(const os::event& e, instant now) noexcept;
 
     // worker_share.cpp
     void share_work(instant now) noexcept;
@@ -91,20 +90,17 @@ private:
     void drain() noexcept;
     [[nodiscard]] bool stays_for(bool something) noexcept;
 
-    // worker_stream.cpp
-    void serve_clients(stream_descriptor&& clients);
-    [[nodiscard]] os::result<void> attach(os::unique_fd client) noexcept;
-    void solicit_guest_mac() noexcept;
-    void change_clients(instant now) noexcept;
-    void accept_client(instant now) noexcept;
-    void let_client_go(instant now) noexcept;
-    void take_stream(instant now) noexcept;
-
     void take_mail(instant now) noexcept;
     void take_letter(bytes_view letter, instant now) noexcept;
     void end_turn(instant now) noexcept;
     void wake_reader() noexcept;
     [[nodiscard]] instant next_deadline(instant now) const noexcept;
+
+    void take_frames(std::span<const rx_frame> frames, instant now) noexcept override;
+    void tell(report::event_kind what, int detail, instant now) noexcept override;
+    void greet_guest() noexcept override { plane_.greet_guest(); }
+    void keep_spare_fd() noexcept override;
+    void give_up_spare_fd() noexcept override { plane_.give_up_spare_fd(); }
 
     [[nodiscard]] std::optional<unsigned> who_listens() const noexcept override;
     [[nodiscard]] bool claim(std::uint64_t flow_hash) noexcept override;
@@ -125,34 +121,21 @@ private:
     bool hand_over(unsigned to, os::accepted& connection, const listener_name& through) noexcept override;
     bool post(unsigned to, bytes_view head, bytes_view body) noexcept;
 
-    static constexpr int stream_batches = 8;
-
-    struct tap_visits {
-        std::size_t reads = 1;  ///< frames that the next visit tries to read, if it comes in the next turn
-        std::uint64_t turn = 0; ///< the last one that paid a visit
-    };
-
     shared_state& shared_;
     const unsigned self_;
     report::counters counters_;
     report::event_ring events_;
     os::poller poller_;
-    std::unique_ptr<tap_queue> tap_;
-    stream_queue* stream_ = nullptr; ///< `tap_`, if it is one
-    os::unique_fd clients_;          ///< where guests connect to
-    bool client_waits_ = false;      ///< there
+    std::unique_ptr<tap_device> device_;
     capture_queue captured_;
     plane plane_;
     context& ctx_; ///< the plane's
     std::atomic<bool> stopping_ = false, drains_ = false, advertise_ = false;
-    bool tap_failed_ = false;                        ///< the guest has removed it
-    std::vector<tap_visits> visits_;                 ///< to the queue of each worker
     std::uint64_t reads_for_ = 0;                    ///< a bit for each worker whose queue we read because it rests
     bool did_something_ = false;                     ///< in this turn, for flows of ours
     instant useful_{}, look_again_ = instant::max(); ///< when we last had a reason to stay up; when we may rest
     instant measured_{};
     duration worked_{};       ///< our time on a processor until then
-    std::uint64_t turn_ = 0;  ///< counts turns
     std::uint64_t bells_ = 0; ///< a bit for each worker that has new letters from us
     bool mail_left_ = false;
     instant now_;

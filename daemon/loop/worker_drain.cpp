@@ -39,7 +39,7 @@ bool worker::stays_for(bool something) noexcept
 
 void worker::drain() noexcept
 {
-    clients_.reset();
+    device_->stop_listening();
     const auto patience = shared_.guest_has_ended.load(std::memory_order_relaxed) ? to_the_ended : to_the_living;
     auto owed = os::now(), heard = owed, looked = instant{}, until = owed;
     while (now_ < shared_.drain_until.load(std::memory_order_relaxed)) {
@@ -50,7 +50,7 @@ void worker::drain() noexcept
         if (busy && now_ - looked < look)
             continue;
         looked = now_;
-        const bool guest = stream_ == nullptr ? !tap_failed_ : stream_->attached();
+        const bool guest = device_->has_carrier();
         const auto left = plane_.left_over(guest);
         if (left.octets)
             owed = now_;

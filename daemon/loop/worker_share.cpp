@@ -47,7 +47,7 @@ void worker::share_work(instant now) noexcept
         useful_ = now;
     if (now - measured_ >= measured_for)
         measure_work(now);
-    if (shared_.tap_queues[self_] < 0)
+    if (!device_->can_be_shared())
         return;
     if (self_ == 0)
         read_for_resting();
@@ -82,8 +82,8 @@ void worker::read_for_resting() noexcept
         if (rests == ((reads_for_ & bit_of(i)) != 0))
             continue;
         if (!rests)
-            poller_.remove(shared_.tap_queues[i]);
-        else if (!poller_.add(shared_.tap_queues[i], token_of(source::tap, i), os::trigger::level))
+            device_->leave_queue(i);
+        else if (!device_->watch_queue(i))
             continue; // tried again in the next turn
         reads_for_ ^= bit_of(i);
     }
@@ -93,10 +93,9 @@ void worker::read_for_resting() noexcept
 void worker::rest_or_rise(instant now) noexcept
 {
     auto& rests = shared_.resting[self_];
-    const int queue = shared_.tap_queues[self_];
     const bool needed = now - useful_ < patience || is_crowded();
     if (rests.load(std::memory_order_relaxed)) {
-        if (!needed || !poller_.add(queue, token_of(source::tap, self_), os::trigger::level))
+        if (!needed || !device_->watch_queue(self_))
             return;
         rests.store(false, std::memory_order_release);
         look_again_ = now + patience;
@@ -104,7 +103,7 @@ void worker::rest_or_rise(instant now) noexcept
         look_again_ = now + patience;
         if (needed)
             return;
-        poller_.remove(queue);
+        device_->leave_queue(self_);
         rests.store(true, std::memory_order_release);
         look_again_ = instant::max();
         bells_ |= bit_of(0);

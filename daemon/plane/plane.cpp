@@ -1,5 +1,6 @@
 #include "daemon/plane/plane.hpp"
 
+#include "proto/responder/arp.hpp"
 #include "proto/responder/ndp.hpp"
 
 #include <algorithm>
@@ -84,6 +85,18 @@ void plane::advertise_router() noexcept
     const auto size = router_advertisement(ctx_.config.net, all_nodes, wire::multicast_mac(all_nodes), ctx_.tap.acquire());
     if (size != 0 && ctx_.tap.commit({}, 0, size))
         ctx_.counters.add(report::counter::router_advertisements);
+}
+
+void plane::greet_guest() noexcept
+{
+    const auto& net = ctx_.config.net;
+    if (net.ipv4)
+        if (const auto size = arp_request(net, ctx_.tap.acquire()); size != 0)
+            ctx_.tap.commit({}, 0, size);
+    if (net.ipv6 && net.ndp)
+        if (const auto size = neighbour_solicitation(net, ctx_.tap.acquire()); size != 0)
+            ctx_.tap.commit({}, 0, size);
+    ctx_.tap.flush();
 }
 
 leftovers plane::left_over(bool guest_is_there) noexcept

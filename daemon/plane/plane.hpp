@@ -46,6 +46,8 @@ public:
 
     /// Tells all nodes of the link about the network, unasked.
     void advertise_router() noexcept;
+    /// Asks a guest that has come for its Ethernet address.
+    void greet_guest() noexcept;
 
     // listening.cpp
     /// Sets a descriptor aside for when there are no others left.

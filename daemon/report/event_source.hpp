@@ -1,6 +1,8 @@
 // What wakes a worker: the kinds of its epoll tokens, by which --stats counts events.
 #pragma once
 
+#include "daemon/os/poller.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -29,5 +31,11 @@ inline constexpr std::array<std::string_view, source_count> source_names = {
     "guest", "clients", "mailbox", "TCP", "UDP", "echo", "TCP listens", "UDP listens", "TCP lo: host", "TCP lo: guest", "UDP lo",
 };
 static_assert(!source_names.back().empty());
+
+/// What names an event in a worker's epoll: its kind, and what of that kind it is about.
+[[nodiscard]] constexpr os::token token_of(source kind, std::uint32_t id = 0) noexcept
+{
+    return {static_cast<std::uint8_t>(kind), id};
+}
 
 } // namespace tapioca

@@ -23,9 +23,16 @@ capture_queue::capture_queue(tap_queue& inner, int file) noexcept : inner_(inner
 std::span<const rx_frame> capture_queue::receive(std::size_t most) noexcept
 {
     const auto frames = inner_.receive(most);
+    record(frames);
+    return frames;
+}
+
+void capture_queue::record(std::span<const rx_frame> frames) noexcept
+{
+    if (file_ < 0)
+        return;
     for (const auto& frame : frames)
         record(frame.octets);
-    return frames;
 }
 
 bool capture_queue::commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept

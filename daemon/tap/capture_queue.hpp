@@ -20,13 +20,14 @@ public:
     [[nodiscard]] std::size_t largest_datagram() const noexcept override { return inner_.largest_datagram(); }
     [[nodiscard]] int descriptor() const noexcept override { return inner_.descriptor(); }
     [[nodiscard]] std::span<const rx_frame> receive(std::size_t most) noexcept override;
-    void read_from(int queue) noexcept override { inner_.read_from(queue); }
-    [[nodiscard]] bool has_more() const noexcept override { return inner_.has_more(); }
     [[nodiscard]] bool has_room() const noexcept override { return inner_.has_room(); }
     [[nodiscard]] tx_slot acquire() noexcept override { return inner_.acquire(); }
     bool commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept override;
     bool send(const wire::virtio_net_header& vnet, octet* payload, std::size_t headers, std::size_t length) noexcept override;
     void flush() noexcept override { inner_.flush(); }
+
+    /// Frames that came past receive().
+    void record(std::span<const rx_frame> frames) noexcept;
 
 private:
     void record(bytes_view frame) noexcept;

@@ -36,7 +36,8 @@ public:
     [[nodiscard]] std::size_t largest_datagram() const noexcept override { return slot_octets; }
     [[nodiscard]] int descriptor() const noexcept override { return client_.get(); }
     [[nodiscard]] std::span<const rx_frame> receive(std::size_t most) noexcept override;
-    [[nodiscard]] bool has_more() const noexcept override { return more_; }
+    /// Whether receive() may have more without a new event on the descriptor.
+    [[nodiscard]] bool has_more() const noexcept { return more_; }
     [[nodiscard]] bool has_room() const noexcept override { return client_ && end_ - begin_ < high_water; }
     [[nodiscard]] tx_slot acquire() noexcept override;
     bool commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept override;

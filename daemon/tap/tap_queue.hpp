@@ -1,4 +1,4 @@
-// One queue of frames to and from a guest: what every back-end looks like to the translators.
+// One queue of frames to and from a guest: what every back-end looks like to the translators. Its life is tap_device's.
 #pragma once
 
 #include "proto/base/bytes.hpp"
@@ -45,13 +45,8 @@ public:
     /// Up to `most` frames; fewer if there are no more now.
     [[nodiscard]] virtual std::span<const rx_frame> receive(std::size_t most) noexcept = 0;
 
-    /// From now on receive() reads that other queue of the same device; -1: its own again.
-    virtual void read_from(int) noexcept {}
-
-    /// Whether receive() may have more without a new event on the descriptor.
-    [[nodiscard]] virtual bool has_more() const noexcept { return false; }
-
-    /// Whether it is worth offering data: without room it is left where it is until the descriptor is writable.
+    /// Whether it is worth offering what can wait: without room data is left where it is until the descriptor is writable. What
+    /// cannot wait (acknowledgments, answers) may still be accepted then.
     [[nodiscard]] virtual bool has_room() const noexcept { return true; }
 
     /// The next slot; its memory is the same until commit() takes it.

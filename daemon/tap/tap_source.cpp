@@ -6,7 +6,6 @@
 namespace tapioca {
 namespace {
 
-/// The queue of a guest without a link: nothing comes, nothing leaves.
 class silent_queue final : public tap_queue {
 public:
     [[nodiscard]] offloads offload() const noexcept override { return {}; }
@@ -21,15 +20,25 @@ private:
     os::arena memory_{tap_headroom + largest_body};
 };
 
+/// Of a guest without a link: nothing comes, nothing leaves.
+class silent_device final : public tap_device {
+public:
+    using tap_device::tap_device;
+    [[nodiscard]] tap_queue& queue() noexcept override { return queue_; }
+
+private:
+    silent_queue queue_;
+};
+
 } // namespace
 
-std::unique_ptr<tap_queue> make_queue(tap_source& source, report::counters& counters)
+std::unique_ptr<tap_device> make_device(tap_source source, const device_place& place)
 {
     if (auto* tun = std::get_if<tun_descriptor>(&source))
-        return std::make_unique<tun_queue>(std::move(*tun), counters);
-    if (std::holds_alternative<stream_descriptor>(source))
-        return std::make_unique<stream_queue>(counters);
-    return std::make_unique<silent_queue>();
+        return std::make_unique<tun_device>(std::move(*tun), place);
+    if (auto* stream = std::get_if<stream_descriptor>(&source))
+        return std::make_unique<stream_device>(std::move(*stream), place);
+    return std::make_unique<silent_device>(place);
 }
 
 } // namespace tapioca

@@ -27,13 +27,12 @@ tun_queue::tun_queue(tun_descriptor opened, report::counters& counters)
 }
 
 // syscalls: read
-std::span<const rx_frame> tun_queue::receive(std::size_t most) noexcept
+std::span<const rx_frame> tun_queue::receive_from(int queue, std::size_t most) noexcept
 {
-    const int from = other_ >= 0 ? other_ : opened_.fd.get();
     auto room = memory_.as<octet>().first(large_frames * buffer_octets);
     std::size_t count = 0;
     for (std::size_t reads = std::min(most, most_frames); reads != 0 && room.size() >= buffer_octets; --reads) {
-        const auto n = ::read(from, room.data(), buffer_octets);
+        const auto n = ::read(queue, room.data(), buffer_octets);
         if (n <= 0)
             break;
         auto got = room.first(static_cast<std::size_t>(n));

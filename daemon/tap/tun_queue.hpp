@@ -28,8 +28,12 @@ public:
 
     [[nodiscard]] offloads offload() const noexcept override { return opened_.offload; }
     [[nodiscard]] int descriptor() const noexcept override { return opened_.fd.get(); }
-    [[nodiscard]] std::span<const rx_frame> receive(std::size_t most) noexcept override;
-    void read_from(int queue) noexcept override { other_ = queue; }
+    [[nodiscard]] std::span<const rx_frame> receive(std::size_t most) noexcept override
+    {
+        return receive_from(opened_.fd.get(), most);
+    }
+    /// Likewise from another queue of the same device.
+    [[nodiscard]] std::span<const rx_frame> receive_from(int queue, std::size_t most) noexcept;
     [[nodiscard]] tx_slot acquire() noexcept override;
     bool commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept override;
     bool commit_pieces(const wire::virtio_net_header& vnet, std::size_t headers,
@@ -42,7 +46,6 @@ private:
     [[nodiscard]] bool done(ssize_t written, std::size_t octets) noexcept;
 
     tun_descriptor opened_;
-    int other_ = -1; ///< to be read from in the place of ours
     report::counters& counters_;
     os::arena memory_;
     std::array<rx_frame, most_frames> frames_{};

@@ -21,12 +21,6 @@
 
 namespace tapioca {
 
-/// What names an event in a worker's epoll: its kind, and what of that kind it is about.
-[[nodiscard]] constexpr os::token token_of(source kind, std::uint32_t id = 0) noexcept
-{
-    return {static_cast<std::uint8_t>(kind), id};
-}
-
 struct context {
     const plane_config& config;
     tap_queue& tap;

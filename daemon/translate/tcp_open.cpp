@@ -146,8 +146,8 @@ void tcp_translator::report_to_guest(const tcp_flow& f, int error) noexcept
     const tcp_emission e{.seq = {}, .ack = f.c.rcv_nxt, .flags = wire::tcp_rst | wire::tcp_ack};
     wire::virtio_net_header vnet;
     const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);
-    ctx_.counters.add(counter::tcp_resets_to_guest);
-    ctx_.tap.commit(vnet, headers, 0);
+    if (ctx_.tap.commit(vnet, headers, 0))
+        ctx_.counters.add(counter::tcp_resets_to_guest);
 }
 
 /// Relays what routers said while the socket was connecting: TTL exceeded, for traceroute over TCP. True if they said anything.
@@ -178,8 +178,8 @@ void tcp_translator::answer_stray(const packet& p, const wire::tcp_segment& s) n
     const auto slot = ctx_.tap.acquire();
     wire::virtio_net_header vnet;
     const auto headers = emit_tcp(slot.data(), ctx_.link(), key_of(p, wire::protocol_tcp), e, vnet);
-    ctx_.counters.add(counter::tcp_resets_to_guest);
-    ctx_.tap.commit(vnet, headers, 0);
+    if (ctx_.tap.commit(vnet, headers, 0))
+        ctx_.counters.add(counter::tcp_resets_to_guest);
 }
 
 void tcp_translator::from_peer(os::accepted connection, const listener_name& through, instant now) noexcept

@@ -47,17 +47,15 @@ os::result<std::size_t> tcp_translator::read_next(tcp_flow& f, std::size_t most)
     return got;
 }
 
-/// Sends headers in front of what was read.
-void tcp_translator::commit(const tcp_flow& f, const wire::virtio_net_header& vnet, std::size_t headers,
+/// Sends headers in front of what was read. False if the back-end refused that.
+bool tcp_translator::commit(const tcp_flow& f, const wire::virtio_net_header& vnet, std::size_t headers,
                             std::size_t octets) noexcept
 {
-    if (f.peek_offset) {
-        ctx_.tap.commit(vnet, headers, octets);
-        return;
-    }
+    if (f.peek_offset)
+        return ctx_.tap.commit(vnet, headers, octets);
     std::array<bytes_view, tap_queue::most_pieces> pieces;
     const auto count = sent_.gather(flows_.slot_of(f), f.c.in_flight(), octets, pieces);
-    ctx_.tap.commit_pieces(vnet, headers, std::span{pieces}.first(count));
+    return ctx_.tap.commit_pieces(vnet, headers, std::span{pieces}.first(count));
 }
 
 /// The socket is told to keep the place behind what is in flight when there is such a place for the first time: small answers

@@ -151,10 +151,10 @@ void tcp_translator::send_data(tcp_flow& f, std::size_t octets, instant now) noe
     const auto slot = ctx_.tap.acquire();
     wire::virtio_net_header vnet;
     const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);
-    commit(f, vnet, headers, octets);
+    const bool sent = commit(f, vnet, headers, octets);
     const auto highest = f.c.snd_max;
-    f.c.on_sent(static_cast<std::uint32_t>(octets), now);
-    f.ack_listed = false;      // this segment carried it
+    f.c.on_sent(static_cast<std::uint32_t>(octets), now); // what was refused is lost, and repeated like that
+    f.ack_listed = f.ack_listed && !sent;                 // else this segment carried it
     if (f.c.snd_max > highest) // or it is a repetition, or a probe of a window that may stay closed for ever
         note_moved(f, now);
 }

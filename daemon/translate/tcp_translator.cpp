@@ -93,10 +93,8 @@ void tcp_translator::tell_guest(tcp_flow& f, const tcp::outcome& out) noexcept
         send_control(f, wire::tcp_fin | wire::tcp_ack, f.c.snd_max - 1);
     if (what.has(effect::refuse_ack))
         send_control(f, wire::tcp_rst, out.refused);
-    if (what.has(effect::send_reset)) {
-        ctx_.counters.add(counter::tcp_resets_to_guest);
+    if (what.has(effect::send_reset))
         send_reset(f);
-    }
 }
 
 /// The connection is over. Whether the flow stays until the socket has what it should have.
@@ -117,21 +115,24 @@ bool tcp_translator::is_delivered(const tcp_flow& f) noexcept
     return f.store.length() == 0 && !(f.aborted && os::unacknowledged(f.fd) != 0);
 }
 
-void tcp_translator::send_control(tcp_flow& f, octet flags, seq_number seq) noexcept
+bool tcp_translator::send_control(tcp_flow& f, octet flags, seq_number seq) noexcept
 {
     const auto slot = ctx_.tap.acquire();
     tcp_emission e{.seq = seq, .ack = f.c.rcv_nxt, .flags = flags, .window = f.c.advertise(f.store.length())};
     wire::virtio_net_header vnet;
     const auto headers = emit_tcp(slot.data(), ctx_.link(), f.key, e, vnet);
-    ctx_.tap.commit(vnet, headers, 0);
+    if (!ctx_.tap.commit(vnet, headers, 0))
+        return false;
     f.ack_listed = f.ack_listed && (flags & wire::tcp_ack) == 0; // else this segment carried it
+    return true;
 }
 
 /// Before the guest's SYN there is nothing to acknowledge: an ACK would be unacceptable, and the reset ignored (RFC 9293
 /// section 3.10.7.4, fifth).
 void tcp_translator::send_reset(tcp_flow& f) noexcept
 {
-    send_control(f, f.c.knows_guest() ? wire::tcp_rst | wire::tcp_ack : wire::tcp_rst, f.c.control_seq());
+    if (send_control(f, f.c.knows_guest() ? wire::tcp_rst | wire::tcp_ack : wire::tcp_rst, f.c.control_seq()))
+        ctx_.counters.add(counter::tcp_resets_to_guest);
 }
 
 void tcp_translator::send_syn(tcp_flow& f, octet flags) noexcept
@@ -152,8 +153,10 @@ void tcp_translator::list_ack(tcp_flow& f) noexcept
 {
     if (f.ack_listed)
         return;
-    if (ack_count_ == acks_.size())
-        return send_control(f, wire::tcp_ack, f.c.control_seq());
+    if (ack_count_ == acks_.size()) {
+        send_control(f, wire::tcp_ack, f.c.control_seq());
+        return;
+    }
     f.ack_listed = true;
     acks_[ack_count_++] = flows_.slot_of(f);
 }
@@ -166,9 +169,11 @@ void tcp_translator::end_turn(instant now) noexcept
     send_acks();
 }
 
+/// One that is refused for want of room waits for it, as nobody else would tell the guest; any other refusal is a loss.
 void tcp_translator::send_acks() noexcept
 {
     std::size_t waiting = 0;
+    acks_held_ = 0;
     for (std::size_t i = 0; i < ack_count_; ++i) {
         auto* f = flows_.at_slot(acks_[i]);
         if (f == nullptr || !f->ack_listed)
@@ -178,7 +183,13 @@ void tcp_translator::send_acks() noexcept
             acks_[waiting++] = acks_[i];
             continue;
         }
-        send_control(*f, wire::tcp_ack, f->c.control_seq());
+        if (send_control(*f, wire::tcp_ack, f->c.control_seq()))
+            continue;
+        f->ack_listed = !ctx_.tap.has_room();
+        if (f->ack_listed) {
+            acks_[waiting++] = acks_[i];
+            ++acks_held_;
+        }
     }
     ack_count_ = waiting;
 }

@@ -84,7 +84,10 @@ public:
     /// Moves on what the budget left over, then sends the ACKs that are still due. Those that may wait stay for the next turn,
     /// which must not sleep.
     void end_turn(instant now) noexcept override;
-    [[nodiscard]] bool has_ready() const noexcept override { return ack_count_ != 0 || flows_of::has_ready(); }
+    [[nodiscard]] bool has_ready() const noexcept override
+    {
+        return ack_count_ > acks_held_ || ((acks_held_ != 0 || !ready_.empty()) && ctx_.tap.has_room());
+    }
     /// Those that are likely to carry much.
     [[nodiscard]] std::uint32_t large_count() const noexcept { return flows_.size() - small_count_; }
     /// Those whose peer has not ended them.
@@ -149,7 +152,7 @@ private:
     [[nodiscard]] std::uint32_t to_repeat(const tcp_flow& f) const noexcept;
     [[nodiscard]] std::size_t keepable(const tcp_flow& f) const noexcept;
     [[nodiscard]] os::result<std::size_t> read_next(tcp_flow& f, std::size_t most) noexcept;
-    void commit(const tcp_flow& f, const wire::virtio_net_header& vnet, std::size_t headers, std::size_t octets) noexcept;
+    bool commit(const tcp_flow& f, const wire::virtio_net_header& vnet, std::size_t headers, std::size_t octets) noexcept;
     [[nodiscard]] bool keep_place(tcp_flow& f) noexcept;
     [[nodiscard]] bool forget_acknowledged(tcp_flow& f, std::uint32_t octets) noexcept;
     void rewind(tcp_flow& f) noexcept;
@@ -164,7 +167,8 @@ private:
     [[nodiscard]] bool lingers(tcp_flow& f, tcp::effects what) noexcept;
     [[nodiscard]] static bool is_delivered(const tcp_flow& f) noexcept;
     void tell_guest(tcp_flow& f, const tcp::outcome& out) noexcept;
-    void send_control(tcp_flow& f, octet flags, seq_number seq) noexcept;
+    /// False if the back-end refused it: as if the link had lost it.
+    bool send_control(tcp_flow& f, octet flags, seq_number seq) noexcept;
     void send_reset(tcp_flow& f) noexcept;
     void send_syn(tcp_flow& f, octet flags) noexcept;
     void list_ack(tcp_flow& f) noexcept;
@@ -200,6 +204,7 @@ private:
     tcp::send_store sent_;
     std::span<std::uint32_t> acks_; ///< slots
     std::size_t ack_count_ = 0;
+    std::size_t acks_held_ = 0; ///< of these, refused for want of room
     std::uint32_t ended_by_peer_ = 0, small_count_ = 0;
     slot_list connecting_;                                              ///< the guest's, which the host has not answered
     std::array<std::uint32_t, forward_rules::capacity()> unanswered_{}; ///< of each rule, flows that the guest has not answered

@@ -28,6 +28,7 @@ public:
     enum class when_full : std::uint8_t { refuses, says_so }; ///< as an interface does, or as a stream does
     when_full full = when_full::refuses;
     std::size_t room = SIZE_MAX; ///< octets towards the guest that may wait here
+    bool closed = false;         ///< no room at all: it says so, and takes nothing
 
     [[nodiscard]] offloads offload() const noexcept override { return offered_; }
     [[nodiscard]] int descriptor() const noexcept override { return -1; }
@@ -44,7 +45,7 @@ public:
         return {frames_.data(), count};
     }
 
-    [[nodiscard]] bool has_room() const noexcept override { return full == when_full::refuses || waiting() < room; }
+    [[nodiscard]] bool has_room() const noexcept override { return !closed && (full == when_full::refuses || waiting() < room); }
 
     [[nodiscard]] tx_slot acquire() noexcept override { return tx_slot{slot_}.subspan(tap_headroom, largest_body); }
 
@@ -56,6 +57,8 @@ public:
     bool send(const wire::virtio_net_header& vnet, octet* payload, std::size_t headers, std::size_t length) noexcept override
     {
         const uncounted_allocations quiet;
+        if (closed)
+            return false;
         if (refusals > 0) {
             --refusals;
             return false;

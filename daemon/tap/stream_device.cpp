@@ -1,0 +1,93 @@
+#include "daemon/tap/stream_device.hpp"
+
+#include "daemon/os/stream_listener.hpp"
+
+#include <utility>
+
+namespace tapioca {
+
+using report::event_kind;
+
+stream_device::stream_device(stream_descriptor sockets, const device_place& place)
+    : tap_device(place), queue_(place.counters), sockets_(std::move(sockets))
+{
+}
+
+void stream_device::start()
+{
+    if (!sockets_.listener)
+        return os::require(attach(std::move(sockets_.client)), "Couldn't watch the guest");
+    os::require(place_.poller.add(sockets_.listener.get(), token_of(source::clients), os::trigger::level),
+                "Couldn't watch the guest's socket");
+    place_.owner.keep_spare_fd();
+}
+
+os::result<void> stream_device::attach(os::unique_fd client) noexcept
+{
+    const int fd = client.get();
+    queue_.attach(std::move(client));
+    const auto watched = place_.poller.add(fd, token_of(source::tap), os::trigger::edge);
+    if (watched)
+        place_.owner.greet_guest();
+    return watched;
+}
+
+void stream_device::take(const os::event& e, instant now) noexcept
+{
+    if (static_cast<source>(e.what.kind) == source::clients) {
+        client_waits_ = true;
+        return;
+    }
+    if (e.closed_by_peer)
+        queue_.expect_end();
+    read(now);
+}
+
+/// A few batches a turn, so that flows whose sockets are ready get their turn as well.
+void stream_device::read(instant now) noexcept
+{
+    for (int batches = 0; batches < batches_a_turn; ++batches) {
+        place_.owner.take_frames(queue_.receive(tap_queue::most_frames), now);
+        if (!queue_.has_more())
+            break;
+    }
+}
+
+/// The end of one guest and the coming of the next may be news of the same turn, in either order. While there is something to
+/// read from one that goes, the next waits.
+void stream_device::end_turn(instant now) noexcept
+{
+    if (queue_.over())
+        let_client_go(now);
+    if (std::exchange(client_waits_, false) && !queue_.ending())
+        accept_client(now);
+}
+
+void stream_device::accept_client(instant now) noexcept
+{
+    auto client = os::accept_stream(sockets_.listener.get());
+    if (!client && os::is_exhausted(client.error())) { // left waiting, it would wake us for ever
+        place_.owner.give_up_spare_fd();
+        client = os::accept_stream(sockets_.listener.get());
+    }
+    if (!client)
+        return;
+    if (queue_.attached()) {
+        place_.owner.tell(event_kind::client_refused, client->pid, now);
+        client->fd.reset();
+        return place_.owner.keep_spare_fd();
+    }
+    place_.owner.tell(event_kind::client_accepted, client->pid, now);
+    if (!attach(std::move(client->fd)))
+        let_client_go(now);
+}
+
+void stream_device::let_client_go(instant now) noexcept
+{
+    if (queue_.misunderstood())
+        place_.owner.tell(event_kind::client_misunderstood, 0, now);
+    queue_.detach(); // epoll forgets the descriptor with it
+    place_.owner.tell(event_kind::client_gone, 0, now);
+}
+
+} // namespace tapioca
