@@ -4,30 +4,20 @@
 #include "daemon/config/options.hpp"
 #include "proto/base/siphash.hpp"
 #include "proto/base/time.hpp"
-#include "proto/forward/address_map.hpp"
-#include "proto/forward/forward_rule.hpp"
+#include "proto/forward/opening.hpp"
 #include "proto/responder/guest_network.hpp"
 #include "proto/tcp/retransmit.hpp"
 
 namespace tapioca {
 
-struct plane_config {
+struct plane_config : forwarding {
     guest_network net;
-    tapioca::address_map address_map;
     mac_address guest_mac = mac_address::broadcast();    ///< until the guest is heard, if the tap's own is not known
     ip_address guest_link_local;                         ///< unspecified: until the guest is heard
     bool address_fixed4 = false, address_fixed6 = false; ///< given by the user: not learned from traffic
 
     bool tcp = true, udp = true, icmp = true;
-    ip_address outbound4, outbound6; ///< unspecified: the kernel chooses
-    std::string outbound_if4, outbound_if6;
-    unsigned scope6 = 0; ///< interface of link-local destinations
     bool freebind = false;
-
-    forward_rules host_rules, guest_rules;   ///< of listening sockets on the host; of those on the namespace's loopback
-    bool splice = false;                     ///< loopback traffic goes from socket to socket
-    bool host_loopback_to_namespace = false; ///< host's loopback leads to the namespace's loopback, not to its public address
-    bool splice_only = false;                ///< there is no tap
 
     bool peek_offset4 = true, peek_offset6 = true; ///< the kernel remembers how far a TCP socket was peeked (SO_PEEK_OFF)
     /// Whether what is in flight to the guest is kept in a store of ours, for one family at least.

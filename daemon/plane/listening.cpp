@@ -61,7 +61,7 @@ bool plane::pass_on(os::accepted& connection, const listener_name& through) noex
 {
     if (ctx_.others == nullptr)
         return false;
-    if (is_spliced(ctx_.config, ctx_.rule_of(through), through, connection.peer) && !ctx_.others->is_crowded())
+    if (way_of(ctx_.config, ctx_.arrival_at(through, connection.peer)) == flow_way::bypass && !ctx_.others->is_crowded())
         return false; // it costs little: one worker keeps many peers busy
     const auto to = ctx_.others->better_place(flow_origin::peer, ctx_.rule_of(through).target_port(through.port));
     return to && ctx_.others->hand_over(*to, connection, through);
@@ -69,12 +69,22 @@ bool plane::pass_on(os::accepted& connection, const listener_name& through) noex
 
 void plane::take_connection(os::accepted connection, const listener_name& through, instant now) noexcept
 {
-    if (is_spliced(ctx_.config, ctx_.rule_of(through), through, connection.peer))
-        return tcp_splice_.from_listener(std::move(connection), through, now);
-    if (!ctx_.config.splice_only)
-        return tcp_.from_peer(std::move(connection), through, now);
-    ctx_.counters.add(report::counter::splice_refused);
-    os::reset_on_close(connection.fd.get());
+    auto arrived = ctx_.arrival_at(through, connection.peer);
+    if (depends_on_address(ctx_.config, arrived))
+        if (const auto local = os::local_endpoint(connection.fd.get()))
+            arrived.to = local->address;
+    const auto opening = decide_inbound(ctx_.config, arrived, ctx_.guest.addresses());
+    if (!opening) {
+        if (ctx_.config.splice_only || way_of(ctx_.config, arrived) == flow_way::bypass)
+            ctx_.counters.add(report::counter::splice_refused);
+        else
+            ctx_.counters.drop(opening.why());
+        return os::reset_on_close(connection.fd.get());
+    }
+    if (opening->way == flow_way::bypass)
+        tcp_splice_.from_listener(std::move(connection), through, opening->server, now);
+    else
+        tcp_.from_peer(std::move(connection), through, opening->seen, now);
 }
 
 /// No descriptor is left for the connection that waits, which would wake us for ever: it is taken with the spare one, and reset.

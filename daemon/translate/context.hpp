@@ -14,7 +14,6 @@
 #include "daemon/translate/namespace_sockets.hpp"
 #include "daemon/translate/other_workers.hpp"
 #include "proto/flow/head.hpp"
-#include "proto/forward/address_mapping.hpp"
 #include "proto/frame/classify.hpp"
 #include "proto/frame/emit.hpp"
 #include "proto/wire/protocol.hpp"
@@ -112,24 +111,14 @@ struct context {
         counters.end(why);
         report(report::event_kind::flow_closed, now, key, 0, {}, why);
     }
-    [[nodiscard]] const ip_address& outbound(ip_family f) const noexcept
+    /// Datagrams or a connection of a peer at a listening socket.
+    [[nodiscard]] arrival arrival_at(const listener_name& through, const endpoint& peer, const ip_address& to = {}) const noexcept
     {
-        return f == ip_family::ipv4 ? config.outbound4 : config.outbound6;
-    }
-    /// Empty: any.
-    [[nodiscard]] std::string_view outbound_interface(const ip_address& to) const noexcept
-    {
-        if (stays_on_host(config.address_map, to))
-            return {};
-        return to.is_v4() ? config.outbound_if4 : config.outbound_if6;
+        return {through.side, rule_of(through), through.port, peer, to};
     }
     [[nodiscard]] const forward_rule& rule_of(const listener_name& l) const noexcept
     {
         return (l.side == rule_side::host ? config.host_rules : config.guest_rules)[l.rule];
-    }
-    [[nodiscard]] unsigned scope_of(const ip_address& a) const noexcept
-    {
-        return !a.is_v4() && a.is_link_local() ? config.scope6 : 0;
     }
 };
 

@@ -73,10 +73,10 @@ os::result<void> echo_translator::make_socket(echo_flow& f) noexcept
 os::result<void> echo_translator::bind(const echo_flow& f) noexcept
 {
     const auto family = f.key.guest.family();
-    if (const auto name = ctx_.outbound_interface(peer_of(f.key)); !name.empty())
-        if (const auto bound = os::bind_to_device(f.fd, name); !bound)
+    auto [from, interface, scope] = path_to(ctx_.config, peer_of(f.key));
+    if (!interface.empty())
+        if (const auto bound = os::bind_to_device(f.fd, interface); !bound)
             return bound;
-    auto from = ctx_.outbound(family);
     const bool chosen = !from.is_unspecified();
     if (!chosen && family == ip_family::ipv4)
         from = ip_address::v4(0);
@@ -89,7 +89,8 @@ os::result<void> echo_translator::bind(const echo_flow& f) noexcept
 /// another of that name. At most once a second.
 bool echo_translator::replace_socket(echo_flow& f, int error, instant now) noexcept
 {
-    const bool bound = !ctx_.outbound(f.key.guest.family()).is_unspecified() || !ctx_.outbound_interface(peer_of(f.key)).empty();
+    const auto path = path_to(ctx_.config, peer_of(f.key));
+    const bool bound = !path.from.is_unspecified() || !path.interface.empty();
     if (!bound || !may_be_unbound(error) || (f.replaced != instant{} && now - f.replaced < std::chrono::seconds{1}))
         return false;
     f.replaced = now;

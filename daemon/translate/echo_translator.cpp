@@ -50,10 +50,11 @@ void echo_translator::from_guest(const packet& p, instant now) noexcept
     const auto request = parse_echo_request(family, p.l4);
     if (!request)
         return ctx_.counters.drop(request.why());
-    if (!p.source.is_unicast() || !p.destination.is_unicast())
-        return ctx_.counters.drop(drop_reason::not_unicast);
     const auto key = key_of(p, request->identifier);
-    if (peer_of(key).is_loopback()) {
+    const auto to = decide_outbound(ctx_.config, key);
+    if (!to)
+        return ctx_.counters.drop(to.why());
+    if (to->address.is_loopback()) {
         ctx_.counters.add(counter::echo_from_guest);
         return answer_for_host(key, p.l4);
     }
@@ -83,7 +84,7 @@ os::result<std::size_t> echo_translator::send(echo_flow& f, const packet& p) noe
     set_options(f, p);
     const auto family = f.key.guest.family();
     const auto to = peer_of(f.key);
-    const os::addressing between{{to, 0}, {}, ctx_.scope_of(to)};
+    const os::addressing between{{to, 0}, {}, path_to(ctx_.config, to).scope};
     const os::outgoing out{.pieces = {&p.l4, 1}, .ttl = {}, .tos = {}, .between = &between};
     const auto sent = os::send_batch(f.fd, family, {&out, 1});
     if (sent || sent.error().value() == EAGAIN)

@@ -58,11 +58,10 @@ tcp_flow* tcp_translator::insert(const flow_head& head, instant now, const endpo
 
 void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant now) noexcept
 {
-    if (s.source_port == 0 || s.destination_port == 0)
-        return ctx_.counters.drop(drop_reason::zero_port);
-    if (!p.source.is_unicast() || !p.destination.is_unicast())
-        return ctx_.counters.drop(drop_reason::not_unicast);
     const auto key = key_of(p, wire::protocol_tcp);
+    const auto to = decide_outbound(ctx_.config, key);
+    if (!to)
+        return ctx_.counters.drop(to.why());
     auto* f = insert(flow_head{.key = key}, now);
     if (f == nullptr)
         return;
@@ -71,7 +70,7 @@ void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant n
     const auto largest = static_cast<std::uint16_t>(std::min<std::size_t>(fits, 65535 - 60 - 14));
     f->c.open_from_guest(tcp::without_octets(s), initial_sequence(key, now), largest);
 
-    const auto progress = connect(*f, p);
+    const auto progress = connect(*f, *to, p.ttl);
     if (!progress)
         return (void)refuse(*f, progress.error().value(), now);
     if (*progress == os::connect_progress::connected)
@@ -102,26 +101,26 @@ void tcp_translator::stop_waiting_for_host(tcp_flow& f) noexcept
 }
 
 /// A socket on its way to where the guest wants to go.
-os::result<os::connect_progress> tcp_translator::connect(tcp_flow& f, const packet& p) noexcept
+os::result<os::connect_progress> tcp_translator::connect(tcp_flow& f, const endpoint& to, octet ttl) noexcept
 {
     const auto family = f.key.remote.family();
-    const auto to = outbound_destination(ctx_.config.address_map, wire::protocol_tcp, {f.key.remote, f.key.remote_port});
+    const auto path = path_to(ctx_.config, to.address);
     auto fd = os::tcp_socket(family);
     if (!fd)
         return fd.error();
     f.fd = fd->release();
-    if (const auto name = ctx_.outbound_interface(to.address); !name.empty())
-        if (const auto bound = os::bind_to_device(f.fd, name); !bound)
+    if (!path.interface.empty())
+        if (const auto bound = os::bind_to_device(f.fd, path.interface); !bound)
             return bound.error();
-    if (const auto& from = ctx_.outbound(family); !from.is_unspecified())
-        if (const auto bound = os::bind(f.fd, {from, 0}); !bound)
+    if (!path.from.is_unspecified())
+        if (const auto bound = os::bind(f.fd, {path.from, 0}); !bound)
             return bound.error();
     choose_keeper(f, false);
-    if (p.ttl != usual_ttl) { // a path is being traced: the errors on it matter until the connection stands
-        (void)os::set_ttl(f.fd, family, p.ttl);
+    if (ttl != usual_ttl) { // a path is being traced: the errors on it matter until the connection stands
+        (void)os::set_ttl(f.fd, family, ttl);
         f.error_queue = os::set_receive_errors(f.fd, family, true).has_value();
     }
-    const auto progress = os::connect(f.fd, to, ctx_.scope_of(to.address));
+    const auto progress = os::connect(f.fd, to, path.scope);
     if (!progress)
         return progress.error();
     if (const auto added = ctx_.poller.add(f.fd, token_of(source::tcp_flow, flows_.id_of(f).value), os::trigger::edge); !added)
@@ -182,20 +181,14 @@ void tcp_translator::answer_stray(const packet& p, const wire::tcp_segment& s) n
         ctx_.counters.add(counter::tcp_resets_to_guest);
 }
 
-void tcp_translator::from_peer(os::accepted connection, const listener_name& through, instant now) noexcept
+void tcp_translator::from_peer(os::accepted connection, const listener_name& through, const inbound& seen, instant now) noexcept
 {
     const auto family = connection.peer.address.family();
-    const auto seen = inbound_endpoints(ctx_.config.address_map, ctx_.rule_of(through), through.port, connection.peer, {},
-                                        ctx_.guest.addresses());
-    if (!seen) {
-        os::reset_on_close(connection.fd.get());
-        return ctx_.counters.drop(drop_reason::no_translation);
-    }
     if (unanswered_[through.rule] >= ctx_.config.unanswered_flows) {
         os::reset_on_close(connection.fd.get());
         return ctx_.counters.drop(drop_reason::unanswered_share);
     }
-    const flow_key usual{seen->guest, seen->source.address, seen->destination.port, seen->source.port, wire::protocol_tcp};
+    const flow_key usual{seen.guest, seen.source.address, seen.destination.port, seen.source.port, wire::protocol_tcp};
     auto* before = flows_.find(usual);
     if (before == nullptr && ctx_.others != nullptr) // who has the one before knows whether it is over
         if (const auto owner = ctx_.others->owner(hash_of(usual, ctx_.config.secret)))

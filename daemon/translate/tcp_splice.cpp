@@ -19,11 +19,6 @@ constexpr source sources[] = {source::tcp_splice_host, source::tcp_splice_guest}
 
 } // namespace
 
-bool is_spliced(const plane_config& config, const forward_rule& rule, const listener_name& through, const endpoint& peer) noexcept
-{
-    return through.side == rule_side::guest || (config.splice && peer.address.is_loopback() && rule.target.is_unspecified());
-}
-
 tcp_splice::tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pipes, instant start)
     : flows_of(ctx, capacity, start), waiting_memory_(most_waiting * sizeof(waiting_flow)),
       waiting_(waiting_memory_.as<waiting_flow>()), pipes_(large_pipes)
@@ -41,27 +36,11 @@ tcp_splice::~tcp_splice()
     });
 }
 
-/// Where the other end of the connection is to lead.
-std::optional<endpoint> tcp_splice::destination(const os::accepted& connection, const listener_name& through) const noexcept
+void tcp_splice::from_listener(os::accepted connection, const listener_name& through, const endpoint& server,
+                               instant now) noexcept
 {
-    const auto& config = ctx_.config;
-    bypass_request request{.side = through.side,
-                           .protocol = wire::protocol_tcp,
-                           .client = connection.peer.address,
-                           .asked = {},
-                           .server_port = ctx_.rule_of(through).target_port(through.port)};
-    if (through.side == rule_side::guest || config.host_loopback_to_namespace) // or what was asked does not matter
-        if (const auto local = os::local_endpoint(connection.fd.get()))
-            request.asked = local->address;
-    const auto to = bypass_destination(request, config.host_loopback_to_namespace, ctx_.guest.addresses(), config.guest_rules);
-    return to ? std::optional{endpoint{*to, request.server_port}} : std::nullopt;
-}
-
-void tcp_splice::from_listener(os::accepted connection, const listener_name& through, instant now) noexcept
-{
-    const auto to = destination(connection, through);
     const unsigned side = through.side == rule_side::host ? host_end : guest_end;
-    auto* f = to ? open(connection, side, through.rule, *to, now) : nullptr;
+    auto* f = open(connection, side, through.rule, server, now);
     if (f == nullptr) {
         ctx_.counters.add(counter::splice_refused);
         return os::reset_on_close(connection.fd.get());

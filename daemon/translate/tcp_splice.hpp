@@ -34,10 +34,6 @@
 
 namespace tapioca {
 
-/// Whether a connection that came through this listening socket bypasses the tap.
-[[nodiscard]] bool is_spliced(const plane_config& config, const forward_rule& rule, const listener_name& through,
-                              const endpoint& peer) noexcept;
-
 /// One socket of a spliced connection, and what was read from it but not yet sent to the other.
 struct tcp_splice_end {
     int fd = -1;
@@ -84,8 +80,8 @@ public:
     tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pipes, instant start);
     ~tcp_splice() override;
 
-    /// A connection for which is_spliced() is true.
-    void from_listener(os::accepted connection, const listener_name& through, instant now) noexcept;
+    /// A connection that is to lead to a server of the other side.
+    void from_listener(os::accepted connection, const listener_name& through, const endpoint& server, instant now) noexcept;
     /// `side`: 0 for the host's socket, 1 for the guest's.
     void from_socket(unsigned side, flow_id id, const os::event& e, instant now) noexcept;
     /// The namespace's sockets may have been replenished.
@@ -112,8 +108,6 @@ private:
     // tcp_splice.cpp
     [[nodiscard]] tcp_splice_flow* open(os::accepted& connection, unsigned side, std::uint16_t rule, const endpoint& to,
                                         instant now) noexcept;
-    [[nodiscard]] std::optional<endpoint> destination(const os::accepted& connection,
-                                                      const listener_name& through) const noexcept;
     flow_alive reach_server(tcp_splice_flow& f, instant now) noexcept;
     [[nodiscard]] os::unique_fd take_socket(const tcp_splice_flow& f, instant now) noexcept;
     flow_alive wait_for_socket(tcp_splice_flow& f, instant now) noexcept;

@@ -77,8 +77,8 @@ public:
     void on_narrow_path(const flow_key& key, instant now) noexcept;
     /// An ICMP error of the kernel, readiness, or a failure of the flow's socket.
     void from_socket(flow_id id, const os::event& e, instant now) noexcept;
-    /// A connection that the listener accepted for the guest.
-    void from_peer(os::accepted connection, const listener_name& through, instant now) noexcept;
+    /// A connection that the listener accepted for the guest, which sees it so.
+    void from_peer(os::accepted connection, const listener_name& through, const inbound& seen, instant now) noexcept;
 
     void expire(instant now) noexcept override;
     /// Moves on what the budget left over, then sends the ACKs that are still due. Those that may wait stay for the next turn,
@@ -114,7 +114,7 @@ private:
     void wait_for_host(tcp_flow& f, instant now) noexcept;
     void stop_waiting_for_host(tcp_flow& f) noexcept;
     void open(const packet& p, const wire::tcp_segment& s, instant now) noexcept;
-    [[nodiscard]] os::result<os::connect_progress> connect(tcp_flow& f, const packet& p) noexcept;
+    [[nodiscard]] os::result<os::connect_progress> connect(tcp_flow& f, const endpoint& to, octet ttl) noexcept;
     flow_alive refuse(tcp_flow& f, int error, instant now) noexcept;
     void report_to_guest(const tcp_flow& f, int error) noexcept;
     void answer_stray(const packet& p, const wire::tcp_segment& s) noexcept;

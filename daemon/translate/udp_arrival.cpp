@@ -65,14 +65,15 @@ udp_flow* udp_translator::open_answer(udp_port& p, const os::incoming& in, insta
     const flow_key key{p.key.guest, called[0], p.key.guest_port, in.source.port, wire::protocol_udp};
     auto* f = open_flow(flow_head{.key = key, .kind = flow_kind::udp, .origin = flow_origin::peer}, key, now);
     if (f != nullptr)
-        join(*f, p, {in.source, {}, scope_of(in.source.address)});
+        join(*f, p, {in.source, {}, path_to(ctx_.config, in.source.address).scope});
     return f;
 }
 
 std::optional<inbound> udp_translator::as_seen_by_guest(const listener_name& through, const endpoint& peer,
                                                         const ip_address& to) const noexcept
 {
-    return inbound_endpoints(ctx_.config.address_map, ctx_.rule_of(through), through.port, peer, to, ctx_.guest.addresses());
+    const auto opening = decide_inbound(ctx_.config, ctx_.arrival_at(through, peer, to), ctx_.guest.addresses());
+    return opening ? std::optional{opening->seen} : std::nullopt;
 }
 
 /// The guest tells flows apart by the peer's address and port as it sees them. Where another flow has those already, the peer's
@@ -107,7 +108,7 @@ udp_flow* udp_translator::find_or_open_inbound(udp_port& p, const os::incoming& 
         return nullptr;
     f->renamed = *free != 0;
     renamed_ += f->renamed;
-    join(*f, p, {in.source, in.local, scope_of(in.source.address)});
+    join(*f, p, {in.source, in.local, path_to(ctx_.config, in.source.address).scope});
     return f;
 }
 

@@ -16,32 +16,19 @@ namespace {
 
 constexpr octet multicast_ttl = 1; ///< what sockets give multicast by default: ip(7), RFC 3493 section 5.2
 
-/// Why a datagram of the guest starts no flow; nothing if it may.
-std::optional<drop_reason> refused(const packet& p) noexcept
-{
-    if (p.source_port == 0 || p.destination_port == 0)
-        return drop_reason::zero_port;
-    if (p.source.is_unspecified() || p.destination.is_unspecified())
-        return drop_reason::unspecified_address;
-    if (!p.source.is_unicast())
-        return drop_reason::not_unicast;
-    return std::nullopt;
-}
-
 } // namespace
 
 void udp_translator::from_guest(std::span<const guest_packet* const> run, instant now) noexcept
 {
-    const auto& p = run.front()->packet;
-    const auto key = key_of(p, wire::protocol_udp);
+    const auto key = key_of(run.front()->packet, wire::protocol_udp);
     auto* f = flows_.find(key);
-    if (f == nullptr)
-        if (const auto why = refused(p))
-            return ctx_.counters.drop(*why, run.size());
+    const auto to = f == nullptr ? decide_outbound(ctx_.config, key) : endpoint{};
+    if (!to)
+        return ctx_.counters.drop(to.why(), run.size());
     while (f == nullptr) { // each datagram that gets no flow is counted, with its reason
         if (run.empty())
             return;
-        f = open(key, run.front()->packet, now);
+        f = open(key, *to, run.front()->packet, now);
         if (f == nullptr)
             run = run.subspan(1);
     }

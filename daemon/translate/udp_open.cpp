@@ -26,16 +26,15 @@ bool sends_for(const forward_rule& rule, const flow_key& key) noexcept
 
 } // namespace
 
-udp_flow* udp_translator::open(const flow_key& key, const packet& p, instant now) noexcept
+udp_flow* udp_translator::open(const flow_key& key, const endpoint& to, const packet& p, instant now) noexcept
 {
     auto* f = open_flow(flow_head{.key = key, .kind = flow_kind::udp}, key, now);
     if (f == nullptr)
         return nullptr;
-    const auto to = peer_of(key);
     int error = 0;
     auto* port = port_for(key, to, p.ttl, error);
     if (port != nullptr) {
-        join(*f, *port, {to, {}, scope_of(to.address)});
+        join(*f, *port, {to, {}, path_to(ctx_.config, to.address).scope});
         return f;
     }
     tell_of_failure(key, p, error);
@@ -71,11 +70,11 @@ bool udp_translator::is_ambiguous(const udp_port& p, const flow_key& key, const 
 /// The listening socket that is forwarded to the guest's port; nothing if it could not send there.
 std::optional<listener_name> udp_translator::forwarded_to(const flow_key& key, const endpoint& to) const noexcept
 {
-    const auto wanted = ctx_.outbound_interface(to.address);
-    const auto& chosen = ctx_.outbound(key.guest.family());
+    const auto path = path_to(ctx_.config, to.address);
     for (std::size_t i = 0; i < ctx_.config.host_rules.size(); ++i) {
         const auto& rule = ctx_.config.host_rules[i];
-        const bool leads_there = rule.interface.view() == wanted && (chosen.is_unspecified() || chosen == rule.address);
+        const bool leads_there =
+            rule.interface.view() == path.interface && (path.from.is_unspecified() || path.from == rule.address);
         if (sends_for(rule, key) && leads_there)
             return listener_name{rule_side::host, static_cast<std::uint8_t>(i),
                                  static_cast<std::uint16_t>(key.guest_port - rule.target_first + rule.first), wire::protocol_udp};
@@ -114,12 +113,6 @@ void udp_translator::tell_of_failure(const flow_key& key, const packet& p, int e
 endpoint udp_translator::peer_of(const flow_key& key) const noexcept
 {
     return outbound_destination(ctx_.config.address_map, wire::protocol_udp, {key.remote, key.remote_port});
-}
-
-/// Multicast inside one link needs its interface named, like a link-local address (RFC 4007 section 6).
-unsigned udp_translator::scope_of(const ip_address& a) const noexcept
-{
-    return !a.is_v4() && a.is_multicast() ? ctx_.config.scope6 : ctx_.scope_of(a);
 }
 
 } // namespace tapioca

@@ -19,7 +19,8 @@ constexpr ip_address any(ip_family family) noexcept { return family == ip_family
 flow_key udp_translator::key_of_port(const flow_key& key, const ip_address& to, unsigned number) const noexcept
 {
     const bool v4 = key.guest.is_v4();
-    const bool apart = !(v4 ? ctx_.config.outbound_if4 : ctx_.config.outbound_if6).empty() && ctx_.outbound_interface(to).empty();
+    const bool apart =
+        !(v4 ? ctx_.config.outbound_if4 : ctx_.config.outbound_if6).empty() && path_to(ctx_.config, to).interface.empty();
     return {key.guest, apart ? ip_address::loopback(key.guest.family()) : ip_address{}, key.guest_port,
             static_cast<std::uint16_t>(number), wire::protocol_udp};
 }
@@ -64,12 +65,12 @@ os::result<void> udp_translator::make_socket(udp_port& p, const ip_address& to, 
     (void)os::allow_broadcast(fd->get());
     if (ctx_.config.freebind)
         (void)os::set_freebind(fd->get(), family);
-    if (const auto name = ctx_.outbound_interface(to); !name.empty())
-        if (const auto bound = os::bind_to_device(fd->get(), name); !bound)
+    const auto path = path_to(ctx_.config, to);
+    if (!path.interface.empty())
+        if (const auto bound = os::bind_to_device(fd->get(), path.interface); !bound)
             return bound;
-    const auto& chosen = ctx_.outbound(family);
-    const auto from = chosen.is_unspecified() ? any(family) : chosen;
-    const auto scope = scope_of(from);
+    const auto from = path.from.is_unspecified() ? any(family) : path.from;
+    const auto scope = path_to(ctx_.config, from).scope;
     auto bound = os::bind(fd->get(), {from, p.key.guest_port}, scope);
     if (!bound && (bound.error().value() == EACCES || bound.error().value() == EADDRINUSE))
         bound = os::bind(fd->get(), {from, 0}, scope);
@@ -88,7 +89,7 @@ os::result<void> udp_translator::make_socket(udp_port& p, const ip_address& to, 
 /// The interface that the socket was bound to is gone, and another may have that name by now.
 bool udp_translator::replace_socket(udp_port& p, const ip_address& to) noexcept
 {
-    if (p.listens || ctx_.outbound_interface(to).empty())
+    if (p.listens || path_to(ctx_.config, to).interface.empty())
         return false;
     forget_polled(p);
     os::close(std::exchange(p.fd, -1)); // the new one wants its port

@@ -70,7 +70,7 @@ std::size_t udp_translator::take_all(udp_port& p, std::span<const os::incoming> 
 {
     std::size_t datagrams = 0;
     for (std::size_t i = 0; i < got.size(); ++i) {
-        if (!p.listens || splice_ == nullptr || !splice_->takes(p.through, got[i].source)) {
+        if (!p.listens || way_of(ctx_.config, ctx_.arrival_at(p.through, got[i].source)) == flow_way::tap) {
             datagrams += take(p, got[i], i, run, now);
             continue;
         }

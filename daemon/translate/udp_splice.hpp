@@ -36,11 +36,9 @@ public:
     udp_splice(context& ctx, std::size_t capacity, instant start);
     ~udp_splice() override;
 
-    /// Whether what a peer sends to a listening socket goes past the tap.
-    [[nodiscard]] bool takes(const listener_name& through, const endpoint& peer) const noexcept;
     /// Whether the store of namespace sockets is nearly empty: then datagrams that would begin flows stay in their socket.
     [[nodiscard]] bool lacks_sockets() const noexcept;
-    /// Datagrams of one client to one address at a listening socket, if takes(); `octets` holds their payloads.
+    /// Datagrams of one client to one address at a listening socket, if their way is the bypass; `octets` holds their payloads.
     void from_listener(const listener_name& through, std::span<const os::incoming> got, std::span<const bytes_view> octets,
                        instant now) noexcept;
     /// Readiness or an error of a flow's socket.
@@ -53,7 +51,6 @@ public:
 
 private:
     // udp_splice_open.cpp
-    [[nodiscard]] std::optional<endpoint> server_of(const listener_name& through, const os::incoming& in) const noexcept;
     [[nodiscard]] udp_splice_flow* open(const flow_head& head, const listener_name& through, const os::incoming& in,
                                         instant now) noexcept;
     [[nodiscard]] os::result<os::unique_fd> make_socket(flow_origin client, ip_family family) noexcept;

@@ -2,9 +2,7 @@
 
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/limits.hpp"
-#include "daemon/translate/tcp_splice.hpp"
 #include "daemon/translate/udp_splice.hpp"
-#include "proto/forward/bypass.hpp"
 #include "proto/udp/segment_run.hpp"
 #include "proto/wire/protocol.hpp"
 
@@ -20,23 +18,6 @@ namespace {
 constexpr ip_address any(ip_family family) noexcept { return family == ip_family::ipv4 ? ip_address::v4(0) : ip_address{}; }
 
 } // namespace
-
-bool udp_splice::takes(const listener_name& through, const endpoint& peer) const noexcept
-{
-    return is_spliced(ctx_.config, ctx_.rule_of(through), through, peer);
-}
-
-std::optional<endpoint> udp_splice::server_of(const listener_name& through, const os::incoming& in) const noexcept
-{
-    const auto& config = ctx_.config;
-    const bypass_request request{.side = through.side,
-                                 .protocol = wire::protocol_udp,
-                                 .client = in.source.address,
-                                 .asked = in.local,
-                                 .server_port = ctx_.rule_of(through).target_port(through.port)};
-    const auto to = bypass_destination(request, config.host_loopback_to_namespace, ctx_.guest.addresses(), config.guest_rules);
-    return to ? std::optional{endpoint{*to, request.server_port}} : std::nullopt;
-}
 
 void udp_splice::from_listener(const listener_name& through, std::span<const os::incoming> got,
                                std::span<const bytes_view> octets, instant now) noexcept
@@ -71,17 +52,17 @@ void udp_splice::from_listener(const listener_name& through, std::span<const os:
 udp_splice_flow* udp_splice::open(const flow_head& head, const listener_name& through, const os::incoming& in,
                                   instant now) noexcept
 {
-    const auto server = server_of(through, in);
-    if (!server) {
-        ctx_.counters.drop(drop_reason::no_translation);
+    const auto opening = decide_inbound(ctx_.config, ctx_.arrival_at(through, in.source, in.local), ctx_.guest.addresses());
+    if (!opening) {
+        ctx_.counters.drop(opening.why());
         return nullptr;
     }
-    auto* f = open_flow(head, shown(*server, in.source), now, {in.local, through.port});
+    auto* f = open_flow(head, shown(opening->server, in.source), now, {in.local, through.port});
     if (f == nullptr)
         return nullptr;
     f->through = through;
     f->between = {in.source, in.local};
-    f->server = *server;
+    f->server = opening->server;
     const auto done = connect(*f);
     if (done)
         return f;
@@ -120,7 +101,7 @@ os::result<void> udp_splice::connect(udp_splice_flow& f) noexcept
     (void)os::set_udp_gro(fd->get());
     (void)os::set_receive_buffer(fd->get(), limits::udp_receive_buffer);
     (void)os::bind(fd->get(), {any(f.family()), f.between.to.port});
-    if (const auto connected = os::connect(fd->get(), f.server, ctx_.scope_of(f.server.address)); !connected)
+    if (const auto connected = os::connect(fd->get(), f.server, path_to(ctx_.config, f.server.address).scope); !connected)
         return connected.error();
     const auto id = token_of(source::udp_splice, flows_.id_of(f).value);
     if (const auto added = ctx_.poller.add(fd->get(), id, os::trigger::edge_input); !added)

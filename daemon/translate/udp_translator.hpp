@@ -129,14 +129,13 @@ private:
     };
 
     // udp_open.cpp
-    [[nodiscard]] udp_flow* open(const flow_key& key, const packet& p, instant now) noexcept;
+    [[nodiscard]] udp_flow* open(const flow_key& key, const endpoint& to, const packet& p, instant now) noexcept;
     [[nodiscard]] udp_port* port_for(const flow_key& key, const endpoint& to, octet ttl, int& error) noexcept;
     [[nodiscard]] udp_port* listening_port_for(const flow_key& key, const endpoint& to) noexcept;
     [[nodiscard]] std::optional<listener_name> forwarded_to(const flow_key& key, const endpoint& to) const noexcept;
     [[nodiscard]] bool is_ambiguous(const udp_port& p, const flow_key& key, const endpoint& to) noexcept;
     void tell_of_failure(const flow_key& key, const packet& p, int error) noexcept;
     [[nodiscard]] endpoint peer_of(const flow_key& key) const noexcept;
-    [[nodiscard]] unsigned scope_of(const ip_address& a) const noexcept;
 
     // udp_port.cpp
     [[nodiscard]] flow_key key_of_port(const flow_key& key, const ip_address& to, unsigned number = 0) const noexcept;

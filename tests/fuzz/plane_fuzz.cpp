@@ -232,7 +232,7 @@ private:
         c.forget();
         memory_socket* socket = nullptr;
         auto accepted = world_.kernel.accept_from({c.key.remote, c.key.remote_port}, socket);
-        world_.tcp->from_peer(std::move(accepted), plane_world::tcp_name, world_.kernel.clock);
+        world_.plane->take_connection(std::move(accepted), plane_world::tcp_name, world_.kernel.clock);
         if (!socket->closed)
             c.socket = socket;
     }

@@ -265,7 +265,7 @@ private:
             return;
         if (pretend)
             connection->peer.address = ip_address::v4(192, 0, 2, 1);
-        splice.from_listener(std::move(*connection), {side_, 0, port(front_), wire::protocol_tcp}, now);
+        plane_.take_connection(std::move(*connection), {side_, 0, port(front_), wire::protocol_tcp}, now);
     }
 
     ip_family family_;

@@ -264,7 +264,10 @@ TEST_CASE("what is spliced")
     plane_config config;
     config.splice = true;
     forward_rule rule;
-    const listener_name host{.side = rule_side::host}, guest{.side = rule_side::guest};
+    constexpr auto host = rule_side::host, guest = rule_side::guest;
+    const auto is_spliced = [](const forwarding& f, const forward_rule& r, rule_side side, const endpoint& peer) {
+        return way_of(f, {side, r, 0, peer, {}}) == flow_way::bypass;
+    };
     const endpoint near{ip_address::v4(127, 0, 0, 5), 1}, far{ip_address::v4(192, 0, 2, 1), 1};
     CHECK(is_spliced(config, rule, host, near));
     CHECK(is_spliced(config, rule, host, {splice_rig::loopback(ip_family::ipv6), 1}));

@@ -1,0 +1,62 @@
+#include "proto/forward/opening.hpp"
+
+#include "proto/forward/bypass.hpp"
+#include "proto/wire/protocol.hpp"
+
+namespace tapioca {
+
+host_path path_to(const forwarding& f, const ip_address& to) noexcept
+{
+    const bool v4 = to.is_v4(), scoped = !v4 && (to.is_link_local() || to.is_multicast());
+    const bool local = stays_on_host(f.address_map, to); // the host's own interfaces do not lead there
+    return {.from = v4 ? f.outbound4 : f.outbound6,
+            .interface = local ? std::string_view{}
+                         : v4  ? f.outbound_if4
+                               : f.outbound_if6,
+            .scope = scoped ? f.scope6 : 0};
+}
+
+parsed<endpoint> decide_outbound(const forwarding& f, const flow_key& key) noexcept
+{
+    const bool udp = key.protocol == wire::protocol_udp;
+    if ((udp || key.protocol == wire::protocol_tcp) && (key.guest_port == 0 || key.remote_port == 0))
+        return drop_reason::zero_port;
+    if (udp && (key.guest.is_unspecified() || key.remote.is_unspecified()))
+        return drop_reason::unspecified_address;
+    if (!key.guest.is_unicast() || (!udp && !key.remote.is_unicast()))
+        return drop_reason::not_unicast;
+    return outbound_destination(f.address_map, key.protocol, {key.remote, key.remote_port});
+}
+
+flow_way way_of(const forwarding& f, const arrival& a) noexcept
+{
+    const bool between_loopbacks = f.splice && a.peer.address.is_loopback() && a.rule.target.is_unspecified();
+    return a.side == rule_side::guest || between_loopbacks ? flow_way::bypass : flow_way::tap;
+}
+
+bool depends_on_address(const forwarding& f, const arrival& a) noexcept
+{
+    return way_of(f, a) == flow_way::bypass && (a.side == rule_side::guest || f.host_loopback_to_namespace);
+}
+
+parsed<inbound_opening> decide_inbound(const forwarding& f, const arrival& a, const guest_addresses& guest) noexcept
+{
+    const auto way = way_of(f, a);
+    if (way == flow_way::tap) {
+        const auto seen = f.splice_only ? std::nullopt : inbound_endpoints(f.address_map, a.rule, a.port, a.peer, a.to, guest);
+        if (!seen)
+            return drop_reason::no_translation;
+        return inbound_opening{way, *seen, {}};
+    }
+    const bypass_request request{.side = a.side,
+                                 .protocol = a.rule.protocol,
+                                 .client = a.peer.address,
+                                 .asked = a.to,
+                                 .server_port = a.rule.target_port(a.port)};
+    const auto to = bypass_destination(request, f.host_loopback_to_namespace, guest, f.guest_rules);
+    if (!to)
+        return drop_reason::no_translation;
+    return inbound_opening{way, {}, {*to, request.server_port}};
+}
+
+} // namespace tapioca
