@@ -25,13 +25,12 @@ auto_forward::auto_forward(const forward_rules& host, const forward_rules& guest
 std::vector<std::string> auto_forward::scan(worker_pool& workers)
 {
     std::vector<std::string> warnings;
-    const bool late = !late_.empty();
-    std::erase_if(late_, [&](const listener_name& name) { return workers.stop_listening(name); });
     take_up_again();
     failures_ = 0;
     bound_ports host, guest;
     // Our own sockets that are still open when the ports are read must not be taken for those of other programs.
-    if (!late && read(rule_side::host, host_ports_, host, warnings) && read(rule_side::guest, guest_ports_, guest, warnings))
+    if (workers.have_obeyed() && read(rule_side::host, host_ports_, host, warnings) &&
+        read(rule_side::guest, guest_ports_, guest, warnings))
         state_.update(host, guest, [&](const scan_change& change) { apply(workers, change, warnings); });
     if (failures_ > most_told)
         warnings.push_back("(and " + std::to_string(failures_ - most_told) + " more ports)");
@@ -65,19 +64,17 @@ void auto_forward::apply(worker_pool& workers, const scan_change& change, std::v
     const listener_name name{change.side, static_cast<std::uint8_t>(change.rule), change.port, rule.protocol};
     if (change.action == scan_action::close) {
         --count_;
-        if (!workers.stop_listening(name))
-            late_.push_back(name);
-        return;
+        return workers.stop_listening(name);
     }
     if (count_ >= most_)
         return leave_out(change, warnings);
     auto fd = open_(name);
-    if (fd && workers.listen({std::move(*fd), name})) {
+    if (fd) {
         ++count_;
-        return;
+        return workers.listen({std::move(*fd), name});
     }
     state_.refused(change);
-    if (!fd && ++failures_ <= most_told)
+    if (++failures_ <= most_told)
         warnings.push_back(listen_failure(name, rule, fd.error().message()));
 }
 

@@ -41,8 +41,7 @@ private:
     std::function<os::result<os::unique_fd>(const listener_name&)> open_;
     os::arena memory_;
     port_scan state_;
-    std::vector<listener_name> late_; ///< to be closed as soon as the workers can be told
-    std::array<bool, 2> warned_{};    ///< that there is no answer about UDP, about TCP
+    std::array<bool, 2> warned_{}; ///< that there is no answer about UDP, about TCP
 
     const std::size_t most_;
     std::size_t count_ = 0;                 ///< of sockets that are open

@@ -5,13 +5,15 @@
 
 namespace tapioca {
 
-listener_table::listener_table(const forward_rules& host, const forward_rules& guest) : host_(host), guest_(guest)
+listener_table::listener_table(const forward_rules& host, const forward_rules& guest)
 {
     std::uint32_t count = 0;
-    for (std::size_t i = 0; i < host.size(); ++i)
-        first_[i] = std::exchange(count, count + host[i].port_count());
-    for (std::size_t i = 0; i < guest.size(); ++i)
-        first_[forward_rules::capacity() + i] = std::exchange(count, count + guest[i].port_count());
+    auto* next = starts_.data();
+    for (const auto* rules : {&host, &guest}) {
+        for (std::size_t i = 0; i < rules->size(); ++i)
+            next[i] = {std::exchange(count, count + (*rules)[i].port_count()), (*rules)[i].first};
+        next += forward_rules::capacity();
+    }
     if (count == 0)
         return;
     memory_ = os::arena{count * sizeof(place)};
@@ -34,9 +36,8 @@ void listener_table::clear() noexcept
 
 std::uint32_t listener_table::place_of(const listener_name& name) const noexcept
 {
-    const bool on_host = name.side == rule_side::host;
-    const auto& rule = (on_host ? host_ : guest_)[name.rule];
-    return first_[(on_host ? 0 : forward_rules::capacity()) + name.rule] + (name.port - rule.first);
+    const auto& rule = starts_[(name.side == rule_side::host ? 0 : forward_rules::capacity()) + name.rule];
+    return rule.place + (name.port - rule.port);
 }
 
 std::uint32_t listener_table::put(listening_socket l) noexcept

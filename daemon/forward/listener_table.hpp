@@ -41,8 +41,12 @@ public:
     [[nodiscard]] std::uint32_t place_of(const listener_name& name) const noexcept;
 
 private:
-    const forward_rules &host_, &guest_;
-    std::array<std::uint32_t, 2 * forward_rules::capacity()> first_{}; ///< of each rule; those of the guest's side behind
+    /// Of a rule: its first port is at this place.
+    struct start {
+        std::uint32_t place = 0;
+        std::uint16_t port = 0;
+    };
+    std::array<start, 2 * forward_rules::capacity()> starts_{}; ///< those of the guest's side behind
     os::arena memory_;
     std::span<place> places_;
     std::uint32_t first_used_ = ~0U, end_of_used_ = 0;

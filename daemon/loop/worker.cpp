@@ -30,13 +30,14 @@ guest_link::ours ours(const plane_config& c)
 } // namespace
 
 shared_state::shared_state(plane_config c, const flow_budget::shares& shares, std::size_t workers)
-    : config(std::move(c)), budget(shares),
-      guest(config.guest_mac, config.address_map.guest4, config.address_map.guest6,
-            {.v4 = config.address_fixed4, .v6 = config.address_fixed6}, config.guest_link_local, ours(config), config.secret),
+    : config(std::make_shared<const plane_config>(std::move(c))), budget(shares),
+      guest(config->guest_mac, config->address_map.guest4, config->address_map.guest6,
+            {.v4 = config->address_fixed4, .v6 = config->address_fixed6}, config->guest_link_local, ours(*config),
+            config->secret),
       events_bell(os::make_event_fd())
 {
     for (std::size_t i = 0; i < workers; ++i) {
-        mailboxes.emplace_back(workers + 1); // the last sender is the control plane
+        mailboxes.emplace_back(workers);
         flow_counts.emplace_back(0U);
         devices.queues.push_back(-1);
         resting.emplace_back(false);
@@ -45,7 +46,7 @@ shared_state::shared_state(plane_config c, const flow_budget::shares& shares, st
 
 worker::worker(shared_state& common, unsigned self, tap_source tap, int capture, namespace_sockets* in_namespace)
     : shared_(common), self_(self), device_(make_device(std::move(tap), {poller_, *this, counters_, common.devices, self})),
-      captured_(device_->queue(), capture), plane_({.config = common.config,
+      captured_(device_->queue(), capture), plane_({.config = common.config.get(),
                                                     .tap = capture < 0 ? device_->queue() : captured_,
                                                     .poller = poller_,
                                                     .counters = counters_,
@@ -61,7 +62,7 @@ worker::worker(shared_state& common, unsigned self, tap_source tap, int capture,
     shared_.resting[self_] = self_ != 0 && device_->can_be_shared();
     os::require(poller_.add(shared_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
                 "Couldn't watch a mailbox");
-    if (!common.config.host_rules.empty() || !common.config.guest_rules.empty())
+    if (!common.config->host_rules.empty() || !common.config->guest_rules.empty())
         keep_spare_fd();
 }
 
@@ -99,12 +100,6 @@ void worker::stop() noexcept
     shared_.mailboxes[self_].ring();
     may_end_.release();
     thread_.join();
-}
-
-void worker::advertise_router() noexcept
-{
-    advertise_.store(true, std::memory_order_relaxed);
-    shared_.mailboxes[self_].ring();
 }
 
 void worker::run() noexcept

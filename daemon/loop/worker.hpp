@@ -7,6 +7,7 @@
 // small. Workers that have nothing to do rest, and the first one reads their queues of the tap (worker_share.cpp).
 #pragma once
 
+#include "daemon/loop/command_list.hpp"
 #include "daemon/loop/flow_habits.hpp"
 #include "daemon/loop/mailbox.hpp"
 #include "daemon/loop/owner_table.hpp"
@@ -28,7 +29,7 @@ namespace tapioca {
 struct shared_state {
     shared_state(plane_config c, const flow_budget::shares& shares, std::size_t workers);
 
-    const plane_config config;
+    snapshot config; ///< that planes have, or will have in their next turn
     flow_budget budget;
     guest_link guest;
     owner_table owners;
@@ -66,11 +67,9 @@ public:
     void begin_drain() noexcept;
     /// Ends the thread.
     void stop() noexcept;
-    /// From the control plane's thread: goes on or ends listening. False if the mailbox is full; `l` is as it was then.
-    [[nodiscard]] bool send_listener(listening_socket&& l) noexcept;
-    [[nodiscard]] bool send_end_of_listener(const listener_name& name) noexcept;
-    /// Asks for an unsolicited router advertisement; from any thread.
-    void advertise_router() noexcept;
+    /// From the control plane's thread.
+    void command(worker_command what);
+    [[nodiscard]] bool has_obeyed() const noexcept { return commands_.is_done(); }
 
     [[nodiscard]] const report::counters& counters() const noexcept { return counters_; }
     [[nodiscard]] report::event_ring& events() noexcept { return events_; }
@@ -92,6 +91,7 @@ private:
 
     void take_mail(instant now) noexcept;
     void take_letter(bytes_view letter, instant now) noexcept;
+    void carry_out(worker_command& what, instant now) noexcept;
     void end_turn(instant now) noexcept;
     void wake_reader() noexcept;
     [[nodiscard]] instant next_deadline(instant now) const noexcept;
@@ -129,8 +129,9 @@ private:
     std::unique_ptr<tap_device> device_;
     capture_queue captured_;
     plane plane_;
+    command_list commands_;
     context& ctx_; ///< the plane's
-    std::atomic<bool> stopping_ = false, drains_ = false, advertise_ = false;
+    std::atomic<bool> stopping_ = false, drains_ = false;
     std::uint64_t reads_for_ = 0;                    ///< a bit for each worker whose queue we read because it rests
     bool did_something_ = false;                     ///< in this turn, for flows of ours
     instant useful_{}, look_again_ = instant::max(); ///< when we last had a reason to stay up; when we may rest

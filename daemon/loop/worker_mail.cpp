@@ -8,7 +8,7 @@ using report::counter;
 
 namespace {
 
-enum class letter_kind : std::uint8_t { frame, reassembled, connection, listener, no_listener };
+enum class letter_kind : std::uint8_t { frame, reassembled, connection };
 
 struct frame_letter {
     letter_kind kind = letter_kind::frame;
@@ -26,13 +26,6 @@ struct connection_letter {
     int fd = -1;
     endpoint peer;
     listener_name through;
-};
-
-/// From the control plane: a socket that is to be listened on, or no more.
-struct listener_letter {
-    letter_kind kind = letter_kind::listener;
-    int fd = -1;
-    listener_name name;
 };
 
 constexpr std::size_t letters_per_turn = 64;
@@ -98,31 +91,32 @@ bool worker::hand_over(unsigned to, os::accepted& connection, const listener_nam
     return true;
 }
 
-bool worker::send_listener(listening_socket&& l) noexcept
+void worker::command(worker_command what)
 {
-    const listener_letter letter{.fd = l.fd.get(), .name = l.name};
-    if (!shared_.mailboxes[self_].post(shared_.mailboxes.size(), octets(letter), {}))
-        return false;
-    (void)l.fd.release();
+    commands_.push(std::move(what));
     shared_.mailboxes[self_].ring();
-    return true;
 }
 
-bool worker::send_end_of_listener(const listener_name& name) noexcept
+void worker::carry_out(worker_command& what, instant now) noexcept
 {
-    const listener_letter letter{.kind = letter_kind::no_listener, .name = name};
-    if (!shared_.mailboxes[self_].post(shared_.mailboxes.size(), octets(letter), {}))
-        return false;
-    shared_.mailboxes[self_].ring();
-    return true;
+    did_something_ = true;
+    if (auto* listener = std::get_if<listening_socket>(&what)) {
+        if (!stopping_.load(std::memory_order_relaxed))
+            plane_.listen(std::move(*listener), now);
+    } else if (const auto* end = std::get_if<stop_listening>(&what)) {
+        plane_.stop_listening(end->name);
+    } else if (auto* next = std::get_if<snapshot>(&what)) {
+        plane_.adopt(*next);
+    } else {
+        plane_.advertise_router();
+    }
 }
 
 void worker::take_mail(instant now) noexcept
 {
     // First what silences the bell: whoever rings from now on is heard in the next turn.
     mail_left_ = shared_.mailboxes[self_].drain(letters_per_turn, [&](bytes_view letter) { take_letter(letter, now); });
-    if (advertise_.exchange(false, std::memory_order_relaxed))
-        plane_.advertise_router();
+    commands_.take([&](worker_command& what) { carry_out(what, now); });
     plane_.sockets_refilled(now);
 }
 
@@ -145,14 +139,6 @@ void worker::take_letter(bytes_view letter, instant now) noexcept
         const auto head = open<connection_letter>(letter);
         return plane_.take_connection({os::unique_fd{head.fd}, head.peer}, head.through, now);
     }
-    case letter_kind::listener: {
-        const auto head = open<listener_letter>(letter);
-        if (stopping_.load(std::memory_order_relaxed))
-            return os::close(head.fd);
-        return plane_.listen({os::unique_fd{head.fd}, head.name}, now);
-    }
-    case letter_kind::no_listener:
-        return plane_.stop_listening(open<listener_letter>(letter).name);
     }
 }
 

@@ -4,6 +4,8 @@
 #include "daemon/os/process.hpp"
 #include "daemon/translate/limits.hpp"
 
+#include <algorithm>
+
 namespace tapioca {
 
 namespace {
@@ -67,15 +69,29 @@ void worker_pool::end_drain() noexcept
         m.ring();
 }
 
-bool worker_pool::listen(listening_socket&& l) noexcept { return workers_.front()->send_listener(std::move(l)); }
+void worker_pool::listen(listening_socket&& l) { workers_.front()->command(std::move(l)); }
 
-bool worker_pool::stop_listening(const listener_name& name) noexcept { return workers_.front()->send_end_of_listener(name); }
+void worker_pool::stop_listening(const listener_name& name) { workers_.front()->command(tapioca::stop_listening{name}); }
 
-void worker_pool::advertise_router() noexcept
+bool worker_pool::have_obeyed() const noexcept
 {
-    const auto& net = shared_.config.net;
+    return std::ranges::all_of(workers_, [](const auto& w) { return w->has_obeyed(); });
+}
+
+void worker_pool::exchange(const std::function<void(plane_config&)>& change)
+{
+    auto next = std::make_shared<plane_config>(*shared_.config);
+    change(*next);
+    shared_.config = std::move(next);
+    for (auto& w : workers_)
+        w->command(shared_.config);
+}
+
+void worker_pool::advertise_router()
+{
+    const auto& net = shared_.config->net;
     if (net.ipv6 && net.ndp && net.ra)
-        workers_.front()->advertise_router();
+        workers_.front()->command(tapioca::advertise_router{});
 }
 
 void worker_pool::drain_events(const std::function<void(const report::worker_event&)>& visit)

@@ -45,12 +45,17 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return workers_.size(); }
     [[nodiscard]] const report::counters& counters_of(std::size_t i) const noexcept { return workers_[i]->counters(); }
 
-    /// Begins and ends listening. False if the workers have too much to do to be told now; `l` is as it was then.
-    [[nodiscard]] bool listen(listening_socket&& l) noexcept;
-    [[nodiscard]] bool stop_listening(const listener_name& name) noexcept;
+    /// Begins and ends listening.
+    void listen(listening_socket&& l);
+    void stop_listening(const listener_name& name);
+    /// Whether all of that was done.
+    [[nodiscard]] bool have_obeyed() const noexcept;
+    /// Changes what all planes know (plane::adopt says what may change), each between two of its turns. What they knew before is
+    /// given back as soon as none of them needs it, with the next command.
+    void exchange(const std::function<void(plane_config&)>& change);
 
     /// Sends an unsolicited router advertisement, unless the guest is to have none.
-    void advertise_router() noexcept;
+    void advertise_router();
 
 private:
     shared_state shared_;

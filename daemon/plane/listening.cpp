@@ -61,7 +61,7 @@ bool plane::pass_on(os::accepted& connection, const listener_name& through) noex
 {
     if (ctx_.others == nullptr)
         return false;
-    if (way_of(ctx_.config, ctx_.arrival_at(through, connection.peer)) == flow_way::bypass && !ctx_.others->is_crowded())
+    if (way_of(*ctx_.config, ctx_.arrival_at(through, connection.peer)) == flow_way::bypass && !ctx_.others->is_crowded())
         return false; // it costs little: one worker keeps many peers busy
     const auto to = ctx_.others->better_place(flow_origin::peer, ctx_.rule_of(through).target_port(through.port));
     return to && ctx_.others->hand_over(*to, connection, through);
@@ -70,12 +70,12 @@ bool plane::pass_on(os::accepted& connection, const listener_name& through) noex
 void plane::take_connection(os::accepted connection, const listener_name& through, instant now) noexcept
 {
     auto arrived = ctx_.arrival_at(through, connection.peer);
-    if (depends_on_address(ctx_.config, arrived))
+    if (depends_on_address(*ctx_.config, arrived))
         if (const auto local = os::local_endpoint(connection.fd.get()))
             arrived.to = local->address;
-    const auto opening = decide_inbound(ctx_.config, arrived, ctx_.guest.addresses());
+    const auto opening = decide_inbound(*ctx_.config, arrived, ctx_.guest.addresses());
     if (!opening) {
-        if (ctx_.config.splice_only || way_of(ctx_.config, arrived) == flow_way::bypass)
+        if (ctx_.config->splice_only || way_of(*ctx_.config, arrived) == flow_way::bypass)
             ctx_.counters.add(report::counter::splice_refused);
         else
             ctx_.counters.drop(opening.why());

@@ -8,7 +8,7 @@
 namespace tapioca {
 
 plane::plane(const context& ctx, const plane_sizes& sizes, instant start)
-    : ctx_(ctx), listeners_(ctx.config.host_rules, ctx.config.guest_rules), tcp_(ctx_, sizes.tcp, start, sizes.tcp_pool),
+    : ctx_(ctx), listeners_(ctx.config->host_rules, ctx.config->guest_rules), tcp_(ctx_, sizes.tcp, start, sizes.tcp_pool),
       udp_(ctx_, sizes.udp, start), udp_splice_(ctx_, sizes.udp_splice, start), echo_(ctx_, sizes.echo, start),
       ingress_(ctx_, tcp_, udp_, echo_),
       tcp_splice_(ctx_, sizes.tcp_splice, sizes.large_pipes, start), sets_{&tcp_, &udp_, &echo_, &tcp_splice_, &udp_splice_}
@@ -82,14 +82,14 @@ std::optional<plane::place> plane::visit_flows(place from, std::uint32_t most, f
 void plane::advertise_router() noexcept
 {
     const auto all_nodes = ip_address::v6({0xff02, 0, 0, 0, 0, 0, 0, 1});
-    const auto size = router_advertisement(ctx_.config.net, all_nodes, wire::multicast_mac(all_nodes), ctx_.tap.acquire());
+    const auto size = router_advertisement(ctx_.config->net, all_nodes, wire::multicast_mac(all_nodes), ctx_.tap.acquire());
     if (size != 0 && ctx_.tap.commit({}, 0, size))
         ctx_.counters.add(report::counter::router_advertisements);
 }
 
 void plane::greet_guest() noexcept
 {
-    const auto& net = ctx_.config.net;
+    const auto& net = ctx_.config->net;
     if (net.ipv4)
         if (const auto size = arp_request(net, ctx_.tap.acquire()); size != 0)
             ctx_.tap.commit({}, 0, size);

@@ -9,6 +9,7 @@
 #include "daemon/translate/udp_splice.hpp"
 
 #include <atomic>
+#include <memory>
 
 namespace tapioca {
 
@@ -48,6 +49,14 @@ public:
     void advertise_router() noexcept;
     /// Asks a guest that has come for its Ethernet address.
     void greet_guest() noexcept;
+
+    /// Exchanges what the plane knows, between two turns; `next` is what it knew before then, or nothing if it had borrowed that.
+    /// Rules stay as they are, as places of listening sockets go by them; so do the secret, and what memory was reserved by.
+    void adopt(std::shared_ptr<const plane_config>& next) noexcept
+    {
+        adopted_.swap(next);
+        ctx_.config = adopted_.get();
+    }
 
     // listening.cpp
     /// Sets a descriptor aside for when there are no others left.
@@ -108,6 +117,7 @@ private:
     void reset_waiting_connection(int listener) noexcept;
     [[nodiscard]] bool pass_on(os::accepted& connection, const listener_name& through) noexcept;
 
+    std::shared_ptr<const plane_config> adopted_; ///< null: as it was given
     context ctx_;
     listener_table listeners_;
     tcp_translator tcp_;

@@ -21,7 +21,7 @@
 namespace tapioca {
 
 struct context {
-    const plane_config& config;
+    const plane_config* config; ///< never null; exchanged between two turns
     tap_queue& tap;
     os::poller& poller;
     report::counters& counters;
@@ -41,16 +41,16 @@ struct context {
         return l == nullptr ? -1 : l->fd();
     }
 
-    [[nodiscard]] link_ends link() const noexcept { return {config.net.our_mac, guest.mac()}; }
+    [[nodiscard]] link_ends link() const noexcept { return {config->net.our_mac, guest.mac()}; }
     /// To the guest, or to a group that it may belong to.
     [[nodiscard]] link_ends link_to(const ip_address& destination) const noexcept
     {
-        return destination.is_multicast() ? link_ends{config.net.our_mac, wire::multicast_mac(destination)} : link();
+        return destination.is_multicast() ? link_ends{config->net.our_mac, wire::multicast_mac(destination)} : link();
     }
     void report(report::event_kind kind, instant now, const flow_key& key, int error = 0, const endpoint& accepted_at = {},
                 end_reason why = end_reason::finished) noexcept
     {
-        if (report::is_routine(kind) && !config.report_flows)
+        if (report::is_routine(kind) && !config->report_flows)
             return;
         // A flood must not keep the control plane busy.
         if (report::is_provoked(kind) &&
@@ -62,7 +62,7 @@ struct context {
     /// Sets so many aside for a flow. False, which is counted, if UDP and echo have their share of the descriptors.
     [[nodiscard]] bool reserve_datagram_sockets(std::size_t count) noexcept
     {
-        if (datagram_sockets + count > config.datagram_sockets) {
+        if (datagram_sockets + count > config->datagram_sockets) {
             counters.drop(drop_reason::datagram_share);
             return false;
         }
@@ -93,7 +93,7 @@ struct context {
     {
         const bool datagrams = kind == flow_kind::udp || kind == flow_kind::echo;
         return (budget != nullptr && budget->is_full(share_of(kind))) ||
-               (datagrams && datagram_sockets >= config.datagram_sockets);
+               (datagrams && datagram_sockets >= config->datagram_sockets);
     }
     /// Past the tap both sides are alike.
     [[nodiscard]] static constexpr flow_origin counted_as(flow_kind kind, flow_origin origin) noexcept
@@ -118,7 +118,7 @@ struct context {
     }
     [[nodiscard]] const forward_rule& rule_of(const listener_name& l) const noexcept
     {
-        return (l.side == rule_side::host ? config.host_rules : config.guest_rules)[l.rule];
+        return (l.side == rule_side::host ? config->host_rules : config->guest_rules)[l.rule];
     }
 };
 

@@ -73,7 +73,7 @@ os::result<void> echo_translator::make_socket(echo_flow& f) noexcept
 os::result<void> echo_translator::bind(const echo_flow& f) noexcept
 {
     const auto family = f.key.guest.family();
-    auto [from, interface, scope] = path_to(ctx_.config, peer_of(f.key));
+    auto [from, interface, scope] = path_to(*ctx_.config, peer_of(f.key));
     if (!interface.empty())
         if (const auto bound = os::bind_to_device(f.fd, interface); !bound)
             return bound;
@@ -89,7 +89,7 @@ os::result<void> echo_translator::bind(const echo_flow& f) noexcept
 /// another of that name. At most once a second.
 bool echo_translator::replace_socket(echo_flow& f, int error, instant now) noexcept
 {
-    const auto path = path_to(ctx_.config, peer_of(f.key));
+    const auto path = path_to(*ctx_.config, peer_of(f.key));
     const bool bound = !path.from.is_unspecified() || !path.interface.empty();
     if (!bound || !may_be_unbound(error) || (f.replaced != instant{} && now - f.replaced < std::chrono::seconds{1}))
         return false;

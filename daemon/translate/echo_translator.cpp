@@ -51,7 +51,7 @@ void echo_translator::from_guest(const packet& p, instant now) noexcept
     if (!request)
         return ctx_.counters.drop(request.why());
     const auto key = key_of(p, request->identifier);
-    const auto to = decide_outbound(ctx_.config, key);
+    const auto to = decide_outbound(*ctx_.config, key);
     if (!to)
         return ctx_.counters.drop(to.why());
     if (to->address.is_loopback()) {
@@ -84,7 +84,7 @@ os::result<std::size_t> echo_translator::send(echo_flow& f, const packet& p) noe
     set_options(f, p);
     const auto family = f.key.guest.family();
     const auto to = peer_of(f.key);
-    const os::addressing between{{to, 0}, {}, path_to(ctx_.config, to).scope};
+    const os::addressing between{{to, 0}, {}, path_to(*ctx_.config, to).scope};
     const os::outgoing out{.pieces = {&p.l4, 1}, .ttl = {}, .tos = {}, .between = &between};
     const auto sent = os::send_batch(f.fd, family, {&out, 1});
     if (sent || sent.error().value() == EAGAIN)
@@ -103,7 +103,7 @@ void echo_translator::answer_for_host(const flow_key& key, bytes_view request) n
 
 ip_address echo_translator::peer_of(const flow_key& key) const noexcept
 {
-    return outbound_destination(ctx_.config.address_map, key.protocol, {key.remote, 0}).address;
+    return outbound_destination(ctx_.config->address_map, key.protocol, {key.remote, 0}).address;
 }
 
 /// Requests are few, so TTL, TOS and DF are socket options, set when they change.

@@ -76,7 +76,7 @@ protected:
     /// Reserves the memory; `capacity` is a power of two.
     flows_of(context& ctx, std::size_t capacity, instant start)
         : ctx_(ctx), flow_memory_(flow_table<Flow>::memory_needed(capacity)), timer_memory_(capacity * sizeof(timer_wheel::node)),
-          ready_memory_(capacity * sizeof(std::uint32_t)), flows_(flow_memory_.bytes(), capacity, ctx.config.secret),
+          ready_memory_(capacity * sizeof(std::uint32_t)), flows_(flow_memory_.bytes(), capacity, ctx.config->secret),
           wheel_(timer_memory_.as<timer_wheel::node>(), start), ready_(ready_memory_.as<std::uint32_t>())
     {
     }
@@ -125,7 +125,7 @@ protected:
     [[nodiscard]] std::optional<flow_key> free_key(flow_key key) noexcept
     {
         for (int tries = 0; tries < 256; ++tries) {
-            const bool taken = owns(key) || (ctx_.others != nullptr && ctx_.others->owner(hash_of(key, ctx_.config.secret)));
+            const bool taken = owns(key) || (ctx_.others != nullptr && ctx_.others->owner(hash_of(key, ctx_.config->secret)));
             if (!taken)
                 return key;
             key.remote_port = next_peer_port(key.remote_port);

@@ -74,7 +74,7 @@ bool same_flow(const packet& a, const packet& b) noexcept
 
 ingress::ingress(context& ctx, tcp_translator& tcp, udp_translator& udp, echo_translator& echo)
     : ctx_(ctx), tcp_(tcp), udp_(udp), echo_(echo), fragment_memory_(fragment_octets),
-      fragments_(fragment_memory_.as<octet>().first(fragment_octets_of(ctx.config.limits)))
+      fragments_(fragment_memory_.as<octet>().first(fragment_octets_of(ctx.config->limits)))
 {
 }
 
@@ -105,7 +105,7 @@ void ingress::accept(const rx_frame& frame, instant now) noexcept
     if (is_for_another(*p))
         return ctx_.counters.drop(drop_reason::other_station);
     learn(*p, now);
-    if (ctx_.config.trace)
+    if (ctx_.config->trace)
         if (const auto key = flow_key_of(*p))
             ctx_.report(report::event_kind::packet_from_guest, now, *key);
     batch_[count_++] = {{*p, frame.vnet}, frame.octets, false};
@@ -116,7 +116,7 @@ void ingress::accept(const rx_frame& frame, instant now) noexcept
 bool ingress::is_for_another(const packet& p) const noexcept
 {
     const auto& to = p.destination_mac;
-    return to != ctx_.config.net.our_mac && !to.is_multicast() && to != p.source_mac && !to.is_zero();
+    return to != ctx_.config->net.our_mac && !to.is_multicast() && to != p.source_mac && !to.is_zero();
 }
 
 void ingress::dispatch_all(instant now) noexcept
@@ -137,7 +137,7 @@ bool ingress::hand_over(const pending& p) noexcept
     const auto key = flow_key_of(packet);
     if (!key || owns(*key))
         return false;
-    auto owner = ctx_.others->owner(hash_of(*key, ctx_.config.secret));
+    auto owner = ctx_.others->owner(hash_of(*key, ctx_.config->secret));
     if (!owner && key->protocol == wire::protocol_udp)
         owner = udp_.place_of(*key);
     const auto to = owner || !begins_connection(packet) ? owner : ctx_.others->better_place(flow_origin::guest, key->remote_port);
@@ -190,11 +190,11 @@ void ingress::dispatch(std::span<const guest_packet* const> packets, instant now
 {
     const auto& first = packets.front()->packet;
     const bool v4 = first.kind == packet_kind::arp || first.source.is_v4();
-    if (!(v4 ? ctx_.config.net.ipv4 : ctx_.config.net.ipv6))
+    if (!(v4 ? ctx_.config->net.ipv4 : ctx_.config->net.ipv6))
         return ctx_.counters.drop(drop_reason::family_disabled, packets.size());
     switch (first.kind) {
     case packet_kind::tcp:
-        if (ctx_.config.tcp)
+        if (ctx_.config->tcp)
             return tcp_.from_guest(packets, now);
         break;
     case packet_kind::udp:
@@ -203,7 +203,7 @@ void ingress::dispatch(std::span<const guest_packet* const> packets, instant now
                 answer_server(each->packet);
             return;
         }
-        if (ctx_.config.udp)
+        if (ctx_.config->udp)
             return udp_.from_guest(packets, now);
         break;
     case packet_kind::icmp:
@@ -230,22 +230,22 @@ void ingress::answer_server(const packet& p) noexcept
     if (!datagram)
         commit(datagram.why(), counter::dhcp_answers);
     else if (p.source.is_v4())
-        commit(dhcp_respond(p.source_mac, datagram->payload, ctx_.config.net, ctx_.tap.acquire()), counter::dhcp_answers);
+        commit(dhcp_respond(p.source_mac, datagram->payload, ctx_.config->net, ctx_.tap.acquire()), counter::dhcp_answers);
     else if (const auto ip = wire::parse_ipv6(p.l3))
-        commit(dhcpv6_respond(p.source_mac, *ip, *datagram, ctx_.config.net, ctx_.tap.acquire()), counter::dhcpv6_answers);
+        commit(dhcpv6_respond(p.source_mac, *ip, *datagram, ctx_.config->net, ctx_.tap.acquire()), counter::dhcpv6_answers);
 }
 
 void ingress::take_icmp(const packet& p, instant now) noexcept
 {
     if (p.kind == packet_kind::icmpv6 && answer_neighbour(p))
         return;
-    if (const auto refused = parse_unreachable(p); refused && ctx_.config.tcp)
+    if (const auto refused = parse_unreachable(p); refused && ctx_.config->tcp)
         return tcp_.from_guest(*refused, now);
     if (const auto refused = refused_datagram(p))
         return udp_.on_refused_by_guest(*refused, now);
     if (const auto about = parse_too_big(p))
         return take_too_big(*about, now);
-    if (!ctx_.config.icmp)
+    if (!ctx_.config->icmp)
         return ctx_.counters.drop(drop_reason::protocol_disabled);
     echo_.from_guest(p, now);
 }
@@ -277,13 +277,13 @@ bool ingress::answer_neighbour(const packet& p) noexcept
     if (p.l4.empty() || p.l4[0] < wire::icmpv6_router_solicitation || p.l4[0] > redirect)
         return false;
     if (const auto ip = wire::parse_ipv6(p.l3))
-        commit(ndp_respond(p.source_mac, *ip, ctx_.config.net, ctx_.tap.acquire()), counter::ndp_answers);
+        commit(ndp_respond(p.source_mac, *ip, ctx_.config->net, ctx_.tap.acquire()), counter::ndp_answers);
     return true;
 }
 
 void ingress::answer_arp(const packet& p) noexcept
 {
-    commit(arp_respond(p.source_mac, p.l3, ctx_.config.net, ctx_.tap.acquire()), counter::arp_answers);
+    commit(arp_respond(p.source_mac, p.l3, ctx_.config->net, ctx_.tap.acquire()), counter::arp_answers);
 }
 
 void ingress::take_fragment(const packet& p, instant now) noexcept

@@ -28,7 +28,7 @@ guest_error error_about(const tcp_flow& f) noexcept
 /// RFC 6528: a keyed hash of the connection plus a clock; the flow table's key serves, as neither value leaves the process.
 seq_number tcp_translator::initial_sequence(const flow_key& key, instant now) const noexcept
 {
-    const auto hash = hash_of(key, {ctx_.config.secret.k1, ctx_.config.secret.k0});
+    const auto hash = hash_of(key, {ctx_.config->secret.k1, ctx_.config->secret.k0});
     const auto ticks = static_cast<std::uint64_t>(now.time_since_epoch().count()) >> 5;
     return seq_number{static_cast<std::uint32_t>(hash ^ hash >> 32) + static_cast<std::uint32_t>(ticks)};
 }
@@ -38,7 +38,7 @@ std::uint16_t tcp_translator::largest_mss(ip_family family) const noexcept
 {
     constexpr unsigned page = 4096;
     const unsigned headers = family == ip_family::ipv4 ? 40 : 60;
-    const unsigned mtu = ctx_.config.net.mtu == 0 ? 1500 : ctx_.config.net.mtu;
+    const unsigned mtu = ctx_.config->net.mtu == 0 ? 1500 : ctx_.config->net.mtu;
     const unsigned fits = mtu > headers + tcp::default_mss ? mtu - headers : tcp::default_mss;
     return static_cast<std::uint16_t>(fits > page ? fits / page * page : fits);
 }
@@ -59,13 +59,13 @@ tcp_flow* tcp_translator::insert(const flow_head& head, instant now, const endpo
 void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant now) noexcept
 {
     const auto key = key_of(p, wire::protocol_tcp);
-    const auto to = decide_outbound(ctx_.config, key);
+    const auto to = decide_outbound(*ctx_.config, key);
     if (!to)
         return ctx_.counters.drop(to.why());
     auto* f = insert(flow_head{.key = key}, now);
     if (f == nullptr)
         return;
-    const std::size_t mtu = ctx_.config.net.mtu == 0 ? 1500 : ctx_.config.net.mtu;
+    const std::size_t mtu = ctx_.config->net.mtu == 0 ? 1500 : ctx_.config->net.mtu;
     const auto fits = mtu - (key.guest.is_v4() ? 40 : 60);
     const auto largest = static_cast<std::uint16_t>(std::min<std::size_t>(fits, 65535 - 60 - 14));
     f->c.open_from_guest(tcp::without_octets(s), initial_sequence(key, now), largest);
@@ -83,7 +83,7 @@ void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant n
 /// guest hears nothing, and its next SYN begins a new attempt.
 void tcp_translator::wait_for_host(tcp_flow& f, instant now) noexcept
 {
-    if (connecting_.size() >= ctx_.config.connecting_flows || connecting_.full())
+    if (connecting_.size() >= ctx_.config->connecting_flows || connecting_.full())
         if (auto* oldest = flows_.at_slot(connecting_.oldest())) {
             ctx_.counters.add(counter::tcp_connects_displaced);
             (void)close(*oldest, end_reason::displaced, now);
@@ -104,7 +104,7 @@ void tcp_translator::stop_waiting_for_host(tcp_flow& f) noexcept
 os::result<os::connect_progress> tcp_translator::connect(tcp_flow& f, const endpoint& to, octet ttl) noexcept
 {
     const auto family = f.key.remote.family();
-    const auto path = path_to(ctx_.config, to.address);
+    const auto path = path_to(*ctx_.config, to.address);
     auto fd = os::tcp_socket(family);
     if (!fd)
         return fd.error();
@@ -152,7 +152,7 @@ void tcp_translator::report_to_guest(const tcp_flow& f, int error) noexcept
 /// Relays what routers said while the socket was connecting: TTL exceeded, for traceroute over TCP. True if they said anything.
 bool tcp_translator::relay_error_queue(tcp_flow& f) noexcept
 {
-    const auto to = outbound_destination(ctx_.config.address_map, wire::protocol_tcp, {f.key.remote, f.key.remote_port});
+    const auto to = outbound_destination(ctx_.config->address_map, wire::protocol_tcp, {f.key.remote, f.key.remote_port});
     bool told = false;
     take_queued_errors(f.fd, [&](const os::queued_error& entry, bytes_view) {
         told = relay_error(ctx_, f.key, entry, to.address, error_about(f)) || told;
@@ -184,14 +184,14 @@ void tcp_translator::answer_stray(const packet& p, const wire::tcp_segment& s) n
 void tcp_translator::from_peer(os::accepted connection, const listener_name& through, const inbound& seen, instant now) noexcept
 {
     const auto family = connection.peer.address.family();
-    if (unanswered_[through.rule] >= ctx_.config.unanswered_flows) {
+    if (unanswered_[through.rule] >= ctx_.config->unanswered_flows) {
         os::reset_on_close(connection.fd.get());
         return ctx_.counters.drop(drop_reason::unanswered_share);
     }
     const flow_key usual{seen.guest, seen.source.address, seen.destination.port, seen.source.port, wire::protocol_tcp};
     auto* before = flows_.find(usual);
     if (before == nullptr && ctx_.others != nullptr) // who has the one before knows whether it is over
-        if (const auto owner = ctx_.others->owner(hash_of(usual, ctx_.config.secret)))
+        if (const auto owner = ctx_.others->owner(hash_of(usual, ctx_.config->secret)))
             if (ctx_.others->hand_over(*owner, connection, through))
                 return;
     if (before != nullptr && !make_way(*before) && !os::peer_endpoint(before->fd))
@@ -199,7 +199,7 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
                     now); // its connection is over on the host, where the peer takes its port again
     const auto key = free_key(usual);
     endpoint accepted_at;
-    if (ctx_.config.report_flows)
+    if (ctx_.config->report_flows)
         if (const auto local = os::local_endpoint(connection.fd.get()))
             accepted_at = *local;
     if (!key)

@@ -10,7 +10,7 @@ namespace tapioca {
 /// A socket of both families is one of IPv6 to the kernel.
 void tcp_translator::choose_keeper(tcp_flow& f, bool accepted) noexcept
 {
-    f.peek_offset = f.key.guest.is_v4() && !accepted ? ctx_.config.peek_offset4 : !ctx_.config.keeps_peer_octets();
+    f.peek_offset = f.key.guest.is_v4() && !accepted ? ctx_.config->peek_offset4 : !ctx_.config->keeps_peer_octets();
 }
 
 /// Octets that the store has and that are to be sent, again or because it was told to rewind.

@@ -23,7 +23,7 @@ tcp_splice::tcp_splice(context& ctx, std::size_t capacity, std::size_t large_pip
     : flows_of(ctx, capacity, start), waiting_memory_(most_waiting * sizeof(waiting_flow)),
       waiting_(waiting_memory_.as<waiting_flow>()), pipes_(large_pipes)
 {
-    if (ctx.in_namespace != nullptr || !ctx.config.guest_rules.empty())
+    if (ctx.in_namespace != nullptr || !ctx.config->guest_rules.empty())
         (void)pipes_.can_hold(1); // one is there before descriptors run out
 }
 
@@ -158,7 +158,7 @@ flow_alive tcp_splice::connect(tcp_splice_flow& f, os::unique_fd socket, instant
 /// True if the server may have another address, which was not tried yet: from now on the flow leads there.
 bool tcp_splice::turn_to_other_family(tcp_splice_flow& f) noexcept
 {
-    const auto& config = ctx_.config;
+    const auto& config = *ctx_.config;
     auto &server = f.ends[f.from_peer() ? guest_end : host_end], &client = f.ends[f.from_peer() ? host_end : guest_end];
     auto& tried = f.from_peer() ? f.key.guest : f.key.remote;
     const bypass_request request{.side = f.from_peer() ? rule_side::host : rule_side::guest,

@@ -23,7 +23,7 @@ tcp_translator::tcp_translator(context& ctx, std::size_t capacity, instant start
       range_memory_(limits::out_of_order_flows * sizeof(tcp::receive_store::range_set)),
       ack_memory_(capacity * sizeof(std::uint32_t)),
       connecting_memory_(std::min(capacity, slot_list::most) * sizeof(slot_list::entry)),
-      sent_memory_(ctx.config.keeps_peer_octets() ? pool + page_shift : 0),
+      sent_memory_(ctx.config->keeps_peer_octets() ? pool + page_shift : 0),
       sent_links_(sent_memory_.bytes().size() / tcp::chunk_pool::chunk_octets * sizeof(tcp::send_store::index)),
       sent_queues_(sent_memory_.bytes().size() / tcp::chunk_pool::chunk_octets * sizeof(tcp::send_store::queue)),
       sent_of_slot_(sent_memory_.bytes().empty() ? 0 : capacity * sizeof(tcp::send_store::index)),
@@ -223,7 +223,7 @@ flow_alive tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
         list_ready(f);
     if (now >= f.c.next_timeout(now)) {
         const auto before = f.c.retries;
-        tcp::outcome out{f.c.on_timeout(now, ctx_.config.retries)};
+        tcp::outcome out{f.c.on_timeout(now, ctx_.config->retries)};
         if (f.c.retries != before)
             ctx_.counters.add(counter::tcp_timeouts);
         return apply(f, out, now, end_reason::guest_silent);

@@ -52,7 +52,7 @@ bool send_fragments(context& ctx, const flow_key& key, bytes_view upper_header, 
 
 std::size_t mtu_towards(const context& ctx, const ip_address& guest) noexcept
 {
-    return ctx.guest.paths.mtu_of(guest, ctx.config.net.mtu == 0 ? 1500 : ctx.config.net.mtu);
+    return ctx.guest.paths.mtu_of(guest, ctx.config->net.mtu == 0 ? 1500 : ctx.config->net.mtu);
 }
 
 void send_udp(context& ctx, const flow_key& key, octet* payload, std::size_t octets, std::size_t segment) noexcept
@@ -94,7 +94,7 @@ namespace {
 /// This program, as the guest knows it.
 ip_address ourselves(const context& ctx, const flow_key& key) noexcept
 {
-    const auto& ours = key.guest.is_v4() ? ctx.config.address_map.our_tap4 : ctx.config.address_map.our_tap6_ll;
+    const auto& ours = key.guest.is_v4() ? ctx.config->address_map.our_tap4 : ctx.config->address_map.our_tap6_ll;
     return ours.is_unspecified() ? key.remote : ours;
 }
 
@@ -182,7 +182,8 @@ bool report_failure(context& ctx, const flow_key& key, int error, const guest_er
 bool relay_error(context& ctx, const flow_key& key, const os::queued_error& entry, const ip_address& peer,
                  const guest_error& about) noexcept
 {
-    const auto offender = entry.offender == peer ? key.remote : reporting_node(ctx.config.address_map, entry.offender, key.guest);
+    const auto offender =
+        entry.offender == peer ? key.remote : reporting_node(ctx.config->address_map, entry.offender, key.guest);
     if (!offender) {
         ctx.counters.drop(drop_reason::no_translation);
         return false;

@@ -45,7 +45,7 @@ bool udp_translator::is_between(const udp_flow& f, const udp_port& p, const os::
 /// The flow in which the guest has sent to that peer.
 udp_flow* udp_translator::find_answered(const udp_port& p, const endpoint& peer) noexcept
 {
-    for (const auto& called : called_addresses(ctx_.config.address_map, wire::protocol_udp, peer)) {
+    for (const auto& called : called_addresses(ctx_.config->address_map, wire::protocol_udp, peer)) {
         auto* f = flows_.find({p.key.guest, called, p.key.guest_port, peer.port, wire::protocol_udp});
         if (f != nullptr && f->port == ports_.slot_of(p) && f->between.to == peer)
             return f;
@@ -57,7 +57,7 @@ udp_flow* udp_translator::find_answered(const udp_port& p, const endpoint& peer)
 udp_flow* udp_translator::open_answer(udp_port& p, const os::incoming& in, instant now) noexcept
 {
     const bool expected = p.groups != 0 || permissions_.find(permission_of(p, in.source.address)) != nullptr;
-    const auto called = called_addresses(ctx_.config.address_map, wire::protocol_udp, in.source);
+    const auto called = called_addresses(ctx_.config->address_map, wire::protocol_udp, in.source);
     if (!expected || in.source.port == 0 || called.empty() || !called[0].is_unicast() || called[0].is_loopback()) {
         ctx_.counters.drop(drop_reason::no_flow);
         return nullptr;
@@ -65,14 +65,14 @@ udp_flow* udp_translator::open_answer(udp_port& p, const os::incoming& in, insta
     const flow_key key{p.key.guest, called[0], p.key.guest_port, in.source.port, wire::protocol_udp};
     auto* f = open_flow(flow_head{.key = key, .kind = flow_kind::udp, .origin = flow_origin::peer}, key, now);
     if (f != nullptr)
-        join(*f, p, {in.source, {}, path_to(ctx_.config, in.source.address).scope});
+        join(*f, p, {in.source, {}, path_to(*ctx_.config, in.source.address).scope});
     return f;
 }
 
 std::optional<inbound> udp_translator::as_seen_by_guest(const listener_name& through, const endpoint& peer,
                                                         const ip_address& to) const noexcept
 {
-    const auto opening = decide_inbound(ctx_.config, ctx_.arrival_at(through, peer, to), ctx_.guest.addresses());
+    const auto opening = decide_inbound(*ctx_.config, ctx_.arrival_at(through, peer, to), ctx_.guest.addresses());
     return opening ? std::optional{opening->seen} : std::nullopt;
 }
 
@@ -108,7 +108,7 @@ udp_flow* udp_translator::find_or_open_inbound(udp_port& p, const os::incoming& 
         return nullptr;
     f->renamed = *free != 0;
     renamed_ += f->renamed;
-    join(*f, p, {in.source, in.local, path_to(ctx_.config, in.source.address).scope});
+    join(*f, p, {in.source, in.local, path_to(*ctx_.config, in.source.address).scope});
     return f;
 }
 

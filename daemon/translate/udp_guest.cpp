@@ -22,7 +22,7 @@ void udp_translator::from_guest(std::span<const guest_packet* const> run, instan
 {
     const auto key = key_of(run.front()->packet, wire::protocol_udp);
     auto* f = flows_.find(key);
-    const auto to = f == nullptr ? decide_outbound(ctx_.config, key) : endpoint{};
+    const auto to = f == nullptr ? decide_outbound(*ctx_.config, key) : endpoint{};
     if (!to)
         return ctx_.counters.drop(to.why(), run.size());
     while (f == nullptr) { // each datagram that gets no flow is counted, with its reason

@@ -34,7 +34,7 @@ udp_flow* udp_translator::open(const flow_key& key, const endpoint& to, const pa
     int error = 0;
     auto* port = port_for(key, to, p.ttl, error);
     if (port != nullptr) {
-        join(*f, *port, {to, {}, path_to(ctx_.config, to.address).scope});
+        join(*f, *port, {to, {}, path_to(*ctx_.config, to.address).scope});
         return f;
     }
     tell_of_failure(key, p, error);
@@ -70,9 +70,9 @@ bool udp_translator::is_ambiguous(const udp_port& p, const flow_key& key, const 
 /// The listening socket that is forwarded to the guest's port; nothing if it could not send there.
 std::optional<listener_name> udp_translator::forwarded_to(const flow_key& key, const endpoint& to) const noexcept
 {
-    const auto path = path_to(ctx_.config, to.address);
-    for (std::size_t i = 0; i < ctx_.config.host_rules.size(); ++i) {
-        const auto& rule = ctx_.config.host_rules[i];
+    const auto path = path_to(*ctx_.config, to.address);
+    for (std::size_t i = 0; i < ctx_.config->host_rules.size(); ++i) {
+        const auto& rule = ctx_.config->host_rules[i];
         const bool leads_there =
             rule.interface.view() == path.interface && (path.from.is_unspecified() || path.from == rule.address);
         if (sends_for(rule, key) && leads_there)
@@ -96,7 +96,7 @@ std::optional<unsigned> udp_translator::place_of(const flow_key& key) noexcept
     const auto name = key_of_port(key, to.address);
     if (ports_.find(name) != nullptr)
         return std::nullopt;
-    const auto owner = ctx_.others->owner(hash_of(name, ctx_.config.secret));
+    const auto owner = ctx_.others->owner(hash_of(name, ctx_.config->secret));
     return owner || !forwarded_to(key, to) ? owner : ctx_.others->who_listens();
 }
 
@@ -112,7 +112,7 @@ void udp_translator::tell_of_failure(const flow_key& key, const packet& p, int e
 
 endpoint udp_translator::peer_of(const flow_key& key) const noexcept
 {
-    return outbound_destination(ctx_.config.address_map, wire::protocol_udp, {key.remote, key.remote_port});
+    return outbound_destination(ctx_.config->address_map, wire::protocol_udp, {key.remote, key.remote_port});
 }
 
 } // namespace tapioca

@@ -20,7 +20,7 @@ flow_key udp_translator::key_of_port(const flow_key& key, const ip_address& to, 
 {
     const bool v4 = key.guest.is_v4();
     const bool apart =
-        !(v4 ? ctx_.config.outbound_if4 : ctx_.config.outbound_if6).empty() && path_to(ctx_.config, to).interface.empty();
+        !(v4 ? ctx_.config->outbound_if4 : ctx_.config->outbound_if6).empty() && path_to(*ctx_.config, to).interface.empty();
     return {key.guest, apart ? ip_address::loopback(key.guest.family()) : ip_address{}, key.guest_port,
             static_cast<std::uint16_t>(number), wire::protocol_udp};
 }
@@ -63,14 +63,14 @@ os::result<void> udp_translator::make_socket(udp_port& p, const ip_address& to, 
     (void)os::set_receive_buffer(fd->get(), limits::udp_receive_buffer);
     (void)os::ignore_groups_of_others(fd->get(), family);
     (void)os::allow_broadcast(fd->get());
-    if (ctx_.config.freebind)
+    if (ctx_.config->freebind)
         (void)os::set_freebind(fd->get(), family);
-    const auto path = path_to(ctx_.config, to);
+    const auto path = path_to(*ctx_.config, to);
     if (!path.interface.empty())
         if (const auto bound = os::bind_to_device(fd->get(), path.interface); !bound)
             return bound;
     const auto from = path.from.is_unspecified() ? any(family) : path.from;
-    const auto scope = path_to(ctx_.config, from).scope;
+    const auto scope = path_to(*ctx_.config, from).scope;
     auto bound = os::bind(fd->get(), {from, p.key.guest_port}, scope);
     if (!bound && (bound.error().value() == EACCES || bound.error().value() == EADDRINUSE))
         bound = os::bind(fd->get(), {from, 0}, scope);
@@ -89,7 +89,7 @@ os::result<void> udp_translator::make_socket(udp_port& p, const ip_address& to, 
 /// The interface that the socket was bound to is gone, and another may have that name by now.
 bool udp_translator::replace_socket(udp_port& p, const ip_address& to) noexcept
 {
-    if (p.listens || path_to(ctx_.config, to).interface.empty())
+    if (p.listens || path_to(*ctx_.config, to).interface.empty())
         return false;
     forget_polled(p);
     os::close(std::exchange(p.fd, -1)); // the new one wants its port
@@ -124,7 +124,7 @@ flow_key udp_translator::permission_of(const udp_port& p, const ip_address& to) 
 
 bool udp_translator::is_group(const ip_address& a) const noexcept
 {
-    const auto& ours = ctx_.config.net.address4;
+    const auto& ours = ctx_.config->net.address4;
     return a.is_multicast() || a.is_limited_broadcast() || (a.is_v4() && ours.length < 31 && a == ours.broadcast());
 }
 

@@ -70,7 +70,7 @@ std::size_t udp_translator::take_all(udp_port& p, std::span<const os::incoming> 
 {
     std::size_t datagrams = 0;
     for (std::size_t i = 0; i < got.size(); ++i) {
-        if (!p.listens || way_of(ctx_.config, ctx_.arrival_at(p.through, got[i].source)) == flow_way::tap) {
+        if (!p.listens || way_of(*ctx_.config, ctx_.arrival_at(p.through, got[i].source)) == flow_way::tap) {
             datagrams += take(p, got[i], i, run, now);
             continue;
         }
@@ -93,7 +93,7 @@ std::size_t udp_translator::take(udp_port& p, const os::incoming& in, std::size_
         ctx_.counters.drop(drop_reason::truncated);
         return 1;
     }
-    if (p.listens && (p.through.side == rule_side::guest || ctx_.config.splice_only)) {
+    if (p.listens && (p.through.side == rule_side::guest || ctx_.config->splice_only)) {
         ctx_.counters.drop(drop_reason::no_translation);
         return 1;
     }

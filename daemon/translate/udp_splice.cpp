@@ -106,7 +106,7 @@ void udp_splice::send(int fd, ip_family family, std::span<const os::outgoing> me
     send_datagrams(s, messages);
 }
 
-instant udp_splice::expiry(const udp_splice_flow& f) const noexcept { return expiry_of(f.life, ctx_.config, f.server.port); }
+instant udp_splice::expiry(const udp_splice_flow& f) const noexcept { return expiry_of(f.life, *ctx_.config, f.server.port); }
 
 /// A timer that is due too early finds out when it fires.
 void udp_splice::arm(const udp_splice_flow& f) noexcept { wheel_.arm_no_later(flows_.slot_of(f), expiry(f)); }

@@ -52,7 +52,7 @@ void udp_splice::from_listener(const listener_name& through, std::span<const os:
 udp_splice_flow* udp_splice::open(const flow_head& head, const listener_name& through, const os::incoming& in,
                                   instant now) noexcept
 {
-    const auto opening = decide_inbound(ctx_.config, ctx_.arrival_at(through, in.source, in.local), ctx_.guest.addresses());
+    const auto opening = decide_inbound(*ctx_.config, ctx_.arrival_at(through, in.source, in.local), ctx_.guest.addresses());
     if (!opening) {
         ctx_.counters.drop(opening.why());
         return nullptr;
@@ -101,7 +101,7 @@ os::result<void> udp_splice::connect(udp_splice_flow& f) noexcept
     (void)os::set_udp_gro(fd->get());
     (void)os::set_receive_buffer(fd->get(), limits::udp_receive_buffer);
     (void)os::bind(fd->get(), {any(f.family()), f.between.to.port});
-    if (const auto connected = os::connect(fd->get(), f.server, path_to(ctx_.config, f.server.address).scope); !connected)
+    if (const auto connected = os::connect(fd->get(), f.server, path_to(*ctx_.config, f.server.address).scope); !connected)
         return connected.error();
     const auto id = token_of(source::udp_splice, flows_.id_of(f).value);
     if (const auto added = ctx_.poller.add(fd->get(), id, os::trigger::edge_input); !added)

@@ -18,8 +18,8 @@ constexpr octet usual_ttl = 64;
 udp_translator::udp_translator(context& ctx, std::size_t capacity, instant start)
     : flows_of(ctx, capacity, start), port_memory_(flow_table<udp_port>::memory_needed(capacity)),
       permission_memory_(flow_table<udp_permission>::memory_needed(capacity)),
-      ports_(port_memory_.bytes(), capacity, ctx.config.secret),
-      permissions_(permission_memory_.bytes(), capacity, ctx.config.secret), default_ttl_(usual_ttl)
+      ports_(port_memory_.bytes(), capacity, ctx.config->secret),
+      permissions_(permission_memory_.bytes(), capacity, ctx.config->secret), default_ttl_(usual_ttl)
 {
     if (const auto ttl = os::default_ttl())
         default_ttl_ = *ttl;
@@ -41,7 +41,7 @@ void udp_translator::end_turn(instant now) noexcept
     poll(now);
 }
 
-instant udp_translator::expiry(const udp_flow& f) const noexcept { return expiry_of(f.life, ctx_.config, f.key.remote_port); }
+instant udp_translator::expiry(const udp_flow& f) const noexcept { return expiry_of(f.life, *ctx_.config, f.key.remote_port); }
 
 /// A timer that is due too early finds out when it fires.
 void udp_translator::arm(const udp_flow& f) noexcept { wheel_.arm_no_later(flows_.slot_of(f), expiry(f)); }

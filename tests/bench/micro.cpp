@@ -155,7 +155,7 @@ double turn(std::size_t flows)
     report::event_ring events;
     guest_link guest{guest_mac, config.net.address4.address, config.net.address6, {}};
     os::poller poller;
-    plane p{{.config = config, .tap = tap, .poller = poller, .counters = counters, .events = events, .guest = guest},
+    plane p{{.config = &config, .tap = tap, .poller = poller, .counters = counters, .events = events, .guest = guest},
             {.tcp = 16, .echo = 16, .tcp_splice = 16, .udp_splice = 16, .tcp_pool = std::size_t{8} << 16},
             kernel.clock};
     std::vector<octet_vector> frame(flows);

@@ -35,7 +35,7 @@ public:
         kernel.has_peek_offset = setup.peek_offset;
         kernel.has_udp = kernel.has_ping = true;
         plane = std::make_unique<tapioca::plane>(
-            context{.config = config, .tap = tap, .poller = poller, .counters = counters(), .events = events(), .guest = guest},
+            context{.config = &config, .tap = tap, .poller = poller, .counters = counters(), .events = events(), .guest = guest},
             plane_sizes{.tcp = most_flows_each,
                         .udp = most_flows_each,
                         .echo = most_flows_each,

@@ -40,7 +40,7 @@ simulation::simulation(const simulation_options& o)
     const plane_sizes sizes{
         .tcp = o.flows, .udp = o.flows, .echo = o.flows, .tcp_splice = 16, .udp_splice = 16, .tcp_pool = o.pool};
     plane = std::make_unique<tapioca::plane>(
-        context{.config = config, .tap = tap, .poller = poller, .counters = *counters, .events = *events, .guest = guest}, sizes,
+        context{.config = &config, .tap = tap, .poller = poller, .counters = *counters, .events = *events, .guest = guest}, sizes,
         now());
     tcp = &plane->tcp();
     udp = &plane->udp();

@@ -113,7 +113,7 @@ struct datagram_world {
     /// `host` and `guest`: one rule of each side, on a free port; nothing listens on a port of 0.
     explicit datagram_world(const forward_rule& host, const forward_rule& guest = {}, std::size_t flows = 256)
         : config(configuration(host, guest)), link(mac_address::broadcast(), public4, {}, {}),
-          plane({.config = config,
+          plane({.config = &config,
                  .tap = tap,
                  .poller = poller,
                  .counters = *counters,

@@ -93,7 +93,7 @@ struct ingress_world {
     guest_link link{mac_address::broadcast(), {}, {}, {}};
     another_worker other;
     instant now = os::now();
-    tapioca::plane plane{{.config = config,
+    tapioca::plane plane{{.config = &config,
                           .tap = tap,
                           .poller = poller,
                           .counters = *counters,

@@ -152,7 +152,7 @@ public:
     explicit splice_rig(ip_family family = ip_family::ipv4, rule_side side = rule_side::host)
         : family_(family), side_(side), front_(listen()), back_(listen()), config_(configure()),
           guest_({}, loopback(ip_family::ipv4), loopback(ip_family::ipv6), {}),
-          plane_({.config = config_,
+          plane_({.config = &config_,
                   .tap = tap_,
                   .poller = poller_,
                   .counters = counters_,
