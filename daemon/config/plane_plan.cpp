@@ -52,8 +52,8 @@ plane_config plan_plane(const options& opts, const host_network& host, const gue
     plane.icmp = opts.icmp;
     plane.outbound4 = opts.outbound4.value_or(ip_address{});
     plane.outbound6 = opts.outbound6.value_or(ip_address{});
-    plane.outbound_if4 = opts.outbound_if4.value_or("");
-    plane.outbound_if6 = opts.outbound_if6.value_or("");
+    (void)plane.outbound_if4.assign(opts.outbound_if4.value_or("")); // an interface that exists, so the name fits
+    (void)plane.outbound_if6.assign(opts.outbound_if6.value_or(""));
     plane.scope6 = static_cast<unsigned>(host.v6.interface_index);
     plane.freebind = opts.freebind;
     plane.host_rules = opts.host_rules;

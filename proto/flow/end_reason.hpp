@@ -28,8 +28,8 @@ enum class end_reason : std::uint8_t {
 inline constexpr std::size_t end_reason_count = static_cast<std::size_t>(end_reason::count_);
 
 inline constexpr std::array<std::string_view, end_reason_count> end_reason_names = {
-    "finished",     "idle",        "reset_by_guest", "reset_by_peer", "refused_by_guest", "connect_failed",
-    "guest_silent", "peer_silent", "displaced",      "replaced",      "socket_failed",    "quarantined", "on_request",
+    "finished",    "idle",      "reset_by_guest", "reset_by_peer", "refused_by_guest", "connect_failed", "guest_silent",
+    "peer_silent", "displaced", "replaced",       "socket_failed", "quarantined",      "on_request",
 };
 static_assert(!end_reason_names.back().empty());
 

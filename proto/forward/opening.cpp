@@ -8,11 +8,10 @@ namespace tapioca {
 host_path path_to(const forwarding& f, const ip_address& to) noexcept
 {
     const bool v4 = to.is_v4(), scoped = !v4 && (to.is_link_local() || to.is_multicast());
+    const auto& chosen = v4 ? f.outbound_if4 : f.outbound_if6;
     const bool local = stays_on_host(f.address_map, to); // the host's own interfaces do not lead there
     return {.from = v4 ? f.outbound4 : f.outbound6,
-            .interface = local ? std::string_view{}
-                         : v4  ? f.outbound_if4
-                               : f.outbound_if6,
+            .interface = local ? std::string_view{} : chosen.view(),
             .scope = scoped ? f.scope6 : 0};
 }
 

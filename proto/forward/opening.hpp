@@ -6,7 +6,6 @@
 #include "proto/flow/head.hpp"
 #include "proto/forward/address_mapping.hpp"
 
-#include <string>
 #include <string_view>
 
 namespace tapioca {
@@ -15,7 +14,7 @@ namespace tapioca {
 struct forwarding {
     tapioca::address_map address_map;
     ip_address outbound4, outbound6; ///< that sockets are bound to; unspecified: the kernel chooses
-    std::string outbound_if4, outbound_if6;
+    fixed_string<15> outbound_if4, outbound_if6;
     unsigned scope6 = 0;                     ///< interface of link-local destinations
     forward_rules host_rules, guest_rules;   ///< of listening sockets on the host; of those on the namespace's loopback
     bool splice = false;                     ///< loopback traffic goes from socket to socket

@@ -64,7 +64,8 @@ TEST_CASE("a peer that takes its port again is served although the guest has not
     memory_socket* socket = nullptr;
     auto accepted = s.kernel.accept_from({key.remote, key.remote_port}, socket);
     segment_log log{s};
-    s.plane->take_connection(std::move(accepted), {.rule = s.rule, .port = key.guest_port, .protocol = wire::protocol_tcp}, s.now());
+    s.plane->take_connection(std::move(accepted), {.rule = s.rule, .port = key.guest_port, .protocol = wire::protocol_tcp},
+                             s.now());
     s.run_for(10ms);
     CHECK(log.count(wire::tcp_syn) == 1);
 }
@@ -78,7 +79,8 @@ TEST_CASE("a peer that calls two addresses of the host from one port has two con
     memory_socket* socket = nullptr;
     auto accepted = s.kernel.accept_from({key.remote, key.remote_port}, socket); // at another address: the guest has only one
     segment_log log{s};
-    s.plane->take_connection(std::move(accepted), {.rule = s.rule, .port = key.guest_port, .protocol = wire::protocol_tcp}, s.now());
+    s.plane->take_connection(std::move(accepted), {.rule = s.rule, .port = key.guest_port, .protocol = wire::protocol_tcp},
+                             s.now());
     s.run_for(10ms);
     CHECK(log.count(wire::tcp_syn) == 1);
     CHECK(c.guest->at == stage::open);

@@ -20,8 +20,7 @@ forwarding plain()
     f.address_map.guest6 = guest6;
     f.address_map.our_tap4 = f.address_map.map_host_loopback4 = router4;
     f.outbound4 = ip_address::v4(203, 0, 113, 1);
-    f.outbound_if4 = "eth0";
-    f.outbound_if6 = "eth1";
+    REQUIRE((f.outbound_if4.assign("eth0") && f.outbound_if6.assign("eth1")));
     f.scope6 = 3;
     return f;
 }
