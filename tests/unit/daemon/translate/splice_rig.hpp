@@ -220,6 +220,7 @@ public:
     [[nodiscard]] std::uint64_t ended(end_reason why) const { return counters_.ended(why); }
     [[nodiscard]] std::uint64_t dropped(drop_reason why) const { return counters_.dropped(why); }
     [[nodiscard]] plane_config& config() { return config_; }
+    [[nodiscard]] tapioca::plane& plane() { return plane_; }
     void limit_by(flow_budget& budget) { plane_.common().budget = &budget; }
 
     bool pretend = false; ///< that peers come from elsewhere
@@ -277,7 +278,7 @@ private:
     report::counters counters_;
     report::event_ring events_;
     guest_link guest_;
-    plane plane_;
+    tapioca::plane plane_;
 
 public:
     tcp_splice& splice = plane_.tcp_bypass();

@@ -1,5 +1,6 @@
 // How spliced connections begin, and how they are refused.
 
+#include "tests/support/listed_flows.hpp"
 #include "tests/unit/daemon/translate/splice_rig.hpp"
 
 #include <linux/tcp.h> // its tcp_info counts segments, that of netinet/tcp.h does not
@@ -278,4 +279,23 @@ TEST_CASE("what is spliced")
     config.splice = false;
     CHECK_FALSE(is_spliced(config, {}, host, near));
     CHECK(is_spliced(config, {}, guest, far)); // to be refused there
+}
+
+TEST_CASE("a connection past the tap is listed with the side that asked, and reset on both when it is ended on request")
+{
+    const auto side = GENERATE(rule_side::host, rule_side::guest);
+    splice_rig rig{ip_family::ipv4, side};
+    auto ends = rig.pair();
+    const auto seen = listed_flows(rig.plane());
+    REQUIRE(seen.size() == 1);
+    CHECK(seen[0].head.kind == flow_kind::tcp_splice);
+    CHECK(seen[0].head.from_peer() == (side == rule_side::host));
+    CHECK(seen[0].head.rule == 0);
+    CHECK(rig.plane().close(seen[0].head.kind, seen[0].id, end_reason::on_request, os::now()));
+    CHECK(rig.ended(end_reason::on_request) == 1);
+    CHECK(listed_flows(rig.plane()).empty());
+    for (auto* end : {&ends.client, &ends.server}) {
+        end->receive_all();
+        CHECK(end->error == ECONNRESET);
+    }
 }

@@ -1,3 +1,4 @@
+#include "tests/support/listed_flows.hpp"
 #include "tests/unit/daemon/translate/datagram_world.hpp"
 
 using namespace tapioca;
@@ -276,4 +277,29 @@ TEST_CASE("a full table refuses new flows and serves the old ones")
     CHECK(w.dropped(drop_reason::flow_table_full) == 1);
     CHECK_FALSE(server.hear());
     (void)exchange(w, first, asked, server);
+}
+
+TEST_CASE("flows of datagrams past the tap are listed with both ends, those of each side apart, and end on request")
+{
+    const talker client{{loopback4, 0}}, server{{loopback4, 0}};
+    datagram_world w{{}, datagram_world::rule(listen_stack::dual, server.here().port)};
+    const endpoint asked{loopback4, w.config.guest_rules[0].first};
+    (void)exchange(w, client, asked, server);
+    const auto seen = listed_flows(w.plane);
+    REQUIRE(seen.size() == 1);
+    CHECK((seen[0].head.kind == flow_kind::udp_splice && !seen[0].head.from_peer() && seen[0].head.rule == 0));
+    CHECK(seen[0].key == flow_key{loopback4, loopback4, server.here().port, client.here().port, wire::protocol_udp});
+
+    const os::incoming in{.source = client.here(), .destination = loopback4, .local = loopback4};
+    const bytes_view nothing;
+    const auto port = w.config.guest_rules[0].first;
+    const auto before = w.splice.flow_count();
+    w.splice.from_listener({rule_side::guest, 0, port, wire::protocol_udp}, {&in, 1}, {&nothing, 1}, w.now);
+    CHECK(w.splice.flow_count() == before); // the same flow
+    w.splice.from_listener({rule_side::host, 0, port, wire::protocol_udp}, {&in, 1}, {&nothing, 1}, w.now);
+    CHECK(w.splice.flow_count() == before + 1); // one asked on the other side, with the same key
+
+    CHECK(w.plane.close(flow_kind::udp_splice, seen[0].id, end_reason::on_request, w.now));
+    CHECK_FALSE(w.plane.close(flow_kind::udp_splice, seen[0].id, end_reason::on_request, w.now));
+    CHECK(w.splice.flow_count() == before);
 }
