@@ -58,6 +58,8 @@ worker::worker(shared_state& common, unsigned self, tap_source tap, int capture,
                                                    {.large_pipes = large_pipes_of(self, common.mailboxes.size())}, os::now()),
       ctx_(plane_.common()), now_(os::now())
 {
+    snapshot shared_with_others = common.config;
+    plane_.adopt(shared_with_others);
     device_->start();
     shared_.resting[self_] = self_ != 0 && device_->can_be_shared();
     os::require(poller_.add(shared_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
