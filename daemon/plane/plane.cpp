@@ -6,6 +6,18 @@
 #include <algorithm>
 
 namespace tapioca {
+namespace {
+
+template <class... Kinds>
+std::array<flow_set*, flow_kinds> by_kind(Kinds&... kinds) noexcept
+{
+    std::array<flow_set*, flow_kinds> sets{};
+    static_assert(sizeof...(kinds) == flow_kinds);
+    ((sets[static_cast<std::size_t>(Kinds::own_kind)] = &kinds), ...);
+    return sets;
+}
+
+} // namespace
 
 plane::plane(const context& ctx, const plane_sizes& sizes, instant start)
     : ctx_(ctx), listeners_(ctx.config->host_rules, ctx.config->guest_rules), tcp_(ctx_, sizes.tcp, start, sizes.tcp_pool),
@@ -59,6 +71,11 @@ void plane::end_turn(instant now) noexcept
 bool plane::has_ready() const noexcept
 {
     return std::ranges::any_of(sets_, [](const flow_set* flows) { return flows->has_ready(); });
+}
+
+bool plane::has_weight() const noexcept
+{
+    return std::ranges::any_of(sets_, [](const flow_set* flows) { return flows->weight() != 0; });
 }
 
 instant plane::next_deadline(instant now) const noexcept

@@ -94,13 +94,8 @@ public:
 
     /// Connections that weigh on the worker.
     [[nodiscard]] std::uint32_t load() const noexcept { return tcp_.live_count() + tcp_splice_.flow_count(); }
-    /// Small connections do not need a worker of their own, even if they are many.
-    [[nodiscard]] bool has_weight() const noexcept
-    {
-        return tcp_.large_count() + udp_.flow_count() + echo_.flow_count() + tcp_splice_.flow_count() +
-                   udp_splice_.flow_count() !=
-               0;
-    }
+    /// Whether there is a flow that is a reason for the worker to stay up.
+    [[nodiscard]] bool has_weight() const noexcept;
 
     [[nodiscard]] context& common() noexcept { return ctx_; }
     [[nodiscard]] tcp_translator& tcp() noexcept { return tcp_; }

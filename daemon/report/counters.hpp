@@ -4,7 +4,6 @@
 #include "daemon/report/event_source.hpp"
 #include "proto/base/result.hpp"
 #include "proto/flow/end_reason.hpp"
-#include "proto/flow/head.hpp"
 
 #include <array>
 #include <atomic>
@@ -136,21 +135,6 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "events_lost",
 };
 static_assert(!counter_names.back().empty());
-
-/// Flows of each kind; those of TCP that peers began are counted apart.
-[[nodiscard]] constexpr counter opened(flow_kind kind, flow_origin origin) noexcept
-{
-    constexpr counter of[] = {counter::tcp_flows_opened, counter::udp_flows_opened, counter::echo_flows_opened,
-                              counter::spliced_flows_opened, counter::udp_splices_opened};
-    const bool accepted = kind == flow_kind::tcp && origin == flow_origin::peer;
-    return accepted ? counter::tcp_flows_accepted : of[static_cast<std::size_t>(kind)];
-}
-[[nodiscard]] constexpr counter closed(flow_kind kind) noexcept
-{
-    constexpr counter of[] = {counter::tcp_flows_closed, counter::udp_flows_closed, counter::echo_flows_closed,
-                              counter::spliced_flows_closed, counter::udp_splices_closed};
-    return of[static_cast<std::size_t>(kind)];
-}
 
 class counters {
 public:

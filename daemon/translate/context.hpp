@@ -9,8 +9,8 @@
 #include "daemon/report/event_source.hpp"
 #include "daemon/report/rate_limit.hpp"
 #include "daemon/tap/tap_queue.hpp"
-#include "daemon/translate/flow_budget.hpp"
 #include "daemon/translate/guest_link.hpp"
+#include "daemon/translate/kind_facts.hpp"
 #include "daemon/translate/namespace_sockets.hpp"
 #include "daemon/translate/other_workers.hpp"
 #include "proto/flow/head.hpp"
@@ -73,37 +73,32 @@ struct context {
     /// One flow of that kind may be had now, with its socket. False, which is counted, if a limit says no.
     [[nodiscard]] bool admit(flow_kind kind, flow_origin origin, instant now) noexcept
     {
-        const auto why = budget == nullptr ? std::nullopt : budget->refuses(share_of(kind), counted_as(kind, origin), now);
+        const auto why = budget == nullptr ? std::nullopt : budget->refuses(facts_of(kind).share, counted_as(kind, origin), now);
         if (why)
             counters.drop(*why);
-        if (why || reserve_datagram_sockets(datagram_sockets_of(kind)))
+        if (why || reserve_datagram_sockets(facts_of(kind).datagram_sockets))
             return !why;
         if (budget != nullptr)
-            budget->release(share_of(kind), counted_as(kind, origin));
+            budget->release(facts_of(kind).share, counted_as(kind, origin));
         return false;
     }
     void release(flow_kind kind, flow_origin origin) noexcept
     {
-        release_datagram_sockets(datagram_sockets_of(kind));
+        release_datagram_sockets(facts_of(kind).datagram_sockets);
         if (budget != nullptr)
-            budget->release(share_of(kind), counted_as(kind, origin));
+            budget->release(facts_of(kind).share, counted_as(kind, origin));
     }
     /// Whether flows of that kind have all that there is for them.
     [[nodiscard]] bool is_full(flow_kind kind) const noexcept
     {
         const bool datagrams = kind == flow_kind::udp || kind == flow_kind::echo;
-        return (budget != nullptr && budget->is_full(share_of(kind))) ||
+        return (budget != nullptr && budget->is_full(facts_of(kind).share)) ||
                (datagrams && datagram_sockets >= config->datagram_sockets);
     }
     /// Past the tap both sides are alike.
     [[nodiscard]] static constexpr flow_origin counted_as(flow_kind kind, flow_origin origin) noexcept
     {
         return crosses_tap(kind) ? origin : flow_origin::guest;
-    }
-    /// Those of UDP over the tap are shared by flows.
-    [[nodiscard]] static constexpr std::size_t datagram_sockets_of(flow_kind kind) noexcept
-    {
-        return kind == flow_kind::echo || kind == flow_kind::udp_splice ? 1 : 0;
     }
     /// Counts and tells that a flow is over.
     void report_end(const flow_key& key, end_reason why, instant now) noexcept

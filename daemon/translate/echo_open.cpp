@@ -22,7 +22,7 @@ echo_flow* echo_translator::open(const flow_key& key, const packet& p, instant n
 {
     if (flows_.size() == flows_.capacity() || ctx_.is_full(flow_kind::echo))
         (void)displace(now);
-    auto* f = open_flow(flow_head{.key = key, .kind = flow_kind::echo}, key, now);
+    auto* f = open_flow(flow_head{.key = key}, key, now);
     if (f == nullptr)
         return nullptr;
     auto made = make_socket(*f);

@@ -36,7 +36,7 @@ struct echo_flow : flow_head {
 };
 static_assert(sizeof(echo_flow) <= 128);
 
-class echo_translator final : public flows_of<echo_flow> {
+class echo_translator final : public flows_of<echo_flow, flow_kind::echo> {
 public:
     static constexpr std::size_t most_flows = 4096;
 

@@ -19,13 +19,6 @@ namespace tapioca {
 /// TCP and UDP past the tap have a share together.
 enum class flow_share : std::uint8_t { tcp, udp, echo, spliced, count_ };
 
-[[nodiscard]] constexpr flow_share share_of(flow_kind kind) noexcept
-{
-    return crosses_tap(kind) ? static_cast<flow_share>(kind) : flow_share::spliced;
-}
-static_assert(share_of(flow_kind::tcp) == flow_share::tcp && share_of(flow_kind::udp) == flow_share::udp &&
-              share_of(flow_kind::echo) == flow_share::echo);
-
 class flow_budget {
 public:
     static constexpr std::uint32_t unlimited = 0xffffffff;

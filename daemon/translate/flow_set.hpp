@@ -43,6 +43,8 @@ public:
     [[nodiscard]] virtual bool has_ready() const noexcept = 0;
 
     [[nodiscard]] virtual std::uint32_t flow_count() const noexcept = 0;
+    /// Flows that are a reason for their worker to stay up.
+    [[nodiscard]] virtual std::uint32_t weight() const noexcept { return flow_count(); }
     /// Shows the flows in `most` slots from `from` on. The slot to go on from; 0: there is none behind.
     virtual std::uint32_t visit(std::uint32_t from, std::uint32_t most, flow_visitor& visitor) noexcept = 0;
     /// Ends a flow; both its ends hear of it as far as the protocol lets them. False if there is none.
@@ -50,11 +52,13 @@ public:
 };
 
 /// The flows with their memory, timers and list of those that have something to do.
-template <class Flow>
+template <class Flow, flow_kind Kind>
 class flows_of : public flow_set {
     static_assert(std::is_base_of_v<flow_head, Flow>);
 
 public:
+    static constexpr flow_kind own_kind = Kind;
+
     [[nodiscard]] instant next_deadline() const noexcept override { return wheel_.next(); }
     [[nodiscard]] bool has_ready() const noexcept override { return !ready_.empty() && ctx_.tap.has_room(); }
     [[nodiscard]] std::uint32_t flow_count() const noexcept final { return flows_.size(); }
@@ -93,21 +97,21 @@ protected:
     [[nodiscard]] Flow* open_flow(const flow_head& head, const flow_key& shown_as, instant now,
                                   const endpoint& accepted_at = {}) noexcept
     {
-        auto* f = ctx_.admit(head.kind, head.origin, now) ? insert_admitted(head) : nullptr;
+        auto* f = ctx_.admit(Kind, head.origin, now) ? insert_admitted(head) : nullptr;
         ctx_.report(f == nullptr ? report::event_kind::flow_table_full : report::event_kind::flow_opened, now, shown_as, 0,
                     accepted_at);
         if (f != nullptr)
-            ctx_.counters.add(report::opened(head.kind, head.origin));
+            ctx_.counters.add(head.from_peer() ? facts_of(Kind).accepted : facts_of(Kind).opened);
         return f;
     }
     /// Forgets a flow that has given back what it had.
     flow_alive erase_flow(Flow& f, end_reason why, instant now) noexcept
     {
         wheel_.cancel(flows_.slot_of(f));
-        ctx_.counters.add(report::closed(f.kind));
+        ctx_.counters.add(facts_of(Kind).closed);
         ctx_.report_end(shown(f), why, now);
-        ctx_.release(f.kind, f.origin);
-        if (crosses_tap(f.kind) && ctx_.others != nullptr && flows_.find(f.key) == &f)
+        ctx_.release(Kind, f.origin);
+        if (crosses_tap(Kind) && ctx_.others != nullptr && flows_.find(f.key) == &f)
             ctx_.others->disclaim(flows_.hash(f));
         flows_.erase(f);
         return flow_alive::no;
@@ -158,15 +162,16 @@ private:
     [[nodiscard]] Flow* insert_admitted(const flow_head& head) noexcept
     {
         auto* f = flows_.insert(head.key);
-        if (f != nullptr && crosses_tap(head.kind) && ctx_.others != nullptr && !ctx_.others->claim(flows_.hash(*f))) {
+        if (f != nullptr && crosses_tap(Kind) && ctx_.others != nullptr && !ctx_.others->claim(flows_.hash(*f))) {
             flows_.erase(*f);
             f = nullptr;
         }
         if (f == nullptr) {
             ctx_.counters.drop(drop_reason::flow_table_full);
-            ctx_.release(head.kind, head.origin);
+            ctx_.release(Kind, head.origin);
         } else {
             static_cast<flow_head&>(*f) = head;
+            f->kind = Kind;
         }
         return f;
     }

@@ -67,7 +67,7 @@ tcp_splice_flow* tcp_splice::open(os::accepted& connection, unsigned side, std::
     if (side == guest_end)
         key = {connection.peer.address, to.address, connection.peer.port, to.port, wire::protocol_tcp};
     const auto origin = side == host_end ? flow_origin::peer : flow_origin::guest;
-    auto* f = open_flow(flow_head{.key = key, .kind = flow_kind::tcp_splice, .origin = origin, .rule = rule}, key, now);
+    auto* f = open_flow(flow_head{.key = key, .origin = origin, .rule = rule}, key, now);
     if (f == nullptr)
         return nullptr;
     auto& end = f->ends[side];

@@ -70,7 +70,7 @@ struct tcp_splice_flow : flow_head {
 };
 static_assert(sizeof(tcp_splice_flow) <= 96);
 
-class tcp_splice final : public flows_of<tcp_splice_flow> {
+class tcp_splice final : public flows_of<tcp_splice_flow, flow_kind::tcp_splice> {
 public:
     static constexpr std::size_t most_flows = std::size_t{1} << flow_id::slot_bits;
     static constexpr std::size_t most_waiting = 4096;

@@ -56,7 +56,7 @@ struct leftovers {
     bool open = false;   ///< a connection that the guest has not ended
 };
 
-class tcp_translator final : public flows_of<tcp_flow> {
+class tcp_translator final : public flows_of<tcp_flow, flow_kind::tcp> {
 public:
     static constexpr std::size_t most_flows = std::size_t{1} << flow_id::slot_bits;
     static constexpr std::size_t store_octets = std::size_t{64} << 20;
@@ -88,8 +88,8 @@ public:
     {
         return ack_count_ > acks_held_ || ((acks_held_ != 0 || !ready_.empty()) && ctx_.tap.has_room());
     }
-    /// Those that are likely to carry much.
-    [[nodiscard]] std::uint32_t large_count() const noexcept { return flows_.size() - small_count_; }
+    /// Small connections do not need a worker of their own, even if they are many.
+    [[nodiscard]] std::uint32_t weight() const noexcept override { return flows_.size() - small_count_; }
     /// Those whose peer has not ended them.
     [[nodiscard]] std::uint32_t live_count() const noexcept { return flows_.size() - ended_by_peer_; }
     [[nodiscard]] const tcp::receive_store& store() const noexcept { return store_; }

@@ -28,7 +28,7 @@ bool sends_for(const forward_rule& rule, const flow_key& key) noexcept
 
 udp_flow* udp_translator::open(const flow_key& key, const endpoint& to, const packet& p, instant now) noexcept
 {
-    auto* f = open_flow(flow_head{.key = key, .kind = flow_kind::udp}, key, now);
+    auto* f = open_flow(flow_head{.key = key}, key, now);
     if (f == nullptr)
         return nullptr;
     int error = 0;

@@ -93,10 +93,6 @@ std::size_t udp_translator::take(udp_port& p, const os::incoming& in, std::size_
         ctx_.counters.drop(drop_reason::truncated);
         return 1;
     }
-    if (p.listens && (p.through.side == rule_side::guest || ctx_.config->splice_only)) {
-        ctx_.counters.drop(drop_reason::no_translation);
-        return 1;
-    }
     auto* f = flow_of(p, in, now);
     if (f == nullptr)
         return 1;

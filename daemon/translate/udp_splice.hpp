@@ -28,7 +28,7 @@ struct udp_splice_flow : flow_head {
 };
 static_assert(sizeof(udp_splice_flow) <= 152);
 
-class udp_splice final : public flows_of<udp_splice_flow> {
+class udp_splice final : public flows_of<udp_splice_flow, flow_kind::udp_splice> {
 public:
     static constexpr std::size_t most_flows = std::size_t{1} << 16;
 

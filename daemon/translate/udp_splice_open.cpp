@@ -26,7 +26,6 @@ void udp_splice::from_listener(const listener_name& through, std::span<const os:
     if (first.source.port == 0)
         return ctx_.counters.drop(drop_reason::no_translation, got.size());
     const flow_head head{.key = {first.local, first.source.address, through.port, first.source.port, wire::protocol_udp},
-                         .kind = flow_kind::udp_splice,
                          .origin = through.side == rule_side::host ? flow_origin::peer : flow_origin::guest,
                          .rule = through.rule};
     auto* f = flows_.find(head.key, [&](const udp_splice_flow& known) { return known.origin == head.origin; });

@@ -70,7 +70,7 @@ struct udp_permission {
     std::uint32_t flows = 0;
 };
 
-class udp_translator final : public flows_of<udp_flow> {
+class udp_translator final : public flows_of<udp_flow, flow_kind::udp> {
 public:
     static constexpr std::size_t most_flows = std::size_t{1} << flow_id::slot_bits;
 
