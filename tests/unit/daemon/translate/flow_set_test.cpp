@@ -1,0 +1,135 @@
+// A kind of flow that only discards (RFC 863): all that it needs of its own stands here. It is opened by the common decision,
+// limited, listed and ended like any other.
+
+#include "daemon/os/clock.hpp"
+#include "daemon/translate/flow_set.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/memory_tap.hpp"
+
+using namespace tapioca;
+using namespace tapioca::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct discard_flow : flow_head {
+    instant last{};
+    bool ready_listed = false;
+};
+
+class discard final : public flows_of<discard_flow, flow_kind::udp> {
+public:
+    discard(context& ctx, std::size_t capacity, instant start) : flows_of(ctx, capacity, start) {}
+
+    void from_guest(const flow_key& key, instant now) noexcept
+    {
+        auto* f = flows_.find(key);
+        if (f == nullptr) {
+            if (const auto to = decide_outbound(*ctx_.config, key); !to)
+                return ctx_.counters.drop(to.why());
+            f = open_flow(flow_head{.key = key}, key, now);
+        }
+        if (f == nullptr)
+            return;
+        f->last = now;
+        wheel_.arm_no_later(flows_.slot_of(*f), now + 10s);
+    }
+    void expire(instant now) noexcept override
+    {
+        end_idle(now, [](const discard_flow& f) { return f.last + 10s; });
+    }
+    void end_turn(instant) noexcept override {}
+
+private:
+    flow_alive close(discard_flow& f, end_reason why, instant now) noexcept override { return erase_flow(f, why, now); }
+};
+
+struct world {
+    explicit world(std::uint32_t share = flow_budget::unlimited)
+    {
+        flow_budget::shares shares;
+        shares.of[static_cast<std::size_t>(flow_share::udp)] = share;
+        budget = std::make_unique<flow_budget>(shares);
+        ctx.budget = budget.get();
+    }
+
+    static flow_key key(std::uint16_t port, const ip_address& to = ip_address::v4(198, 51, 100, 1))
+    {
+        return {ip_address::v4(192, 0, 2, 5), to, port, 9, wire::protocol_udp};
+    }
+    [[nodiscard]] std::vector<flow_view> listed(std::uint32_t most)
+    {
+        struct : flow_visitor {
+            std::vector<flow_view> seen;
+            void visit(const flow_view& f) noexcept override { seen.push_back(f); }
+        } all;
+        std::uint32_t at = 0;
+        do
+            at = flows.visit(at, most, all);
+        while (at != 0);
+        return all.seen;
+    }
+
+    plane_config config;
+    memory_tap tap{{true, true, true}};
+    os::poller poller;
+    report::counters counters;
+    report::event_ring events;
+    guest_link guest{{}, {}, {}, {}};
+    std::unique_ptr<flow_budget> budget;
+    context ctx{.config = &config, .tap = tap, .poller = poller, .counters = counters, .events = events, .guest = guest};
+    instant now{std::chrono::hours{1}};
+    discard flows{ctx, 16, now};
+};
+
+} // namespace
+
+TEST_CASE("a kind of flow is listed, whatever the slices, and each of its flows ends once, by its own time or on request")
+{
+    world w;
+    for (std::uint16_t port = 1; port <= 5; ++port)
+        w.flows.from_guest(world::key(port), w.now);
+    w.flows.from_guest(world::key(3), w.now);
+    const auto seen = w.listed(GENERATE(1U, 2U, 16U));
+    REQUIRE(seen.size() == 5);
+    for (std::uint16_t i = 0; i < 5; ++i) {
+        CHECK((seen[i].head.kind == flow_kind::udp && !seen[i].head.from_peer() && seen[i].head.rule == flow_head::no_rule));
+        CHECK(seen[i].key == world::key(static_cast<std::uint16_t>(i + 1)));
+    }
+    flow_set& any = w.flows;
+    CHECK(any.close(seen[1].id, end_reason::on_request, w.now));
+    CHECK_FALSE(any.close(seen[1].id, end_reason::on_request, w.now));
+    CHECK(any.weight() == 4);
+    w.now += 6s;
+    w.flows.from_guest(world::key(4), w.now);
+    w.now += 6s;
+    any.expire(w.now);
+    REQUIRE(w.listed(16).size() == 1);
+    CHECK(w.listed(16)[0].key == world::key(4));
+    CHECK(any.next_deadline() > w.now);
+    CHECK((w.counters.ended(end_reason::on_request) == 1 && w.counters.ended(end_reason::idle) == 3));
+    CHECK(w.counters.value(report::counter::udp_flows_opened) == 5);
+    CHECK(w.counters.value(report::counter::udp_flows_closed) == 4);
+}
+
+TEST_CASE("a kind of flow is refused by the decision, its share and its table, each with its reason; what ends makes room")
+{
+    world w{GENERATE(3U, 100U)};
+    w.flows.from_guest(world::key(0), w.now);
+    w.flows.from_guest(world::key(1, ip_address::v4(0)), w.now);
+    CHECK(w.counters.dropped(drop_reason::zero_port) == 1);
+    CHECK(w.counters.dropped(drop_reason::unspecified_address) == 1);
+    CHECK(w.flows.flow_count() == 0);
+    for (std::uint16_t port = 1; port <= 20; ++port)
+        w.flows.from_guest(world::key(port), w.now);
+    const bool shared_out = w.flows.flow_count() == 3;
+    CHECK(w.flows.flow_count() == (shared_out ? 3 : 16));
+    CHECK(w.counters.dropped(drop_reason::flow_limit) == (shared_out ? 17 : 0));
+    CHECK(w.counters.dropped(drop_reason::flow_table_full) == (shared_out ? 0 : 4));
+    const auto first = w.listed(16)[0];
+    CHECK(static_cast<flow_set&>(w.flows).close(first.id, end_reason::on_request, w.now));
+    w.flows.from_guest(world::key(30), w.now);
+    CHECK(w.flows.owns(world::key(30)));
+    CHECK_FALSE(w.flows.owns(first.key));
+    CHECK(w.budget->count(flow_share::udp) == w.flows.flow_count());
+}
