@@ -186,7 +186,8 @@ TEST_CASE("ARP is whatever stands behind its Ethernet header")
 
 TEST_CASE("a datagram that was put together is judged by its protocol and its ports")
 {
-    const auto fragment = classify(frame4(wire::protocol_udp, {.more_fragments = true}));
+    const auto frame = frame4(wire::protocol_udp, {.more_fragments = true});
+    const auto fragment = classify(frame);
     REQUIRE(fragment);
     const auto whole = classify_upper(*fragment, wire::protocol_udp);
     REQUIRE(whole);
