@@ -25,7 +25,7 @@ public:
         else if (m < most)
             memory.store(static_cast<std::uint8_t>(m + 1), std::memory_order_relaxed);
     }
-    /// Whether the next one is likely to be small, too. Of a port that nobody knows it is not.
+    /// Whether the next one is likely to be small, too. Of an unknown port it is not.
     [[nodiscard]] bool are_small(flow_origin origin, std::uint16_t port) const noexcept
     {
         return memories_[place_of(origin, port)].load(std::memory_order_relaxed) >= enough;

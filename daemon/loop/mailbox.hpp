@@ -1,7 +1,7 @@
 // The way into a worker from the others: a ring of records from each, and one descriptor that wakes it.
 //
 // A ring has one writer and one reader. A record that does not fit is refused, and the sender decides: a frame is dropped and
-// counted, a descriptor is kept by who has it.
+// counted, a descriptor stays with the sender.
 #pragma once
 
 #include "daemon/os/arena.hpp"

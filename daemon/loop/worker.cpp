@@ -40,7 +40,7 @@ shared_state::shared_state(plane_config c, const flow_budget::shares& shares, st
         mailboxes.emplace_back(workers);
         flow_counts.emplace_back(0U);
         devices.queues.push_back(-1);
-        resting.emplace_back(false);
+        idle.emplace_back(false);
     }
 }
 
@@ -61,7 +61,7 @@ worker::worker(shared_state& common, unsigned self, tap_source tap, int capture,
     snapshot shared_with_others = common.config;
     plane_.adopt(shared_with_others);
     device_->start();
-    shared_.resting[self_] = self_ != 0 && device_->can_be_shared();
+    shared_.idle[self_] = self_ != 0 && device_->can_be_shared();
     os::require(poller_.add(shared_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
                 "Couldn't watch a mailbox");
     if (!common.config->host_rules.empty() || !common.config->guest_rules.empty())
@@ -106,14 +106,14 @@ void worker::stop() noexcept
 
 void worker::run() noexcept
 {
-    read_for_resting();
-    // Only now, so that nobody waits for it: there may be thousands, and new connections wait in the backlog meanwhile.
+    poll_for_idle();
+    // Only now, as there may be thousands: start-up does not wait for it, and new connections wait in the backlog.
     plane_.watch_listeners(stopping_, now_);
     wake_reader();
     while (!stopping_.load(std::memory_order_acquire))
         turn(instant::max());
     stopped_.release();
-    // Whoever starts the next one waits for the ports, and other descriptors take the kernel longer to close.
+    // First, as the next instance may be waiting for the ports, and other descriptors take the kernel longer to close.
     plane_.close_listeners();
     if (!drains_.load(std::memory_order_relaxed))
         return;
@@ -151,7 +151,7 @@ void worker::end_turn(instant now) noexcept
     counters_.add(report::counter::turns);
 }
 
-/// Of our events, if there are any for one who sleeps.
+/// Wakes the main thread if it sleeps and there are new events.
 void worker::wake_reader() noexcept
 {
     if (events_.reader_sleeps())

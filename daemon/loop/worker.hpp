@@ -4,7 +4,7 @@
 //
 // Workers meet in three places: the table of owners, the mailboxes, and what is known of the guest's link. A frame of a flow that
 // another worker owns goes to its mailbox; a new connection goes to the worker with the fewest flows, unless it is likely to be
-// small. Workers that have nothing to do rest, and the first one reads their queues of the tap (worker_share.cpp).
+// small. Idle workers stop polling; worker 0 reads their queues of the tap (worker_share.cpp).
 #pragma once
 
 #include "daemon/loop/command_list.hpp"
@@ -37,9 +37,9 @@ struct shared_state {
     std::deque<std::atomic<std::uint32_t>> flow_counts;
     flow_habits habits;
     device_group devices;
-    std::deque<std::atomic<bool>> resting;       ///< workers whose queue the first one reads
+    std::deque<std::atomic<bool>> idle;          ///< workers that do not poll: worker 0 reads their queues
     std::atomic<std::uint64_t> crowded = 0;      ///< a bit for each worker that has nearly more to do than it can
-    os::unique_fd events_bell;                   ///< wakes who drains the workers' events
+    os::unique_fd events_bell;                   ///< wakes the main thread, which drains the workers' events
     std::atomic<bool> guest_gone = false;        ///< a guest on a stream socket has left
     std::atomic<bool> guest_has_ended = false;   ///< its processes have
     std::atomic<instant> drain_until{};          ///< the end of it all
@@ -81,9 +81,9 @@ private:
 
     // worker_share.cpp
     void share_work(instant now) noexcept;
-    void read_for_resting() noexcept;
+    void poll_for_idle() noexcept;
     void measure_work(instant now) noexcept;
-    void rest_or_rise(instant now) noexcept;
+    void stop_or_resume_polling(instant now) noexcept;
 
     // worker_drain.cpp
     void drain() noexcept;
@@ -132,9 +132,9 @@ private:
     command_list commands_;
     context& ctx_; ///< the plane's
     std::atomic<bool> stopping_ = false, drains_ = false;
-    std::uint64_t reads_for_ = 0;                    ///< a bit for each worker whose queue we read because it rests
+    std::uint64_t reads_for_ = 0;                    ///< a bit for each worker whose queue we read because it is idle
     bool did_something_ = false;                     ///< in this turn, for flows of ours
-    instant useful_{}, look_again_ = instant::max(); ///< when we last had a reason to stay up; when we may rest
+    instant useful_{}, look_again_ = instant::max(); ///< when we last had a reason to poll; when we may stop
     instant measured_{};
     duration worked_{};       ///< our time on a processor until then
     std::uint64_t bells_ = 0; ///< a bit for each worker that has new letters from us

@@ -1,7 +1,7 @@
-// The end of a worker. Nobody new is let in, but turns go on while there are octets that were acknowledged and that a socket has
-// not taken yet, for as long as the user allows. The guest is heard meanwhile: the processes that filled its own queues may have
-// ended, while its kernel goes on sending. As any worker may have the frames of any flow, all of them stay until none has
-// anything left to do. What is not complete then is reset.
+// The end of a worker. No new connection is accepted, but turns go on while there are octets that were acknowledged and that a
+// socket has not taken yet, for as long as the user allows. The guest is heard meanwhile: the processes that filled its own
+// queues may have ended, while its kernel goes on sending. As any worker may have the frames of any flow, all of them stay until
+// none has anything left to do. What is not complete then is reset.
 
 #include "daemon/loop/worker.hpp"
 #include "daemon/os/clock.hpp"

@@ -114,7 +114,7 @@ void worker::carry_out(worker_command& what, instant now) noexcept
 
 void worker::take_mail(instant now) noexcept
 {
-    // First what silences the bell: whoever rings from now on is heard in the next turn.
+    // drain() clears the eventfd first: a ring from now on wakes the next turn.
     mail_left_ = shared_.mailboxes[self_].drain(letters_per_turn, [&](bytes_view letter) { take_letter(letter, now); });
     commands_.take([&](worker_command& what) { carry_out(what, now); });
     plane_.sockets_refilled(now);

@@ -10,7 +10,7 @@ namespace tapioca {
 
 namespace {
 
-/// Floods must leave room for others, whoever meets them.
+/// Floods must leave room for other flows, in whichever worker they arrive.
 limits::descriptor_shares shares_of(const plane_resources& resources)
 {
     return {os::descriptor_limit(), resources.listeners.size(), resources.tap_queues.size()};

@@ -1,10 +1,10 @@
-// How the work is shared. While there is little of it, one thread does it best: a frame or a connection that changes hands costs
-// two switches between threads, and threads that sleep less do less at a time. So a worker without anything to do for its own
-// flows rests, and the first one reads its queue of the tap, too: the kernel goes on spreading what it cannot place (it remembers
-// 4096 flows for three seconds; a thousand short connections a second fill that).
+// How work is shared. While there is little of it, one thread does it best: a frame or a connection that changes hands costs two
+// context switches, and threads that sleep less handle fewer frames at a time. So a worker whose own flows have nothing to do is
+// idle: it stops polling its queue of the tap, and worker 0 reads that queue, too. The kernel still spreads what it cannot place
+// (it remembers 4096 flows for three seconds; a thousand short connections a second fill that).
 //
-// A worker rises when it is given something: a new connection, because another one has more of those that are not small, or a
-// frame of a flow of its own. All rise when one has nearly more to do than a processor can, and then everything is shared.
+// A worker resumes polling when it is given something: a new connection, because another worker has more of those that are not
+// small, or a frame of a flow of its own. All resume when one of them nearly fills a processor, and then everything is shared.
 
 #include "daemon/loop/worker.hpp"
 #include "daemon/os/clock.hpp"
@@ -14,7 +14,7 @@
 namespace tapioca {
 namespace {
 
-constexpr duration patience = std::chrono::milliseconds{100}; ///< without anything to do, before a worker rests
+constexpr duration patience = std::chrono::milliseconds{100}; ///< without anything to do, before a worker is idle
 constexpr duration measured_for = std::chrono::milliseconds{100};
 
 constexpr std::uint64_t bit_of(std::size_t worker) noexcept { return std::uint64_t{1} << worker; }
@@ -50,12 +50,12 @@ void worker::share_work(instant now) noexcept
     if (!device_->can_be_shared())
         return;
     if (self_ == 0)
-        read_for_resting();
+        poll_for_idle();
     else
-        rest_or_rise(now);
+        stop_or_resume_polling(now);
 }
 
-/// Who fills a processor needs help, and there is one to be had: where all processors are busy, nobody gets a whole one. Below
+/// A worker that fills a processor needs help, if there is any: where all processors are busy, no thread gets a whole one. Below
 /// three eighths each, one of two can do it alone.
 void worker::measure_work(instant now) noexcept
 {
@@ -72,16 +72,16 @@ void worker::measure_work(instant now) noexcept
     }
 }
 
-/// The first worker: takes over the queues of those that rest, and leaves them to those that have risen.
-void worker::read_for_resting() noexcept
+/// Worker 0: polls the queues of idle workers, and leaves those of workers that have resumed.
+void worker::poll_for_idle() noexcept
 {
     if (self_ != 0)
         return;
-    for (std::uint32_t i = 1; i < shared_.resting.size(); ++i) {
-        const bool rests = shared_.resting[i].load(std::memory_order_acquire);
-        if (rests == ((reads_for_ & bit_of(i)) != 0))
+    for (std::uint32_t i = 1; i < shared_.idle.size(); ++i) {
+        const bool idle = shared_.idle[i].load(std::memory_order_acquire);
+        if (idle == ((reads_for_ & bit_of(i)) != 0))
             continue;
-        if (!rests)
+        if (!idle)
             device_->leave_queue(i);
         else if (!device_->watch_queue(i))
             continue; // tried again in the next turn
@@ -90,21 +90,21 @@ void worker::read_for_resting() noexcept
 }
 
 /// Any other worker.
-void worker::rest_or_rise(instant now) noexcept
+void worker::stop_or_resume_polling(instant now) noexcept
 {
-    auto& rests = shared_.resting[self_];
+    auto& idle = shared_.idle[self_];
     const bool needed = now - useful_ < patience || is_crowded();
-    if (rests.load(std::memory_order_relaxed)) {
+    if (idle.load(std::memory_order_relaxed)) {
         if (!needed || !device_->watch_queue(self_))
             return;
-        rests.store(false, std::memory_order_release);
+        idle.store(false, std::memory_order_release);
         look_again_ = now + patience;
     } else if (now >= look_again_) {
         look_again_ = now + patience;
         if (needed)
             return;
         device_->leave_queue(self_);
-        rests.store(true, std::memory_order_release);
+        idle.store(true, std::memory_order_release);
         look_again_ = instant::max();
         bells_ |= bit_of(0);
     }

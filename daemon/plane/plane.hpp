@@ -1,6 +1,6 @@
 // The data plane of one worker without its thread: listening sockets, flows of all kinds, and what they need of link and host.
 //
-// Whoever drives it gives it events and frames, ends the turn, and asks when to come again. The worker does so from its poller;
+// Its driver gives it events and frames, ends the turn, and asks when the next one is due. The worker does so from its poller;
 // tests do it with clocks, kernels and taps of their own.
 #pragma once
 
@@ -61,7 +61,7 @@ public:
     // listening.cpp
     /// Sets a descriptor aside for when there are no others left.
     void reserve_spare_fd() noexcept;
-    /// Gives that descriptor up, for who needs one more than anything.
+    /// Closes it, for something that needs a descriptor at once.
     void give_up_spare_fd() noexcept { spare_ = {}; }
     [[nodiscard]] bool has_spare_fd() const noexcept { return static_cast<bool>(spare_); }
     /// Keeps a socket, which is not listened on before watch_listeners().

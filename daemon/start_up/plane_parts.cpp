@@ -89,7 +89,7 @@ configured_interface furnish(const options& opts, const interface_plan& plan, os
     return configure_tap(plan, plan.name);
 }
 
-/// A name that is given, or the first that nobody uses.
+/// The given name, or the first that is free.
 std::pair<os::unique_fd, std::string> listen_for_guests(const options& opts)
 {
     if (opts.socket_path) {

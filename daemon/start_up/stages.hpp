@@ -25,7 +25,8 @@ void warn_of_few_descriptors();
 void make_room_for_descriptors(const options& opts) noexcept;
 
 // caller.cpp
-/// Whoever waits for our READY=1. In the background the end of the parent says that we are ready, and that is all.
+/// The service manager that waits for our READY=1. In the background the end of the parent says that we are ready, and that is
+/// all.
 [[nodiscard]] os::service_manager connect_service_manager(const options& opts);
 /// The last step with a filesystem, and the last with one process.
 [[nodiscard]] os::readiness leave_the_caller(const options& opts, sandbox& box, named_files& files);
@@ -50,7 +51,7 @@ void assume_identity(const options& opts, sandbox& box);
 [[nodiscard]] control_hooks hooks_of(const options& opts, worker_pool& workers, auto_forward* follower);
 
 // serve.cpp
-/// Who waits for us to be ready.
+/// What waits for us to be ready.
 struct waiting {
     os::readiness& caller;
     os::service_manager& manager;

@@ -20,7 +20,7 @@ public:
     [[nodiscard]] std::size_t largest_datagram() const noexcept override { return inner_.largest_datagram(); }
     [[nodiscard]] int descriptor() const noexcept override { return inner_.descriptor(); }
     [[nodiscard]] std::span<const rx_frame> receive(std::size_t most) noexcept override;
-    [[nodiscard]] bool has_room() const noexcept override { return inner_.has_room(); }
+    [[nodiscard]] bool accepts_data() const noexcept override { return inner_.accepts_data(); }
     [[nodiscard]] tx_slot acquire() noexcept override { return inner_.acquire(); }
     bool commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept override;
     bool send(const wire::virtio_net_header& vnet, octet* payload, std::size_t headers, std::size_t length) noexcept override;

@@ -1,4 +1,4 @@
-// Guests that come and go on a stream socket. One at a time: who comes while one is served is turned away. Flows and listening
+// Guests that come and go on a stream socket. One at a time: while one is served, others are refused. Flows and listening
 // sockets stay when a guest leaves; what becomes of the process is its owner's business.
 #pragma once
 

@@ -2,8 +2,8 @@
 //
 // The other side takes no super-frames and no partial checksums, so both are completed here, on the way into one buffer that goes
 // out in as few system calls as the socket allows. What the socket does not take stays, the rest of a frame included; while there
-// is much of it has_room() says no, and nothing waits for anybody. Clients come and go; with a client goes all that belonged to
-// its stream.
+// is much of it accepts_data() says no, and nothing waits for anybody. Clients come and go; with a client goes all that belonged
+// to its stream.
 #pragma once
 
 #include "daemon/os/arena.hpp"
@@ -38,7 +38,7 @@ public:
     [[nodiscard]] std::span<const rx_frame> receive(std::size_t most) noexcept override;
     /// Whether receive() may have more without a new event on the descriptor.
     [[nodiscard]] bool has_more() const noexcept { return more_; }
-    [[nodiscard]] bool has_room() const noexcept override { return client_ && end_ - begin_ < high_water; }
+    [[nodiscard]] bool accepts_data() const noexcept override { return client_ && end_ - begin_ < high_water; }
     [[nodiscard]] tx_slot acquire() noexcept override;
     bool commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept override;
     bool send(const wire::virtio_net_header& vnet, octet* payload, std::size_t headers, std::size_t length) noexcept override;
@@ -46,7 +46,7 @@ public:
 
 private:
     static constexpr std::size_t receive_octets = std::size_t{256} << 10;
-    static constexpr std::size_t slot_octets = std::size_t{256} << 10; ///< nobody sees it whole, so IP's limit is none here
+    static constexpr std::size_t slot_octets = std::size_t{256} << 10; ///< never sent whole, so IP's limit does not apply
     static constexpr std::size_t send_octets = std::size_t{1} << 20;
     static constexpr std::size_t high_water = std::size_t{640} << 10; ///< a super-frame of small segments doubles on its way
     static constexpr std::size_t worth_sending = std::size_t{256} << 10;

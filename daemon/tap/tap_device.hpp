@@ -1,5 +1,5 @@
 // A device as one worker has it: the queue that moves its frames, and the life of that queue. Clients of a socket come and go, a
-// tap may be removed, the queue of a worker that rests is read by another one. A device watches its descriptors in the worker's
+// tap may be removed, the queue of an idle worker is read by another one. A device watches its descriptors in the worker's
 // poller, and tells its owner what comes of their events.
 #pragma once
 
@@ -51,7 +51,7 @@ public:
     tap_device(const tap_device&) = delete;
     tap_device& operator=(const tap_device&) = delete;
 
-    /// The same one for good, whoever is at its other end.
+    /// The same queue as long as the device lives, also when clients change.
     [[nodiscard]] virtual tap_queue& queue() noexcept = 0;
 
     /// Begins to watch; once. Throws std::system_error.
@@ -64,16 +64,16 @@ public:
     [[nodiscard]] virtual bool has_more() const noexcept { return false; }
     virtual void read(instant) noexcept {}
 
-    /// The last thing in a turn: nobody refers to frames any more, and guests may come and go.
+    /// The last thing in a turn: no frame is referred to any more, so clients may come and go.
     virtual void end_turn(instant) noexcept {}
 
-    /// Whether somebody may be at the other end.
+    /// Whether there may be a guest at the other end.
     [[nodiscard]] virtual bool has_carrier() const noexcept { return true; }
 
-    /// Lets nobody new in.
+    /// Accepts no further client.
     virtual void stop_listening() noexcept {}
 
-    /// Whether the queue may be left to another worker. Who can leave it begins with it unwatched, except for worker 0.
+    /// Whether another worker may read the queue. If so, it is not watched at the start, except by worker 0.
     [[nodiscard]] virtual bool can_be_shared() const noexcept { return false; }
     /// Reads the queue of that worker, ours or one that is left to us, from now on or no more. False: it cannot be watched now.
     [[nodiscard]] virtual bool watch_queue(unsigned /*whose*/) noexcept { return false; }

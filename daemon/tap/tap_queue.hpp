@@ -47,7 +47,7 @@ public:
 
     /// Whether it is worth offering what can wait: without room data is left where it is until the descriptor is writable. What
     /// cannot wait (acknowledgments, answers) may still be accepted then.
-    [[nodiscard]] virtual bool has_room() const noexcept { return true; }
+    [[nodiscard]] virtual bool accepts_data() const noexcept { return true; }
 
     /// The next slot; its memory is the same until commit() takes it.
     [[nodiscard]] virtual tx_slot acquire() noexcept = 0;

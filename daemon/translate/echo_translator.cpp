@@ -76,7 +76,7 @@ void echo_translator::from_guest(const packet& p, instant now) noexcept
     }
     ctx_.counters.add(counter::echo_from_guest);
     if (f->answers_at_once) // local destinations, such as containers, answer inside the call
-        f->answers_at_once = ctx_.tap.has_room() && relay_replies(*f, now) != 0;
+        f->answers_at_once = ctx_.tap.accepts_data() && relay_replies(*f, now) != 0;
 }
 
 os::result<std::size_t> echo_translator::send(echo_flow& f, const packet& p) noexcept
@@ -190,7 +190,7 @@ void echo_translator::from_socket(flow_id id, const os::event& e) noexcept
 void echo_translator::end_turn(instant now) noexcept
 {
     ready_.run(
-        flows_, [this] { return ctx_.tap.has_room(); }, [&](echo_flow& f) { pump(f, now); });
+        flows_, [this] { return ctx_.tap.accepts_data(); }, [&](echo_flow& f) { pump(f, now); });
 }
 
 /// Reads the socket until it is empty, the budget is spent, or the tap accepts no more.
@@ -199,7 +199,7 @@ void echo_translator::pump(echo_flow& f, instant now) noexcept
     if (std::exchange(f.errors, false))
         (void)relay_errors(f, now);
     for (std::size_t moved = 0; moved < limits::echo_replies_per_turn; moved += replies_at_once) {
-        if (!ctx_.tap.has_room())
+        if (!ctx_.tap.accepts_data())
             break;
         if (relay_replies(f, now) < replies_at_once)
             return;

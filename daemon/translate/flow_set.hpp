@@ -60,7 +60,7 @@ public:
     static constexpr flow_kind own_kind = Kind;
 
     [[nodiscard]] instant next_deadline() const noexcept override { return wheel_.next(); }
-    [[nodiscard]] bool has_ready() const noexcept override { return !ready_.empty() && ctx_.tap.has_room(); }
+    [[nodiscard]] bool has_ready() const noexcept override { return !ready_.empty() && ctx_.tap.accepts_data(); }
     [[nodiscard]] std::uint32_t flow_count() const noexcept final { return flows_.size(); }
     std::uint32_t visit(std::uint32_t from, std::uint32_t most, flow_visitor& visitor) noexcept final
     {

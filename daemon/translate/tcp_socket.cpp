@@ -89,7 +89,7 @@ flow_alive tcp_translator::pump(tcp_flow& f, instant now) noexcept
     const auto most = std::min((ctx_.tap.largest_datagram() - headers) / f.c.mss, limits::segments_in_super_frame);
     const auto segments = ctx_.tap.offload().tso ? std::max<std::size_t>(most, 1) : 1;
     for (std::size_t moved = 0; f.readable;) {
-        if (moved >= limits::tcp_octets_per_turn || !ctx_.tap.has_room()) {
+        if (moved >= limits::tcp_octets_per_turn || !ctx_.tap.accepts_data()) {
             list_ready(f);
             return flow_alive::yes;
         }

@@ -165,7 +165,7 @@ void tcp_translator::list_ack(tcp_flow& f) noexcept
 void tcp_translator::end_turn(instant now) noexcept
 {
     ready_.run(
-        flows_, [this] { return ctx_.tap.has_room(); }, [&](tcp_flow& f) { (void)pump(f, now); });
+        flows_, [this] { return ctx_.tap.accepts_data(); }, [&](tcp_flow& f) { (void)pump(f, now); });
     send_acks();
 }
 
@@ -185,7 +185,7 @@ void tcp_translator::send_acks() noexcept
         }
         if (send_control(*f, wire::tcp_ack, f->c.control_seq()))
             continue;
-        f->ack_listed = !ctx_.tap.has_room();
+        f->ack_listed = !ctx_.tap.accepts_data();
         if (f->ack_listed) {
             acks_[waiting++] = acks_[i];
             ++acks_held_;
@@ -217,7 +217,7 @@ flow_alive tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
         return fail(f, now);
     if (f.lingering && is_delivered(f))
         return close(f, reason_of(f), now);
-    if (ctx_.tap.has_room())
+    if (ctx_.tap.accepts_data())
         f.c.on_room(now);
     else if (f.c.on_no_room(now))
         list_ready(f);
@@ -248,7 +248,7 @@ flow_alive tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
         os::keep_alive(f.fd);
         f.keep_idle = limits::tcp_inactivity_seconds;
     }
-    if (f.c.synchronized() && seconds_since(f.heard, now) >= limits::tcp_keepalive_seconds && ctx_.tap.has_room())
+    if (f.c.synchronized() && seconds_since(f.heard, now) >= limits::tcp_keepalive_seconds && ctx_.tap.accepts_data())
         return apply(f, {effect::send_keepalive}, now);
     arm(f, now);
     return flow_alive::yes;

@@ -86,7 +86,7 @@ public:
     void end_turn(instant now) noexcept override;
     [[nodiscard]] bool has_ready() const noexcept override
     {
-        return ack_count_ > acks_held_ || ((acks_held_ != 0 || !ready_.empty()) && ctx_.tap.has_room());
+        return ack_count_ > acks_held_ || ((acks_held_ != 0 || !ready_.empty()) && ctx_.tap.accepts_data());
     }
     /// Small connections do not need a worker of their own, even if they are many.
     [[nodiscard]] std::uint32_t weight() const noexcept override { return flows_.size() - small_count_; }

@@ -53,7 +53,7 @@ void udp_translator::forget_polled(udp_port& p) noexcept
 
 void udp_translator::poll(instant now) noexcept
 {
-    if (polled_.empty() || now < poll_at_ || !ctx_.tap.has_room())
+    if (polled_.empty() || now < poll_at_ || !ctx_.tap.accepts_data())
         return;
     poll_at_ = now + limits::udp_poll_interval;
     for (auto i = polled_.size(); i-- != 0;) // a port may leave the list

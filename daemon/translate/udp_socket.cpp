@@ -47,7 +47,7 @@ void udp_translator::pump(udp_port& p, instant now) noexcept
     guest_run run;
     std::size_t datagrams = 0, at_once = os::few_received;
     const bool makes_flows = p.listens && splice_ != nullptr;
-    const auto may_go_on = [&] { return ctx_.tap.has_room() && !(makes_flows && splice_->lacks_sockets()); };
+    const auto may_go_on = [&] { return ctx_.tap.accepts_data() && !(makes_flows && splice_->lacks_sockets()); };
     const auto take_these = [&](std::span<const os::incoming> got) {
         std::size_t octets = 0;
         for (const auto& in : got)

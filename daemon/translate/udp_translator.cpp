@@ -37,7 +37,7 @@ udp_translator::~udp_translator()
 void udp_translator::end_turn(instant now) noexcept
 {
     ready_.run(
-        ports_, [this] { return ctx_.tap.has_room(); }, [&](udp_port& p) { pump(p, now); });
+        ports_, [this] { return ctx_.tap.accepts_data(); }, [&](udp_port& p) { pump(p, now); });
     poll(now);
 }
 

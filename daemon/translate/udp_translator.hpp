@@ -96,7 +96,7 @@ public:
     void expire(instant now) noexcept override;
     [[nodiscard]] instant next_deadline() const noexcept override
     {
-        return polled_.empty() || !ctx_.tap.has_room() ? wheel_.next() : std::min(wheel_.next(), poll_at_);
+        return polled_.empty() || !ctx_.tap.accepts_data() ? wheel_.next() : std::min(wheel_.next(), poll_at_);
     }
     /// Reads the sockets that are ready.
     void end_turn(instant now) noexcept override;

@@ -74,7 +74,7 @@ private:
         FUZZ_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) == 0);
         guest_ = os::unique_fd{ends[1]};
         queue_->attach(os::unique_fd{ends[0]});
-        FUZZ_CHECK(queue_->attached() && !queue_->over() && queue_->has_room());
+        FUZZ_CHECK(queue_->attached() && !queue_->over() && queue_->accepts_data());
         sent_.clear();
         read_.clear();
         expected_to_guest_.clear();
@@ -131,7 +131,7 @@ private:
         for (std::size_t i = 0; i < length; ++i)
             frame[i] = static_cast<octet>(i * e.count + i / 251);
         std::copy(frame.begin(), frame.end(), slot.begin());
-        const bool had_room = queue_->has_room();
+        const bool had_room = queue_->accepts_data();
         const bool went = queue_->commit({}, 0, length);
         FUZZ_CHECK(went || !had_room); // what was promised room finds it
         if (!went)

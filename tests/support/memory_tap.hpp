@@ -45,7 +45,10 @@ public:
         return {frames_.data(), count};
     }
 
-    [[nodiscard]] bool has_room() const noexcept override { return !closed && (full == when_full::refuses || waiting() < room); }
+    [[nodiscard]] bool accepts_data() const noexcept override
+    {
+        return !closed && (full == when_full::refuses || waiting() < room);
+    }
 
     [[nodiscard]] tx_slot acquire() noexcept override { return tx_slot{slot_}.subspan(tap_headroom, largest_body); }
 

@@ -144,7 +144,7 @@ public:
     [[nodiscard]] std::size_t largest_datagram() const noexcept override { return 200'000; }
     [[nodiscard]] int descriptor() const noexcept override { return 4711; }
     [[nodiscard]] std::span<const rx_frame> receive(std::size_t) noexcept override { return {}; }
-    [[nodiscard]] bool has_room() const noexcept override { return room; }
+    [[nodiscard]] bool accepts_data() const noexcept override { return room; }
     [[nodiscard]] tx_slot acquire() noexcept override { return tx_slot{slot}.subspan(tap_headroom); }
     bool commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept override
     {
@@ -175,7 +175,7 @@ TEST_CASE("a capture shows the queue beside it as it is")
     CHECK(queue.acquire().size() == 200'000);
     for (const bool yes : {true, false}) {
         inner.room = yes;
-        CHECK(queue.has_room() == yes);
+        CHECK(queue.accepts_data() == yes);
     }
     queue.flush();
     CHECK(inner.flushed);

@@ -135,7 +135,7 @@ TEST_CASE("nothing of a stream is left for the next client")
     CHECK(s.queue.over());
     CHECK_FALSE(s.queue.misunderstood());
     s.queue.detach();
-    CHECK_FALSE(s.queue.has_room());
+    CHECK_FALSE(s.queue.accepts_data());
     CHECK_FALSE(s.sends(100, 9));
     s.connect();
     CHECK_FALSE(s.queue.over());
@@ -175,7 +175,7 @@ TEST_CASE("a guest that does not read is not waited for: room ends, and comes ba
 {
     stage s;
     std::size_t sent = 0;
-    for (; s.queue.has_room(); ++sent) {
+    for (; s.queue.accepts_data(); ++sent) {
         REQUIRE(s.sends(1514, static_cast<octet>(sent)));
         s.queue.flush();
         REQUIRE(sent < 100000);
@@ -190,7 +190,7 @@ TEST_CASE("a guest that does not read is not waited for: room ends, and comes ba
         all = all + some;
         s.queue.flush();
     }
-    CHECK(s.queue.has_room());
+    CHECK(s.queue.accepts_data());
     REQUIRE(all.size() == sent * 1518);
     for (std::size_t i = 0; i < sent; ++i)
         REQUIRE(std::equal(all.begin() + static_cast<std::ptrdiff_t>(i * 1518 + 4),
@@ -238,7 +238,7 @@ TEST_CASE("long frames pass whole, checksum included, however slowly the guest r
         REQUIRE(send_one(static_cast<octet>(sent), sent % 2 == 0 ? 61441 : 100));
         if (sent % 3 == 0)
             s.queue.flush();
-        if (!s.queue.has_room())
+        if (!s.queue.accepts_data())
             stream = stream + s.guest_receives(150001);
     }
     for (octets some{0}; !some.empty();) {

@@ -22,7 +22,7 @@ class silent_tap final : public tap_queue {
 public:
     [[nodiscard]] offloads offload() const noexcept override { return granted; }
     [[nodiscard]] int descriptor() const noexcept override { return -1; }
-    [[nodiscard]] bool has_room() const noexcept override { return room; }
+    [[nodiscard]] bool accepts_data() const noexcept override { return room; }
     [[nodiscard]] std::span<const rx_frame> receive(std::size_t /*most*/) noexcept override { return {}; }
     [[nodiscard]] tx_slot acquire() noexcept override { return tx_slot{slot_}.subspan(tap_headroom, largest_body); }
     bool commit(const wire::virtio_net_header& /*vnet*/, std::size_t /*headers*/, std::size_t /*payload*/) noexcept override

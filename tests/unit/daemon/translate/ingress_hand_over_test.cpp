@@ -114,7 +114,7 @@ TEST_CASE("what does not fit the mailbox is lost, and counted so")
 {
     for (const bool owned : {true, false}) {
         ingress_world w;
-        w.other.has_room = false;
+        w.other.accepts_data = false;
         w.other.is_better = true;
         if (owned)
             w.other.owns = everything;

@@ -27,7 +27,7 @@ inline constexpr auto remote4 = ip_address::v4(203, 0, 113, 9), remote6 = ip_add
 class another_worker final : public other_workers {
 public:
     std::function<bool(std::uint64_t flow_hash)> owns = [](std::uint64_t) { return false; };
-    bool is_better = false, has_room = true;
+    bool is_better = false, accepts_data = true;
     std::vector<octet_vector> frames, datagrams; ///< that were handed over; of datagrams the upper layer
 
     bool claim(std::uint64_t /*flow_hash*/) noexcept override { return true; }
@@ -58,9 +58,9 @@ private:
     bool keep(unsigned to, bytes_view what, std::vector<octet_vector>& where) const
     {
         CHECK(to == 1);
-        if (has_room)
+        if (accepts_data)
             where.emplace_back(what.begin(), what.end());
-        return has_room;
+        return accepts_data;
     }
 };
 
