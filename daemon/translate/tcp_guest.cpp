@@ -47,9 +47,9 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
 /// Carries out what segments of a flow have brought about.
 flow_alive tcp_translator::end_run(tcp_flow& f, delivery& d, const tcp::outcome& all, instant now) noexcept
 {
-    note_heard(f, now);
+    f.heard.set(now);
     if (all.acked != 0)
-        note_moved(f, now);
+        f.moved.set(now);
     // Little, or an end, is often answered inside of the call that passes it on: then the answer carries the ACK. One that is
     // listed already waits no longer.
     f.ack_may_wait = !f.ack_listed && d.octets < f.c.mss;
@@ -140,7 +140,7 @@ void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
     if (d.count == 0)
         return;
     if (!f.broken)
-        note_moved(f, now);
+        f.moved.set(now);
     std::size_t sent = 0;
     const bool direct = f.store.empty();
     const bool waiting = f.store.length() != 0; // for the socket: EPOLLOUT will tell when it is writable

@@ -49,8 +49,8 @@ tcp_flow* tcp_translator::insert(const flow_head& head, instant now, const endpo
     auto* f = open_flow(head, head.key, now, accepted_at);
     if (f == nullptr)
         return nullptr;
-    note_heard(*f, now);
-    note_moved(*f, now);
+    f->heard.set(now);
+    f->moved.set(now);
     f->small = ctx_.others != nullptr && ctx_.others->are_small(f->origin, service_port(*f));
     small_count_ += f->small;
     return f;

@@ -50,7 +50,7 @@ void tcp_translator::send_stored(tcp_flow& f, instant now) noexcept
         for (std::size_t i = 0; i < count; ++i)
             offered += pieces[i].size();
         store_.consume(f.store, static_cast<std::uint32_t>(*sent));
-        note_moved(f, now);
+        f.moved.set(now);
         if (*sent < offered)
             break;
     }
@@ -156,7 +156,7 @@ void tcp_translator::send_data(tcp_flow& f, std::size_t octets, instant now) noe
     f.c.on_sent(static_cast<std::uint32_t>(octets), now); // what was refused is lost, and repeated like that
     f.ack_listed = f.ack_listed && !sent;                 // else this segment carried it
     if (f.c.snd_max > highest) // or it is a repetition, or a probe of a window that may stay closed for ever
-        note_moved(f, now);
+        f.moved.set(now);
 }
 
 /// The socket's connection has ended in an error, which the kernel reports once. What the guest sends is lost from now on, but

@@ -213,7 +213,7 @@ void tcp_translator::expire(instant now) noexcept
 
 flow_alive tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
 {
-    if ((f.broken || f.aborted) && seconds_since(f.moved, now) > limits::tcp_reset_seconds)
+    if ((f.broken || f.aborted) && f.moved.until(now) > limits::tcp_reset_seconds)
         return fail(f, now);
     if (f.lingering && is_delivered(f))
         return close(f, reason_of(f), now);
@@ -228,7 +228,7 @@ flow_alive tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
             ctx_.counters.add(counter::tcp_timeouts);
         return apply(f, out, now, end_reason::guest_silent);
     }
-    const bool resting = seconds_since(f.moved, now) > 1;
+    const bool resting = f.moved.until(now) > 1;
     if (f.store.length() != 0 && resting) { // the watchdog: octets wait, and no event came
         const auto before = f.store.length();
         if (drain(f, now) == flow_alive::no)
@@ -244,11 +244,11 @@ flow_alive tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
         os::reset_on_close(f.fd);
         return fail(f, now);
     }
-    if (f.keep_idle == 0 && seconds_since(f.moved, now) > limits::tcp_inactivity_seconds) {
+    if (f.keep_idle == 0 && f.moved.until(now) > limits::tcp_inactivity_seconds) {
         os::keep_alive(f.fd);
         f.keep_idle = limits::tcp_inactivity_seconds;
     }
-    if (f.c.synchronized() && seconds_since(f.heard, now) >= limits::tcp_keepalive_seconds && ctx_.tap.accepts_data())
+    if (f.c.synchronized() && f.heard.until(now) >= limits::tcp_keepalive_seconds && ctx_.tap.accepts_data())
         return apply(f, {effect::send_keepalive}, now);
     arm(f, now);
     return flow_alive::yes;
@@ -258,16 +258,15 @@ flow_alive tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
 /// octets for its socket left, ends after two hours without progress.
 bool tcp_translator::has_ended(const tcp_flow& f, instant now) const noexcept
 {
-    return f.lingering ? seconds_since(f.moved, now) > limits::tcp_inactivity_seconds
-                       : seconds_since(f.heard, now) > limits::tcp_silence_seconds;
+    return f.lingering ? f.moved.until(now) > limits::tcp_inactivity_seconds : f.heard.until(now) > limits::tcp_silence_seconds;
 }
 
 /// The guest has sent a keep-alive, which we have answered: the host's kernel is told to send the peer keep-alives as often. As
 /// each of the guest's is answered, its interval is its TCP_KEEPIDLE; its TCP_KEEPINTVL is never seen.
 void tcp_translator::keep_alive(tcp_flow& f, instant now) noexcept
 {
-    const auto interval = std::min(seconds_since(f.moved, now), limits::tcp_longest_keep_idle);
-    note_moved(f, now);
+    const auto interval = std::min(f.moved.until(now), limits::tcp_longest_keep_idle);
+    f.moved.set(now);
     if (f.keep_idle == 0)
         os::keep_alive(f.fd);
     else if (interval == f.keep_idle || interval == f.keep_idle + 1U) // whole seconds may differ by one

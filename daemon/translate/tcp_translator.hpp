@@ -23,12 +23,36 @@
 
 namespace tapioca {
 
+/// A moment in whole seconds of the clock. It comes round in 194 days.
+class second_mark {
+public:
+    void set(instant now) noexcept
+    {
+        const auto s = seconds(now);
+        octets_ = {static_cast<octet>(s), static_cast<octet>(s >> 8), static_cast<octet>(s >> 16)};
+    }
+    /// Seconds that have passed since then.
+    [[nodiscard]] std::uint32_t until(instant now) const noexcept
+    {
+        return (seconds(now) - (octets_[0] | std::uint32_t{octets_[1]} << 8 | std::uint32_t{octets_[2]} << 16)) & 0xffffff;
+    }
+
+private:
+    [[nodiscard]] static std::uint32_t seconds(instant t) noexcept
+    {
+        return static_cast<std::uint32_t>(std::chrono::floor<std::chrono::seconds>(t.time_since_epoch()).count());
+    }
+
+    // No bit-field: it would share its word with the flags beside it, and reading that right after a flag was written stalls.
+    std::array<octet, 3> octets_{};
+};
+
 struct tcp_flow : flow_head {
     int fd = -1;
     tcp::receive_store::queue store;
     slot_list::place connecting = 0; ///< in the list of those that the host has not answered; 0: not
     std::uint16_t keep_idle = 0;     ///< seconds of silence after which the host's kernel asks the peer; 0: it does not
-    std::uint32_t heard : 24 = 0;    ///< seconds of the clock when the guest last sent anything
+    second_mark heard;               ///< when the guest last sent anything
     bool ack_listed : 1 = false;     ///< in the list of ACKs due at the end of the turn
     bool ack_may_wait : 1 = false;   ///< for a look at what the host says to so little
     bool ready_listed : 1 = false;   ///< in the list of sockets that have more for the guest
@@ -37,7 +61,7 @@ struct tcp_flow : flow_head {
     bool shutdown_due : 1 = false;   ///< the guest's FIN waits behind the store
     bool lingering : 1 = false;      ///< the connection is over, but not all of the guest's octets have been sent
     bool aborted : 1 = false;        ///< by the guest: a reset follows what the peer is still to have
-    std::uint32_t moved : 24 = 0;    ///< seconds of the clock when data last moved, or the guest asked for a sign of life
+    second_mark moved;               ///< when data last moved, or the guest asked for a sign of life
     bool error_queue : 1 = false;    ///< IP_RECVERR is set
     bool peek_offset : 1 = false;    ///< what is in flight stays in the socket (SO_PEEK_OFF), not in our store
     bool keeps_place : 1 = false;    ///< the offset is set: the socket knows what is in flight
@@ -186,18 +210,6 @@ private:
     {
         return f.from_peer() ? f.key.guest_port : f.key.remote_port;
     }
-    /// For tcp_flow::heard and ::moved: they come round in 194 days.
-    [[nodiscard]] static std::uint32_t seconds(instant t) noexcept
-    {
-        return static_cast<std::uint32_t>(std::chrono::floor<std::chrono::seconds>(t.time_since_epoch()).count());
-    }
-    static void note_heard(tcp_flow& f, instant now) noexcept { f.heard = seconds(now) & 0xffffff; }
-    static void note_moved(tcp_flow& f, instant now) noexcept { f.moved = seconds(now) & 0xffffff; }
-    [[nodiscard]] static std::uint32_t seconds_since(std::uint32_t then, instant now) noexcept
-    {
-        return (seconds(now) - then) & 0xffffff;
-    }
-
     os::arena chunk_memory_, chunk_links_, range_memory_, ack_memory_, connecting_memory_;
     os::arena sent_memory_, sent_links_, sent_queues_, sent_of_slot_; ///< empty if the kernel keeps that
     tcp::receive_store store_;
