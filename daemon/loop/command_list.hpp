@@ -36,18 +36,16 @@ public:
     command_list(const command_list&) = delete;
     command_list& operator=(const command_list&) = delete;
 
-    /// From the control plane's thread. The worker has to be woken afterwards.
+    /// From the control plane's thread: also gives back what commands that were carried out still hold. The worker has to be
+    /// woken afterwards.
     void push(worker_command what)
     {
-        free_done();
+        free(done_);
         ++pushed_;
         auto* added = new node{std::move(what), waiting_.load(std::memory_order_relaxed)};
         while (!waiting_.compare_exchange_weak(added->next, added, std::memory_order_release, std::memory_order_relaxed)) {
         }
     }
-    /// Likewise: gives back what commands that were carried out still hold.
-    void free_done() noexcept { free(done_); }
-
     /// Likewise: whether all commands were carried out.
     [[nodiscard]] bool is_done() const noexcept { return carried_out_.load(std::memory_order_acquire) == pushed_; }
 

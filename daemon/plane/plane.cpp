@@ -21,12 +21,11 @@ std::array<flow_set*, flow_kinds> by_kind(Kinds&... kinds) noexcept
 
 plane::plane(const context& ctx, const plane_sizes& sizes, instant start)
     : ctx_(ctx), listeners_(ctx.config->host_rules, ctx.config->guest_rules), tcp_(ctx_, sizes.tcp, start, sizes.tcp_pool),
-      udp_(ctx_, sizes.udp, start), udp_splice_(ctx_, sizes.udp_splice, start), echo_(ctx_, sizes.echo, start),
-      ingress_(ctx_, tcp_, udp_, echo_),
-      tcp_splice_(ctx_, sizes.tcp_splice, sizes.large_pipes, start), sets_{&tcp_, &udp_, &echo_, &tcp_splice_, &udp_splice_}
+      udp_splice_(ctx_, sizes.udp_splice, start), udp_(ctx_, udp_splice_, sizes.udp, start), echo_(ctx_, sizes.echo, start),
+      ingress_(ctx_, tcp_, udp_, echo_), tcp_splice_(ctx_, sizes.tcp_splice, sizes.large_pipes, start),
+      sets_(by_kind(tcp_, udp_, echo_, tcp_splice_, udp_splice_))
 {
     ctx_.listeners = &listeners_;
-    udp_.splice_through(udp_splice_);
 }
 
 void plane::take(const os::event& e, instant now) noexcept

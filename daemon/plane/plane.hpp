@@ -116,8 +116,8 @@ private:
     context ctx_;
     listener_table listeners_;
     tcp_translator tcp_;
-    udp_translator udp_;
     tapioca::udp_splice udp_splice_;
+    udp_translator udp_;
     echo_translator echo_;
     ingress ingress_;
     tapioca::tcp_splice tcp_splice_;

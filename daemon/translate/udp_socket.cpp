@@ -46,14 +46,13 @@ void udp_translator::pump(udp_port& p, instant now) noexcept
 {
     guest_run run;
     std::size_t datagrams = 0, at_once = os::few_received;
-    const bool makes_flows = p.listens && splice_ != nullptr;
-    const auto may_go_on = [&] { return ctx_.tap.accepts_data() && !(makes_flows && splice_->lacks_sockets()); };
+    const auto may_go_on = [&] { return ctx_.tap.accepts_data() && !(p.listens && splice_.lacks_sockets()); };
     const auto take_these = [&](std::span<const os::incoming> got) {
         std::size_t octets = 0;
         for (const auto& in : got)
             octets += in.length;
         datagrams += take_all(p, got, run, now);
-        at_once = octets / at_once > small_datagram ? os::few_received : makes_flows ? most_strangers : os::most_received;
+        at_once = octets / at_once > small_datagram ? os::few_received : p.listens ? most_strangers : os::most_received;
         return octets;
     };
     if (buffers_.receive_all(descriptor_of(p), os::want_addresses::yes, at_once, may_go_on, take_these))
@@ -80,7 +79,7 @@ std::size_t udp_translator::take_all(udp_port& p, std::span<const os::incoming> 
             octets[many] = buffers_[i + many].first(got[i + many].length);
             ++many;
         } while (i + many < got.size() && got[i + many].source == got[i].source && got[i + many].local == got[i].local);
-        splice_->from_listener(p.through, got.subspan(i, many), octets, now);
+        splice_.from_listener(p.through, got.subspan(i, many), octets, now);
         i += many - 1;
     }
     return datagrams;

@@ -88,7 +88,7 @@ std::size_t udp_splice::answer(udp_splice_flow& f, std::span<const os::incoming>
         }
     }
     f.life.on_peer(now, datagrams);
-    send(ctx_.descriptor_of(f.through), f.family(), {messages.data(), count});
+    send(ctx_.descriptor_of(f.through()), f.family(), {messages.data(), count});
     return moved;
 }
 

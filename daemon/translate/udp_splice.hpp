@@ -16,7 +16,6 @@ namespace tapioca {
 
 /// Its key: where the client asked, and the client. Both sides have the same loopback addresses, so `origin` belongs to it.
 struct udp_splice_flow : flow_head {
-    listener_name through;
     bool ready_listed = false; ///< the server's answers wait
     bool settled = false;      ///< nothing from before the connect can be in the socket's queue any more
     os::addressing between;    ///< the client, and the address that it asked
@@ -24,6 +23,11 @@ struct udp_splice_flow : flow_head {
     int fd = -1;            ///< to the server
     pseudo_connection life; ///< the client in the guest's role
 
+    /// The listening socket that was asked.
+    [[nodiscard]] listener_name through() const noexcept
+    {
+        return {from_peer() ? rule_side::host : rule_side::guest, static_cast<std::uint8_t>(rule), key.guest_port, key.protocol};
+    }
     [[nodiscard]] ip_family family() const noexcept { return server.address.family(); }
 };
 static_assert(sizeof(udp_splice_flow) <= 152);

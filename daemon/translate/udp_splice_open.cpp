@@ -59,7 +59,6 @@ udp_splice_flow* udp_splice::open(const flow_head& head, const listener_name& th
     auto* f = open_flow(head, shown(opening->server, in.source), now, {in.local, through.port});
     if (f == nullptr)
         return nullptr;
-    f->through = through;
     f->between = {in.source, in.local};
     f->server = opening->server;
     const auto done = connect(*f);

@@ -15,8 +15,8 @@ constexpr octet usual_ttl = 64;
 
 } // namespace
 
-udp_translator::udp_translator(context& ctx, std::size_t capacity, instant start)
-    : flows_of(ctx, capacity, start), port_memory_(flow_table<udp_port>::memory_needed(capacity)),
+udp_translator::udp_translator(context& ctx, udp_splice& splice, std::size_t capacity, instant start)
+    : flows_of(ctx, capacity, start), splice_(splice), port_memory_(flow_table<udp_port>::memory_needed(capacity)),
       permission_memory_(flow_table<udp_permission>::memory_needed(capacity)),
       ports_(port_memory_.bytes(), capacity, ctx.config->secret),
       permissions_(permission_memory_.bytes(), capacity, ctx.config->secret), default_ttl_(usual_ttl)

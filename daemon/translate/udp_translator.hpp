@@ -74,12 +74,9 @@ class udp_translator final : public flows_of<udp_flow, flow_kind::udp> {
 public:
     static constexpr std::size_t most_flows = std::size_t{1} << flow_id::slot_bits;
 
-    /// Reserves all memory; `capacity` is a power of two.
-    udp_translator(context& ctx, std::size_t capacity, instant start);
+    /// Reserves all memory; `capacity` is a power of two. Datagrams between the loopbacks go to `splice`.
+    udp_translator(context& ctx, udp_splice& splice, std::size_t capacity, instant start);
     ~udp_translator() override;
-
-    /// Datagrams between the loopbacks go there.
-    void splice_through(udp_splice& s) noexcept { splice_ = &s; }
 
     /// The other worker that has the socket from which a new flow must leave; nothing if there is none, or it is ours.
     [[nodiscard]] std::optional<unsigned> place_of(const flow_key& key) noexcept;
@@ -195,7 +192,7 @@ private:
     flow_alive close(udp_flow& f, end_reason why, instant now) noexcept override;
 
     // `ready_` lists ports, whose sockets may have something.
-    udp_splice* splice_ = nullptr; ///< null: nothing is spliced
+    udp_splice& splice_;
     os::arena port_memory_, permission_memory_;
     flow_table<udp_port> ports_;
     flow_table<udp_permission> permissions_;

@@ -20,8 +20,7 @@ namespace tapioca {
 
 template <class Flow>
 class flow_table {
-    static_assert(std::is_trivially_destructible_v<Flow> && std::is_default_constructible_v<Flow>);
-    static_assert(std::is_trivially_copyable_v<Flow>);
+    static_assert(std::is_trivially_copyable_v<Flow> && std::is_default_constructible_v<Flow>);
 
     /// One plus a slot; 0: none.
     using link = std::uint32_t;

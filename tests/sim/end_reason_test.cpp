@@ -49,10 +49,7 @@ TEST_CASE("the guest's reset ends a connection, at once or when what came before
 TEST_CASE("what was said before a reset of the guest, and nobody takes, ends by the peer's silence")
 {
     simulation s;
-    auto& c = established(s);
-    c.peer.reads = false;
-    c.guest->write(1'000'000, s.now());
-    s.run_for(100ms);
+    auto& c = stuck_upload(s, 1'000'000, 100ms);
     c.guest->abort(s.now());
     check_ends(s, end_reason::peer_silent, 120s);
 }

@@ -10,10 +10,7 @@ namespace {
 /// A guest that has sent what the socket, the store and its own window hold, to a peer that reads nothing.
 conversation& stuck_upload(simulation& s)
 {
-    auto& c = established(s);
-    c.peer.reads = false;
-    c.guest->write(8'000'000, s.now());
-    s.run_for(1s);
+    auto& c = stuck_upload(s, 8'000'000, 1s);
     REQUIRE(c.guest->acknowledged() < 8'000'000);
     return c;
 }

@@ -41,6 +41,16 @@ inline conversation& established(simulation& s)
     return c;
 }
 
+/// A guest that has sent for so long to a peer that reads nothing.
+inline conversation& stuck_upload(simulation& s, std::uint64_t octets, duration time)
+{
+    auto& c = established(s);
+    c.peer.reads = false;
+    c.guest->write(octets, s.now());
+    s.run_for(time);
+    return c;
+}
+
 /// Each side sends so many octets and its end, and both arrive.
 inline void converse_to_end(simulation& s, conversation& c, std::uint64_t from_guest, std::uint64_t from_peer,
                             duration limit = 600s)

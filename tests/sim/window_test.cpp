@@ -169,10 +169,7 @@ TEST_CASE("a slow socket closes the window without a drop, and every octet arriv
 TEST_CASE("a socket that takes nothing for ten minutes: the guest waits, and goes on when it does")
 {
     simulation s;
-    auto& c = established(s);
-    c.peer.reads = false;
-    c.guest->write(3'000'000, s.now());
-    s.run_for(600s);
+    auto& c = stuck_upload(s, 3'000'000, 600s);
     CHECK(c.guest->acknowledged() < 2'000'000);
     CHECK(s.tcp->store().chunks_used() > 0);
     c.peer.reads = true;
