@@ -9,9 +9,11 @@ constexpr length_word wrap = ~length_word{0};
 
 } // namespace
 
-bool octet_ring::push(bytes_view head, bytes_view body) noexcept
+bool octet_ring::push(std::span<const bytes_view> parts) noexcept
 {
-    const auto size = head.size() + body.size();
+    std::size_t size = 0;
+    for (const auto part : parts)
+        size += part.size();
     const auto needed = sizeof(length_word) + padded(size);
     auto at = head_.load(std::memory_order_relaxed);
     const auto tail = tail_.load(std::memory_order_acquire);
@@ -28,10 +30,12 @@ bool octet_ring::push(bytes_view head, bytes_view body) noexcept
     auto* place = memory_.data() + at % memory_.size();
     const length_word length = size;
     std::memcpy(place, &length, sizeof length);
-    if (!head.empty())
-        std::memcpy(place + sizeof length, head.data(), head.size());
-    if (!body.empty())
-        std::memcpy(place + sizeof length + head.size(), body.data(), body.size());
+    place += sizeof length;
+    for (const auto part : parts) {
+        if (!part.empty())
+            std::memcpy(place, part.data(), part.size());
+        place += part.size();
+    }
     head_.store(at + needed, std::memory_order_release);
     return true;
 }

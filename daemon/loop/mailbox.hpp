@@ -22,8 +22,8 @@ public:
 
     explicit octet_ring(bytes_span memory) noexcept : memory_(memory) {}
 
-    /// Appends one record made of two parts; false if there is no room.
-    bool push(bytes_view head, bytes_view body) noexcept;
+    /// Appends one record made of parts; false if there is no room.
+    bool push(std::span<const bytes_view> parts) noexcept;
 
     /// The oldest record, contiguous, until pop(); empty if there is none.
     [[nodiscard]] bytes_view front() noexcept;
@@ -44,7 +44,7 @@ public:
     explicit mailbox(std::size_t senders);
 
     /// From worker `sender`'s thread.
-    bool post(std::size_t sender, bytes_view head, bytes_view body) noexcept { return rings_[sender].push(head, body); }
+    bool post(std::size_t sender, std::span<const bytes_view> parts) noexcept { return rings_[sender].push(parts); }
     /// Wakes the receiver; once after any number of posts.
     void ring() noexcept { os::signal(bell_.get()); }
 

@@ -60,31 +60,36 @@ std::optional<unsigned> worker::owner(std::uint64_t flow_hash) const noexcept
 
 std::optional<unsigned> worker::who_listens() const noexcept { return self_ == 0 ? std::nullopt : std::optional{0U}; }
 
-bool worker::post(unsigned to, bytes_view head, bytes_view body) noexcept
+bool worker::post(unsigned to, std::span<const bytes_view> parts) noexcept
 {
-    if (!shared_.mailboxes[to].post(self_, head, body))
+    if (!shared_.mailboxes[to].post(self_, parts))
         return false;
     bells_ |= std::uint64_t{1} << to;
     return true;
 }
 
-bool worker::hand_over(unsigned to, const wire::virtio_net_header& vnet, bytes_view frame) noexcept
+bool worker::hand_over(unsigned to, const rx_frame& frame) noexcept
 {
-    const frame_letter letter{.vnet = vnet};
-    return post(to, octets(letter), frame);
+    const frame_letter letter{.vnet = frame.vnet};
+    std::array<bytes_view, 2 + most_body_pieces> parts{octets(letter), frame.octets};
+    std::size_t count = 2;
+    frame.body.each(0, frame.body.octets, [&](bytes_view part) { parts[count++] = part; });
+    return post(to, std::span{parts}.first(count));
 }
 
 bool worker::hand_over(unsigned to, const packet& reassembled) noexcept
 {
     reassembled_letter letter{.whole = reassembled};
     letter.whole.l3 = letter.whole.l4 = {};
-    return post(to, octets(letter), reassembled.l4);
+    const bytes_view parts[] = {octets(letter), reassembled.l4};
+    return post(to, parts);
 }
 
 bool worker::hand_over(unsigned to, os::accepted& connection, const listener_name& through) noexcept
 {
     const connection_letter letter{.fd = connection.fd.get(), .peer = connection.peer, .through = through};
-    if (!post(to, octets(letter), {}))
+    const bytes_view parts[] = {octets(letter)};
+    if (!post(to, parts))
         return false;
     (void)connection.fd.release();
     counters_.add(counter::connections_handed_over);

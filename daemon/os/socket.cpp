@@ -147,6 +147,29 @@ result<std::size_t> peek(int fd, bytes_span into) noexcept
 
 namespace {
 
+// syscalls: recvmsg
+result<std::size_t> receive_pieces(int fd, std::span<const bytes_span> pieces, int flags) noexcept
+{
+    std::array<iovec, most_received_pieces> vectors;
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    for (const auto piece : pieces.first(std::min(pieces.size(), vectors.size())))
+        vectors[message.msg_iovlen++] = {piece.data(), piece.size()};
+    const auto n = ::recvmsg(fd, &message, MSG_DONTWAIT | flags);
+    if (n < 0)
+        return last_error();
+    return static_cast<std::size_t>(n);
+}
+
+} // namespace
+
+result<std::size_t> peek(int fd, std::span<const bytes_span> pieces) noexcept
+{
+    return pieces.size() == 1 ? peek(fd, pieces.front()) : receive_pieces(fd, pieces, MSG_PEEK);
+}
+
+namespace {
+
 // syscalls: recvfrom
 ssize_t remove(int fd, std::size_t octets) noexcept
 {
@@ -184,20 +207,9 @@ result<std::size_t> receive(int fd, bytes_span into) noexcept
     return static_cast<std::size_t>(n);
 }
 
-// syscalls: recvmsg
 result<std::size_t> receive(int fd, std::span<const bytes_span> pieces) noexcept
 {
-    if (pieces.size() == 1)
-        return receive(fd, pieces.front());
-    std::array<iovec, most_received_pieces> vectors;
-    msghdr message{};
-    message.msg_iov = vectors.data();
-    for (const auto piece : pieces.first(std::min(pieces.size(), vectors.size())))
-        vectors[message.msg_iovlen++] = {piece.data(), piece.size()};
-    const auto n = ::recvmsg(fd, &message, MSG_DONTWAIT);
-    if (n < 0)
-        return last_error();
-    return static_cast<std::size_t>(n);
+    return pieces.size() == 1 ? receive(fd, pieces.front()) : receive_pieces(fd, pieces, 0);
 }
 
 // syscalls: getsockopt

@@ -36,20 +36,22 @@ enum class connect_progress : std::uint8_t { connected, in_progress };
 
 /// Reads without removing, from the peek offset on. Returns 0 at the end of the stream. A read stops in front of urgent data.
 [[nodiscard]] result<std::size_t> peek(int fd, bytes_span into) noexcept;
+inline constexpr std::size_t most_received_pieces = 64;
+/// Likewise into several pieces, at most most_received_pieces.
+[[nodiscard]] result<std::size_t> peek(int fd, std::span<const bytes_span> pieces) noexcept;
 
 /// Removes `octets` from the receive queue without reading them (MSG_TRUNC, tcp(7)).
 [[nodiscard]] result<std::size_t> discard(int fd, std::size_t octets) noexcept;
 
 /// Reads and removes. Returns 0 at the end of the stream.
 [[nodiscard]] result<std::size_t> receive(int fd, bytes_span into) noexcept;
-inline constexpr std::size_t most_received_pieces = 8;
 [[nodiscard]] result<std::size_t> receive(int fd, std::span<const bytes_span> pieces) noexcept;
 
 /// What was sent, an end included, and the peer has not acknowledged: segments that have left, and octets that have not. Nothing
 /// of a connection that does not stand.
 [[nodiscard]] std::uint32_t unacknowledged(int fd) noexcept;
 
-inline constexpr std::size_t most_pieces = 80; ///< in one send
+inline constexpr std::size_t most_pieces = 128; ///< in one send
 [[nodiscard]] result<std::size_t> send(int fd, std::span<const bytes_view> pieces) noexcept;
 [[nodiscard]] result<std::size_t> send(int fd, bytes_view octets) noexcept;
 

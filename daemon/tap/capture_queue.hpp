@@ -23,6 +23,12 @@ public:
     [[nodiscard]] bool accepts_data() const noexcept override { return inner_.accepts_data(); }
     [[nodiscard]] tx_slot acquire() noexcept override { return inner_.acquire(); }
     bool commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept override;
+    [[nodiscard]] std::span<const bytes_span> acquire_body(std::size_t headers, std::size_t unit,
+                                                           std::size_t most) noexcept override
+    {
+        return body_ = inner_.acquire_body(headers, unit, most);
+    }
+    bool commit_body(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept override;
     bool send(const wire::virtio_net_header& vnet, octet* payload, std::size_t headers, std::size_t length) noexcept override;
     void flush() noexcept override { inner_.flush(); }
 
@@ -30,11 +36,13 @@ public:
     void record(std::span<const rx_frame> frames) noexcept;
 
 private:
-    void record(bytes_view frame) noexcept;
+    void record(bytes_view frame) noexcept { record({&frame, 1}, frame.size()); }
+    void record(std::span<const bytes_view> pieces, std::size_t length) noexcept;
     void record_cut(bytes_view headers, bytes_view payload, const wire::virtio_net_header& vnet) noexcept;
 
     tap_queue& inner_;
     int file_;
+    std::span<const bytes_span> body_;
     const vectors cpu_;
     std::array<octet, most_header_octets + largest_body> cut_; ///< one frame of a super-frame
 };

@@ -9,11 +9,17 @@
 
 namespace tapioca {
 
-/// A frame from the guest; valid until the next receive().
+/// A frame from the guest; valid until the next receive(). Where the back-end's memory is the guest's, which may change under our
+/// hands, `octets` is a copy of the frame's beginning, and the rest stays where it is.
 struct rx_frame {
     wire::virtio_net_header vnet;
     bytes_view octets;
+    scattered_view body = {}; ///< what follows them, in most_body_pieces at most
+
+    [[nodiscard]] std::size_t length() const noexcept { return octets.size() + body.octets; }
 };
+
+inline constexpr std::size_t most_body_pieces = 32;
 
 /// What the back-end does by itself. A back-end without `checksum` completes partial checksums; without `tso` or `uso` it must
 /// not be given super-frames.
@@ -70,12 +76,30 @@ public:
         return commit(vnet, headers, octets);
     }
 
+    /// Room for a payload behind `headers` octets: `most` octets, or, where the back-end has not as many, as many whole units as
+    /// it has. None if it has not even one: then accepts_data() says no until it has. Valid until a frame is sent.
+    [[nodiscard]] virtual std::span<const bytes_span> acquire_body(std::size_t /*headers*/, std::size_t /*unit*/,
+                                                                   std::size_t most) noexcept
+    {
+        whole_ = acquire().first(most);
+        return {&whole_, 1};
+    }
+
+    /// Sends the slot's `headers` and the first `payload` octets of what acquire_body() gave.
+    virtual bool commit_body(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept
+    {
+        return commit(vnet, headers, payload);
+    }
+
     /// Sends a frame that begins with most_header_octets plus sizeof(virtio_net_header) of writable room in front of `payload`,
     /// which lies outside the back-end.
     virtual bool send(const wire::virtio_net_header& vnet, octet* payload, std::size_t headers, std::size_t length) noexcept = 0;
 
     /// Ends a turn: whatever was queued goes out.
     virtual void flush() noexcept = 0;
+
+private:
+    bytes_span whole_; ///< a body in one piece
 };
 
 /// Room that must be writable in front of a payload given to tap_queue::send.

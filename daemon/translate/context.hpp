@@ -48,7 +48,7 @@ struct context {
         return destination.is_multicast() ? link_ends{config->net.our_mac, wire::multicast_mac(destination)} : link();
     }
     void report(report::event_kind kind, instant now, const flow_key& key, int error = 0, const endpoint& accepted_at = {},
-                end_reason why = end_reason::finished) noexcept
+                end_reason why = end_reason::finished, const char* words = nullptr) noexcept
     {
         if (report::is_routine(kind) && !config->report_flows)
             return;
@@ -56,7 +56,7 @@ struct context {
         if (report::is_provoked(kind) &&
             said[static_cast<std::size_t>(kind)].ask(now).what == report::rate_limit::verdict::suppress)
             return;
-        if (!events.push({now, kind, error, key, accepted_at, why}))
+        if (!events.push({now, kind, error, key, accepted_at, why, words}))
             counters.add(report::counter::events_lost);
     }
     /// Sets so many aside for a flow. False, which is counted, if UDP and echo have their share of the descriptors.

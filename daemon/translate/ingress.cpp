@@ -20,6 +20,8 @@ using report::counter;
 
 namespace {
 
+constexpr std::size_t largest_frame = std::size_t{66} << 10;
+
 /// What names the flow of a packet that has one.
 std::optional<flow_key> flow_key_of(const packet& p) noexcept
 {
@@ -60,7 +62,7 @@ bool begins_connection(const packet& p) noexcept
 {
     if (p.kind != packet_kind::tcp)
         return false;
-    const auto s = wire::parse_tcp(p.l4);
+    const auto s = wire::parse_tcp(p.l4, p.body);
     return s && s->begins_connection();
 }
 
@@ -74,6 +76,7 @@ bool same_flow(const packet& a, const packet& b) noexcept
 
 ingress::ingress(context& ctx, tcp_translator& tcp, udp_translator& udp, echo_translator& echo)
     : ctx_(ctx), tcp_(tcp), udp_(udp), echo_(echo), fragment_memory_(fragment_octets),
+      joined_memory_(most_frames * largest_frame),
       fragments_(fragment_memory_.as<octet>().first(fragment_octets_of(ctx.config->limits)))
 {
 }
@@ -99,7 +102,7 @@ void ingress::take_over(const rx_frame& frame, instant now) noexcept
 
 void ingress::accept(const rx_frame& frame, instant now) noexcept
 {
-    const auto p = classify(frame.octets);
+    const auto p = look_at(frame);
     if (!p)
         return ctx_.counters.drop(p.why());
     if (is_for_another(*p))
@@ -108,7 +111,22 @@ void ingress::accept(const rx_frame& frame, instant now) noexcept
     if (ctx_.config->trace)
         if (const auto key = flow_key_of(*p))
             ctx_.report(report::event_kind::packet_from_guest, now, *key);
-    batch_[count_++] = {{*p, frame.vnet}, frame.octets, false};
+    batch_[count_++] = {{*p, frame.vnet}, &frame, false};
+}
+
+/// Segments of TCP stay in pieces; whatever else came in some is put together, as is a frame whose headers are longer than what
+/// we were given of them.
+parsed<packet> ingress::look_at(const rx_frame& frame) noexcept
+{
+    const auto p = classify(frame.octets, frame.body);
+    if (frame.body.octets == 0 || (p && p->kind == packet_kind::tcp && !p->l4.empty()))
+        return p;
+    if (frame.length() > largest_frame)
+        return drop_reason::tap_truncated;
+    writer joined{joined_memory_.as<octet>().subspan(count_ * largest_frame, largest_frame)};
+    joined.put(frame.octets);
+    frame.body.each(0, frame.body.octets, [&](bytes_view part) { joined.put(part); });
+    return classify(joined.written());
 }
 
 /// What a bridge in the guest floods may be for another station behind it, which deals with it. An interface without ARP sends to
@@ -145,7 +163,7 @@ bool ingress::hand_over(const pending& p) noexcept
         return false;
     if (owner)
         ctx_.counters.add(counter::steering_missed);
-    if (p.octets.empty() ? ctx_.others->hand_over(*to, packet) : ctx_.others->hand_over(*to, p.frame.vnet, p.octets))
+    if (p.whole == nullptr ? ctx_.others->hand_over(*to, packet) : ctx_.others->hand_over(*to, *p.whole))
         ctx_.counters.add(owner ? counter::frames_handed_over : counter::connections_handed_over);
     else
         ctx_.counters.drop(drop_reason::mailbox_full);
@@ -308,7 +326,7 @@ void ingress::take_fragment(const packet& p, instant now) noexcept
     const auto upper = classify_upper(datagram, whole->protocol);
     if (!upper)
         return ctx_.counters.drop(upper.why());
-    if (!hand_over({{*upper, {}}, {}, false}))
+    if (!hand_over({{*upper, {}}}))
         take_over(*upper, now);
 }
 

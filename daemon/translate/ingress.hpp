@@ -31,12 +31,13 @@ private:
     /// A packet that was not dealt with yet.
     struct pending {
         guest_packet frame;
-        bytes_view octets; ///< the whole frame; none: it came in fragments
+        const rx_frame* whole = nullptr; ///< null: it came in fragments
         bool done = false;
     };
     using run = std::array<const guest_packet*, most_frames>;
 
     void accept(const rx_frame& frame, instant now) noexcept;
+    [[nodiscard]] parsed<packet> look_at(const rx_frame& frame) noexcept;
     [[nodiscard]] bool is_for_another(const packet& p) const noexcept;
     void dispatch_all(instant now) noexcept;
     [[nodiscard]] bool hand_over(const pending& p) noexcept;
@@ -57,6 +58,7 @@ private:
     udp_translator& udp_;
     echo_translator& echo_;
     os::arena fragment_memory_;
+    os::arena joined_memory_; ///< a place for each frame of a batch that came in pieces and is wanted in one
     reassembler fragments_;
     std::array<pending, most_frames> batch_{};
     std::size_t count_ = 0;

@@ -4,9 +4,9 @@
 
 #include "daemon/forward/listening_socket.hpp"
 #include "daemon/os/socket.hpp"
+#include "daemon/tap/tap_queue.hpp"
 #include "daemon/translate/flow_budget.hpp"
 #include "proto/frame/classify.hpp"
-#include "proto/wire/virtio_net.hpp"
 
 #include <optional>
 
@@ -35,7 +35,7 @@ public:
     virtual void note_end(flow_origin origin, std::uint16_t port, std::uint64_t octets) noexcept = 0;
 
     /// Gives a frame, or a datagram put together from fragments, to its owner. False: no room, the packet is lost.
-    virtual bool hand_over(unsigned to, const wire::virtio_net_header& vnet, bytes_view frame) noexcept = 0;
+    virtual bool hand_over(unsigned to, const rx_frame& frame) noexcept = 0;
     virtual bool hand_over(unsigned to, const packet& reassembled) noexcept = 0;
     /// Gives a connection that a peer has opened to another worker. False: no room, and the connection is still ours.
     virtual bool hand_over(unsigned to, os::accepted& connection, const listener_name& through) noexcept = 0;

@@ -16,7 +16,7 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
     delivery d;
     tcp::outcome all;
     for (const auto* each : run) {
-        const auto s = wire::parse_tcp(each->packet.l4);
+        const auto s = wire::parse_tcp(each->packet.l4, each->packet.body);
         if (!s) {
             ctx_.counters.drop(s.why());
             continue;
@@ -83,13 +83,13 @@ void tcp_translator::from_guest(const unreachable_segment& refused, instant now)
 void tcp_translator::take_segment(tcp_flow& f, const wire::tcp_segment& s, delivery& d, tcp::outcome& all, instant now) noexcept
 {
     auto segment = tcp::without_octets(s);
-    if (segment.seq != f.c.rcv_nxt || segment.fin || d.count == d.pieces.size())
+    if (segment.seq != f.c.rcv_nxt || segment.fin || d.count + 1 + s.beyond.pieces.size() > d.pieces.size())
         deliver(f, d, now); // what comes before it must have found its place, or been taken back
     const bool end_follows = segment.fin && segment.length != 0 && !segment.syn && !segment.rst;
     segment.fin = segment.fin && !end_follows;
     if (end_follows && segment.seq <= f.c.rcv_nxt)
         store_.forget_behind_gaps(f.store); // here comes all that is missing, and nothing comes behind it
-    take_part(f, segment, s.payload, d, all, now);
+    take_part(f, segment, s, d, all, now);
     if (f.store.waits_behind_gap()) // these octets may close a gap, and the next segment may be behind that already
         deliver(f, d, now);
     if (!end_follows)
@@ -99,11 +99,11 @@ void tcp_translator::take_segment(tcp_flow& f, const wire::tcp_segment& s, deliv
     segment.seq += segment.length;
     segment.length = 0;
     segment.fin = true;
-    take_part(f, segment, {}, d, all, now);
+    take_part(f, segment, wire::tcp_segment{}, d, all, now);
 }
 
-void tcp_translator::take_part(tcp_flow& f, const tcp::segment& s, bytes_view payload, delivery& d, tcp::outcome& all,
-                               instant now) noexcept
+void tcp_translator::take_part(tcp_flow& f, const tcp::segment& s, const wire::tcp_segment& octets, delivery& d,
+                               tcp::outcome& all, instant now) noexcept
 {
     const auto out = f.c.on_segment(s, now);
     all.acked += out.acked;
@@ -118,18 +118,34 @@ void tcp_translator::take_part(tcp_flow& f, const tcp::segment& s, bytes_view pa
         all.refused = out.refused;
     if (out.what.has(tcp::effect::shutdown_write))
         store_.forget_behind_gaps(f.store);
-    if (out.take < payload.size() - out.skip && out.take != 0)
+    const auto length = octets.payload.size() + octets.beyond.octets;
+    if (out.take < length - out.skip && out.take != 0)
         ctx_.counters.drop(drop_reason::outside_window);
     if (out.take == 0)
         return;
-    const auto octets = payload.subspan(out.skip, out.take);
+    if (octets.beyond.octets == 0)
+        return deliver_or_keep(f, out, {{&octets.payload, 1}, length}, d);
+    std::array<bytes_view, 1 + most_body_pieces> pieces{octets.payload};
+    std::copy(octets.beyond.pieces.begin(), octets.beyond.pieces.end(), pieces.begin() + 1);
+    deliver_or_keep(f, out, {std::span{pieces}.first(1 + octets.beyond.pieces.size()), length}, d);
+}
+
+/// Octets that are new: in order they are delivered, behind a gap they are kept as far as there is room.
+void tcp_translator::deliver_or_keep(tcp_flow& f, const tcp::outcome& out, const scattered_view& octets, delivery& d) noexcept
+{
     if (out.gap == 0) {
-        d.pieces[d.count++] = octets;
-        d.octets += octets.size();
+        octets.each(out.skip, out.take, [&d](bytes_view part) { d.pieces[d.count++] = part; });
+        d.octets += out.take;
         return;
     }
     ctx_.counters.add(counter::tcp_out_of_order);
-    if (f.broken || store_.put(f.store, out.gap, octets).kept == 0)
+    auto gap = out.gap;
+    bool kept = !f.broken;
+    octets.each(out.skip, out.take, [&](bytes_view part) {
+        kept = kept && store_.put(f.store, gap, part).kept != 0;
+        gap += static_cast<std::uint32_t>(part.size());
+    });
+    if (!kept)
         ctx_.counters.drop(drop_reason::overflow_exhausted);
 }
 

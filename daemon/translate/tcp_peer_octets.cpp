@@ -33,7 +33,7 @@ std::size_t tcp_translator::keepable(const tcp_flow& f) const noexcept
 os::result<std::size_t> tcp_translator::read_next(tcp_flow& f, std::size_t most) noexcept
 {
     if (f.peek_offset)
-        return keep_place(f) ? os::peek(f.fd, ctx_.tap.acquire().first(most)) : os::result<std::size_t>{os::last_error()};
+        return keep_place(f) ? os::peek(f.fd, body_) : os::result<std::size_t>{os::last_error()};
     if (const auto again = to_repeat(f); again != 0)
         return std::min<std::size_t>(most, again);
     const auto slot = flows_.slot_of(f);
@@ -52,7 +52,7 @@ bool tcp_translator::commit(const tcp_flow& f, const wire::virtio_net_header& vn
                             std::size_t octets) noexcept
 {
     if (f.peek_offset)
-        return ctx_.tap.commit(vnet, headers, octets);
+        return ctx_.tap.commit_body(vnet, headers, octets);
     std::array<bytes_view, tap_queue::most_pieces> pieces;
     const auto count = sent_.gather(flows_.slot_of(f), f.c.in_flight(), octets, pieces);
     return ctx_.tap.commit_pieces(vnet, headers, std::span{pieces}.first(count));

@@ -96,8 +96,10 @@ flow_alive tcp_translator::pump(tcp_flow& f, instant now) noexcept
         const auto window = sendable(f);
         if (window == 0)
             return on_full_window(f, now);
-        const auto want = std::min(window, segments * f.c.mss);
         const bool again = to_repeat(f) != 0;
+        const auto want = room_for(f, std::min(window, segments * f.c.mss));
+        if (want == 0)
+            continue; // the back-end does not accept data any more
         const auto got = read_next(f, want);
         if (!got) {
             f.readable = false;
@@ -126,6 +128,19 @@ std::size_t tcp_translator::sendable(const tcp_flow& f) const noexcept
     if (window > f.c.mss)
         return window / f.c.mss * f.c.mss;
     return window == f.c.mss || f.c.snd_nxt == f.c.snd_una || f.c.fin_sent ? window : 0;
+}
+
+/// How much of `most` octets the back-end has room for, in whole segments; they are read into its memory then.
+std::size_t tcp_translator::room_for(tcp_flow& f, std::size_t most) noexcept
+{
+    if (!f.peek_offset)
+        return most;
+    const std::size_t headers = f.key.guest.is_v4() ? 54 : 74;
+    body_ = ctx_.tap.acquire_body(headers, f.c.mss, most);
+    std::size_t octets = 0;
+    for (const auto piece : body_)
+        octets += piece.size();
+    return octets;
 }
 
 flow_alive tcp_translator::on_full_window(tcp_flow& f, instant now) noexcept

@@ -149,7 +149,9 @@ private:
 
     // tcp_guest.cpp
     void take_segment(tcp_flow& f, const wire::tcp_segment& s, delivery& d, tcp::outcome& all, instant now) noexcept;
-    void take_part(tcp_flow& f, const tcp::segment& s, bytes_view payload, delivery& d, tcp::outcome& all, instant now) noexcept;
+    void take_part(tcp_flow& f, const tcp::segment& s, const wire::tcp_segment& octets, delivery& d, tcp::outcome& all,
+                   instant now) noexcept;
+    void deliver_or_keep(tcp_flow& f, const tcp::outcome& out, const scattered_view& octets, delivery& d) noexcept;
     void deliver(tcp_flow& f, delivery& d, instant now) noexcept;
     void store(tcp_flow& f, bytes_view octets, std::size_t& lost) noexcept;
     void grow_window(tcp_flow& f, std::size_t octets) noexcept;
@@ -159,6 +161,7 @@ private:
     // tcp_socket.cpp
     flow_alive pump(tcp_flow& f, instant now) noexcept;
     [[nodiscard]] std::size_t sendable(const tcp_flow& f) const noexcept;
+    [[nodiscard]] std::size_t room_for(tcp_flow& f, std::size_t most) noexcept;
     flow_alive on_full_window(tcp_flow& f, instant now) noexcept;
     void send_data(tcp_flow& f, std::size_t octets, instant now) noexcept;
     void send_stored(tcp_flow& f, instant now) noexcept;
@@ -214,7 +217,8 @@ private:
     os::arena sent_memory_, sent_links_, sent_queues_, sent_of_slot_; ///< empty if the kernel keeps that
     tcp::receive_store store_;
     tcp::send_store sent_;
-    std::span<std::uint32_t> acks_; ///< slots
+    std::span<const bytes_span> body_; ///< of the frame that is being made, in the back-end's memory
+    std::span<std::uint32_t> acks_;    ///< slots
     std::size_t ack_count_ = 0;
     std::size_t acks_held_ = 0; ///< of these, refused for want of room
     std::uint32_t ended_by_peer_ = 0, small_count_ = 0;

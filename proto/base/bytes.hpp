@@ -16,6 +16,29 @@ using octet = std::uint8_t;
 using bytes_view = std::span<const octet>;
 using bytes_span = std::span<octet>;
 
+/// Octets in several places, in order. The pieces may have more than `octets` in all: what is behind them is none of it.
+struct scattered_view {
+    std::span<const bytes_view> pieces;
+    std::size_t octets = 0;
+
+    /// Calls `take` with each contiguous part of `count` octets from `skip` on.
+    template <class Take>
+    void each(std::size_t skip, std::size_t count, Take take) const
+    {
+        for (const auto piece : pieces) {
+            if (count == 0)
+                return;
+            const auto passed = skip < piece.size() ? skip : piece.size();
+            const auto left = piece.subspan(passed);
+            const auto part = left.first(count < left.size() ? count : left.size());
+            skip -= passed;
+            count -= part.size();
+            if (!part.empty())
+                take(part);
+        }
+    }
+};
+
 /// What may be copied to and from the wire as it stands: octet integers and arrays of octets.
 template <class T>
 concept wire_header = std::is_trivially_copyable_v<T> && alignof(T) == 1;

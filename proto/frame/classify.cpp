@@ -20,13 +20,14 @@ parsed<packet> with_ports(packet p, packet_kind kind) noexcept
 
 parsed<packet> classify_ipv4(packet p) noexcept
 {
-    const auto ip = TAPIOCA_TRY(wire::parse_ipv4(p.l3));
+    const auto ip = TAPIOCA_TRY(wire::parse_ipv4(p.l3, p.body.octets));
     p.source = ip.source;
     p.destination = ip.destination;
     p.ttl = ip.ttl;
     p.tos = ip.tos;
     p.dont_fragment = ip.dont_fragment;
     p.l4 = ip.payload;
+    p.body.octets = ip.beyond;
     if (p.source.is_loopback() || p.destination.is_loopback())
         return drop_reason::loopback_address;
     if (ip.more_fragments || ip.fragment_offset != 0) {
@@ -38,13 +39,14 @@ parsed<packet> classify_ipv4(packet p) noexcept
 
 parsed<packet> classify_ipv6(packet p) noexcept
 {
-    const auto ip = TAPIOCA_TRY(wire::parse_ipv6(p.l3));
+    const auto ip = TAPIOCA_TRY(wire::parse_ipv6(p.l3, p.body.octets));
     p.source = ip.source;
     p.destination = ip.destination;
     p.ttl = ip.hop_limit;
     p.tos = ip.traffic_class;
     p.dont_fragment = true;
     p.l4 = ip.payload;
+    p.body.octets = ip.beyond;
     if (p.source.is_loopback() || p.destination.is_loopback())
         return drop_reason::loopback_address;
     if (p.source.is_v4() || p.destination.is_v4()) // ::ffff:0:0/96 never appears on a wire: RFC 6890
@@ -80,7 +82,7 @@ parsed<packet> classify_upper(packet p, octet protocol) noexcept
     return p;
 }
 
-parsed<packet> classify(bytes_view frame) noexcept
+parsed<packet> classify(bytes_view frame, const scattered_view& body) noexcept
 {
     reader in{frame};
     const auto ethernet = TAPIOCA_TRY(in.take<wire::ethernet_header>());
@@ -88,6 +90,7 @@ parsed<packet> classify(bytes_view frame) noexcept
     p.source_mac = ethernet.source;
     p.destination_mac = ethernet.destination;
     p.l3 = in.rest();
+    p.body = body;
     switch (static_cast<wire::ethertype>(std::uint16_t{ethernet.type})) {
     case wire::ethertype::arp:
         return p;

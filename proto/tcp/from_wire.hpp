@@ -13,7 +13,7 @@ namespace tapioca::tcp {
     r.fin = s.has(wire::tcp_fin);
     r.rst = s.has(wire::tcp_rst);
     r.has_ack = s.has(wire::tcp_ack);
-    r.length = static_cast<std::uint32_t>(s.payload.size());
+    r.length = static_cast<std::uint32_t>(s.payload.size() + s.beyond.octets);
     r.mss = s.mss.value_or(0);
     if (s.window_scale)
         r.scale = static_cast<std::int8_t>(*s.window_scale);

@@ -1,8 +1,10 @@
 #include "proto/wire/ipv4.hpp"
 
+#include <algorithm>
+
 namespace tapioca::wire {
 
-parsed<ipv4_packet> parse_ipv4(bytes_view l3) noexcept
+parsed<ipv4_packet> parse_ipv4(bytes_view l3, std::size_t beyond) noexcept
 {
     reader in{l3};
     const auto h = TAPIOCA_TRY(in.take<ipv4_header>());
@@ -11,7 +13,7 @@ parsed<ipv4_packet> parse_ipv4(bytes_view l3) noexcept
     const std::size_t header_length = std::size_t{h.version_ihl & 0x0fU} * 4;
     if (header_length < sizeof h || header_length > l3.size())
         return drop_reason::bad_header_length;
-    if (h.total_length < header_length || h.total_length > l3.size())
+    if (h.total_length < header_length || h.total_length > l3.size() + beyond)
         return drop_reason::bad_length;
 
     ipv4_packet p;
@@ -25,7 +27,9 @@ parsed<ipv4_packet> parse_ipv4(bytes_view l3) noexcept
     p.ttl = h.ttl;
     p.tos = h.tos;
     p.header_length = static_cast<octet>(header_length);
-    p.payload = l3.subspan(header_length, h.total_length - header_length);
+    const auto here = std::min<std::size_t>(h.total_length, l3.size());
+    p.payload = l3.subspan(header_length, here - header_length);
+    p.beyond = h.total_length - here;
     return p;
 }
 

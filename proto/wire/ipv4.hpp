@@ -29,11 +29,12 @@ struct ipv4_packet {
     octet protocol = 0, ttl = 0, tos = 0;
     octet header_length = 0; ///< in octets, options included
     bytes_view payload;      ///< trailing padding of the frame removed
+    std::size_t beyond = 0;  ///< octets that follow it elsewhere
 };
 
 /// Parses one packet from the octets behind the link header. Does not verify the header checksum: a tap or a virtio ring has its
-/// own.
-[[nodiscard]] parsed<ipv4_packet> parse_ipv4(bytes_view l3) noexcept;
+/// own. Of a packet that goes on for `beyond` octets elsewhere, `payload` is the part that is here.
+[[nodiscard]] parsed<ipv4_packet> parse_ipv4(bytes_view l3, std::size_t beyond = 0) noexcept;
 
 struct ipv4_fields {
     ip_address source, destination;

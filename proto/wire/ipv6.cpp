@@ -1,5 +1,6 @@
 #include "proto/wire/ipv6.hpp"
 
+#include <algorithm>
 #include <optional>
 
 namespace tapioca::wire {
@@ -66,15 +67,16 @@ parsed<chain_end> walk_chain(octet first, bytes_view octets, behind start) noexc
 
 } // namespace
 
-parsed<ipv6_packet> parse_ipv6(bytes_view l3) noexcept
+parsed<ipv6_packet> parse_ipv6(bytes_view l3, std::size_t beyond) noexcept
 {
     reader frame{l3};
     const auto h = TAPIOCA_TRY(frame.take<ipv6_header>());
     if (h.version_class_flow >> 28 != 6)
         return drop_reason::bad_version;
-    if (h.payload_length > frame.size())
+    if (h.payload_length > frame.size() + beyond)
         return drop_reason::bad_length;
-    const auto chain = TAPIOCA_TRY(walk_chain(h.next_header, frame.rest().first(h.payload_length), behind::base_header));
+    const auto here = std::min<std::size_t>(h.payload_length, frame.size());
+    const auto chain = TAPIOCA_TRY(walk_chain(h.next_header, frame.rest().first(here), behind::base_header));
 
     ipv6_packet p;
     p.source = ip_address{h.source};
@@ -89,8 +91,9 @@ parsed<ipv6_packet> parse_ipv6(bytes_view l3) noexcept
         p.more_fragments = (chain.fragment->offset_more & 1U) != 0;
         p.identification = chain.fragment->identification;
     }
-    p.header_length = static_cast<std::uint16_t>(sizeof h + h.payload_length - chain.payload.size());
+    p.header_length = static_cast<std::uint16_t>(sizeof h + here - chain.payload.size());
     p.payload = chain.payload;
+    p.beyond = h.payload_length - here;
     return p;
 }
 

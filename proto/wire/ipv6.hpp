@@ -32,14 +32,15 @@ struct ipv6_packet {
     bool more_fragments = false;
     std::uint16_t fragment_offset = 0; ///< in octets
     std::uint32_t identification = 0;
-    bytes_view payload; ///< trailing padding of the frame removed
+    bytes_view payload;     ///< trailing padding of the frame removed
+    std::size_t beyond = 0; ///< octets that follow it elsewhere
 };
 
 /// Parses one packet from the octets behind the link header and walks its extension headers (RFC 8200 section 4): hop-by-hop
 /// options, routing, destination options and fragment, at most eight of them. Stops behind a fragment header with a non-zero
 /// offset or more to come, as the rest may be in another fragment. "No next header" and unknown extension headers yield
-/// `extension_header`.
-[[nodiscard]] parsed<ipv6_packet> parse_ipv6(bytes_view l3) noexcept;
+/// `extension_header`. Of a packet that goes on for `beyond` octets elsewhere, `payload` is the part that is here.
+[[nodiscard]] parsed<ipv6_packet> parse_ipv6(bytes_view l3, std::size_t beyond = 0) noexcept;
 
 /// What stands behind the last extension header.
 struct ipv6_upper {

@@ -30,7 +30,7 @@ parsed<bool> take_syn_options(bytes_view options, tcp_segment& s) noexcept
 
 } // namespace
 
-parsed<tcp_segment> parse_tcp(bytes_view l4) noexcept
+parsed<tcp_segment> parse_tcp(bytes_view l4, const scattered_view& beyond) noexcept
 {
     reader in{l4};
     const auto h = TAPIOCA_TRY(in.take<tcp_header>());
@@ -50,6 +50,7 @@ parsed<tcp_segment> parse_tcp(bytes_view l4) noexcept
     if ((h.flags & tcp_syn) != 0 && !options.empty())
         (void)TAPIOCA_TRY(take_syn_options(options, s));
     s.payload = in.rest();
+    s.beyond = beyond;
     return s;
 }
 

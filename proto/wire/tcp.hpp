@@ -40,20 +40,21 @@ struct tcp_segment {
     std::optional<std::uint16_t> mss;  ///< of a SYN, never zero
     std::optional<octet> window_scale; ///< of a SYN, at most `most_window_scale`
     bytes_view payload;
+    scattered_view beyond; ///< what follows it, of a segment in pieces
 
     [[nodiscard]] constexpr bool has(octet flag) const noexcept { return (flags & flag) != 0; }
     [[nodiscard]] constexpr bool begins_connection() const noexcept { return has(tcp_syn) && !has(tcp_ack) && !has(tcp_rst); }
     /// What the segment occupies in sequence space: its payload, and one each for SYN and FIN.
     [[nodiscard]] constexpr std::uint32_t length() const noexcept
     {
-        return static_cast<std::uint32_t>(payload.size()) + (has(tcp_syn) ? 1U : 0U) + (has(tcp_fin) ? 1U : 0U);
+        return static_cast<std::uint32_t>(payload.size() + beyond.octets) + (has(tcp_syn) ? 1U : 0U) + (has(tcp_fin) ? 1U : 0U);
     }
 };
 
-/// `l4` starts with the TCP header and ends with the payload. Options are looked at only if SYN is set, as maximum segment size
-/// and window scale are valid nowhere else; one that contradicts its length drops the segment (RFC 9293 section 3.1, MUST-7). The
-/// checksum is not verified.
-[[nodiscard]] parsed<tcp_segment> parse_tcp(bytes_view l4) noexcept;
+/// `l4` starts with the TCP header and ends with the payload, or with the part of it that `beyond` follows. Options are looked at
+/// only if SYN is set, as maximum segment size and window scale are valid nowhere else; one that contradicts its length drops the
+/// segment (RFC 9293 section 3.1, MUST-7). The checksum is not verified.
+[[nodiscard]] parsed<tcp_segment> parse_tcp(bytes_view l4, const scattered_view& beyond = {}) noexcept;
 
 struct tcp_fields {
     std::uint16_t source_port = 0, destination_port = 0;

@@ -168,6 +168,24 @@ result<std::size_t> peek(int fd, bytes_span into) noexcept
     return count;
 }
 
+result<std::size_t> peek(int fd, std::span<const bytes_span> pieces) noexcept
+{
+    std::size_t got = 0;
+    auto* s = kernel().find(fd);
+    const auto from = s == nullptr ? 0 : s->peek_offset;
+    for (const auto piece : pieces) { // without an offset each piece would begin at the same place
+        const auto n = peek(fd, piece);
+        if (!n)
+            return got != 0 ? result<std::size_t>{got} : n;
+        got += *n;
+        if (s != nullptr && !s->peeks_from_offset)
+            s->peek_offset = from + got, s->peeks_from_offset = true;
+        if (*n != piece.size())
+            break;
+    }
+    return got;
+}
+
 result<std::size_t> receive(int fd, bytes_span into) noexcept
 {
     auto* s = kernel().find(fd);

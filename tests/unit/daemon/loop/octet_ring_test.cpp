@@ -26,7 +26,14 @@ record content(std::size_t number, std::size_t size)
 
 bool push(octet_ring& ring, bytes_view whole, std::size_t cut)
 {
-    return ring.push(whole.first(std::min(cut, whole.size())), whole.subspan(std::min(cut, whole.size())));
+    const bytes_view parts[] = {whole.first(std::min(cut, whole.size())), whole.subspan(std::min(cut, whole.size()))};
+    return ring.push(parts);
+}
+
+bool post(mailbox& box, std::size_t sender, const record& head, const record& body)
+{
+    const bytes_view parts[] = {head, body};
+    return box.post(sender, parts);
 }
 
 record front(octet_ring& ring)
@@ -129,8 +136,8 @@ TEST_CASE("a mailbox serves every sender within its budget, and tells when somet
 {
     mailbox box{2};
     for (std::size_t n = 0; n < 5; ++n)
-        REQUIRE(box.post(0, content(n, 4), {}));
-    REQUIRE(box.post(1, content(100, 4), content(100, 60'000)));
+        REQUIRE(post(box, 0, content(n, 4), {}));
+    REQUIRE(post(box, 1, content(100, 4), content(100, 60'000)));
     CHECK_FALSE(rings(box.descriptor()));
     box.ring();
     box.ring();
@@ -150,10 +157,10 @@ TEST_CASE("a mailbox that is full refuses, and takes again when it was emptied")
     mailbox box{1};
     const auto frame = content(1, 65'000);
     std::size_t taken = 0, delivered = 0;
-    while (box.post(0, {}, frame))
+    while (post(box, 0, {}, frame))
         ++taken;
     CHECK(taken == mailbox::ring_octets / 65'008);
     CHECK_FALSE(box.drain(taken, [&](bytes_view) { ++delivered; }));
     CHECK(delivered == taken);
-    CHECK(box.post(0, {}, frame));
+    CHECK(post(box, 0, {}, frame));
 }
