@@ -90,7 +90,7 @@ void allow(scmp_filter_ctx filter, const allowed_call& call)
 template <class F>
 void for_each_call(profile which, const F& visit)
 {
-    for (const auto table : {translator_calls(), option_calls(), pasta_calls(), runtime_calls()})
+    for (const auto table : {translator_calls(), option_calls(), pasta_calls(), vhost_calls(), runtime_calls()})
         for (const allowed_call& call : table)
             if (which.has(call.only_for))
                 visit(call);

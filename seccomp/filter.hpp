@@ -27,6 +27,7 @@ enum class task : std::uint8_t {
     watch,    ///< the end of the namespace ends the program
     command,  ///< a command in the namespace
     log_file, ///< its own log
+    vhost,    ///< a guest that shares its memory
     pieces,   ///< frames that are written in pieces: into a capture file, and to a tap out of our own store
 };
 
@@ -59,6 +60,7 @@ private:
 [[nodiscard]] std::span<const allowed_call> translator_calls() noexcept; ///< the data plane and the control plane
 [[nodiscard]] std::span<const allowed_call> option_calls() noexcept;     ///< options of the sockets, read and set
 [[nodiscard]] std::span<const allowed_call> pasta_calls() noexcept;      ///< what only namespaces and commands need
+[[nodiscard]] std::span<const allowed_call> vhost_calls() noexcept;      ///< what only shared memory needs
 [[nodiscard]] std::span<const allowed_call> runtime_calls() noexcept;    ///< what the C and C++ libraries do by themselves
 [[nodiscard]] std::span<const allowed_call> sanitizer_calls() noexcept;  ///< only in builds with sanitizers
 

@@ -287,9 +287,11 @@ void repair_path(parsed_options& d, std::string_view text)
 {
     if (!d.vhost_user && text != "none")
         refuse("--repair-path is for vhost-user mode only");
-    if (d.vhost_user)
-        d.refused.emplace_back("--repair-path");
+    if (text != "none")
+        d.opts.warnings.emplace_back("--repair-path has no effect: this build cannot migrate connections");
 }
+
+void vhost_user(parsed_options& d, std::string_view) { d.opts.vhost_user = true; }
 
 void help(parsed_options& d, std::string_view) { throw early_exit{0, help_text(d.program, d.opts.mode == mode::pasta), true}; }
 

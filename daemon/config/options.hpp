@@ -82,6 +82,7 @@ struct options {
     // passt
     std::optional<std::string> socket_path; ///< where guests connect; absent: the first free automatic name, or `client`
     std::optional<int> client;              ///< an inherited descriptor of a connected guest
+    bool vhost_user = false;                ///< the guest shares its memory
     bool one_off = false;                   ///< to end when the guest leaves
 
     // pasta

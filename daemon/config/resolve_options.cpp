@@ -5,6 +5,7 @@
 #include "daemon/config/port_refusal.hpp"
 #include "daemon/config/surprises.hpp"
 #include "proto/forward/bypass.hpp"
+#include "proto/vhost/features.hpp"
 
 #include <algorithm>
 #include <climits>
@@ -79,6 +80,12 @@ void resolve_stream(options& o)
     else if (!o.client)
         return;
     o.one_off = o.one_off || o.client;
+    if (o.vhost_user && o.workers > vhost::most_pairs)
+        o.warnings.emplace_back("Only " + std::to_string(vhost::most_pairs) + " workers: a guest has no more pairs of queues");
+    if (o.vhost_user) {
+        o.workers = std::min(o.workers, vhost::most_pairs);
+        return;
+    }
     if (o.workers > 1)
         o.warnings.emplace_back("--workers has no effect: a guest's socket is served by one thread");
     o.workers = 1;

@@ -71,6 +71,14 @@ const char* words_of(event_kind kind)
         return "Bad frame size from guest, resetting connection";
     case event_kind::client_gone:
         return "Client connection closed";
+    case event_kind::vhost_request_refused:
+        return "vhost-user: refused request ";
+    case event_kind::vhost_misunderstood:
+        return "vhost-user: closing the connection, the front-end sent ";
+    case event_kind::vhost_ring_broken:
+        return "vhost-user: closing the connection, the guest's driver broke ring ";
+    case event_kind::vhost_legacy:
+        return "virtio legacy devices aren't supported by passt";
     case event_kind::packet_from_guest:
         return "From the guest: ";
     case event_kind::count_:
@@ -125,8 +133,14 @@ std::string to_text(const worker_event& event)
         text += ", accepted at " + endpoint_text(event.accepted_at.address, event.accepted_at.port);
     if (event.kind == event_kind::flow_closed)
         return text + ": " + words_of(event.why);
-    if (event.kind == event_kind::client_accepted || event.kind == event_kind::client_refused)
-        return text + std::to_string(event.error);
+    const bool is_number = event.kind == event_kind::vhost_request_refused || event.kind == event_kind::vhost_ring_broken ||
+                           event.kind == event_kind::client_accepted || event.kind == event_kind::client_refused;
+    if (is_number)
+        text += std::to_string(event.error);
+    if (event.words != nullptr)
+        text += (is_number ? ": " : "") + std::string{event.words};
+    if (is_number)
+        return text;
     if (event.error != 0)
         text += std::string{": "} + std::strerror(event.error);
     return text;

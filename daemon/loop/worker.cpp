@@ -5,6 +5,7 @@
 #include "daemon/os/thread.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace tapioca {
 namespace {
@@ -61,6 +62,7 @@ worker::worker(shared_state& common, unsigned self, tap_source tap, int capture,
     snapshot shared_with_others = common.config;
     plane_.adopt(shared_with_others);
     device_->start();
+    publish_load();
     shared_.idle[self_] = self_ != 0 && device_->can_be_shared();
     os::require(poller_.add(shared_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
                 "Couldn't watch a mailbox");
@@ -127,6 +129,7 @@ bool worker::turn(instant until) noexcept
     const bool frames_left = device_->has_more();
     const auto ready =
         poller_.wait(now_, std::min(until, next_deadline(now_))); // sleep until something is ready, take what else is,
+    device_->begin_turn();
     now_ = os::now();
     for (const auto& event : ready) // let each flow do its work,
         dispatch(event, now_);
@@ -141,14 +144,21 @@ void worker::end_turn(instant now) noexcept
     if (mail_left_)
         take_mail(now);
     plane_.end_turn(now);
+    publish_load();
     device_->end_turn(now);
-    shared_.flow_counts[self_].store(plane_.load(), std::memory_order_relaxed);
     if (ctx_.others != nullptr)
         share_work(now);
     for (; bells_ != 0; bells_ &= bells_ - 1)
         shared_.mailboxes[static_cast<std::size_t>(std::countr_zero(bells_))].ring();
     wake_reader();
     counters_.add(report::counter::turns);
+}
+
+/// A worker whose queue leads to no guest is the last one to be given a flow.
+void worker::publish_load() noexcept
+{
+    constexpr auto nobody = std::numeric_limits<std::uint32_t>::max();
+    shared_.flow_counts[self_].store(device_->reaches_guest() ? plane_.load() : nobody, std::memory_order_relaxed);
 }
 
 /// Wakes the main thread if it sleeps and there are new events.
@@ -182,9 +192,9 @@ void worker::take_frames(std::span<const rx_frame> frames, instant now) noexcept
         did_something_ = true;
 }
 
-void worker::tell(report::event_kind what, int detail, instant now) noexcept
+void worker::tell(report::event_kind what, int detail, instant now, const char* words) noexcept
 {
-    ctx_.report(what, now, {}, detail);
+    ctx_.report(what, now, {}, detail, {}, end_reason::finished, words);
     if (what == report::event_kind::client_gone)
         shared_.guest_gone.store(true, std::memory_order_relaxed);
 }

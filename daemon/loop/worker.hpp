@@ -93,11 +93,12 @@ private:
     void take_letter(bytes_view letter, instant now) noexcept;
     void carry_out(worker_command& what, instant now) noexcept;
     void end_turn(instant now) noexcept;
+    void publish_load() noexcept;
     void wake_reader() noexcept;
     [[nodiscard]] instant next_deadline(instant now) const noexcept;
 
     void take_frames(std::span<const rx_frame> frames, instant now) noexcept override;
-    void tell(report::event_kind what, int detail, instant now) noexcept override;
+    void tell(report::event_kind what, int detail, instant now, const char* words) noexcept override;
     void greet_guest() noexcept override { plane_.greet_guest(); }
     void keep_spare_fd() noexcept override;
     void give_up_spare_fd() noexcept override { plane_.give_up_spare_fd(); }
@@ -116,10 +117,10 @@ private:
     {
         shared_.habits.note(origin, port, octets);
     }
-    bool hand_over(unsigned to, const wire::virtio_net_header& vnet, bytes_view frame) noexcept override;
+    bool hand_over(unsigned to, const rx_frame& frame) noexcept override;
     bool hand_over(unsigned to, const packet& reassembled) noexcept override;
     bool hand_over(unsigned to, os::accepted& connection, const listener_name& through) noexcept override;
-    bool post(unsigned to, bytes_view head, bytes_view body) noexcept;
+    bool post(unsigned to, std::span<const bytes_view> parts) noexcept;
 
     shared_state& shared_;
     const unsigned self_;

@@ -68,6 +68,7 @@ enum class counter : std::uint8_t {
     connections_handed_over,
     frames_taken_over,
     steering_missed,
+    vhost_requests_refused,
     flow_quarantined,
     events_lost,
     count_
@@ -131,6 +132,7 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "connections_handed_over",
     "frames_taken_over",
     "steering_missed",
+    "vhost_requests_refused",
     "flow_quarantined",
     "events_lost",
 };

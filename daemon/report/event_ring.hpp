@@ -28,6 +28,10 @@ enum class event_kind : std::uint8_t {
     client_refused,  ///< likewise
     client_misunderstood,
     client_gone,
+    vhost_request_refused, ///< `error` is the request, `words` why
+    vhost_misunderstood,   ///< `words` say what
+    vhost_ring_broken,     ///< `error` is the ring's index, `words` what it has done
+    vhost_legacy,
     packet_from_guest, ///< with --trace
     count_
 };
@@ -41,7 +45,8 @@ enum class event_kind : std::uint8_t {
 /// What the guest or a peer can cause with every packet: only some of them are logged.
 [[nodiscard]] constexpr bool is_provoked(event_kind kind) noexcept
 {
-    return kind == event_kind::socket_failed || kind == event_kind::flow_table_full || kind == event_kind::guest_mac_learned;
+    return kind == event_kind::socket_failed || kind == event_kind::flow_table_full || kind == event_kind::guest_mac_learned ||
+           kind == event_kind::vhost_request_refused;
 }
 
 struct worker_event {
@@ -51,6 +56,7 @@ struct worker_event {
     flow_key key;
     endpoint accepted_at{}; ///< of a flow that a peer opened: where the host took it; unspecified and port 0: the guest opened it
     end_reason why = end_reason::finished; ///< of flow_closed
+    const char* words = nullptr;           ///< more of it; a part of the program
 };
 
 class event_ring {

@@ -6,6 +6,7 @@
 #include "daemon/config/start_report.hpp"
 #include "daemon/netns/enter.hpp"
 #include "daemon/netns/interface.hpp"
+#include "daemon/os/guest_memory.hpp"
 #include "daemon/os/start_failure.hpp"
 #include "daemon/os/stream_listener.hpp"
 #include "daemon/report/log.hpp"
@@ -147,7 +148,14 @@ plane_parts set_up_socket(const options& opts, os::unique_fd client, set_up_repo
         stream.listener = std::move(listener);
         append(report.notes, socket_report(path));
     }
-    parts.resources.tap_queues.emplace_back(std::move(stream));
+    if (!opts.vhost_user) {
+        parts.resources.tap_queues.emplace_back(std::move(stream));
+        return parts;
+    }
+    os::outlive_vanishing_memory();
+    parts.resources.tap_queues.emplace_back(vhost_descriptor{std::move(stream)});
+    while (parts.resources.tap_queues.size() < opts.workers)
+        parts.resources.tap_queues.emplace_back(vhost_descriptor{});
     return parts;
 }
 

@@ -38,6 +38,7 @@ seccomp::profile what_is_left(const options& opts, const netns::target& target, 
             left.add(t);
     };
     add(!opts.splice_only, task::guest);
+    add(opts.vhost_user, task::vhost);
     add(bypass, task::bypass);
     add(scans(opts.host_rules) || scans(opts.guest_rules), task::scan);
     add(target.watch.has_value(), task::watch);

@@ -1,6 +1,6 @@
 #include "daemon/tap/stream_device.hpp"
 
-#include "daemon/os/stream_listener.hpp"
+#include "daemon/tap/accept_client.hpp"
 
 #include <utility>
 
@@ -59,26 +59,10 @@ void stream_device::end_turn(instant now) noexcept
 {
     if (queue_.over())
         let_client_go(now);
-    if (std::exchange(client_waits_, false) && !queue_.ending())
-        accept_client(now);
-}
-
-void stream_device::accept_client(instant now) noexcept
-{
-    auto client = os::accept_stream(sockets_.listener.get());
-    if (!client && os::is_exhausted(client.error())) { // left waiting, it would wake us for ever
-        place_.owner.give_up_spare_fd();
-        client = os::accept_stream(sockets_.listener.get());
-    }
-    if (!client)
+    if (!std::exchange(client_waits_, false) || queue_.ending())
         return;
-    if (queue_.attached()) {
-        place_.owner.tell(event_kind::client_refused, client->pid, now);
-        client->fd.reset();
-        return place_.owner.keep_spare_fd();
-    }
-    place_.owner.tell(event_kind::client_accepted, client->pid, now);
-    if (!attach(std::move(client->fd)))
+    auto client = accept_client(sockets_.listener.get(), queue_.attached(), place_.owner, now);
+    if (client && !attach(std::move(client)))
         let_client_go(now);
 }
 

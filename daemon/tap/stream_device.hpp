@@ -29,7 +29,6 @@ private:
     static constexpr int batches_a_turn = 8;
 
     [[nodiscard]] os::result<void> attach(os::unique_fd client) noexcept;
-    void accept_client(instant now) noexcept;
     void let_client_go(instant now) noexcept;
 
     stream_queue queue_;

@@ -9,6 +9,7 @@
 #include "daemon/report/event_source.hpp"
 #include "daemon/tap/tap_queue.hpp"
 
+#include <memory>
 #include <vector>
 
 namespace tapioca {
@@ -19,7 +20,8 @@ public:
     /// At most tap_queue::most_frames, valid during the call.
     virtual void take_frames(std::span<const rx_frame> frames, instant now) noexcept = 0;
     /// Something for the log; client_gone also means that a guest is there no more.
-    virtual void tell(report::event_kind what, int detail, instant now) noexcept = 0;
+    /// `words` are a part of the program, and say more.
+    virtual void tell(report::event_kind what, int detail, instant now, const char* words = nullptr) noexcept = 0;
     /// A guest has come of which nothing is known. Its system talks only when it has a reason to: it is to be given one.
     virtual void greet_guest() noexcept = 0;
     /// A descriptor is set aside, or given up for the device, which needs one more than anybody.
@@ -30,9 +32,12 @@ protected:
     ~device_owner() = default;
 };
 
+class vhost_link;
+
 /// What the devices of all workers know of each other.
 struct device_group {
     std::vector<int> queues; ///< of each worker, if the others can read it; -1: they cannot
+    std::shared_ptr<vhost_link> vhost = {};
 };
 
 /// Where a device stands. All of it outlives the device.
@@ -57,6 +62,9 @@ public:
     /// Begins to watch; once. Throws std::system_error.
     virtual void start() {}
 
+    /// The wait of a turn is over. From here to end_turn() what the device shares with other workers stays as it is.
+    virtual void begin_turn() noexcept {}
+
     /// An event of one of its descriptors: source::tap or source::clients.
     virtual void take(const os::event&, instant) noexcept {}
 
@@ -69,6 +77,9 @@ public:
 
     /// Whether there may be a guest at the other end.
     [[nodiscard]] virtual bool has_carrier() const noexcept { return true; }
+
+    /// Whether what is sent by this queue comes to a guest.
+    [[nodiscard]] virtual bool reaches_guest() noexcept { return true; }
 
     /// Accepts no further client.
     virtual void stop_listening() noexcept {}

@@ -38,6 +38,8 @@ std::unique_ptr<tap_device> make_device(tap_source source, const device_place& p
         return std::make_unique<tun_device>(std::move(*tun), place);
     if (auto* stream = std::get_if<stream_descriptor>(&source))
         return std::make_unique<stream_device>(std::move(*stream), place);
+    if (auto* vhost = std::get_if<vhost_descriptor>(&source))
+        return std::make_unique<vhost_device>(std::move(*vhost), place);
     return std::make_unique<silent_device>(place);
 }
 

@@ -3,6 +3,7 @@
 
 #include "daemon/tap/stream_device.hpp"
 #include "daemon/tap/tun_device.hpp"
+#include "daemon/tap/vhost_device.hpp"
 
 #include <memory>
 #include <variant>
@@ -12,7 +13,7 @@ namespace tapioca {
 /// Nothing: the guest has no link, and only its loopback is served.
 struct no_tap {};
 
-using tap_source = std::variant<no_tap, tun_descriptor, stream_descriptor>;
+using tap_source = std::variant<no_tap, tun_descriptor, stream_descriptor, vhost_descriptor>;
 
 [[nodiscard]] std::unique_ptr<tap_device> make_device(tap_source source, const device_place& place);
 

@@ -9,7 +9,7 @@ import lint
 TAG = re.compile(r"^\s*// syscalls:(.*)$", re.M)
 LINE = re.compile(r'^\s*\{\s*"(\w+)",\s*"([^"]*)",\s*"([^"]*)"', re.M)
 
-TAGGED = ("translator.cpp", "pasta.cpp")
+TAGGED = ("translator.cpp", "pasta.cpp", "vhost.cpp")
 UNTAGGED = ("runtime.cpp", "sanitized.cpp")
 
 # Made by wrappers that only start-up uses: allowed to be absent from the profiles.

@@ -74,7 +74,7 @@ private:
         for (const auto& f : frames)
             lengths.push_back(f.octets.size());
     }
-    void tell(report::event_kind what, int, instant) noexcept override { told.push_back(what); }
+    void tell(report::event_kind what, int, instant, const char*) noexcept override { told.push_back(what); }
     void greet_guest() noexcept override { ++greetings; }
     void keep_spare_fd() noexcept override
     {

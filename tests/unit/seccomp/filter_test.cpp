@@ -267,12 +267,36 @@ TEST_CASE("the profiles are smaller than those of the program that they replace"
     CHECK(seccomp::size_of(splice_only_at_most) < seccomp::size_of(pasta_at_most));
 }
 
+TEST_CASE("a guest that shares its memory needs five more system calls, and fewer than the peer has")
+{
+    constexpr seccomp::profile usual{task::guest, task::vhost};
+    WARN("passt --vhost-user: " << seccomp::size_of(usual) << " system calls; the peer's: 36");
+    CHECK(seccomp::size_of(usual) < 36);
+    CHECK(seccomp::size_of(usual) == seccomp::size_of(passt) + 5);
+}
+
+TEST_CASE("shared memory can be mapped as data alone, and nowhere in particular")
+{
+    constexpr seccomp::profile vhost{task::guest, task::vhost};
+    const auto map = [&](int protection, int flags, int fd) {
+        return end_of(vhost, [=] { (void)::mmap(nullptr, 4096, protection, flags, fd, 0); });
+    };
+    constexpr int data = PROT_READ | PROT_WRITE, shared = MAP_SHARED | MAP_NORESERVE;
+    CHECK(map(data, shared, -1) == allowed);
+    CHECK(map(data | PROT_EXEC, shared, -1) == SIGSYS);
+    CHECK(map(data, shared | MAP_FIXED, -1) == SIGSYS);
+    CHECK(map(PROT_READ, shared, -1) == SIGSYS);
+    CHECK(map(data, MAP_PRIVATE | MAP_ANONYMOUS, -1) == SIGSYS);
+    CHECK(map(data, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0) == SIGSYS);
+    CHECK(end_of(vhost, [] { (void)::mprotect(nullptr, 4096, PROT_READ | PROT_EXEC); }) == SIGSYS);
+}
+
 TEST_CASE("no table has a line twice, unless for another argument")
 {
     using condition = std::tuple<unsigned, std::uint32_t, std::uint32_t>;
     std::set<std::pair<std::string, std::vector<condition>>> lines;
-    for (const auto table :
-         {seccomp::translator_calls(), seccomp::option_calls(), seccomp::pasta_calls(), seccomp::runtime_calls()})
+    for (const auto table : {seccomp::translator_calls(), seccomp::option_calls(), seccomp::pasta_calls(), seccomp::vhost_calls(),
+                             seccomp::runtime_calls()})
         for (const auto& call : table) {
             std::vector<condition> conditions;
             for (const auto& test : call.tests)

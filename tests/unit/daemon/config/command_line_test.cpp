@@ -175,9 +175,23 @@ TEST_CASE("an option that is not built is refused by its name")
         CHECK(refusal(line) == what + " is not supported in this build");
     };
     not_built("pasta -c /s", "--conf-path");
-    not_built("pasta --vhost-user", "--vhost-user");
     not_built("pasta --migrate-exit --vhost-user", "--migrate-exit");
-    not_built("passt --vhost-user --repair-path /x", "--vhost-user");
+}
+
+TEST_CASE("a guest with shared memory has as many workers as it has pairs of queues, whatever the program is called")
+{
+    const options four = parse("passt --vhost-user --workers 4");
+    CHECK((four.vhost_user && four.workers == 4 && four.warnings.empty()));
+    const options many = parse("passt --vhost-user --workers 40");
+    CHECK((many.workers == 16 && many.warnings.size() == 1));
+    const options pasta = parse("pasta --vhost-user --fd 3");
+    CHECK((pasta.vhost_user && pasta.mode == mode::passt && pasta.one_off));
+}
+
+TEST_CASE("a path for migration is accepted where callers always give one, with a warning")
+{
+    CHECK(parse("passt --vhost-user --repair-path /x").warnings.size() == 1);
+    CHECK(parse("passt --vhost-user --repair-path none").warnings.empty());
 }
 
 TEST_CASE("the command lines of container engines parse")
