@@ -310,6 +310,7 @@ class Vhost(OnServingHost, unittest.TestCase):
             self.assertTrue(self.front.dirty(start), hex(start))
         for ring in self.front.rings:
             self.assertTrue(self.front.dirty(ring.used), "the used ring")
+        self.assertEqual(self.front.log_answer, b"")
         self.assertEqual(guest.faults, [])
 
     def test_memory_is_added_and_removed_region_by_region(self):

@@ -94,14 +94,14 @@ class VhostGuest(FrameClient):
     def __init__(self, front, pair=0, mtu=1500):
         self.front, self.mtu, self.pair = front, mtu, pair
         self.incoming, self.outgoing = front.rings[2 * pair], front.rings[2 * pair + 1]
-        self.bad, self.pending, self.kinds = [], collections.deque(), collections.Counter()
+        self.bad, self.pending, self.kinds = {}, collections.deque(), collections.Counter()
 
     def has(self, *features):
         return all(self.front.features >> feature & 1 for feature in features)
 
     @property
     def faults(self):
-        return self.bad + self.front.faults()
+        return [*self.bad.values(), *self.front.faults()]
 
     def send(self, *sent, cuts=()):
         """Whole frames with complete checksums, with one notification at most."""
@@ -127,7 +127,8 @@ class VhostGuest(FrameClient):
         return self.pending.popleft()
 
     def _take(self, header, frame):
-        self.bad += [f"{fault}: {header.hex()} {frame[:80].hex()}" for fault in judge(header, frame, self.front.features, self.mtu)]
+        for fault in judge(header, frame, self.front.features, self.mtu):
+            self.bad.setdefault(fault, f"{fault}: {header.hex()} {frame[:80].hex()}")       # one example of each
         flags, gso = header[:2]
         self.kinds[f"gso {gso}"] += 1
         self.kinds[f"flags {flags}"] += 1

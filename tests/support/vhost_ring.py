@@ -257,11 +257,14 @@ class TransmitQueue(SplitRing):
                 self.faults.append("written into a buffer for reading")
             self.idle.append(start)
 
-    def room(self, timeout=5):
-        """Waits until a frame can be put into the ring."""
+    def room(self, descriptors, timeout=5):
+        """Waits until a frame of so many descriptors can be put into the ring."""
+        if descriptors > self.size:
+            raise ValueError(f"a ring of {self.size} is too small for {descriptors} descriptors")
         end = time.monotonic() + timeout
         self.reclaim()
-        while not self.idle or len(self.free) < min(8, self.size):
+        while not self.idle or len(self.free) < descriptors:
+            self.publish()
             if time.monotonic() > end or not self.wait(end - time.monotonic()):
                 raise TimeoutError("the device does not give back what was sent")
             self.reclaim()
@@ -269,13 +272,12 @@ class TransmitQueue(SplitRing):
 
     def put(self, frame, header=bytes(NET_HEADER.size), cuts=()):
         """One frame, not yet seen by the device. cuts: where its octets, the header's included, are divided into descriptors."""
-        self.room()
         octets = header + frame
+        edges = [0, *sorted(c for c in set(cuts) if 0 < c < len(octets)), len(octets)]
+        self.room(1 if self.indirect else len(edges) - 1)
         start = self.idle.popleft()
         self.memory.write(start, octets)
-        edges = [0, *sorted(c for c in set(cuts) if 0 < c < len(octets)), len(octets)]
-        if self.add([(start + a, b - a, False) for a, b in zip(edges, edges[1:])], (start, octets), self.indirect) is None:
-            raise ValueError(f"a ring of {self.size} is too small for {len(edges) - 1} descriptors")
+        self.add([(start + a, b - a, False) for a, b in zip(edges, edges[1:])], (start, octets), self.indirect)
 
     def drain(self, timeout=5):
         """Until the device has used everything."""
