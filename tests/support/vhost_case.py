@@ -31,7 +31,7 @@ class OnVhost(OnServingHost):
     def alive(cls):
         return cls.daemon.process.poll() is None
 
-    def patiently(self, form, timeout=5):
+    def patiently(self, form, timeout=3):
         """form(), again and again: until the end of the front-end before is noticed, a new one is refused."""
         end = time.monotonic() + timeout
         while True:
