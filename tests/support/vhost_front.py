@@ -104,13 +104,17 @@ class FrontEnd:
         """A stopped machine goes on where it was."""
         self._run_rings()
 
-    def reconnect(self):
-        """The back-end is another process, or ended the connection: rings go on at the used index, as QEMU has it. The guest, which
-        knows nothing of it, does not notify the receive queues again."""
+    def reconnect(self, lost=2):
+        """Another connection: rings go on at the used index, as QEMU has it. The guest knows nothing of that: what it sends meanwhile, so
+        many frames, QEMU takes from the ring, and the receive queues are not notified again."""
+        transmit = [ring for ring in self.rings if isinstance(ring, TransmitQueue)]
+        for ring in transmit:
+            ring.drain()
         self.link.close()
-        for ring in self.rings:
-            if isinstance(ring, TransmitQueue):
-                ring.forget()
+        for ring in transmit:
+            for _ in range(min(lost, ring.size)):
+                ring.put(bytes(60))
+            ring.forget()
         self.bases = {index: ring.used_index() for index, ring in enumerate(self.rings)}
         self.link = Link(self.connect if isinstance(self.connect, str) else self.connect())
         self._first("owner", "get_features", "negotiate", "queues")
@@ -219,7 +223,7 @@ class FrontEnd:
         base = int.from_bytes(answer[4:8], "little")
         ring = self.rings[index]
         if answer[:4] != index.to_bytes(4, "little") or len(answer) != 8 or base != ring.used_index():
-            ring.faults.append(f"stopped at {answer.hex()}, with ring {index} at {ring.used_index()} of {ring.next_available}")
+            ring.fault(f"stopped at {answer.hex()}, with ring {index} at {ring.used_index()} of {ring.next_available}")
         self.bases[index] = base
 
     # ---- what happens while rings run

@@ -8,7 +8,7 @@ import socket
 import struct
 
 from vhost_memory import MIB, PAGE, File
-from vhost_messages import (HEADER, NEED_REPLY, NO_DESCRIPTOR, REPLY, VERSION, Closed, Refused, Request, log_area, memory_region, memory_table, single_region,
+from vhost_messages import (HEADER, NEED_REPLY, NO_DESCRIPTOR, REPLY, VERSION, Request, log_area, memory_table, single_region,
                             u64, vring_addresses, vring_state)
 
 ALIVE, SERVED = "alive", "served"

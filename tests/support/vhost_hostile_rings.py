@@ -130,7 +130,7 @@ def _chains():
             for features in ("", " indirect"):
                 case(f"{queue}: a table {name}{features and ', negotiated'}", stage + features, lambda front, index=index, table=table: _indirect_case(front, index, table))
         for lead in (65, 128, 0x8000, 0xfffe, 0xffff):
-            case(f"{queue}: an index that leads by {lead}", stage, lambda front, index=index, lead=lead: (write_table(front, index, {}, (), lead), poke(front)))
+            case(f"{queue}: an index that leads by {lead}", stage, lambda front, index=index, lead=lead: (write_table(front, index, {}, (), lead), index == RECEIVE and poke(front)))
     case("transmit: a buffer for writing", "running", lambda front: write_table(front, TRANSMIT, {0: descriptor(scribble(front), 72, WRITE)}))
     case("transmit: a header for reading, a frame for writing", "running",
          lambda front: write_table(front, TRANSMIT, {0: descriptor(a := scribble(front), 12, NEXT, 1), 1: descriptor(a + 12, 60, WRITE)}))

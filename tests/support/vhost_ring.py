@@ -45,6 +45,10 @@ class SplitRing:
         self.order = collections.deque()
         self.next_available = self.last_used = self.told = 0
 
+    def fault(self, what):
+        if len(self.faults) < 20:       # what goes on being wrong is said often enough
+            self.faults.append(what)
+
     def close(self):
         for fd in (self.kick, self.call):
             os.close(fd)
@@ -122,7 +126,7 @@ class SplitRing:
     def new_used(self):
         count = self.used_index() - self.last_used & 0xffff
         if count > len(self.outstanding):
-            self.faults.append(f"used index {self.used_index()} after {self.last_used} with {len(self.outstanding)} buffers out")
+            self.fault(f"used index {self.used_index()} after {self.last_used} with {len(self.outstanding)} buffers out")
             return 0
         return count
 
@@ -133,17 +137,17 @@ class SplitRing:
             head, length = self.memory.u32_pair(self.used + 4 + 8 * (self.last_used % self.size))
             expected = self.order[0] if self.has(Feature.IN_ORDER) else head
             if head != expected and (not batched or n == ready - 1):
-                self.faults.append(f"buffer {head} came back in the place of {expected}")
+                self.fault(f"buffer {head} came back in the place of {expected}")
             head = expected
             if head not in self.outstanding:
-                self.faults.append(f"buffer {head} came back, which is not out")
+                self.fault(f"buffer {head} came back, which is not out")
                 self.last_used = self.last_used + 1 & 0xffff
                 continue
             ids, room, token = self.outstanding.pop(head)
             self.order.popleft() if self.order[0] == head else self.order.remove(head)
             self.free.extend(ids)
             if length > room:
-                self.faults.append(f"{length} octets written into a buffer of {room}")
+                self.fault(f"{length} octets written into a buffer of {room}")
             self.last_used = self.last_used + 1 & 0xffff
             taken.append((head, length, token))
         return taken
@@ -156,7 +160,7 @@ class SplitRing:
             return True
         ready = select.select([self.call, *also], [], [], timeout)[0]
         if self.call not in ready and not ready and self.new_used() and not select.select([self.call], [], [], 0.1)[0]:
-            self.faults.append("a used buffer without a call")
+            self.fault("a used buffer without a call")
         self.count_calls()
         return bool(ready) or bool(self.new_used())
 
@@ -210,13 +214,13 @@ class ReceiveQueue(SplitRing):
                 break
             octets = self._octets(start, length)
             if len(octets) < self.header:
-                self.faults.append(f"a frame of {len(octets)} octets, header included")
+                self.fault(f"a frame of {len(octets)} octets, header included")
                 continue
             header, buffers = octets[:self.header], struct.unpack_from("<H", octets, 10)[0]
             if buffers != 1 and not self.has(Feature.MRG_RXBUF) or buffers == 0:
-                self.faults.append(f"a frame in {buffers} buffers")
+                self.fault(f"a frame in {buffers} buffers")
             elif buffers > ready:
-                self.faults.append(f"a frame in {buffers} buffers, of which {ready} came back at once")
+                self.fault(f"a frame in {buffers} buffers, of which {ready} came back at once")
             if self.has(Feature.MRG_RXBUF):
                 octets += b"".join(self._octets(s, n) for _, n, s in self.take(min(buffers, ready) - 1))
             found.append((header, octets[self.header:]))
@@ -229,7 +233,7 @@ class ReceiveQueue(SplitRing):
 
     def _octets(self, start, length):
         if self.memory.read(start + self.buffer, len(GUARD)) != GUARD:
-            self.faults.append("written behind the buffer")
+            self.fault("written behind the buffer")
             self.memory.write(start + self.buffer, GUARD)
         self.idle.append(start)
         return self.memory.read(start, min(length, self.buffer))
@@ -252,9 +256,9 @@ class TransmitQueue(SplitRing):
     def reclaim(self):
         for _, length, (start, octets) in self.take(batched=True):
             if length:
-                self.faults.append(f"{length} octets said to be written into a buffer for reading")
+                self.fault(f"{length} octets said to be written into a buffer for reading")
             if self.memory.read(start, len(octets)) != octets:
-                self.faults.append("written into a buffer for reading")
+                self.fault("written into a buffer for reading")
             self.idle.append(start)
 
     def room(self, descriptors, timeout=5):
@@ -290,7 +294,7 @@ class TransmitQueue(SplitRing):
 
     def forget(self):
         """Takes back, as QEMU does while no back-end is there, what was not used: nobody will send it."""
-        self.reclaim()
+        self.memory.set_u16(self.available + 2, self.next_available)
         while self.order:
             head = self.order[0]
             self.memory.write(self.used + 4 + 8 * (self.used_index() % self.size), struct.pack("<II", head, 0))
