@@ -17,9 +17,9 @@ import vhost_memory
 from hosts import HOST4, HOST6, REMOTE4, REMOTE6, ROUTER4
 from services import PATTERN
 from vhost_case import OnVhost
-from vhost_front import ORDERS, PLAIN, USUAL_PROTOCOL
+from vhost_front import ORDERS, PLAIN, USUAL_PROTOCOL, NotOffered
 from vhost_guest import Connection, VhostGuest, gso_header, partial_header, virtio_header
-from vhost_messages import Feature, Protocol, bits, names
+from vhost_messages import Feature, Protocol, bits
 
 LENGTH = 200_000
 SUPER = 8 * 1440        # the payload of a segment with offload: whole segments in either family
@@ -68,10 +68,10 @@ class Vhost(OnVhost, unittest.TestCase):
         layout = options.pop("memory", ORDERS[options.get("order", "qemu")].memory)
         room += size * (options["receive"].get("buffer", 2048) + 64)
         wanted = USUAL_PROTOCOL | bits(*protocol)
-        self.front = self.open_front(features=features, protocol=wanted, memory=lambda: layout(room // 4096 * 4096), **options)
-        if absent := names(Feature, features & ~self.front.offered):
-            self.skipTest(f"not offered: {absent}")
-        if absent := names(Protocol, bits(*protocol) & ~self.front.offered_protocol):
+        try:
+            self.front = self.open_front(features=features, protocol=wanted, memory=lambda: layout(room // 4096 * 4096),
+                                         needed=features, needed_protocol=bits(*protocol), **options)
+        except NotOffered as absent:
             self.skipTest(f"not offered: {absent}")
         return self.front
 

@@ -3,7 +3,7 @@ import time
 
 from guests import OnServingHost
 from passt import Passt
-from vhost_front import FrontEnd
+from vhost_front import FrontEnd, NotOffered
 
 
 class OnVhost(OnServingHost):
@@ -37,6 +37,8 @@ class OnVhost(OnServingHost):
         while True:
             try:
                 return form()
+            except NotOffered:
+                raise
             except Exception:
                 if time.monotonic() > end or not self.alive():
                     raise

@@ -7,7 +7,7 @@ import os
 import random
 
 import vhost_memory
-from vhost_messages import (NO_DESCRIPTOR, Closed, Feature, Link, Protocol, Request, bits, log_area, memory_table, single_region, u64, vring_addresses,
+from vhost_messages import (NO_DESCRIPTOR, Closed, Feature, Link, Protocol, Request, bits, log_area, memory_table, names, single_region, u64, vring_addresses,
                             vring_state)
 from vhost_ring import ReceiveQueue, TransmitQueue
 
@@ -16,6 +16,10 @@ ALL_FEATURES, ALL_PROTOCOL = bits(*Feature), bits(*Protocol)
 PLAIN = bits(Feature.VERSION_1, Feature.PROTOCOL_FEATURES)
 # what programs of today ask for
 USUAL_PROTOCOL = bits(Protocol.MQ, Protocol.LOG_SHMFD, Protocol.RARP, Protocol.REPLY_ACK, Protocol.NET_MTU, Protocol.DEVICE_STATE)
+
+
+class NotOffered(Exception):
+    """The back-end lacks what was needed."""
 
 
 class Order:
@@ -39,12 +43,12 @@ ORDERS = {
 
 class FrontEnd:
     def __init__(self, connect, *, order="qemu", features=PLAIN, protocol=USUAL_PROTOCOL, size=256, pairs=1, memory=None, slots=False,
-                 receive=None, transmit=None):
+                 receive=None, transmit=None, needed=0, needed_protocol=0):
         """connect: the path of the back-end's socket, or a function that gives a connected socket. features: what the guest and we would
         take; what the back-end offers of it is taken. memory: a function that makes it. slots: add regions one by one. receive and transmit:
-        further arguments of the queues."""
+        further arguments of the queues. needed: features without which there is no point in going on (NotOffered)."""
         self.connect, self.order, self.size, self.pairs, self.slots = connect, ORDERS[order], size, pairs, slots
-        self.wanted, self.wanted_protocol = features, protocol
+        self.wanted, self.wanted_protocol, self.needed, self.needed_protocol = features, protocol, needed, needed_protocol
         self.receive_options, self.transmit_options = receive or {}, transmit or {}
         self.memory = (memory or self.order.memory)()
         self.rings, self.errors, self.bases, self.log, self.log_file = [], {}, {}, False, None
@@ -74,6 +78,9 @@ class FrontEnd:
         """Connects and says hello; nothing runs yet."""
         self.link = Link(self.connect if isinstance(self.connect, str) else self.connect())
         self._first("owner", "get_features", "negotiate", "queues")
+        absent = " ".join((names(Feature, self.needed & ~self.offered), names(Protocol, self.needed_protocol & ~self.offered_protocol))).strip()
+        if absent:
+            raise NotOffered(absent)
         self._make_rings()
         self._each_ring([word for word in self.order.hello if word in ("call", "err")])
         return self
