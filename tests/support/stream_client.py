@@ -10,6 +10,7 @@ import struct
 import termios
 import time
 
+from frames import BROADCAST, MAC, OURS, FrameClient, faults, is_arp_reply  # noqa: F401: what the users of this module have from it
 from scapy.config import conf
 
 conf.ipv6_enabled = True
@@ -17,59 +18,16 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP  # noqa: E402
 from scapy.layers.inet6 import IPv6  # noqa: E402
 from scapy.layers.l2 import ARP, Ether  # noqa: E402
 
-MAC = "52:54:00:12:34:56"
-OURS = "9a:55:9a:55:9a:55"      # passt's own address on the wire
-BROADCAST = "ff:ff:ff:ff:ff:ff"
-
 
 def framed(*frames):
     return b"".join(struct.pack("!I", len(frame)) + bytes(frame) for frame in frames)
-
-
-def ones_sum(octets):
-    if len(octets) % 2:
-        octets += b"\0"
-    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return total
-
-
-def faults(frame):
-    """What is wrong with a frame: a list that should be empty."""
-    found = []
-    if len(frame) < 60:
-        found.append(f"only {len(frame)} octets")
-    kind, packet = frame[12:14], frame[14:]
-    if kind == b"\x08\x00":
-        header, total = (packet[0] & 15) * 4, struct.unpack("!H", packet[2:4])[0]
-        if ones_sum(packet[:header]) != 0xffff:
-            found.append("IPv4 checksum")
-        protocol, upper, addresses = packet[9], packet[header:total], packet[12:20]
-        if struct.unpack("!H", packet[6:8])[0] & 0x3fff:
-            return found        # a fragment: the sum covers the whole datagram
-    elif kind == b"\x86\xdd":
-        total = 40 + struct.unpack("!H", packet[4:6])[0]
-        protocol, upper, addresses = packet[6], packet[40:total], packet[8:40]
-    else:
-        return found
-    if len(packet) < total:
-        found.append("cut off")
-    if any(packet[total:]) or len(frame) > max(60, 14 + total):
-        found.append("padding")
-    pseudo = addresses + struct.pack("!II", len(upper), protocol)
-    if protocol in (6, 17, 58) and ones_sum(pseudo + upper) != 0xffff and upper[6:8] != b"\0\0":
-        found.append(f"checksum of protocol {protocol}")
-    if protocol == 1 and ones_sum(upper) != 0xffff:
-        found.append("ICMP checksum")
-    return found
 
 
 class Closed(Exception):
     """The other side closed the connection."""
 
 
-class StreamClient:
+class StreamClient(FrameClient):
     def __init__(self, connection):
         """connection: a connected socket, or the path of passt's."""
         if isinstance(connection, str):
@@ -128,26 +86,6 @@ class StreamClient:
             self._received += data
         return frame
 
-    def collect(self, count, timeout=2, wanted=lambda frame: True):
-        """So many frames that are wanted, or those that came in time."""
-        end, found = time.monotonic() + timeout, []
-        while len(found) < count and (frame := self.receive(max(0, end - time.monotonic()))) is not None:
-            if wanted(frame):
-                found.append(frame)
-        return found
-
-    def ask(self, frame, wanted=lambda frame: True, timeout=2):
-        """Sends a frame; the first answer that is wanted, or None."""
-        self.send(frame)
-        return next(iter(self.collect(1, timeout, wanted)), None)
-
-    def drain(self, quiet=0.2):
-        """Everything until so many seconds pass in silence."""
-        found = []
-        while (frame := self.receive(quiet)) is not None:
-            found.append(frame)
-        return found
-
     def wait_for_close(self, timeout=2):
         """True if the other side closes within the time; what it still sends is read."""
         end = time.monotonic() + timeout
@@ -161,10 +99,6 @@ class StreamClient:
 
 def arp_request(target, sender, mac=MAC):
     return bytes(Ether(dst=BROADCAST, src=mac) / ARP(op=1, hwsrc=mac, psrc=sender, hwdst="00:00:00:00:00:00", pdst=target))
-
-
-def is_arp_reply(frame):
-    return frame[12:14] == b"\x08\x06" and frame[20:22] == b"\x00\x02"
 
 
 def ip(source, destination, ttl=64):
