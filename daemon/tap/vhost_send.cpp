@@ -61,11 +61,11 @@ std::size_t vhost_queue::gather(std::size_t octets) noexcept
     return found;
 }
 
-/// Nothing more is accepted until the driver posts buffers, unless it has done so meanwhile.
+/// Nothing more is accepted until the driver posts buffers, unless it has done so meanwhile or has no more.
 void vhost_queue::wait_for_buffers() noexcept
 {
     auto* const ring = sending();
-    accepts_.store(ring != nullptr && ring->ask_for_kicks(), std::memory_order_relaxed);
+    accepts_.store(ring != nullptr && (ring->ask_for_kicks() || ring->is_as_full_as_ever()), std::memory_order_relaxed);
 }
 
 std::span<const bytes_span> vhost_queue::acquire_body(std::size_t headers, std::size_t unit, std::size_t most) noexcept
@@ -79,6 +79,12 @@ std::span<const bytes_span> vhost_queue::acquire_body(std::size_t headers, std::
     }
     if (found < front + unit) {
         wait_for_buffers();
+        if (!accepts_data())
+            return {};
+        found = gather(front + most);
+    }
+    if (found <= front) {
+        accepts_.store(false, std::memory_order_relaxed); // it has told that it wants a kick
         return {};
     }
     auto left = std::min(found - front, most);

@@ -53,8 +53,10 @@ std::uint32_t split_queue::available(std::uint32_t wanted) noexcept
         return known;
     seen_ = read_index();
     known = static_cast<std::uint16_t>(seen_ - next_);
-    if (known <= s_.size)
+    if (known <= s_.size) {
+        most_ = std::max(most_, known);
         return known;
+    }
     (void)fail(ring_fault::index_ahead);
     return 0;
 }
@@ -178,7 +180,8 @@ bool split_queue::ask_for_kicks() noexcept
         store(s_.at.used, 0);
     kicks_ = true;
     full_barrier(); // before a last look
-    return available(static_cast<std::uint16_t>(seen_ - next_) + 1U) != 0;
+    const std::uint32_t known = static_cast<std::uint16_t>(seen_ - next_);
+    return available(known + 1) > known;
 }
 
 void split_queue::refuse_kicks() noexcept

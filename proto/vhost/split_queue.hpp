@@ -113,7 +113,10 @@ public:
     /// Shows the driver what was given back since the last time. Whether it wants to be called.
     [[nodiscard]] bool publish(const dirty_log& log) noexcept;
 
-    /// The driver tells of what it makes available from now on. True if there is something already.
+    /// As many chains are available as ever were: it is vain to wait for more before some are given back.
+    [[nodiscard]] bool is_as_full_as_ever() const noexcept { return static_cast<std::uint16_t>(seen_ - next_) >= most_; }
+
+    /// The driver tells of what it makes available from now on. True if there is more than was known already.
     [[nodiscard]] bool ask_for_kicks() noexcept;
     /// It need not. With event indices that is so after each kick.
     void refuse_kicks() noexcept;
@@ -141,6 +144,7 @@ private:
     setup s_;
     std::uint16_t next_ = 0; ///< in the available ring
     std::uint16_t seen_ = 0; ///< the driver's index, as we last saw it
+    std::uint16_t most_ = 0; ///< chains that were available at once
     std::uint16_t used_ = 0; ///< where the next used element goes
     std::uint16_t shown_ = 0;
     bool kicks_ = false; ///< the driver was told that we want them

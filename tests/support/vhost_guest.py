@@ -90,6 +90,14 @@ def _faults_of_gso(frame, kind, gso_size, header_length, mtu):
     return found
 
 
+def datagrams_of(frame, size):
+    """What a guest makes of a super-frame of UDP."""
+    found = frames.packet(frame)
+    ports, payload = struct.unpack("!HH", found.upper[:4]), found.upper[8:]
+    for at in range(0, len(payload), size):
+        yield frames.udp(found.source, ports[0], found.destination, ports[1], payload[at:at + size])
+
+
 class VhostGuest(FrameClient):
     def __init__(self, front, pair=0, mtu=1500):
         self.front, self.mtu, self.pair = front, mtu, pair
@@ -132,7 +140,8 @@ class VhostGuest(FrameClient):
         flags, gso = header[:2]
         self.kinds[f"gso {gso}"] += 1
         self.kinds[f"flags {flags}"] += 1
-        self.pending.append(frame)
+        whole = gso & ~GSO_ECN != GSO_UDP_L4
+        self.pending.extend([frame] if whole else datagrams_of(frame, NET_HEADER.unpack(header)[3] or len(frame)))
 
 
 class Connection:
