@@ -60,18 +60,22 @@ public:
         return false;
     }
 
-    void leave(std::uint64_t hash, unsigned owner) noexcept
-    {
-        for (const auto bucket : buckets_of(hash))
-            for (auto& c : bucket)
-                if (c.load(std::memory_order_relaxed) == ((hash & tag_mask) | (owner + 1)))
-                    return c.store(0, std::memory_order_release);
-    }
+    /// From an owner to another one, at once.
+    void transfer(std::uint64_t hash, unsigned from, unsigned to) noexcept { replace(hash, from, (hash & tag_mask) | (to + 1)); }
+    void leave(std::uint64_t hash, unsigned owner) noexcept { replace(hash, owner, 0); }
 
 private:
     using cell = std::atomic<std::uint64_t>;
     static constexpr std::uint64_t tag_mask = ~std::uint64_t{0xff};
     static constexpr std::uint64_t claim = 0x80; ///< not valid yet; owners are below 64
+
+    void replace(std::uint64_t hash, unsigned owner, std::uint64_t word) noexcept
+    {
+        for (const auto bucket : buckets_of(hash))
+            for (auto& c : bucket)
+                if (c.load(std::memory_order_relaxed) == ((hash & tag_mask) | (owner + 1)))
+                    return c.store(word, std::memory_order_release);
+    }
 
     /// Whether another worker has the flow, or a claim that goes before ours; claims that do not are taken away.
     [[nodiscard]] bool is_contested(std::uint64_t hash, unsigned owner) noexcept

@@ -119,6 +119,8 @@ private:
     }
     bool hand_over(unsigned to, const rx_frame& frame) noexcept override;
     bool hand_over(unsigned to, const packet& reassembled) noexcept override;
+    bool hand_over(unsigned to, const tcp_flow& f) noexcept override;
+    void transfer(std::uint64_t flow_hash, unsigned to) noexcept override { shared_.owners.transfer(flow_hash, self_, to); }
     bool hand_over(unsigned to, os::accepted& connection, const listener_name& through) noexcept override;
     bool post(unsigned to, std::span<const bytes_view> parts) noexcept;
 
@@ -140,6 +142,9 @@ private:
     duration worked_{};       ///< our time on a processor until then
     std::uint64_t bells_ = 0; ///< a bit for each worker that has new letters from us
     bool mail_left_ = false;
+    struct {
+        std::uint8_t from = 0, times = 0;
+    } handed_on_; ///< of the frame that a letter brought
     instant now_;
     std::binary_semaphore running_{0}, stopped_{0}, closed_{0}, may_end_{0};
     std::thread thread_;

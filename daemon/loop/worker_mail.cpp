@@ -8,10 +8,12 @@ using report::counter;
 
 namespace {
 
-enum class letter_kind : std::uint8_t { frame, reassembled, connection };
+enum class letter_kind : std::uint8_t { frame, reassembled, connection, flow };
 
 struct frame_letter {
     letter_kind kind = letter_kind::frame;
+    std::uint8_t from = 0;  ///< where the guest has sent it
+    std::uint8_t times = 0; ///< that it was handed over
     wire::virtio_net_header vnet;
 };
 
@@ -28,7 +30,13 @@ struct connection_letter {
     listener_name through;
 };
 
+struct flow_letter {
+    letter_kind kind = letter_kind::flow;
+    tcp_flow flow;
+};
+
 constexpr std::size_t letters_per_turn = 64;
+constexpr std::uint8_t most_times = 16; ///< a flow moves once, or a few times; then it has ended
 
 template <class Letter>
 bytes_view octets(const Letter& letter) noexcept
@@ -52,11 +60,7 @@ bool worker::claim(std::uint64_t flow_hash) noexcept { return shared_.owners.ent
 
 void worker::disclaim(std::uint64_t flow_hash) noexcept { shared_.owners.leave(flow_hash, self_); }
 
-std::optional<unsigned> worker::owner(std::uint64_t flow_hash) const noexcept
-{
-    const auto found = shared_.owners.find(flow_hash);
-    return found && *found != self_ ? found : std::nullopt;
-}
+std::optional<unsigned> worker::owner(std::uint64_t flow_hash) const noexcept { return shared_.owners.find(flow_hash); }
 
 std::optional<unsigned> worker::who_listens() const noexcept { return self_ == 0 ? std::nullopt : std::optional{0U}; }
 
@@ -70,7 +74,11 @@ bool worker::post(unsigned to, std::span<const bytes_view> parts) noexcept
 
 bool worker::hand_over(unsigned to, const rx_frame& frame) noexcept
 {
-    const frame_letter letter{.vnet = frame.vnet};
+    if (handed_on_.times >= most_times)
+        return false;
+    const frame_letter letter{.from = handed_on_.times == 0 ? static_cast<std::uint8_t>(self_) : handed_on_.from,
+                              .times = static_cast<std::uint8_t>(handed_on_.times + 1),
+                              .vnet = frame.vnet};
     std::array<bytes_view, 2 + most_body_pieces> parts{octets(letter), frame.octets};
     std::size_t count = 2;
     frame.body.each(0, frame.body.octets, [&](bytes_view part) { parts[count++] = part; });
@@ -82,6 +90,13 @@ bool worker::hand_over(unsigned to, const packet& reassembled) noexcept
     reassembled_letter letter{.whole = reassembled};
     letter.whole.l3 = letter.whole.l4 = {};
     const bytes_view parts[] = {octets(letter), reassembled.l4};
+    return post(to, parts);
+}
+
+bool worker::hand_over(unsigned to, const tcp_flow& f) noexcept
+{
+    const flow_letter letter{.flow = f};
+    const bytes_view parts[] = {octets(letter)};
     return post(to, parts);
 }
 
@@ -132,7 +147,14 @@ void worker::take_letter(bytes_view letter, instant now) noexcept
     case letter_kind::frame: {
         const auto head = open<frame_letter>(letter);
         counters_.add(counter::frames_taken_over);
-        return plane_.take_over({head.vnet, letter}, now);
+        handed_on_ = {head.from, head.times};
+        detour way;
+        way.flows_move = device_->guest_steers();
+        if (way.flows_move && head.from != self_)
+            way.spoken_at = head.from;
+        plane_.take_over({head.vnet, letter}, way, now);
+        handed_on_ = {};
+        return;
     }
     case letter_kind::reassembled: {
         auto whole = open<reassembled_letter>(letter).whole;
@@ -140,6 +162,8 @@ void worker::take_letter(bytes_view letter, instant now) noexcept
         counters_.add(counter::frames_taken_over);
         return plane_.take_over(whole, now);
     }
+    case letter_kind::flow:
+        return plane_.tcp().arrive(open<flow_letter>(letter).flow, now);
     case letter_kind::connection: {
         const auto head = open<connection_letter>(letter);
         return plane_.take_connection({os::unique_fd{head.fd}, head.peer}, head.through, now);

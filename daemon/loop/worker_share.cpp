@@ -25,7 +25,7 @@ constexpr std::uint64_t bit_of(std::size_t worker) noexcept { return std::uint64
 /// small ones change hands as long as we can do without help.
 std::optional<unsigned> worker::better_place(flow_origin origin, std::uint16_t port) noexcept
 {
-    if (!is_crowded() && shared_.habits.are_small(origin, port))
+    if ((origin == flow_origin::guest && device_->guest_steers()) || (!is_crowded() && shared_.habits.are_small(origin, port)))
         return std::nullopt;
     unsigned fewest = self_;
     auto least = plane_.load();

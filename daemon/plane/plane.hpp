@@ -33,7 +33,7 @@ public:
     /// Frames of the guest, at most tap_queue::most_frames. How many of them were for us, and for no other worker.
     std::size_t process(std::span<const rx_frame> frames, instant now) noexcept { return ingress_.process(frames, now); }
     /// A frame, or a datagram put together from fragments, that another worker received for a flow of ours.
-    void take_over(const rx_frame& frame, instant now) noexcept { ingress_.take_over(frame, now); }
+    void take_over(const rx_frame& frame, const detour& way, instant now) noexcept { ingress_.take_over(frame, way, now); }
     void take_over(const packet& reassembled, instant now) noexcept { ingress_.take_over(reassembled, now); }
     /// A connection that a peer has made to a listening socket.
     void take_connection(os::accepted connection, const listener_name& through, instant now) noexcept;

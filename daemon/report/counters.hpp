@@ -31,6 +31,7 @@ enum class counter : std::uint8_t {
     tcp_overflowed, ///< times that a socket took less than it was given
     tcp_out_of_order,
     tcp_stalls_recovered,
+    tcp_flows_moved, ///< to the worker where the guest speaks of them
     spliced_flows_opened,
     spliced_flows_closed,
     spliced_connect_failed,
@@ -95,6 +96,7 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "tcp_overflowed",
     "tcp_out_of_order",
     "tcp_stalls_recovered",
+    "tcp_flows_moved",
     "spliced_flows_opened",
     "spliced_flows_closed",
     "spliced_connect_failed",

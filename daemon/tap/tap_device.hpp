@@ -81,6 +81,9 @@ public:
     /// Whether what is sent by this queue comes to a guest.
     [[nodiscard]] virtual bool reaches_guest() noexcept { return true; }
 
+    /// Whether the guest chooses by which queue it speaks of a flow, whatever we do.
+    [[nodiscard]] virtual bool guest_steers() const noexcept { return false; }
+
     /// Accepts no further client.
     virtual void stop_listening() noexcept {}
 

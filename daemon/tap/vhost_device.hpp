@@ -28,6 +28,7 @@ public:
     void end_turn(instant now) noexcept override;
     [[nodiscard]] bool has_carrier() const noexcept override { return link_->runs(); }
     [[nodiscard]] bool reaches_guest() noexcept override { return place_.worker == 0 || queue_.can_send(); }
+    [[nodiscard]] bool guest_steers() const noexcept override { return true; }
     void stop_listening() noexcept override { sockets_.listener.reset(); }
 
 private:

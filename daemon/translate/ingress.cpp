@@ -93,11 +93,22 @@ std::size_t ingress::process(std::span<const rx_frame> frames, instant now) noex
     return ours;
 }
 
-void ingress::take_over(const rx_frame& frame, instant now) noexcept
+void ingress::take_over(const rx_frame& frame, const detour& way, instant now) noexcept
 {
     count_ = 0;
     accept(frame, now);
+    if (count_ == 0)
+        return;
+    auto& taken = batch_.front();
+    const bool may_follow = way.spoken_at && taken.frame.packet.kind == packet_kind::tcp;
+    const auto key = key_of(taken.frame.packet, wire::protocol_tcp);
+    if (may_follow)
+        tcp_.follow(key, *way.spoken_at, now);
+    if (way.flows_move && (taken.done = hand_over(taken))) // it has moved, with this frame or before it
+        return;
     dispatch_all(now);
+    if (may_follow)
+        tcp_.note_stray(key);
 }
 
 void ingress::accept(const rx_frame& frame, instant now) noexcept

@@ -10,6 +10,12 @@
 
 namespace tapioca {
 
+/// How a frame came to us by way of another worker.
+struct detour {
+    bool flows_move = false;           ///< so that its flow may have moved on
+    std::optional<unsigned> spoken_at; ///< where the guest has sent it, if that is elsewhere: a connection follows it there
+};
+
 class ingress {
 public:
     ingress(context& ctx, tcp_translator& tcp, udp_translator& udp, echo_translator& echo);
@@ -18,7 +24,7 @@ public:
     std::size_t process(std::span<const rx_frame> frames, instant now) noexcept;
 
     /// A frame, or a datagram put together from fragments, that another worker received for a flow of ours.
-    void take_over(const rx_frame& frame, instant now) noexcept;
+    void take_over(const rx_frame& frame, const detour& way, instant now) noexcept;
     void take_over(const packet& reassembled, instant now) noexcept;
 
     void expire(instant now) noexcept;

@@ -12,6 +12,8 @@
 
 namespace tapioca {
 
+struct tcp_flow;
+
 class other_workers {
 public:
     virtual ~other_workers() = default;
@@ -19,7 +21,7 @@ public:
     /// Makes a new flow ours. False if the table of owners refuses it.
     [[nodiscard]] virtual bool claim(std::uint64_t flow_hash) noexcept = 0;
     virtual void disclaim(std::uint64_t flow_hash) noexcept = 0;
-    /// The other worker that owns the flow; nothing if it is not in the table, or ours.
+    /// The worker that owns the flow; nothing if none does. Of a flow that we do not have and own, we have mail.
     [[nodiscard]] virtual std::optional<unsigned> owner(std::uint64_t flow_hash) const noexcept = 0;
 
     /// The other worker that has the listening sockets; nothing if we have them.
@@ -37,6 +39,10 @@ public:
     /// Gives a frame, or a datagram put together from fragments, to its owner. False: no room, the packet is lost.
     virtual bool hand_over(unsigned to, const rx_frame& frame) noexcept = 0;
     virtual bool hand_over(unsigned to, const packet& reassembled) noexcept = 0;
+    /// Gives a connection to another worker, where the guest speaks of it. False: no room, and it is still ours.
+    virtual bool hand_over(unsigned to, const tcp_flow& f) noexcept = 0;
+    /// A flow of ours is that worker's from now on.
+    virtual void transfer(std::uint64_t flow_hash, unsigned to) noexcept = 0;
     /// Gives a connection that a peer has opened to another worker. False: no room, and the connection is still ours.
     virtual bool hand_over(unsigned to, os::accepted& connection, const listener_name& through) noexcept = 0;
 };

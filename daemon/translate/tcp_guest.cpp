@@ -48,6 +48,7 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
 flow_alive tcp_translator::end_run(tcp_flow& f, delivery& d, const tcp::outcome& all, instant now) noexcept
 {
     f.heard.set(now);
+    f.strayed = false;
     if (all.acked != 0)
         f.moved.set(now);
     // Little, or an end, is often answered inside of the call that passes it on: then the answer carries the ACK. One that is

@@ -68,6 +68,7 @@ struct tcp_flow : flow_head {
     bool broken : 1 = false;         ///< the socket's connection has ended in an error: a reset follows what is left to read
     bool unanswered : 1 = false;     ///< a peer's: the guest has not answered our SYN, and the rule counts it
     bool small : 1 = false;          ///< it is not likely to carry much
+    bool strayed : 1 = false;        ///< the guest last spoke of it at another worker
     bool urgent : 1 = false;         ///< the peer sends urgent data: a short read does not mean that there is no more
     tcp::connection c;
 };
@@ -119,6 +120,13 @@ public:
     [[nodiscard]] const tcp::receive_store& store() const noexcept { return store_; }
     [[nodiscard]] const tcp::send_store& sent() const noexcept { return sent_; }
 
+    // tcp_move.cpp
+    /// The guest has spoken of a connection at another worker: if it does so again, that is where the connection goes.
+    void note_stray(const flow_key& key) noexcept;
+    void follow(const flow_key& key, unsigned to, instant now) noexcept;
+    /// A connection that another worker had.
+    void arrive(const tcp_flow& from, instant now) noexcept;
+
     // drain.cpp
     /// A guest that is not there any more will not end what it has not ended.
     [[nodiscard]] leftovers left_over(bool guest_is_there) noexcept;
@@ -132,6 +140,8 @@ private:
         std::size_t count = 0;
         std::size_t octets = 0;
     };
+
+    [[nodiscard]] bool can_move(const tcp_flow& f) const noexcept;
 
     // tcp_open.cpp
     [[nodiscard]] tcp_flow* insert(const flow_head& head, instant now, const endpoint& accepted_at = {}) noexcept;

@@ -170,20 +170,22 @@ result<std::size_t> peek(int fd, bytes_span into) noexcept
 
 result<std::size_t> peek(int fd, std::span<const bytes_span> pieces) noexcept
 {
-    std::size_t got = 0;
     auto* s = kernel().find(fd);
-    const auto from = s == nullptr ? 0 : s->peek_offset;
-    for (const auto piece : pieces) { // without an offset each piece would begin at the same place
-        const auto n = peek(fd, piece);
-        if (!n)
-            return got != 0 ? result<std::size_t>{got} : n;
-        got += *n;
-        if (s != nullptr && !s->peeks_from_offset)
-            s->peek_offset = from + got, s->peeks_from_offset = true;
-        if (*n != piece.size())
-            break;
+    if (s == nullptr || pieces.size() == 1)
+        return peek(fd, pieces.front());
+    const bool from_offset = s->peeks_from_offset;
+    const auto offset = std::exchange(s->peek_offset, from_offset ? s->peek_offset : 0);
+    s->peeks_from_offset = true; // so that each piece goes on where the one before it ended
+    std::size_t got = 0;
+    result<std::size_t> last = got;
+    for (std::size_t i = 0; i < pieces.size() && last && (i == 0 || *last == pieces[i - 1].size()); ++i) {
+        last = peek(fd, pieces[i]);
+        got += last ? *last : 0;
     }
-    return got;
+    s->peeks_from_offset = from_offset;
+    if (!from_offset)
+        s->peek_offset = offset;
+    return got != 0 ? result<std::size_t>{got} : last;
 }
 
 result<std::size_t> receive(int fd, bytes_span into) noexcept

@@ -145,7 +145,7 @@ TEST_CASE("what another worker hands over is dealt with here, and goes no furthe
     ingress_world w;
     w.other.owns = everything;
     const auto frame = segment(tcp4);
-    w.plane.take_over(rx_frame{{}, frame}, w.now);
+    w.plane.take_over(rx_frame{{}, frame}, {}, w.now);
     const auto p = classify(frame);
     REQUIRE(p);
     w.plane.take_over(*p, w.now);
@@ -153,6 +153,6 @@ TEST_CASE("what another worker hands over is dealt with here, and goes no furthe
     CHECK(w.tap.to_guest.size() == 2);
     CHECK(w.other.frames.empty());
     CHECK(w.other.datagrams.empty());
-    w.plane.take_over(rx_frame{{}, bytes_view{frame}.first(30)}, w.now);
+    w.plane.take_over(rx_frame{{}, bytes_view{frame}.first(30)}, {}, w.now);
     CHECK(w.dropped(drop_reason::truncated) == 1);
 }
