@@ -111,15 +111,28 @@ private:
         return context;
     }
 
-    /// Adds what the specifier means to these rules.
-    void read(forward_rules& into, const pif& of, const pesto_step& step)
+    /// Adds what the specifier means to these rules. The refusal of a rule may be the caller's to word.
+    std::optional<rule_refusal> try_to_read(forward_rules& into, const pif& of, const pesto_step& step)
     {
         const auto context = context_of(of, step.letter);
         if (context.side == rule_side::guest && !context.device_binding && step.text != "none")
             change_.warnings += std::string{"SO_BINDTODEVICE unavailable, forwarding only 127.0.0.1 and ::1 for '-"} +
                                 step.letter + ' ' + std::string{step.text} + "'\n";
-        if (const auto refused = add_port_spec(into, step.text, context))
+        const auto refused = add_port_spec(into, step.text, context);
+        if (refused && refused->why != spec_fault::rule)
             refuse(text_of(*refused, step.letter, step.text, shown));
+        return refused ? std::optional{refused->rule} : std::nullopt;
+    }
+
+    void read(forward_rules& into, const pif& of, const pesto_step& step)
+    {
+        if (const auto refused = try_to_read(into, of, step))
+            refuse(*refused, step);
+    }
+
+    [[noreturn]] void refuse(const rule_refusal& rule, const pesto_step& step)
+    {
+        refuse(text_of({spec_fault::rule, step.text, rule}, step.letter, step.text, shown));
     }
 
     void replace(pif& of, const pesto_step& step) { read(of.rules, of, step); }
@@ -144,7 +157,7 @@ private:
                 continue;
             rule.group = static_cast<std::uint8_t>(to.rules.size());
             if (const auto refused = add_rule(to.rules, rule, context_of(to, step.letter).enabled))
-                refuse(text_of({spec_fault::rule, step.text, *refused}, step.letter, step.text, shown));
+                refuse(*refused, step);
             change_.to_be_sent = true;
         }
     }
@@ -154,25 +167,31 @@ private:
         if (is_none(from, step))
             return;
         forward_rules asked;
-        read(asked, from, step);
+        if (const auto refused = try_to_read(asked, from, step)) // no table can have it, or the specifier has it twice
+            refuse(not_there(from, refused->rule));
         for (const forward_rule& rule : asked) {
             const auto found =
                 std::ranges::find_if(from.rules, [&](const forward_rule& there) { return pesto::same(there, rule); });
             if (found == from.rules.end())
-                refuse(not_there(from, rule) + "\nUnable to delete rule " + shown(rule));
+                refuse(not_there(from, rule));
             from.rules.erase(static_cast<std::size_t>(found - from.rules.begin()));
             change_.to_be_sent = true;
         }
     }
 
-    /// Why a rule cannot be deleted, and which may have been meant.
     std::string not_there(const pif& of, const forward_rule& rule)
     {
+        return why_not_there(of, rule) + "\nUnable to delete rule " + shown(rule);
+    }
+
+    /// Why a rule cannot be deleted, and which may have been meant.
+    std::string why_not_there(const pif& of, const forward_rule& rule)
+    {
+        const auto text = "Couldn't find forwarding rule to delete: " + shown(rule);
         for (const forward_rule& there : of.rules)
-            if (conflicting(there, rule))
+            if (!pesto::same(there, rule) && conflicting(there, rule))
                 return "Specifier " + shown(rule) + " conflicts with rule " + shown(there) +
                        ", but doesn't match it, can't delete";
-        const auto text = "Couldn't find forwarding rule to delete: " + shown(rule);
         for (const bool same_protocol : {true, false})
             if (const auto* const near = find_overlapping(of.rules, rule, same_protocol))
                 return text + "; the nearest is " + to_text(*near);

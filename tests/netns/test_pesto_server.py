@@ -41,6 +41,9 @@ ALIKE = (
     (greeting(splice(capabilities=0x1d)) + END, "-s", "-T", "80"), (greeting(splice(capabilities=0x1e)) + END, "-s", "-A", "-U", "80-90"),
     (EMPTY, "-s", "-A", "-t", "all"), (EMPTY, "-s", "-t", "auto", "-u", "~1-1000", "-T", "8000-8010,auto,~8005", "-U", "all"),
     (EMPTY, "-t", "all:10.0.0.1"), (EMPTY, "-s", "-t", "0.0.0.0/all:10.0.0.1"), (EMPTY, "-D", "-t", "80"), (EMPTY, "-D", "-t", "x"),
+    (EMPTY, "-D", "-t", "0"), (EMPTY, "-D", "-t", "81:10.0.0.1/80"), (greeting(pif(capabilities=0x3d)) + END, "-D", "-t", "[::]/80"),
+    (greeting(pif(capabilities=0x3b)) + END, "-D", "-t", "80"), (EMPTY, "-D", "-u", "80,80"),
+    (greeting(pif(rule(80, 90))) + END, "-D", "-t", "80-90", "-t", "80-90"), (greeting(splice(capabilities=0x1f)) + END, "-T", "x"),
     (greeting(pif(rule(80, flags=DUAL | SCAN))) + END,), (greeting(pif(rule(80, flags=DUAL | BEST_EFFORT))) + END, "-A"),
     (greeting(pif(rule(80, flags=0), rule(80, address=v4("0.0.0.0"), flags=0))) + END, "-A"),
     (greeting(pif(rule(80, address=v4("1.2.3.4"), flags=0), rule(80, address=v4("1.2.3.5"), flags=0))) + END, "-s", "-D", "-t", "1.2.3.5/80"),
@@ -119,7 +122,7 @@ class Client(unittest.TestCase):
     def test_a_server_that_does_not_hear_it_out(self):
         for hears in (1, 5, 30, 60):
             with self.subTest(hears=hears):
-                self.assertEqual(self.outcome(OURS, EMPTY, "-A", "-t", "80", hears=hears)[:3],
+                self.assertEqual(self.outcome(OURS, EMPTY, "-A", "-t", "80", hears=hears, shut=False)[:3],
                                  (1, "", "The server refused the new rules; its log says why\n"))
 
     def test_nothing_is_sent_after_a_mistake_or_without_a_change(self):
