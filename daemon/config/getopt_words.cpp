@@ -58,8 +58,10 @@ public:
             if (argument.size() < 2 || argument[0] != '-')
                 break;
             ++at_;
-            if (argument == "--")
+            if (argument == "--") {
+                result_.ended = true;
                 break;
+            }
             if (argument[1] == '-')
                 long_option(argument.substr(2));
             else

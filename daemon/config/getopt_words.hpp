@@ -21,6 +21,7 @@ struct option_word {
 struct option_words {
     std::vector<option_word> words;        ///< in order; with an error, those before it
     std::span<const char* const> operands; ///< what follows the options
+    bool ended = false;                    ///< by `--`, so that no option follows whatever the operands look like
     std::string error;                     ///< empty: none; else one line without a newline
 };
 

@@ -11,7 +11,7 @@ namespace {
 std::string family_name(bool v4) { return v4 ? "IPv4" : "IPv6"; }
 
 /// The reason alone.
-std::string reason(const rule_refusal& refusal)
+std::string reason(const rule_refusal& refusal, rule_writer shown)
 {
     const forward_rule& rule = refusal.rule;
     const bool v4 = rule.stack == listen_stack::ipv4;
@@ -35,7 +35,7 @@ std::string reason(const rule_refusal& refusal)
     case rule_fault::multicast_target:
         return "Multicast target address " + to_text(rule.target) + " for forwarding rule";
     case rule_fault::conflict:
-        return "Forwarding configuration conflict: " + to_text(rule) + " versus " + to_text(refusal.other);
+        return "Forwarding configuration conflict: " + shown(rule) + " versus " + shown(refusal.other);
     case rule_fault::too_many_rules:
         return "Too many rules (maximum " + std::to_string(forward_rules::capacity()) + ")";
     case rule_fault::too_many_sockets:
@@ -46,7 +46,7 @@ std::string reason(const rule_refusal& refusal)
 
 } // namespace
 
-std::string text_of(const spec_refusal& refusal, char letter, std::string_view spec)
+std::string text_of(const spec_refusal& refusal, char letter, std::string_view spec, rule_writer shown)
 {
     const std::string part{refusal.part};
     const auto option = std::string{'-', letter, ' '}.append(spec);
@@ -64,7 +64,7 @@ std::string text_of(const spec_refusal& refusal, char letter, std::string_view s
     case spec_fault::device_binding:
         return "Device binding for '" + option + "' unsupported (requires kernel 5.7+)";
     case spec_fault::rule:
-        return reason(refusal.rule) + "\nUnable to add rule " + to_text(refusal.rule.rule);
+        return reason(refusal.rule, shown) + "\nUnable to add rule " + shown(refusal.rule.rule);
     }
     return {};
 }

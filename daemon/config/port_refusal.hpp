@@ -8,10 +8,12 @@
 
 namespace tapioca {
 
-/// One or several lines, the last without newline. `letter` and `spec`: the option and its value.
-[[nodiscard]] std::string text_of(const spec_refusal& refusal, char letter, std::string_view spec);
-
 /// A rule as it is shown everywhere: "TCP [*]:80-81  =>  80-81".
 [[nodiscard]] std::string to_text(const forward_rule& rule);
+
+using rule_writer = std::string (*)(const forward_rule&);
+
+/// One or several lines, the last without newline. `letter` and `spec`: the option and its value.
+[[nodiscard]] std::string text_of(const spec_refusal& refusal, char letter, std::string_view spec, rule_writer shown = to_text);
 
 } // namespace tapioca

@@ -1,14 +1,12 @@
 #include "daemon/config/usage.hpp"
 
+#include "daemon/config/help_lines.hpp"
 #include "daemon/config/option_table.hpp"
 
-#include <algorithm>
 #include <array>
 
 namespace tapioca {
 namespace {
-
-constexpr std::size_t help_column = 32, width = 80;
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(option_group::count_)> group_titles = {
     "Life cycle and reports",
@@ -23,42 +21,6 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(option_group::co
     "Information",
 };
 static_assert(!group_titles.back().empty());
-
-std::string left_column(const option_entry& entry)
-{
-    std::string text = entry.letter != '\0' ? std::string{"  -"} + entry.letter + ", --" : "      --";
-    text += entry.name;
-    if (entry.takes_value())
-        text.append(" ").append(entry.value_name);
-    return text;
-}
-
-/// Appends `words` after the left column, broken between words, each line indented to the help column.
-void append_wrapped(std::string& out, std::size_t column, std::string_view words)
-{
-    const auto indent = [&] {
-        if (column >= help_column) {
-            out += '\n';
-            column = 0;
-        }
-        out.append(help_column - column, ' ');
-        column = help_column;
-    };
-    indent();
-    while (!words.empty()) {
-        const auto word = words.substr(0, words.find(' '));
-        words.remove_prefix(std::min(word.size() + 1, words.size()));
-        if (column > help_column && column + 1 + word.size() > width) {
-            indent();
-        } else if (column > help_column) {
-            out += ' ';
-            ++column;
-        }
-        out += word;
-        column += word.size();
-    }
-    out += '\n';
-}
 
 constexpr std::string_view pasta_examples = R"(
 Examples:
@@ -100,12 +62,7 @@ std::string help_text(std::string_view program, bool pasta)
         for (const option_entry& entry : option_table()) {
             if (static_cast<std::size_t>(entry.group) != group)
                 continue;
-            const std::string left = left_column(entry);
-            std::string help{entry.help};
-            if (entry.state == support::refused)
-                help += " (not in this build)";
-            out += left;
-            append_wrapped(out, left.size(), help);
+            out += help_lines(entry);
         }
     }
     return out.append(pasta ? pasta_examples : passt_examples);

@@ -37,6 +37,11 @@ OPTIONS_BEFORE_THE_SEAL = {
 }
 
 
+def filtered(path):
+    """The clients are programs of their own, without the daemon's filter."""
+    return path.parts[0] == "daemon" and path.parts[1] != "client"
+
+
 def listed_options(root, call):
     text = (root / OPTIONS).read_text() if (root / OPTIONS).exists() else ""
     found = re.search(LISTS[call] + r"\[\] = \{\n(.*?)\n\};", text, re.S)
@@ -47,7 +52,7 @@ def used_options(root, call):
     """(level, name) -> the first file that sets or reads it."""
     found = {}
     for path in lint.files(root, ".hpp", ".cpp"):
-        if path.parts[0] == "daemon":
+        if filtered(path):
             for option in CALLS[call].findall(lint.read(root, path) or ""):
                 found.setdefault(option, path)
     return found
@@ -67,7 +72,7 @@ def tags(root):
     """Name of a call -> the first wrapper that says it makes it."""
     found = {}
     for path in lint.files(root, ".hpp", ".cpp"):
-        if path.parts[0] == "daemon":
+        if filtered(path):
             for listed in TAG.findall(lint.read(root, path) or ""):
                 for name in listed.split():
                     found.setdefault(name, path)
