@@ -1,5 +1,5 @@
-// A guest's memory for tests: regions whose addresses follow each other for the guest, but lie in different places here, so that a
-// buffer may span them. Each region is an allocation of its own, that a sanitizer sees the end of.
+// A guest's memory for tests: regions whose addresses follow each other for the guest, but lie in different places here, so that
+// a buffer may span them. Each region is an allocation of its own, that a sanitizer sees the end of.
 #pragma once
 
 #include "proto/vhost/memory_map.hpp"

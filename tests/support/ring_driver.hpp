@@ -1,5 +1,5 @@
-// The driver's side of a split virtqueue (virtio 1.2 section 2.7), in the memory of a test. What a driver does in several steps is
-// several functions, so that a test may do something between them; what it must not do, it can be made to do.
+// The driver's side of a split virtqueue (virtio 1.2 section 2.7), in the memory of a test. What a driver does in several steps
+// is several functions, so that a test may do something between them; what it must not do, it can be made to do.
 #pragma once
 
 #include "proto/vhost/split_queue.hpp"

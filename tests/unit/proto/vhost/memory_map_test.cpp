@@ -46,10 +46,10 @@ TEST_CASE("regions may touch, but not overlap, neither for the guest nor for the
         CHECK(m.check({guest, 0x1000, 0x9000'0000, 0}) == region_fault::overlaps);
     for (const std::uint64_t user : {0x6fff'f001ULL, 0x7000'0000ULL, 0x7000'0fffULL})
         CHECK(m.check({0x9000'0000, 0x1000, user, 0}) == region_fault::overlaps);
-    CHECK(m.check({0, 0x10000, 0x9000'0000, 0}) == region_fault::overlaps);         // around it
-    CHECK(m.check({0x1800, 1, 0x9000'0000, 0}) == region_fault::overlaps);          // within it
-    CHECK(m.check({0x9000'0000, 0x1000, 0xa000'0000, 0}) == region_fault::none);    // the same place of a file is no overlap
-    CHECK(m.check({0x7000'0000, 0x1000, 0x1000, 0x1000}) == region_fault::none);    // their addresses are different things
+    CHECK(m.check({0, 0x10000, 0x9000'0000, 0}) == region_fault::overlaps);      // around it
+    CHECK(m.check({0x1800, 1, 0x9000'0000, 0}) == region_fault::overlaps);       // within it
+    CHECK(m.check({0x9000'0000, 0x1000, 0xa000'0000, 0}) == region_fault::none); // the same place of a file is no overlap
+    CHECK(m.check({0x7000'0000, 0x1000, 0x1000, 0x1000}) == region_fault::none); // their addresses are different things
 }
 
 TEST_CASE("there are as many regions as there is room for, and each reason has words")
