@@ -36,10 +36,10 @@ public:
     [[nodiscard]] static std::uint64_t user(std::uint64_t guest) { return guest - guest_begin + user_begin; }
 
     /// So many octets in a row for somebody, at a guest's address.
-    [[nodiscard]] std::uint64_t allocate(std::uint64_t octets, std::uint64_t alignment = 16)
+    [[nodiscard]] std::uint64_t allocate(std::uint64_t size, std::uint64_t alignment = 16)
     {
         next_ = (next_ + alignment - 1) / alignment * alignment;
-        return std::exchange(next_, next_ + octets);
+        return std::exchange(next_, next_ + size);
     }
     /// The next allocation begins there.
     void go_on_at(std::uint64_t guest) { next_ = guest; }

@@ -1,7 +1,6 @@
 #include "proto/vhost/session.hpp"
 
-#include "tests/support/catch.hpp"
-#include "tests/support/front_end_words.hpp"
+#include "tests/support/session_front_end.hpp"
 
 #include <algorithm>
 
@@ -9,57 +8,6 @@ namespace tapioca::vhost {
 namespace {
 
 using namespace test;
-
-constexpr feature_set driver_features = version_1 | protocol_features | mrg_rxbuf | event_idx;
-
-ring_address address_of(std::uint32_t ring, std::uint32_t flags = 0)
-{
-    const std::uint64_t at = 0x7000'0000 + 0x10000ULL * ring;
-    return {ring, flags, at, at + 0x8000, at + 0x4000, 0x1000};
-}
-
-struct front_end {
-    session s;
-
-    outcome says(const front_end_word& w) { return s.take(w.as_message()); }
-    /// One that is accepted.
-    void does(const front_end_word& w)
-    {
-        const auto o = says(w);
-        INFO(static_cast<unsigned>(w.header.what) << ": " << o.why);
-        REQUIRE(o.why.empty());
-        REQUIRE(o.number == 0);
-    }
-    void features(feature_set f) { does(number_word(request::set_features, f)); }
-    void size(std::uint32_t ring, std::uint32_t n = 256) { does(state_word(request::set_vring_num, ring, n)); }
-    void address(std::uint32_t ring) { does(address_word(address_of(ring))); }
-    void base(std::uint32_t ring, std::uint32_t n) { does(state_word(request::set_vring_base, ring, n)); }
-    void kick(std::uint32_t ring) { does(number_word(request::set_vring_kick, ring, 1)); }
-    void call(std::uint32_t ring) { does(number_word(request::set_vring_call, ring, 1)); }
-    void enable(std::uint32_t ring, std::uint32_t on = 1) { does(state_word(request::set_vring_enable, ring, on)); }
-    outcome stop(std::uint32_t ring, std::uint32_t rubbish = 0)
-    {
-        return says(state_word(request::get_vring_base, ring, rubbish));
-    }
-    void runs(std::uint32_t ring)
-    {
-        size(ring);
-        address(ring);
-        kick(ring);
-        enable(ring);
-        REQUIRE(s.can_run(ring));
-    }
-    [[nodiscard]] std::vector<std::uint32_t> running() const
-    {
-        std::vector<std::uint32_t> all;
-        for (std::uint32_t i = 0; i < most_rings; ++i)
-            if (s.can_run(i))
-                all.push_back(i);
-        return all;
-    }
-};
-
-using rings = std::vector<std::uint32_t>;
 
 /// All that can be seen of a session.
 std::string seen(const session& s)
@@ -368,93 +316,6 @@ TEST_CASE("what is refused leaves everything as it was")
         CHECK(o.what == action::nothing);
         CHECK(seen(f.s) == before);
     }
-}
-
-TEST_CASE("QEMU's start, stop and start again: CALL and ERR come first, ENABLE before the features and never again")
-{
-    front_end f;
-    for (int pair = 0; pair < 2; ++pair) { // for each pair of queues
-        CHECK(f.says(word_of(request::get_features)).number == offered_features);
-        f.says(word_of(request::get_protocol_features));
-        f.does(number_word(request::set_protocol_features, offered_protocol_features));
-        if (pair == 0) {
-            f.says(word_of(request::get_queue_num));
-            f.does(word_of(request::set_owner));
-        }
-        for (const std::uint32_t ring : {2U * static_cast<unsigned>(pair), 2U * static_cast<unsigned>(pair) + 1}) {
-            f.call(ring);
-            f.does(number_word(request::set_vring_err, ring, 1));
-        }
-    }
-    for (int boot = 0; boot < 2; ++boot) {
-        for (std::uint32_t ring = 0; ring < 4; ++ring)
-            f.enable(ring);
-        CHECK(f.running().empty());
-        f.features(driver_features | mq);
-        f.does(region_word(request::add_mem_reg, {0, 0x8000'0000, 0x7f00'0000'0000, 0}, 1));
-        for (std::uint32_t ring = 0; ring < 4; ++ring) {
-            f.size(ring);
-            f.base(ring, 0);
-            f.address(ring);
-            f.kick(ring);
-            CHECK(f.s.can_run(ring));
-            f.call(ring);
-        }
-        for (std::uint32_t ring = 0; ring < 4; ++ring)
-            CHECK(f.stop(ring).what == action::stop_ring);
-        CHECK(f.running().empty());
-    }
-}
-
-TEST_CASE("DPDK's start: the owner first, enabled last, and guest's addresses that are its own")
-{
-    front_end f;
-    f.does(word_of(request::set_owner));
-    f.says(word_of(request::get_features));
-    f.says(word_of(request::get_protocol_features));
-    f.does(number_word(request::set_protocol_features, with::mq | with::reply_ack));
-    f.features(driver_features);
-    const std::uint64_t own = 0x1'0000'0000;
-    f.does(table_word({{own, 0x4000'0000, own, 0}}));
-    for (std::uint32_t ring = 0; ring < 2; ++ring) {
-        f.call(ring);
-        f.size(ring);
-        f.base(ring, 0);
-        f.address(ring);
-        f.kick(ring);
-    }
-    CHECK(f.running().empty());
-    f.enable(0);
-    f.enable(1);
-    CHECK(f.running() == rings{0, 1});
-    f.enable(0, 0);
-    f.enable(1, 0);
-    CHECK(f.running().empty());
-    CHECK(f.stop(0, 0x5555'5555).reply == reply_kind::state);
-}
-
-TEST_CASE("cloud-hypervisor's start: the address before the base, all rings enabled at the end")
-{
-    front_end f;
-    f.does(word_of(request::set_owner));
-    f.says(word_of(request::get_features));
-    f.features(driver_features | in_order | mq | ctrl_vq);
-    f.says(word_of(request::get_protocol_features));
-    f.does(number_word(request::set_protocol_features, with::mq | with::configure_mem_slots | with::reply_ack));
-    CHECK(f.says(word_of(request::get_queue_num)).number == 16);
-    f.features(driver_features | in_order | mq);
-    f.does(table_word({{0, 0x1000'0000, 0x7f00'0000'0000, 0}, {0x1'0000'0000, 0x1000'0000, 0x7f10'0000'0000, 0x1000'0000}}));
-    for (std::uint32_t ring = 0; ring < 4; ++ring) {
-        f.size(ring);
-        f.address(ring);
-        f.base(ring, 0);
-        f.call(ring);
-        f.kick(ring);
-    }
-    CHECK(f.running().empty());
-    for (std::uint32_t ring = 0; ring < 4; ++ring)
-        f.enable(ring);
-    CHECK(f.running() == rings{0, 1, 2, 3});
 }
 
 } // namespace tapioca::vhost
