@@ -243,6 +243,7 @@ TEST_CASE("a ring is as full as ever when nothing was taken that did not come ba
     for (int i = 0; i < 4; ++i)
         w.driver.place({{w.second, 4}});
     w.driver.show();
+    CHECK_FALSE(w.queue.is_as_full_as_ever()); // there was never anything
     CHECK(w.queue.available(4) == 4);
     CHECK(w.queue.is_as_full_as_ever());
     (void)w.pass_one();
