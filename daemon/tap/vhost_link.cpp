@@ -148,6 +148,8 @@ bool vhost_link::map_table(os::passed_fds& passed, std::string_view& why) noexce
 
 bool vhost_link::map_region(const vhost::region& r, int fd, std::string_view& why) noexcept
 {
+    if (map_.share(r))
+        return true;
     if (const auto wrong = map_.check(r); wrong != vhost::region_fault::none) {
         why = vhost::text_of(wrong);
         return false;
@@ -165,6 +167,8 @@ bool vhost_link::map_region(const vhost::region& r, int fd, std::string_view& wh
 
 bool vhost_link::unmap_region(const vhost::region& r, std::string_view& why) noexcept
 {
+    if (map_.unshare(r))
+        return true;
     const auto at = map_.remove(r);
     if (!at) {
         why = "a region that there is not";
@@ -202,6 +206,9 @@ bool vhost_link::set_call(std::uint32_t ring, os::unique_fd fd, std::string_view
     }
     seat_of(ring).queue->set_call(ring, fd.get());
     fds_[ring].call = std::move(fd);
+    // Front-ends may send it behind the kick: what was signalled since then went to the one before.
+    if (fds_[ring].call && seat_of(ring).queue->runs(ring))
+        os::signal(fds_[ring].call.get());
     return true;
 }
 

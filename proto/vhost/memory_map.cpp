@@ -44,16 +44,38 @@ region_fault memory_map::check(const region& r) const noexcept
     return regions_.full() ? region_fault::too_many : region_fault::none;
 }
 
+std::optional<std::size_t> memory_map::find(const region& r) const noexcept
+{
+    for (std::size_t i = 0; i < regions_.size(); ++i)
+        if (const auto& other = regions_[i].what; other.guest == r.guest && other.size == r.size && other.user == r.user)
+            return i;
+    return std::nullopt;
+}
+
+bool memory_map::share(const region& r) noexcept
+{
+    const auto at = find(r);
+    if (!at || regions_[*at].what.offset != r.offset)
+        return false;
+    ++regions_[*at].uses;
+    return true;
+}
+
+bool memory_map::unshare(const region& r) noexcept
+{
+    const auto at = find(r);
+    if (!at || regions_[*at].uses == 1)
+        return false;
+    --regions_[*at].uses;
+    return true;
+}
+
 std::optional<std::size_t> memory_map::remove(const region& r) noexcept
 {
-    for (std::size_t i = 0; i < regions_.size(); ++i) {
-        const auto& found = regions_[i];
-        if (found.what.guest == r.guest && found.what.size == r.size && found.what.user == r.user) {
-            regions_.erase(i);
-            return i;
-        }
-    }
-    return std::nullopt;
+    const auto at = find(r);
+    if (at)
+        regions_.erase(*at);
+    return at;
 }
 
 bytes_span memory_map::at_guest(std::uint64_t address, std::uint64_t length) const noexcept

@@ -19,10 +19,14 @@ public:
     struct mapped_region {
         region what;
         octet* memory = nullptr; ///< of its first octet
+        std::uint32_t uses = 1;  ///< how often it was added: QEMU before 8 does so once for each pair of queues
     };
 
     /// What is wrong with a region that is to be added.
     [[nodiscard]] region_fault check(const region& r) const noexcept;
+    /// The same region once more, or once less while it stays. False: there is none, or this use is its last.
+    [[nodiscard]] bool share(const region& r) noexcept;
+    [[nodiscard]] bool unshare(const region& r) noexcept;
     /// One that check() has nothing against.
     void add(const mapped_region& r) noexcept { regions_.push_back(r); }
     /// Forgets the region with that size and these addresses. Where in the list it was; nothing: there is none.
@@ -37,6 +41,8 @@ public:
     [[nodiscard]] std::span<const mapped_region> regions() const noexcept { return {regions_.begin(), regions_.end()}; }
 
 private:
+    [[nodiscard]] std::optional<std::size_t> find(const region& r) const noexcept;
+
     fixed_vector<mapped_region, most_regions> regions_;
 };
 
