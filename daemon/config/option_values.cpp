@@ -273,15 +273,26 @@ void fd(parsed_options& d, std::string_view text)
     d.opts.socket_path.reset();
 }
 
-void socket_path(parsed_options& d, std::string_view text)
+namespace {
+
+std::string path_of_socket(std::string_view text)
 {
     if (text.empty() || text.size() > longest_socket_path)
         refuse("Invalid socket path: ", text,
                "it has " + std::to_string(text.size()) + " characters, 1 to " + std::to_string(longest_socket_path) +
                    " are possible");
-    d.opts.socket_path = std::string{text};
+    return std::string{text};
+}
+
+} // namespace
+
+void socket_path(parsed_options& d, std::string_view text)
+{
+    d.opts.socket_path = path_of_socket(text);
     d.opts.client.reset();
 }
+
+void conf_path(parsed_options& d, std::string_view text) { d.opts.conf_path = path_of_socket(text); }
 
 void repair_path(parsed_options& d, std::string_view text)
 {

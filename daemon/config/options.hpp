@@ -37,6 +37,7 @@ struct options {
     std::size_t log_size = 1048576;
     std::optional<std::string> pid_file;
     std::optional<std::string> pcap_file;
+    std::optional<std::string> conf_path; ///< where pesto changes the forwarding rules
     std::optional<identity> run_as;
     bool chroot_fallback = false;
     unsigned workers = 1;

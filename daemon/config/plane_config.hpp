@@ -18,6 +18,7 @@ struct plane_config : forwarding {
 
     bool tcp = true, udp = true, icmp = true;
     bool freebind = false;
+    bool rules_may_change = false; ///< while the program runs
 
     bool peek_offset4 = true, peek_offset6 = true; ///< the kernel remembers how far a TCP socket was peeked (SO_PEEK_OFF)
     /// Whether what is in flight to the guest is kept in a store of ours, for one family at least.

@@ -10,8 +10,9 @@ namespace {
 
 std::string family_name(bool v4) { return v4 ? "IPv4" : "IPv6"; }
 
-/// The reason alone.
-std::string reason(const rule_refusal& refusal, rule_writer shown)
+} // namespace
+
+std::string text_of(const rule_refusal& refusal, rule_writer shown)
 {
     const forward_rule& rule = refusal.rule;
     const bool v4 = rule.stack == listen_stack::ipv4;
@@ -44,8 +45,6 @@ std::string reason(const rule_refusal& refusal, rule_writer shown)
     return {};
 }
 
-} // namespace
-
 std::string text_of(const spec_refusal& refusal, char letter, std::string_view spec, rule_writer shown)
 {
     const std::string part{refusal.part};
@@ -64,7 +63,7 @@ std::string text_of(const spec_refusal& refusal, char letter, std::string_view s
     case spec_fault::device_binding:
         return "Device binding for '" + option + "' unsupported (requires kernel 5.7+)";
     case spec_fault::rule:
-        return reason(refusal.rule, shown) + "\nUnable to add rule " + shown(refusal.rule.rule);
+        return text_of(refusal.rule, shown) + "\nUnable to add rule " + shown(refusal.rule.rule);
     }
     return {};
 }

@@ -16,4 +16,7 @@ using rule_writer = std::string (*)(const forward_rule&);
 /// One or several lines, the last without newline. `letter` and `spec`: the option and its value.
 [[nodiscard]] std::string text_of(const spec_refusal& refusal, char letter, std::string_view spec, rule_writer shown = to_text);
 
+/// Why a rule cannot be in a table.
+[[nodiscard]] std::string text_of(const rule_refusal& refusal, rule_writer shown = to_text);
+
 } // namespace tapioca

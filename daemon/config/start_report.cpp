@@ -103,8 +103,12 @@ std::vector<std::string> rule_report(const options& opts)
     return report;
 }
 
-std::vector<std::string> socket_report(const std::string& path)
+std::vector<std::string> socket_report(const std::string& path, bool vhost_user)
 {
+    if (vhost_user)
+        return {"UNIX domain socket bound at " + path, "Start QEMU with shared memory, as in:",
+                "    -object memory-backend-memfd,id=m,size=RAM,share=on -numa node,memdev=m",
+                "    -chardev socket,id=c,path=" + path + " -netdev vhost-user,id=v,chardev=c -device virtio-net-pci,netdev=v"};
     return {"UNIX domain socket bound at " + path, "Start QEMU 7.2 or newer with:",
             "    -device virtio-net-pci,netdev=s -netdev stream,id=s,server=off,addr.type=unix,addr.path=" + path,
             "or an older one as:", "    qrap 5 qemu-system-ARCH ... -device virtio-net-pci,netdev=s -netdev socket,id=s,fd=5"};

@@ -19,6 +19,6 @@ namespace tapioca {
 [[nodiscard]] std::vector<std::string> rule_report(const options& opts);
 
 /// How a guest is connected to the socket at `path`.
-[[nodiscard]] std::vector<std::string> socket_report(const std::string& path);
+[[nodiscard]] std::vector<std::string> socket_report(const std::string& path, bool vhost_user);
 
 } // namespace tapioca

@@ -11,12 +11,11 @@ constexpr std::size_t most_told = 10; ///< ports whose refusal is told of one sc
 
 } // namespace
 
-auto_forward::auto_forward(const forward_rules& host, const forward_rules& guest, os::socket_diag host_ports,
-                           os::socket_diag guest_ports, std::span<const listener_name> fixed,
+auto_forward::auto_forward(const forward_rules& host, const forward_rules& guest, os::socket_diag& host_ports,
+                           os::socket_diag& guest_ports, std::span<const listener_name> fixed,
                            std::function<os::result<os::unique_fd>(const listener_name&)> open, std::size_t most)
-    : host_(host), guest_(guest), host_ports_(std::move(host_ports)), guest_ports_(std::move(guest_ports)),
-      open_(std::move(open)), memory_(port_scan::words_for(host, guest) * sizeof(scan_word)),
-      state_(host, guest, memory_.as<scan_word>()), most_(most)
+    : host_(host), guest_(guest), host_ports_(host_ports), guest_ports_(guest_ports), open_(std::move(open)),
+      memory_(port_scan::words_for(host, guest)), state_(host, guest, memory_), most_(most)
 {
     for (const auto& name : fixed)
         state_.add_fixed(name.side, name.protocol, name.port);
@@ -35,6 +34,13 @@ std::vector<std::string> auto_forward::scan(worker_pool& workers)
     if (failures_ > most_told)
         warnings.push_back("(and " + std::to_string(failures_ - most_told) + " more ports)");
     return warnings;
+}
+
+void auto_forward::close_all(worker_pool& workers)
+{
+    for (const auto& name : open_names_)
+        workers.stop_listening(name);
+    open_names_.clear();
 }
 
 /// Sockets that came and went while they were read are no error: the next second will tell.
@@ -63,14 +69,14 @@ void auto_forward::apply(worker_pool& workers, const scan_change& change, std::v
     const auto& rule = rule_of(change);
     const listener_name name{change.side, static_cast<std::uint8_t>(change.rule), change.port, rule.protocol};
     if (change.action == scan_action::close) {
-        --count_;
+        open_names_.erase(name);
         return workers.stop_listening(name);
     }
-    if (count_ >= most_)
+    if (open_names_.size() >= most_)
         return leave_out(change, warnings);
     auto fd = open_(name);
     if (fd) {
-        ++count_;
+        open_names_.insert(name);
         return workers.listen({std::move(*fd), name});
     }
     state_.refused(change);
@@ -95,7 +101,7 @@ void auto_forward::leave_out(const scan_change& change, std::vector<std::string>
 
 void auto_forward::take_up_again()
 {
-    if (!any_left_out_ || count_ >= most_)
+    if (!any_left_out_ || open_names_.size() >= most_)
         return;
     state_.retry(rule_side::host, left_out_[0]);
     state_.retry(rule_side::guest, left_out_[1]);

@@ -1,5 +1,6 @@
 #include "daemon/control/control.hpp"
 
+#include "daemon/control/asio_reactor.hpp"
 #include "daemon/netns/watch.hpp"
 #include "daemon/os/clock.hpp"
 #include "daemon/os/process.hpp"
@@ -194,6 +195,7 @@ struct control::state {
     asio::signal_set signals, children;
     asio::posix::stream_descriptor names, events;
     asio::steady_timer look, advertise, scan, statistics;
+    asio_reactor services{io};
     std::mt19937_64 random;
     duration until_next_scan = std::chrono::seconds{1};
 };
@@ -204,6 +206,8 @@ control::control(control_hooks hooks, netns::watch* watch, std::optional<pid_t> 
 }
 
 control::~control() = default;
+
+void control::serve(control_service& service) { service.start(state_->services); }
 
 int control::run()
 {

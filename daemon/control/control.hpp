@@ -28,6 +28,8 @@ struct control_hooks {
     int events = -1; ///< the workers' bell; drain_log silences it
 };
 
+class control_service;
+
 class control {
 public:
     /// `watch` (may be null) and the hooks must outlive it; `command` is the child whose end is ours.
@@ -37,6 +39,9 @@ public:
     /// Runs until SIGTERM or SIGQUIT (0), the end of the namespace (0), or that of the command (its status). Returns the exit
     /// status.
     [[nodiscard]] int run();
+
+    /// Serves that, too; before run(). It outlives the loop.
+    void serve(control_service& service);
 
     /// Behind run(): serves the log, and calls `hurry` at a further SIGTERM or SIGQUIT, until the workers' bell tells that
     /// `done`.

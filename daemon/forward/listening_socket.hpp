@@ -4,6 +4,7 @@
 #include "daemon/os/unique_fd.hpp"
 #include "proto/forward/forward_rule.hpp"
 
+#include <compare>
 #include <cstdint>
 
 namespace tapioca {
@@ -14,7 +15,7 @@ struct listener_name {
     std::uint8_t rule = 0;  ///< index among the rules of the side
     std::uint16_t port = 0; ///< its own
     octet protocol = 0;
-    bool operator==(const listener_name&) const = default;
+    auto operator<=>(const listener_name&) const = default;
 };
 
 struct listening_socket {

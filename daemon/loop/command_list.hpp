@@ -18,12 +18,16 @@ namespace tapioca {
 struct stop_listening {
     listener_name name;
 };
+/// A socket of TCP is another rule's.
+struct rename_listener {
+    listener_name from, to;
+};
 /// Sends an unsolicited router advertisement.
 struct advertise_router {};
 /// Exchanges what the plane knows; the command has the snapshot before when it was carried out.
 using snapshot = std::shared_ptr<const plane_config>;
 
-using worker_command = std::variant<listening_socket, stop_listening, advertise_router, snapshot>;
+using worker_command = std::variant<listening_socket, stop_listening, rename_listener, advertise_router, snapshot>;
 
 class command_list {
 public:

@@ -66,7 +66,7 @@ worker::worker(shared_state& common, unsigned self, tap_source tap, int capture,
     shared_.idle[self_] = self_ != 0 && device_->can_be_shared();
     os::require(poller_.add(shared_.mailboxes[self_].descriptor(), token_of(source::mailbox), os::trigger::level),
                 "Couldn't watch a mailbox");
-    if (!common.config->host_rules.empty() || !common.config->guest_rules.empty())
+    if (!common.config->host_rules.empty() || !common.config->guest_rules.empty() || common.config->rules_may_change)
         keep_spare_fd();
 }
 

@@ -125,6 +125,8 @@ void worker::carry_out(worker_command& what, instant now) noexcept
             plane_.listen(std::move(*listener), now);
     } else if (const auto* end = std::get_if<stop_listening>(&what)) {
         plane_.stop_listening(end->name);
+    } else if (const auto* other = std::get_if<rename_listener>(&what)) {
+        plane_.rename_listener(other->from, other->to, now);
     } else if (auto* next = std::get_if<snapshot>(&what)) {
         plane_.adopt(*next);
     } else {

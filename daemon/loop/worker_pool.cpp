@@ -73,6 +73,11 @@ void worker_pool::listen(listening_socket&& l) { workers_.front()->command(std::
 
 void worker_pool::stop_listening(const listener_name& name) { workers_.front()->command(tapioca::stop_listening{name}); }
 
+void worker_pool::rename_listener(const listener_name& from, const listener_name& to)
+{
+    workers_.front()->command(tapioca::rename_listener{from, to});
+}
+
 bool worker_pool::have_obeyed() const noexcept
 {
     return std::ranges::all_of(workers_, [](const auto& w) { return w->has_obeyed(); });

@@ -48,11 +48,13 @@ public:
     /// Begins and ends listening.
     void listen(listening_socket&& l);
     void stop_listening(const listener_name& name);
+    void rename_listener(const listener_name& from, const listener_name& to);
     /// Whether all of that was done.
     [[nodiscard]] bool have_obeyed() const noexcept;
     /// Changes what all planes know (plane::adopt says what may change), each between two of its turns. What they knew before is
     /// given back as soon as none of them needs it, with the next command.
     void exchange(const std::function<void(plane_config&)>& change);
+    [[nodiscard]] const plane_config& config() const noexcept { return *shared_.config; }
 
     /// Sends an unsolicited router advertisement, unless the guest is to have none.
     void advertise_router();

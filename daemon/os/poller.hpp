@@ -52,6 +52,9 @@ public:
 
     void remove(int fd) noexcept;
 
+    /// Readable when wait() has something to tell.
+    [[nodiscard]] int descriptor() const noexcept { return epoll_.get(); }
+
     /// Waits until something is ready or `until` has come (instant::max(): for ever), at most `now` told. The events are valid
     /// until the next call.
     /// It may end early, with nothing: a deadline that has moved on is still waited for.

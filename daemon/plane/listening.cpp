@@ -34,6 +34,17 @@ void plane::watch(std::uint32_t listener, instant now) noexcept
     ctx_.report(report::event_kind::listener_failed, now, {}, watched.error().value());
 }
 
+/// Connections that wait in it stay there.
+void plane::rename_listener(const listener_name& from, const listener_name& to, instant now) noexcept
+{
+    const auto at = listeners_.rename(from, to);
+    const auto* l = at ? listeners_.find(*at) : nullptr;
+    if (l != nullptr && !ctx_.poller.change(l->fd(), token_of(source::tcp_listener, *at), os::trigger::level)) {
+        listeners_.remove(to);
+        ctx_.report(report::event_kind::listener_failed, now, {}, errno);
+    }
+}
+
 /// Like the tap: a lone connection costs one call, and a crowd is taken in growing numbers.
 void plane::accept_from(std::uint32_t listener, instant now) noexcept
 {

@@ -20,10 +20,10 @@ std::array<flow_set*, flow_kinds> by_kind(Kinds&... kinds) noexcept
 } // namespace
 
 plane::plane(const context& ctx, const plane_sizes& sizes, instant start)
-    : ctx_(ctx), listeners_(ctx.config->host_rules, ctx.config->guest_rules), tcp_(ctx_, sizes.tcp, start, sizes.tcp_pool),
-      udp_splice_(ctx_, sizes.udp_splice, start), udp_(ctx_, udp_splice_, sizes.udp, start), echo_(ctx_, sizes.echo, start),
-      ingress_(ctx_, tcp_, udp_, echo_), tcp_splice_(ctx_, sizes.tcp_splice, sizes.large_pipes, start),
-      sets_(by_kind(tcp_, udp_, echo_, tcp_splice_, udp_splice_))
+    : ctx_(ctx), listeners_(ctx.config->host_rules, ctx.config->guest_rules, ctx.config->rules_may_change),
+      tcp_(ctx_, sizes.tcp, start, sizes.tcp_pool), udp_splice_(ctx_, sizes.udp_splice, start),
+      udp_(ctx_, udp_splice_, sizes.udp, start), echo_(ctx_, sizes.echo, start), ingress_(ctx_, tcp_, udp_, echo_),
+      tcp_splice_(ctx_, sizes.tcp_splice, sizes.large_pipes, start), sets_(by_kind(tcp_, udp_, echo_, tcp_splice_, udp_splice_))
 {
     ctx_.listeners = &listeners_;
 }

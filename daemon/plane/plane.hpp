@@ -51,11 +51,12 @@ public:
     void greet_guest() noexcept;
 
     /// Exchanges what the plane knows, between two turns; `next` is what it knew before then, or nothing if it had borrowed that.
-    /// Rules stay as they are, as places of listening sockets go by them; so do the secret, and what memory was reserved by.
+    /// Rules change each in its slot (proto/forward/rule_change.hpp). The secret stays, and what memory was reserved by.
     void adopt(std::shared_ptr<const plane_config>& next) noexcept
     {
         adopted_.swap(next);
         ctx_.config = adopted_.get();
+        listeners_.follow(ctx_.config->host_rules, ctx_.config->guest_rules);
     }
 
     // listening.cpp
@@ -70,6 +71,7 @@ public:
     void watch_listeners(const std::atomic<bool>& stop, instant now) noexcept;
     void listen(listening_socket l, instant now) noexcept { watch(listeners_.put(std::move(l)), now); }
     void stop_listening(const listener_name& name) noexcept { listeners_.remove(name); }
+    void rename_listener(const listener_name& from, const listener_name& to, instant now) noexcept;
     /// The last thing that is done with them; several threads may share the work.
     void close_listeners() noexcept { listeners_.clear(); }
 

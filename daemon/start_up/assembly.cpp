@@ -4,6 +4,7 @@
 #include "daemon/os/process.hpp"
 #include "daemon/report/log.hpp"
 #include "daemon/translate/limits.hpp"
+#include "proto/wire/protocol.hpp"
 
 #include <cstdio>
 
@@ -13,32 +14,87 @@ std::unique_ptr<netns::resident> make_resident(const options& opts, std::size_t 
 {
     using ports = netns::resident::privileged_ports;
     std::unique_ptr<netns::resident> resident;
-    if ((opts.splice && !opts.host_rules.empty()) || !opts.guest_rules.empty())
+    const bool may_be = opts.conf_path && opts.mode == mode::pasta;
+    if ((opts.splice && (!opts.host_rules.empty() || may_be)) || !opts.guest_rules.empty() || may_be)
         resident = std::make_unique<netns::resident>(std::move(target.network), workers,
                                                      scans(opts.guest_rules) ? ports::at_any_time : ports::never);
     target.network.reset(); // or it would live as long as we do
     return resident;
 }
 
-std::unique_ptr<auto_forward> follow_ports(const options& opts, plane_parts& parts, netns::resident* resident)
+namespace {
+
+std::vector<listener_name> names_of(const std::vector<listening_socket>& listeners)
+{
+    std::vector<listener_name> names;
+    for (const auto& l : listeners)
+        names.push_back(l.name);
+    return names;
+}
+
+/// A socket of a rule, while the program runs.
+os::result<os::unique_fd> open_socket(const options& opts, netns::resident* resident, const forward_rule& rule,
+                                      const listener_name& name)
+{
+    const os::listen_at at{rule.stack, rule.address, rule.interface.view(), name.port,
+                           name.side == rule_side::host && opts.freebind};
+    if (name.side == rule_side::guest)
+        return resident->listen(name.protocol, at);
+    return name.protocol == wire::protocol_tcp ? os::listen_tcp(at) : os::listen_udp(at);
+}
+
+} // namespace
+
+std::unique_ptr<port_follower> follow_ports(const options& opts, plane_parts& parts, netns::resident* resident)
 {
     if (!parts.guest_ports)
         return nullptr;
     const limits::descriptor_shares shares{os::descriptor_limit(), parts.resources.listeners.size(),
                                            parts.resources.tap_queues.size()};
-    std::vector<listener_name> fixed;
-    for (const auto& l : parts.resources.listeners)
-        fixed.push_back(l.name);
-    const auto open = [&opts, resident](const listener_name& name) {
-        if (name.side == rule_side::host)
-            return open_listener({rule_side::host, opts.host_rules, opts.freebind}, name);
-        return resident->listen(name.protocol, listen_place({rule_side::guest, opts.guest_rules}, name));
+    const auto open = [&opts, resident](const forward_rule& rule, const listener_name& name) {
+        return open_socket(opts, resident, rule, name);
     };
-    return std::make_unique<auto_forward>(opts.host_rules, opts.guest_rules, std::move(*parts.host_ports),
-                                          std::move(*parts.guest_ports), fixed, open, shares.scanned_listeners());
+    return std::make_unique<port_follower>(
+        opts.host_rules, opts.guest_rules, names_of(parts.resources.listeners),
+        port_follower::means{std::move(*parts.host_ports), std::move(*parts.guest_ports), open, shares.scanned_listeners()});
 }
 
-control_hooks hooks_of(const options& opts, worker_pool& workers, auto_forward* follower)
+std::unique_ptr<rule_service> serve_rules(plane_parts& parts)
+{
+    if (!parts.conf_listener)
+        return nullptr;
+    return std::make_unique<rule_service>(
+        rule_service{std::move(parts.conf_listener), names_of(parts.resources.listeners), nullptr, nullptr});
+}
+
+void begin_service(const options& opts, rule_service& service, worker_pool& workers, netns::resident* resident,
+                   port_follower* follower, control& ctl)
+{
+    const auto& config = workers.config();
+    const enabled_protocols enabled{config.tcp, config.udp, config.net.ipv4, config.net.ipv6};
+    rules_in_force::means means{
+        .workers = workers,
+        .enabled = enabled,
+        .host_loopback_to_namespace = opts.splice && opts.host_loopback_to_namespace,
+        .open = [&opts, resident](rule_side, const forward_rule& rule,
+                                  const listener_name& name) { return open_socket(opts, resident, rule, name); },
+        .scans_changed = {}};
+    if (follower != nullptr)
+        means.scans_changed = [&service, &workers, follower] {
+            const auto& listening = service.rules->listening();
+            follower->begin_anew(workers.config(), std::vector<listener_name>(listening.begin(), listening.end()), workers);
+        };
+    service.rules =
+        std::make_unique<rules_in_force>(both_rules{opts.host_rules, opts.guest_rules}, service.listening, std::move(means));
+    service.pesto = std::make_unique<pesto_server>(pesto_server::parts{.listener = std::move(service.listener),
+                                                                       .rules = *service.rules,
+                                                                       .has_guest_side = resident != nullptr,
+                                                                       .scans = follower != nullptr,
+                                                                       .enabled = enabled});
+    ctl.serve(*service.pesto);
+}
+
+control_hooks hooks_of(const options& opts, worker_pool& workers, port_follower* follower)
 {
     control_hooks hooks;
     hooks.print_counters = [&workers] { report::log_counters(workers); };

@@ -71,7 +71,7 @@ configured_interface furnish(const options& opts, const interface_plan& plan, os
     auto opened = open_listeners({rule_side::guest, opts.guest_rules});
     append(report.warnings, std::move(opened.warnings));
     parts.resources.listeners = std::move(opened.sockets);
-    if (scans(opts.host_rules) || scans(opts.guest_rules))
+    if (scans(opts.host_rules) || scans(opts.guest_rules) || opts.conf_path)
         parts.guest_ports = open_diagnosis();
     if (opts.splice_only) {
         parts.resources.tap_queues.resize(opts.workers);
@@ -90,21 +90,26 @@ configured_interface furnish(const options& opts, const interface_plan& plan, os
     return configure_tap(plan, plan.name);
 }
 
+os::unique_fd listen_at_path(const std::string& path)
+{
+    auto fd = os::listen_stream(path);
+    if (fd)
+        return std::move(*fd);
+    const int error = fd.error().value();
+    if (error == EADDRINUSE)
+        throw std::runtime_error("Socket path " + path +
+                                 " already in use; somebody listens there, or it is no socket: choose another");
+    throw os::start_failure("Couldn't bind UNIX domain socket " + path, error,
+                            error == EACCES   ? os::name_of_user_and_remedy() + " may not write to the directory"
+                            : error == ENOENT ? "the directory does not exist"
+                                              : "");
+}
+
 /// The given name, or the first that is free.
 std::pair<os::unique_fd, std::string> listen_for_guests(const options& opts)
 {
-    if (opts.socket_path) {
-        auto fd = os::listen_stream(*opts.socket_path);
-        if (fd)
-            return {std::move(*fd), *opts.socket_path};
-        if (fd.error().value() == EADDRINUSE)
-            throw std::runtime_error("Socket path " + *opts.socket_path +
-                                     " already in use; somebody listens there, or it is no socket: choose another");
-        throw os::start_failure("Couldn't bind UNIX domain socket " + *opts.socket_path, fd.error().value(),
-                                fd.error().value() == EACCES   ? os::name_of_user_and_remedy() + " may not write to the directory"
-                                : fd.error().value() == ENOENT ? "the directory does not exist"
-                                                               : "");
-    }
+    if (opts.socket_path)
+        return {listen_at_path(*opts.socket_path), *opts.socket_path};
     for (int i = 1; i <= most_automatic_sockets; ++i) {
         auto path = "/tmp/passt_" + std::to_string(i) + ".socket";
         if (auto fd = os::listen_stream(path))
@@ -146,7 +151,7 @@ plane_parts set_up_socket(const options& opts, os::unique_fd client, set_up_repo
     if (!stream.client) {
         auto [listener, path] = listen_for_guests(opts);
         stream.listener = std::move(listener);
-        append(report.notes, socket_report(path));
+        append(report.notes, socket_report(path, opts.vhost_user));
     }
     if (!opts.vhost_user) {
         parts.resources.tap_queues.emplace_back(std::move(stream));
@@ -166,6 +171,10 @@ plane_parts set_up(const options& opts, const netns::target& target, opened_list
     set_up_report lines;
     plane_parts parts = opts.mode == mode::pasta ? set_up_namespace(opts, target, std::move(client), lines)
                                                  : set_up_socket(opts, std::move(client), lines);
+    if (opts.conf_path) {
+        parts.conf_listener = listen_at_path(*opts.conf_path);
+        parts.config.rules_may_change = true;
+    }
     log::info(lines.notes);
     log::warning(lines.warnings);
     log::warning(on_host.warnings);

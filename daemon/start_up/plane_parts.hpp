@@ -15,7 +15,8 @@ namespace tapioca {
 struct plane_parts {
     plane_config config;
     plane_resources resources;
-    std::optional<os::socket_diag> host_ports, guest_ports; ///< if rules follow the other side
+    std::optional<os::socket_diag> host_ports, guest_ports; ///< if rules follow the other side, or may do so later
+    os::unique_fd conf_listener;                            ///< of --conf-path
 
     /// The first queue of the tap; null if there is none.
     [[nodiscard]] const tun_descriptor* tap() const { return std::get_if<tun_descriptor>(&resources.tap_queues.front()); }

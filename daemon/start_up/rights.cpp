@@ -40,7 +40,7 @@ seccomp::profile what_is_left(const options& opts, const netns::target& target, 
     add(!opts.splice_only, task::guest);
     add(opts.vhost_user, task::vhost);
     add(bypass, task::bypass);
-    add(scans(opts.host_rules) || scans(opts.guest_rules), task::scan);
+    add(scans(opts.host_rules) || scans(opts.guest_rules) || opts.conf_path, task::scan);
     add(target.watch.has_value(), task::watch);
     add(target.command.has_value(), task::command);
     add(opts.log_file.has_value(), task::log_file);

@@ -1,8 +1,9 @@
 // The stages of the start, in the order in which run() lists them: what each needs, and what it leaves for the next.
 #pragma once
 
-#include "daemon/control/auto_forward.hpp"
 #include "daemon/control/control.hpp"
+#include "daemon/control/pesto_server.hpp"
+#include "daemon/control/port_follower.hpp"
 #include "daemon/os/daemonize.hpp"
 #include "daemon/os/notify.hpp"
 #include "daemon/start_up/plane_parts.hpp"
@@ -46,9 +47,20 @@ void assume_identity(const options& opts, sandbox& box);
 /// Sockets of the namespace are needed while the program runs if loopback traffic goes past the tap; null if it does not.
 [[nodiscard]] std::unique_ptr<netns::resident> make_resident(const options& opts, std::size_t workers, netns::target& target);
 /// For the rules that follow the other side; null if there are none. The resident outlives it.
-[[nodiscard]] std::unique_ptr<auto_forward> follow_ports(const options& opts, plane_parts& parts, netns::resident* resident);
+[[nodiscard]] std::unique_ptr<port_follower> follow_ports(const options& opts, plane_parts& parts, netns::resident* resident);
+/// What --conf-path needs; null without it.
+struct rule_service {
+    os::unique_fd listener;
+    std::vector<listener_name> listening; ///< what was opened at start
+    std::unique_ptr<rules_in_force> rules;
+    std::unique_ptr<pesto_server> pesto;
+};
+[[nodiscard]] std::unique_ptr<rule_service> serve_rules(plane_parts& parts);
+/// All of it outlives the loop.
+void begin_service(const options& opts, rule_service& service, worker_pool& workers, netns::resident* resident,
+                   port_follower* follower, control& ctl);
 /// What the loop does with the workers and the follower, if there is one; both outlive it.
-[[nodiscard]] control_hooks hooks_of(const options& opts, worker_pool& workers, auto_forward* follower);
+[[nodiscard]] control_hooks hooks_of(const options& opts, worker_pool& workers, port_follower* follower);
 
 // serve.cpp
 /// What waits for us to be ready.

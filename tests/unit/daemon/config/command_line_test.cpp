@@ -174,7 +174,6 @@ TEST_CASE("an option that is not built is refused by its name")
     const auto not_built = [](const std::string& line, const std::string& what) {
         CHECK(refusal(line) == what + " is not supported in this build");
     };
-    not_built("pasta -c /s", "--conf-path");
     not_built("pasta --migrate-exit --vhost-user", "--migrate-exit");
 }
 

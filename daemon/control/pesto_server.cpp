@@ -1,0 +1,155 @@
+#include "daemon/control/pesto_server.hpp"
+
+#include "daemon/os/socket.hpp"
+#include "daemon/os/stream_listener.hpp"
+#include "daemon/report/log.hpp"
+
+#include <array>
+#include <chrono>
+
+namespace tapioca {
+
+namespace {
+
+constexpr duration patience = std::chrono::milliseconds{500}; ///< with a silent client while another one waits
+constexpr duration patience_with_speakers = std::chrono::seconds{5};
+constexpr std::size_t octets_at_once = 4096;
+
+std::uint32_t capabilities_of(const enabled_protocols& enabled, bool scans)
+{
+    namespace can = pesto::capability;
+    const std::pair<bool, std::uint32_t> bits[] = {{enabled.ipv4, can::ipv4},
+                                                   {enabled.ipv6, can::ipv6},
+                                                   {enabled.tcp, can::tcp},
+                                                   {enabled.udp, can::udp},
+                                                   {scans, can::scan}};
+    std::uint32_t all = can::interface_name;
+    for (const auto& [is_so, bit] : bits)
+        all |= is_so ? bit : 0;
+    return all;
+}
+
+} // namespace
+
+pesto_server::pesto_server(parts p) : parts_(std::move(p)), greeting_(pesto::longest_message) {}
+
+void pesto_server::start(reactor& loop)
+{
+    loop_ = &loop;
+    (void)loop.watch(parts_.listener.get(), readiness_for::reading, [this] { accept(); });
+}
+
+pesto::pif_list pesto_server::interfaces() const
+{
+    const auto rules = parts_.rules.now();
+    pesto::pif_list all;
+    pesto::pif host{
+        .id = pesto::host_id, .name = {}, .capabilities = capabilities_of(parts_.enabled, parts_.scans), .rules = rules.host};
+    (void)host.name.assign("HOST");
+    all.push_back(host);
+    if (!parts_.has_guest_side)
+        return all;
+    pesto::pif guest{.id = pesto::splice_id, .name = {}, .capabilities = host.capabilities, .rules = rules.guest};
+    (void)guest.name.assign("SPLICE");
+    all.push_back(guest);
+    return all;
+}
+
+void pesto_server::accept()
+{
+    if (client_) {
+        loop_->forget(parts_.listener.get());
+        return loop_->call_in(heard_ ? patience_with_speakers : patience, [this, number = client_number_] { end(number); });
+    }
+    auto client = os::accept_stream(parts_.listener.get());
+    if (!client)
+        return;
+    client_ = std::move(client->fd);
+    heard_ = applying_ = false;
+    ++client_number_;
+    tables_ = interfaces();
+    writer out{greeting_};
+    if (pesto::put_greeting(out, tables_)) // not seen: our own rules can be said
+        return let_go();
+    greeting_.resize(out.size());
+    sent_ = 0;
+    decoder_.emplace(pesto::decoder::message::tables, tables_);
+    send_greeting();
+}
+
+/// Somebody else has waited for long enough.
+void pesto_server::end(std::uint64_t client)
+{
+    if (client == client_number_ && client_ && !applying_)
+        let_go();
+}
+
+void pesto_server::send_greeting()
+{
+    while (sent_ < greeting_.size()) {
+        const auto n = os::send(client_.get(), bytes_view{greeting_}.subspan(sent_));
+        if (!n && n.error().value() == EAGAIN) {
+            if (!loop_->watch(client_.get(), readiness_for::writing, [this] {
+                    loop_->forget(client_.get());
+                    send_greeting();
+                }))
+                let_go();
+            return;
+        }
+        if (!n)
+            return let_go();
+        sent_ += *n;
+    }
+    if (!loop_->watch(client_.get(), readiness_for::reading, [this] { receive(); }))
+        let_go();
+}
+
+void pesto_server::receive()
+{
+    std::array<octet, octets_at_once> octets;
+    const auto n = os::receive(client_.get(), octets);
+    if (!n && n.error().value() == EAGAIN)
+        return;
+    if (!n || *n == 0) // whoever only wanted to look
+        return let_go();
+    heard_ = true;
+    (void)decoder_->take(bytes_view{octets}.first(*n));
+    switch (decoder_->now()) {
+    case pesto::decoder::state::unfinished:
+        return;
+    case pesto::decoder::state::refused:
+        log::warning("Refused new forwarding rules: " + std::string{text_of(decoder_->why()).view()});
+        return let_go();
+    case pesto::decoder::state::complete:
+        return take_tables();
+    }
+}
+
+void pesto_server::take_tables()
+{
+    both_rules wanted;
+    for (const auto& pif : tables_)
+        (pif.id == pesto::host_id ? wanted.host : wanted.guest) = pif.rules;
+    applying_ = true;
+    loop_->forget(client_.get());
+    const auto why = parts_.rules.exchange(wanted, *loop_, [this] {
+        log::info("Forwarding rules have been changed");
+        log::warning(parts_.rules.warnings());
+        let_go();
+    });
+    if (!why)
+        return;
+    log::error("Kept the forwarding rules as they were: " + *why);
+    let_go();
+}
+
+void pesto_server::let_go()
+{
+    loop_->forget(client_.get());
+    client_.reset();
+    decoder_.reset();
+    greeting_.resize(pesto::longest_message);
+    (void)loop_->watch(parts_.listener.get(), readiness_for::reading, [this] { accept(); });
+}
+
+} // namespace tapioca
