@@ -80,6 +80,9 @@ class OnSharedMemory:
         cls.host.close()
         assert status == 0, cls.daemon.log()
 
+    def tell_machine(self, signal_number):
+        os.kill(self.machine.process.pid, signal_number)
+
     def downloads(self):
         for address in (REMOTE4, REMOTE6):
             self.assertEqual(scenario.download(self.machine, address), client.expected(scenario.LENGTH))
@@ -174,10 +177,10 @@ class OneQueue(scenario.Checks, OnSharedMemory):
         transfer = self.machine.request(f"echo {3 * scenario.LENGTH} | nc {REMOTE4} 19 | sha256sum")
         for _ in range(3):
             time.sleep(0.3)
-            os.kill(self.machine.process.pid, signal.SIGSTOP)
+            self.tell_machine(signal.SIGSTOP)
             time.sleep(1)
             self.daemon.counters()      # which are printed meanwhile
-            os.kill(self.machine.process.pid, signal.SIGCONT)
+            self.tell_machine(signal.SIGCONT)
         self.assertEqual(self.machine.answer(transfer).output.split()[0], client.expected(3 * scenario.LENGTH))
 
     def test_z1_another_daemon_takes_over_from_one_that_was_killed(self):
@@ -214,7 +217,9 @@ class OneQueue(scenario.Checks, OnSharedMemory):
         self.machine.run(LOAD)
         self.wait_for_load()
         self.qmp.close()
-        self.machine.kill()
+        self.tell_machine(signal.SIGKILL)
+        self.machine.process.wait(20)
+        self.machine.close()
         self.boot()
         self.is_served_at_once()
         self.downloads()                # which tell the daemon the guest's address

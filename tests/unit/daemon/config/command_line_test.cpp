@@ -228,6 +228,35 @@ TEST_CASE("the command lines of container engines parse")
     CHECK_FALSE((bridge.address4 || bridge.gateway4));
 }
 
+TEST_CASE("the command lines of management programs for machines that share their memory parse")
+{
+    const options libvirt =
+        parse("passt --vhost-user --one-off --socket /run/1-guest1-net0.socket --pid /run/1-guest1-net0-passt.pid --mtu 9000 "
+              "--interface eth0 --log-file /tmp/passt.log --hostname guest --fqdn guest.example.org --address 10.30.0.5 "
+              "--netmask 24 --address 2001:db8:1::5 --tcp-ports 192.0.2.2/2001-2003:22-24 --udp-ports 1024,~1024");
+    CHECK((libvirt.vhost_user && libvirt.one_off && libvirt.mode == mode::passt));
+    CHECK((libvirt.mtu == 9000 && libvirt.prefix_length4 == 24));
+    CHECK((libvirt.address4 == ip_address::v4(10, 30, 0, 5) && libvirt.address6));
+    CHECK(libvirt.pid_file == "/run/1-guest1-net0-passt.pid");
+    CHECK(libvirt.warnings.empty());
+
+    const options kubevirt =
+        parse("passt --vhost-user --one-off --socket /run/s --pid /run/p --interface eth0 --log-file /var/run/kubevirt/passt.log "
+              "--tcp-ports %eth0/8080 --tcp-ports %eth0/8443 --udp-ports %eth0/8053");
+    CHECK((kubevirt.vhost_user && kubevirt.one_off && kubevirt.warnings.empty()));
+    CHECK(rules(kubevirt.host_rules) ==
+          std::vector<std::string>{"TCP [*]%eth0:8080  =>  8080", "TCP [*]%eth0:8443  =>  8443", "UDP [*]%eth0:8053  =>  8053"});
+    CHECK(parse("passt --vhost-user --one-off --socket /run/s --pid /run/p --interface ovn-udn1 --tcp-ports %ovn-udn1/all "
+                "--udp-ports %ovn-udn1/all")
+              .warnings.empty());
+
+    const options qemu =
+        parse("passt --vhost-user --quiet --mtu 1500 --mac-addr 9a:55:9a:55:9a:77 --fqdn guest1.example.org --no-ra "
+              "--tcp-ports 8080:80,9000 --hostname guest1 --pid /tmp/p --fd 3");
+    CHECK((qemu.vhost_user && qemu.one_off && qemu.level == log_level::quiet));
+    CHECK((qemu.mtu == 1500 && !qemu.ra && qemu.warnings.empty()));
+}
+
 TEST_CASE("random command lines are either followed or refused in one way")
 {
     std::vector<std::string> pieces = {"--",      "-q",  "",   "none", "auto", "80", "1.2.3.4/8",
