@@ -86,8 +86,8 @@ bool socket_store::refill() noexcept
     return news;
 }
 
-resident::resident(os::unique_fd network_namespace, std::size_t workers, privileged_ports ports)
-    : namespace_(std::move(network_namespace)), bell_(os::make_event_fd(os::unsignalled::waits)), ports_(ports),
+resident::resident(os::unique_fd network_namespace, std::size_t workers, listening later)
+    : namespace_(std::move(network_namespace)), bell_(os::make_event_fd(os::unsignalled::waits)), later_(later),
       worker_bells_(workers, -1)
 {
     const auto share = os::descriptor_limit() / 32 / namespace_sockets::kinds / workers;
@@ -103,8 +103,8 @@ void resident::enter()
     os::join_network_namespace(namespace_.get());
     namespace_.reset();
     (void)capabilities::drop_bounding();
-    const bool listens = ports_ == privileged_ports::at_any_time;
-    capabilities::limit_to(listens ? capabilities::bit(CAP_NET_BIND_SERVICE) : 0);
+    const bool listens = later_ != listening::nowhere;
+    capabilities::limit_to(later_ == listening::at_any_port ? capabilities::bit(CAP_NET_BIND_SERVICE) : 0);
     landlock::confine(listens ? landlock::bind_to::any_port : landlock::bind_to::nothing, landlock::connect_to::nobody);
     for (auto& store : stores_)
         (void)store.refill();

@@ -54,9 +54,10 @@ private:
 
 class resident {
 public:
-    enum class privileged_ports : std::uint8_t { never, at_any_time };
+    /// Where it may listen after the start.
+    enum class listening : std::uint8_t { nowhere, at_ordinary_ports, at_any_port };
 
-    resident(os::unique_fd network_namespace, std::size_t workers, privileged_ports ports);
+    resident(os::unique_fd network_namespace, std::size_t workers, listening later);
     ~resident();
     resident(const resident&) = delete;
     resident& operator=(const resident&) = delete;
@@ -78,7 +79,7 @@ private:
     void serve() noexcept;
 
     os::unique_fd namespace_, bell_;
-    const privileged_ports ports_;
+    const listening later_;
     std::deque<socket_store> stores_;
     std::deque<int> worker_bells_;
     std::atomic<bool> stopping_ = false;

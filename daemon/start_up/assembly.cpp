@@ -12,12 +12,14 @@ namespace tapioca {
 
 std::unique_ptr<netns::resident> make_resident(const options& opts, std::size_t workers, netns::target& target)
 {
-    using ports = netns::resident::privileged_ports;
+    using listening = netns::resident::listening;
     std::unique_ptr<netns::resident> resident;
     const bool may_be = opts.conf_path && opts.mode == mode::pasta;
     if ((opts.splice && (!opts.host_rules.empty() || may_be)) || !opts.guest_rules.empty() || may_be)
         resident = std::make_unique<netns::resident>(std::move(target.network), workers,
-                                                     scans(opts.guest_rules) ? ports::at_any_time : ports::never);
+                                                     scans(opts.guest_rules) ? listening::at_any_port
+                                                     : may_be                ? listening::at_ordinary_ports
+                                                                             : listening::nowhere);
     target.network.reset(); // or it would live as long as we do
     return resident;
 }
