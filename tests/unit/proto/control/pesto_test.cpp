@@ -83,7 +83,7 @@ octets written(std::optional<refusal> (*put)(writer&, const pif_list&) noexcept,
 TEST_CASE("pasta's greeting, as recorded, in pieces of any size, and written again octet by octet")
 {
     const auto octets = hex(recorded::pasta_greeting);
-    for (const std::size_t piece : {1, 2, 19, 20, 21, 56, 137, 5000}) {
+    for (const std::size_t piece : {1U, 2U, 19U, 20U, 21U, 56U, 137U, 5000U}) {
         reading r{message::greeting};
         REQUIRE(r.take(octets, piece) == state::complete);
         CHECK(r.taken == octets.size());
