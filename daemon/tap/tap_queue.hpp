@@ -77,7 +77,8 @@ public:
     }
 
     /// Room for a payload behind `headers` octets: `most` octets, or, where the back-end has not as many, as many whole units as
-    /// it has. None if it has not even one: then accepts_data() says no until it has. Valid until a frame is sent.
+    /// it has, or less than one if it will never have more. None if it has not even one: then accepts_data() says no until it
+    /// has. Valid until a frame is sent.
     [[nodiscard]] virtual std::span<const bytes_span> acquire_body(std::size_t /*headers*/, std::size_t /*unit*/,
                                                                    std::size_t most) noexcept
     {

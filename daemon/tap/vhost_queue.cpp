@@ -63,7 +63,7 @@ std::uint16_t vhost_queue::stop(std::uint32_t index) noexcept
     if (answers_on_ == index)
         answers_on_ = 1;
     const bool can_send = std::ranges::any_of(running_, is_to_guest);
-    accepts_.store(accepts_ && can_send, std::memory_order_relaxed);
+    accepts_.store(can_send, std::memory_order_relaxed); // if it was the ring that starved, another one may not
     return next;
 }
 

@@ -74,6 +74,7 @@ private:
     [[nodiscard]] std::size_t receive_from(std::uint32_t index, std::size_t begin, std::size_t most,
                                            std::size_t& octets) noexcept;
     [[nodiscard]] bool take_frame(const vhost::chain& c, rx_frame& frame, octet* head) noexcept;
+    void answer_on(std::uint32_t ring) noexcept;
     void give_back_taken() noexcept;
 
     [[nodiscard]] vhost::split_queue* sending() noexcept;

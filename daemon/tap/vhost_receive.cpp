@@ -71,6 +71,13 @@ std::span<const rx_frame> vhost_queue::receive(std::size_t most) noexcept
     return std::span{frames_}.first(count);
 }
 
+/// If another one starved, this one may not.
+void vhost_queue::answer_on(std::uint32_t ring) noexcept
+{
+    if (std::exchange(answers_on_, ring) != ring && rings_[ring])
+        accepts_.store(true, std::memory_order_relaxed);
+}
+
 /// Appends frames of one ring, and asks for a kick if it has no more.
 std::size_t vhost_queue::receive_from(std::uint32_t index, std::size_t begin, std::size_t most, std::size_t& octets) noexcept
 {
@@ -90,7 +97,7 @@ std::size_t vhost_queue::receive_from(std::uint32_t index, std::size_t begin, st
         taken_[taken_count_++] = {index, chain->head};
     }
     if (count != begin)
-        answers_on_ = index - 1;
+        answer_on(index - 1);
     if (ring.fault() == vhost::ring_fault::none && (!room || ring.ask_for_kicks()))
         more_.store(true, std::memory_order_relaxed);
     return count - begin;

@@ -71,24 +71,25 @@ void vhost_queue::wait_for_buffers() noexcept
 std::span<const bytes_span> vhost_queue::acquire_body(std::size_t headers, std::size_t unit, std::size_t most) noexcept
 {
     const auto front = header_octets + headers;
-    auto found = gather(front + most);
+    const auto wanted = std::max(front + most, header_octets + least_frame);
+    auto found = gather(wanted);
     unit = std::min(unit, most);
     if (found < front + unit) {
         forget_posted(); // pieces of long ago may stand in the way
-        found = gather(front + most);
+        found = gather(wanted);
     }
     if (found < front + unit) {
         wait_for_buffers();
         if (!accepts_data())
             return {};
-        found = gather(front + most);
+        found = gather(wanted);
     }
     if (found <= front) {
         accepts_.store(false, std::memory_order_relaxed); // it has told that it wants a kick
         return {};
     }
     auto left = std::min(found - front, most);
-    if (left < most)
+    if (left < most && left >= unit)
         left = left / unit * unit;
     std::size_t skip = front, count = 0;
     for (auto at = posted_[posted_begin_].first; left != 0 && at < pieces_.count && count < body_.size(); ++at) {
@@ -177,7 +178,8 @@ bool vhost_queue::fill(wire::virtio_net_header vnet, bytes_span headers, std::si
         pass(behind, at, into);
     put(bytes_view{padding}.first(octets - header_octets - frame), at, into);
     ring->take(vnet.num_buffers);
-    ring->refuse_kicks();
+    if (accepts_data()) // else a kick is waited for, and this frame is no sign that one is on its way
+        ring->refuse_kicks();
     if (log_)
         mark(begin, octets);
     counters_.add(report::counter::frames_to_guest);

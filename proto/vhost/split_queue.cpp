@@ -48,14 +48,12 @@ std::uint32_t split_queue::available(std::uint32_t wanted) noexcept
 {
     if (fault_ != ring_fault::none)
         return 0;
-    auto known = static_cast<std::uint16_t>(seen_ - next_);
-    if (known >= wanted)
-        return known;
+    if (known() >= wanted)
+        return known();
     seen_ = read_index();
-    known = static_cast<std::uint16_t>(seen_ - next_);
-    if (known <= s_.size) {
-        most_ = std::max(most_, known);
-        return known;
+    if (known() <= s_.size) {
+        most_ = std::max(most_, known());
+        return known();
     }
     (void)fail(ring_fault::index_ahead);
     return 0;
@@ -180,8 +178,8 @@ bool split_queue::ask_for_kicks() noexcept
         store(s_.at.used, 0);
     kicks_ = true;
     full_barrier(); // before a last look
-    const std::uint32_t known = static_cast<std::uint16_t>(seen_ - next_);
-    return available(known + 1) > known;
+    const std::uint32_t before = known();
+    return available(before + 1) > before;
 }
 
 void split_queue::refuse_kicks() noexcept

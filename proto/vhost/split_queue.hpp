@@ -114,7 +114,7 @@ public:
     [[nodiscard]] bool publish(const dirty_log& log) noexcept;
 
     /// As many chains are available as ever were: it is vain to wait for more before some are given back.
-    [[nodiscard]] bool is_as_full_as_ever() const noexcept { return static_cast<std::uint16_t>(seen_ - next_) >= most_; }
+    [[nodiscard]] bool is_as_full_as_ever() const noexcept { return seen_ != next_ && known() >= most_; }
 
     /// The driver tells of what it makes available from now on. True if there is more than was known already.
     [[nodiscard]] bool ask_for_kicks() noexcept;
@@ -140,6 +140,7 @@ private:
     [[nodiscard]] bool add(const descriptor& d, const memory_map& map, piece_list& into, chain& c) noexcept;
     [[nodiscard]] bool fail(ring_fault why) noexcept;
     [[nodiscard]] std::uint16_t read_index() const noexcept;
+    [[nodiscard]] std::uint16_t known() const noexcept { return static_cast<std::uint16_t>(seen_ - next_); }
 
     setup s_;
     std::uint16_t next_ = 0; ///< in the available ring

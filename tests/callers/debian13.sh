@@ -1,13 +1,13 @@
 #!/bin/sh
-# A Debian 13 tree with the programs that start pasta and passt: Podman, Buildah, RootlessKit, libvirt, QEMU. Debian 12's do not know
-# pasta, and only backports' QEMU starts passt. The mirror is the one that apt of this machine uses. Needs root, debootstrap and about 1.5 GB.
+# A Debian 13 tree with the programs that start pasta and passt, or connect to them: Podman, Buildah, RootlessKit, libvirt, QEMU, DPDK. Debian 12's do not know
+# pasta, and only backports' QEMU starts passt. The mirror is the one that apt of this machine uses. Needs root, debootstrap and about 1.8 GB.
 #
 # usage: debian13.sh        the tree is made in $TAPIOCA_DEBIAN13, by default ~/.cache/tapioca/debian13; an existing one is kept
 set -eu
 
 tree=${TAPIOCA_DEBIAN13:-${HOME:-/root}/.cache/tapioca/debian13}
 engines='podman buildah crun conmon netavark aardvark-dns golang-github-containers-common uidmap rootlesskit'
-machines='qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients'
+machines='qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients dpdk-dev librte-net-virtio25 librte-net-pcap25 librte-mempool-ring25'
 tools='ca-certificates iproute2 iputils-ping procps busybox-static util-linux nftables'
 
 if [ -e "$tree/complete" ]; then

@@ -20,11 +20,12 @@ DOMAIN = """<domain type='qemu'>
   <name>{name}</name> <memory unit='MiB'>192</memory> <vcpu>1</vcpu>
   <os><type arch='x86_64' machine='pc'>hvm</type> <kernel>{kernel}</kernel> <initrd>{initramfs}</initrd>
     <cmdline>quiet panic=-1 console=ttyS0 no_timer_check hpet=disable</cmdline></os>
+  {memory}
   <features><acpi/></features>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
-    <interface type='user'>
-      <backend type='passt' logFile='{base}.log'/> <mac address='{mac}'/> <source dev='eth0'/> <model type='virtio'/> <rom enabled='no'/>
+    <interface type='{kind}'>
+      <backend type='passt' logFile='{base}.log'/> <mac address='{mac}'/> {source} <model type='virtio'/> <rom enabled='no'/>
       {ports}
     </interface>
     <serial type='file'><source path='{base}.console' append='on'/></serial>
@@ -32,6 +33,9 @@ DOMAIN = """<domain type='qemu'>
   </devices>
 </domain>
 """
+# what each kind of interface has of its own: its source, and the memory that it needs
+KINDS = {"user": ("<source dev='eth0'/>", ""),
+         "vhostuser": ("<source dev='eth0'/>", "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>")}
 PORTS = """<portForward proto='tcp'><range start='8080' to='80'/><range start='9000'/></portForward>
 <portForward proto='udp' address='{HOST4}'><range start='9100' end='9109' to='9200'/><range start='9104' exclude='yes'/></portForward>"""
 
@@ -47,12 +51,14 @@ class Qemu:
 
 
 class Domain(Machine):
-    def __init__(self, system, files, name="guest1", ports=PORTS):
+    def __init__(self, system, files, name="guest1", ports=PORTS, kind="user"):
         self.system, self.name = system, name
         base = self._prepare(system.host)
         kernel, initramfs = files
+        source, memory = KINDS[kind]
         with open(f"{base}.xml", "w") as f:
-            f.write(DOMAIN.format(name=name, kernel=kernel, initramfs=initramfs, base=base, mac=MAC, ports=ports.format(HOST4=HOST4)))
+            f.write(DOMAIN.format(name=name, kernel=kernel, initramfs=initramfs, base=base, mac=MAC, ports=ports.format(HOST4=HOST4),
+                                  kind=kind, source=source, memory=memory))
         self.log = pathlib.Path(f"{base}.log")
         self.virsh("create", f"{base}.xml")
         self.process = Qemu(system, self.pid_in(f"{RUNTIME}/libvirt/qemu/run/{name}.pid"))
@@ -91,10 +97,12 @@ class Session(debian13.Installed):
 
 
 class Libvirt(scenario.Checks, Session):
+    kind, first_words = "user", ("passt", "--one-off")
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.machine = Domain(cls.system, cls.files)
+        cls.machine = Domain(cls.system, cls.files, kind=cls.kind)
         scenario.configure(cls.machine, heed_mtu=True)
 
     def test_dhcp_tells_all_that_the_host_knows(self):
@@ -119,16 +127,23 @@ class Libvirt(scenario.Checks, Session):
 
     def test_the_command_line_and_the_log_are_libvirts(self):
         words = self.system.run("cat", f"/proc/{self.machine.passt()}/cmdline").stdout.split("\0")
-        self.assertEqual((words[0], words[1]), ("passt", "--one-off"))
+        self.assertEqual(tuple(words[:len(self.first_words)]), self.first_words)
         self.assertIn("8080:80,9000", words)
         self.assertRegex(self.machine.log.read_text().splitlines()[0], r"^passt .*: .* \(\d+\)$")
 
 
+class LibvirtVhost(Libvirt):
+    """The same by vhost-user."""
+    kind, first_words = "vhostuser", ("passt", "--vhost-user", "--one-off")
+
+
 class Ending(Session):
+    kind = "user"
+
     def test_passt_goes_with_its_machine_and_leaves_nothing(self):
         for way in ("destroy", "kill", "poweroff"):
             with self.subTest(way=way):
-                machine = Domain(self.system, self.files, way)
+                machine = Domain(self.system, self.files, way, kind=self.kind)
                 passt = machine.passt()
                 self.assertTrue(self.system.runs(passt))
                 if way == "destroy":
@@ -138,14 +153,19 @@ class Ending(Session):
                 else:
                     machine.request("poweroff -f")
                 wait_until(lambda: not self.system.runs(passt), "end of passt")
-                wait_until(lambda: machine.passt_files("passt.pid").endswith("*passt.pid"), "end of the PID file")
+                if self.kind == "user":         # libvirt 11.3 forgets that of the others
+                    wait_until(lambda: machine.passt_files("passt.pid").endswith("*passt.pid"), "end of the PID file")
                 wait_until(lambda: way not in machine.virsh("list", "--name"), "end of the machine")
                 machine.close()
 
     def test_a_port_that_is_taken_is_explained(self):
         with self.outside.bound("", 8080), self.assertRaises(RuntimeError) as refused:
-            Domain(self.system, self.files, "refused")
+            Domain(self.system, self.files, "refused", kind=self.kind)
         self.assertIn("Listen failed for HOST TCP port */8080: Address already in use", str(refused.exception))
+
+
+class EndingVhost(Ending):
+    kind = "vhostuser"
 
 
 if __name__ == "__main__":

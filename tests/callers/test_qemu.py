@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import debian13
 import guest_test
 import scenario
+import vhost_scenario
 from hosts import REMOTE4, wait_until
 from machine import QEMU
 
@@ -18,6 +19,7 @@ SAID = {"fqdn": "guest1.example.org", "param": [{"str": "--hostname"}, {"str": "
 
 
 class Qemu(scenario.Checks, debian13.Installed):
+    options, memory, first = {}, [], ["--quiet"]
     world = staticmethod(scenario.start_world)
 
     @classmethod
@@ -32,11 +34,12 @@ class Qemu(scenario.Checks, debian13.Installed):
 
     @classmethod
     def boot(cls, options):
-        return scenario.boot(cls.system, cls.files, ["-netdev", json.dumps({"type": "passt", "id": "n0", **options}), *scenario.card("n0")])
+        netdev = json.dumps({"type": "passt", "id": "n0", **cls.options, **options})
+        return scenario.boot(cls.system, cls.files, [*cls.memory, "-netdev", netdev, *scenario.card("n0")])
 
     def test_y_a_daemon_that_dies_is_replaced(self):
         ((pid, words),) = self.daemons("passt")
-        self.assertEqual((words[1], words[-2:]), ("--quiet", ["--fd", "3"]))
+        self.assertEqual((words[1:1 + len(self.first)], words[-2:]), (self.first, ["--fd", "3"]))
         self.system.run("kill", "-9", pid)
         wait_until(lambda: [p for p, _ in self.daemons("passt") if p != pid], "another passt")
         self.assertIn("1 packets received", self.machine.run(f"ping -c 1 -W 20 {REMOTE4}").output)
@@ -47,6 +50,18 @@ class Qemu(scenario.Checks, debian13.Installed):
         self.machine.process.wait(20)
         self.machine.close()
         wait_until(lambda: not self.daemons("passt"), "end of passt")
+
+
+class QemuVhost(Qemu):
+    """The same by vhost-user, with the guest's memory shared."""
+    options, memory, first = {"vhost-user": True}, vhost_scenario.shared_memory(192), ["--vhost-user", "--quiet"]
+
+    test_y_a_daemon_that_dies_is_replaced = None        # QEMU does so for streams only
+
+    def test_the_daemon_shares_memory(self):
+        ((pid, words),) = self.daemons("passt")
+        self.assertEqual(words[1:3], self.first)
+        self.assertIn("/memfd:", self.system.run("cat", f"/proc/{pid}/maps", uid=None).stdout)
 
 
 if __name__ == "__main__":
