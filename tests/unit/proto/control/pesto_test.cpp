@@ -155,6 +155,21 @@ TEST_CASE("an interface that the client leaves out has no rules, one that it nam
     CHECK((*r.pifs)[1].rules.empty());
 }
 
+TEST_CASE("what a specifier left of all ports is one group again")
+{
+    const auto rule = [](std::string_view text) { return rule_octets(text); };
+    reading r{message::tables, {host_id}};
+    REQUIRE(r.take(hex("01 00000005") + rule("0001 0063 0001 06 03") + rule("0065 7fff 0065 06 03") +
+                   rule("8000 8001 8000 11 03") + rule("9000 9000 9000 11 01") + rule("9001 9001 9001 11 01") + hex("00")) ==
+            state::complete);
+    const auto& rules = (*r.pifs)[0].rules;
+    CHECK(rules[0].group == 0);
+    CHECK(rules[1].group == 0);
+    CHECK(rules[2].group == 2);
+    CHECK(rules[3].group == 3);
+    CHECK(rules[4].group == 4);
+}
+
 TEST_CASE("a greeting that is none of ours is refused with what is wrong with it")
 {
     const auto magic = hex("626173696c3a7300"), sizes = hex("00000080 00000010"), version = hex("00000002");
