@@ -11,6 +11,7 @@ links() { # name of the group's file: every name of the group leads there
         *) fail "/usr/bin/$name leads to $(readlink -f /usr/bin/$name), not to that of $1" ;;
         esac
     done
+    [ "$1" != tapioca ] || pesto --version | grep -q tapioca || fail '/usr/bin/pesto is not that of tapioca'
 }
 works() {
     user pasta --config-net -- true || fail "pasta --config-net -- true: status $?"

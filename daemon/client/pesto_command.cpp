@@ -43,8 +43,8 @@ std::string synopsis(std::string_view program) { return "Usage: " + std::string{
 
 std::string help_text(std::string_view program)
 {
-    auto text = synopsis(program) + "Shows and changes the ports that a running passt or pasta forwards, by its control\n"
-                                    "socket at PATH (--conf-path). Without an option, the rules are printed.\n\n";
+    auto text = synopsis(program) + "Shows and changes the ports that a running passt or pasta forwards, by its\n"
+                                    "control socket at PATH (--conf-path). Without an option, the rules are printed.\n\n";
     for (const option_entry& entry : table)
         text += help_lines(entry);
     return text + R"(

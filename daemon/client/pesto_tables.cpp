@@ -187,7 +187,7 @@ private:
     /// Why a rule cannot be deleted, and which may have been meant.
     std::string why_not_there(const pif& of, const forward_rule& rule)
     {
-        const auto text = "Couldn't find forwarding rule to delete: " + shown(rule);
+        auto text = "Couldn't find forwarding rule to delete: " + shown(rule);
         for (const forward_rule& there : of.rules)
             if (!pesto::same(there, rule) && conflicting(there, rule))
                 return "Specifier " + shown(rule) + " conflicts with rule " + shown(there) +

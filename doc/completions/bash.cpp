@@ -30,7 +30,7 @@ constexpr std::string_view function = R"(_%PROGRAM%()
                     break
                 fi
             done ;;
-        *) operand=$i ;;
+        *) %STOP% ;;
         esac
     done
     if [[ $word == [=:] ]]; then
@@ -64,6 +64,13 @@ constexpr std::string_view no_operand = "        return";
 constexpr std::string_view first_operand = R"(    else
         mapfile -t COMPREPLY < <(compgen -c -- "$word")
 )";
+
+constexpr std::string_view first_file = R"(    else
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+)";
+constexpr std::string_view file_operand = R"(        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$word"))";
 
 std::string replaced(std::string text, std::string_view mark, std::string_view with)
 {
@@ -117,7 +124,7 @@ std::string with_letter(const offer& o) { return o.letter == '\0' ? alternatives
 
 std::string bash_completion(std::string_view program, const std::vector<offer>& offers)
 {
-    const bool commands = program == "pasta";
+    const bool commands = program == "pasta", path = program == "pesto";
     std::string names, letters, with_value, values;
     for (const offer& o : offers) {
         for (const auto& name : o.names)
@@ -134,8 +141,9 @@ std::string bash_completion(std::string_view program, const std::vector<offer>& 
     }
     std::string text = "# Completion for " + std::string{program} + "(1) in bash, made from the table of its options.\n";
     text += function;
-    text = replaced(std::move(text), "%OPERAND%", commands ? command_operand : no_operand);
-    text = replaced(std::move(text), "%FIRST%", commands ? first_operand : "");
+    text = replaced(std::move(text), "%OPERAND%", commands ? command_operand : path ? file_operand : no_operand);
+    text = replaced(std::move(text), "%FIRST%", commands ? first_operand : path ? first_file : "");
+    text = replaced(std::move(text), "%STOP%", path ? "continue" : "operand=$i"); // options may follow a path
     text = replaced(std::move(text), "%LONG%", with_value);
     text = replaced(std::move(text), "%LETTERS%", letters);
     text = replaced(std::move(text), "%VALUES%", values);

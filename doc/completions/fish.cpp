@@ -42,8 +42,8 @@ std::string values(const offer& o)
 std::string fish_completion(std::string_view program, const std::vector<offer>& offers)
 {
     const std::string complete = "complete -c " + std::string{program};
-    std::string text =
-        "# Completion for " + std::string{program} + "(1) in fish, made from the table of its options.\n" + complete + " -f\n";
+    std::string text = "# Completion for " + std::string{program} + "(1) in fish, made from the table of its options.\n" +
+                       complete + (program == "pesto" ? " -F\n" : " -f\n");
     std::string with_value;
     for (const offer& o : offers) {
         text += complete;

@@ -1,4 +1,4 @@
-// Writes the completion of one program for one shell: write_completion bash|zsh|fish passt|pasta FILE. Runs when tapioca is
+// Writes the completion of one program for one shell: write_completion bash|zsh|fish passt|pasta|pesto FILE. Runs when tapioca is
 // built.
 #include "doc/completions/offer.hpp"
 
@@ -12,7 +12,7 @@ namespace {
 
 std::string completion(std::string_view shell, std::string_view program)
 {
-    if (program != "passt" && program != "pasta")
+    if (program != "passt" && program != "pasta" && program != "pesto")
         return {};
     const auto offers = offers_of(program);
     if (shell == "bash")
@@ -28,7 +28,7 @@ int main(int argc, char** argv)
 {
     const std::string text = argc == 4 ? completion(argv[1], argv[2]) : std::string{};
     if (text.empty()) {
-        std::cerr << "Usage: write_completion bash|zsh|fish passt|pasta FILE\n";
+        std::cerr << "Usage: write_completion bash|zsh|fish passt|pasta|pesto FILE\n";
         return EXIT_FAILURE;
     }
     std::ofstream file{argv[3], std::ios::binary | std::ios::trunc};

@@ -1,5 +1,6 @@
 #include "doc/completions/offer.hpp"
 
+#include "daemon/client/pesto_command.hpp"
 #include "daemon/config/option_table.hpp"
 
 #include <algorithm>
@@ -13,9 +14,15 @@ constexpr std::array<std::string_view, 3> of_interfaces{"interface", "outbound-i
 bool has(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
 /// Options of the other program's group are refused, or have no effect.
-bool offered(const option_entry& entry, bool pasta)
+bool offered(const option_entry& entry, std::string_view program)
 {
-    return entry.state == support::built && entry.group != (pasta ? option_group::passt_only : option_group::pasta_only);
+    const auto others = program == "pasta" ? option_group::passt_only : option_group::pasta_only;
+    return entry.state == support::built && (program == "pesto" || entry.group != others);
+}
+
+std::span<const option_entry> options_of(std::string_view program)
+{
+    return program == "pesto" ? client::pesto_options() : option_table();
 }
 
 value_kind kind_of(const option_entry& entry)
@@ -32,10 +39,12 @@ value_kind kind_of(const option_entry& entry)
     return std::ranges::count(of_interfaces, entry.name) > 0 ? value_kind::interface : value_kind::other;
 }
 
-std::vector<std::string> words_of(const option_entry& entry, bool pasta)
+std::vector<std::string> words_of(const option_entry& entry, std::string_view program)
 {
+    if (entry.value_name == "PIF")
+        return {"HOST", "SPLICE"};
     if (entry.value_name == "SPEC")
-        return pasta ? std::vector<std::string>{"none", "all", "auto"} : std::vector<std::string>{"none", "all"};
+        return program != "passt" ? std::vector<std::string>{"none", "all", "auto"} : std::vector<std::string>{"none", "all"};
     if (has(entry.value_name, "|none"))
         return {"none"};
     return {};
@@ -53,10 +62,9 @@ std::string summary_of(std::string_view help)
 
 std::vector<offer> offers_of(std::string_view program)
 {
-    const bool pasta = program == "pasta";
     std::vector<offer> offers;
-    for (const option_entry& entry : option_table()) {
-        if (!offered(entry, pasta))
+    for (const option_entry& entry : options_of(program)) {
+        if (!offered(entry, program))
             continue;
         const auto same =
             std::ranges::find_if(offers, [&](const offer& o) { return entry.letter != '\0' && o.letter == entry.letter; });
@@ -69,8 +77,9 @@ std::vector<offer> offers_of(std::string_view program)
                           .names = {std::string{entry.name}},
                           .value_name = std::string{value},
                           .value = kind_of(entry),
-                          .words = words_of(entry, pasta),
-                          .repeats = value == "SPEC" || has(value, "ADDR") || has(value, "LIST"),
+                          .words = words_of(entry, program),
+                          .repeats = value == "SPEC" || value == "PIF" || entry.letter == 'A' || entry.letter == 'D' ||
+                                     has(value, "ADDR") || has(value, "LIST"),
                           .summary = summary_of(entry.help)});
     }
     return offers;

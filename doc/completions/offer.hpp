@@ -1,4 +1,4 @@
-// What a shell can offer for the command line of passt or pasta, made of the table of options.
+// What a shell can offer for the command line of passt, pasta or pesto, made of the tables of options.
 #pragma once
 
 #include <string>

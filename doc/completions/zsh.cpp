@@ -47,7 +47,9 @@ std::string action(const offer& o)
 std::string zsh_completion(std::string_view program, const std::vector<offer>& offers)
 {
     std::string text = "#compdef " + std::string{program} + "\n# Completion for " + std::string{program} +
-                       "(1) in zsh, made from the table of its options.\n_arguments -s -S -A '-*'";
+                       "(1) in zsh, made from the table of its options.\n_arguments -s -S";
+    if (program != "pesto") // whose options may follow the path
+        text += " -A '-*'";
     for (const offer& o : offers) {
         std::string all, each;
         const auto add = [&](const std::string& name, const char* glue) {
@@ -67,6 +69,8 @@ std::string zsh_completion(std::string_view program, const std::vector<offer>& o
     }
     if (program == "pasta")
         text += " \\\n    '*::command:_normal'";
+    if (program == "pesto")
+        text += " \\\n    '1:socket:_files'";
     return text + "\n";
 }
 

@@ -19,6 +19,14 @@ std::optional<refusal> put_rules(writer& out, const forward_rules& rules) noexce
     return std::nullopt;
 }
 
+/// Whether two rules are parts of what one specifier left of all ports, which fails only as a whole. The wire does not say so.
+bool continues(const forward_rule& before, const forward_rule& rule) noexcept
+{
+    return before.best_effort && rule.best_effort && before.scan == rule.scan && before.protocol == rule.protocol &&
+           before.stack == rule.stack && before.address == rule.address && before.target == rule.target &&
+           before.interface.view() == rule.interface.view() && before.last < rule.first;
+}
+
 /// An id of zero would end the message.
 std::optional<refusal> fault_of_id(const pif& of) noexcept
 {
@@ -183,7 +191,7 @@ void decoder::take_rule() noexcept
         return;
     }
     auto& rules = pifs_[pif_].rules;
-    rule.group = static_cast<std::uint8_t>(rules.size());
+    rule.group = !rules.empty() && continues(rules.back(), rule) ? rules.back().group : static_cast<std::uint8_t>(rules.size());
     rules.push_back(rule);
     if (--rules_due_ == 0)
         next_ = part::id;

@@ -106,7 +106,8 @@ inline constexpr std::size_t longest_message =
     sizeof(wire::greeting) +
     pif_list::capacity() * (1 + sizeof(wire::pif_head) + forward_rules::capacity() * sizeof(wire::rule)) + 1;
 
-/// Takes a message apart as it comes. Of a refused or unfinished one the values are not to be used.
+/// Takes a message apart as it comes. Best-effort rules that follow each other and differ in their ports alone become one group,
+/// as the specifier that made them would have had it. Of a refused or unfinished one the values are not to be used.
 class decoder {
 public:
     enum class message : std::uint8_t { greeting, tables };

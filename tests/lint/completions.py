@@ -14,6 +14,7 @@ import unittest
 import lint
 import manuals
 
+PROGRAMS = (*manuals.OTHER, "pesto")
 FILES = {"bash": "bash/{}", "zsh": "zsh/_{}", "fish": "fish/{}.fish"}
 
 
@@ -57,13 +58,13 @@ def candidates(program, *words):
 class Completions(unittest.TestCase):
     def test_each_shell_offers_the_options_of_the_manual(self):
         for shell in FILES:
-            for program in manuals.OTHER:
+            for program in PROGRAMS:
                 with self.subTest(shell=shell, program=program), open(path(shell, program)) as file:
                     self.assertEqual(sorted(set(OFFERED[shell](file.read()))), sorted(of_manual(program)))
 
     def test_shells_read_them(self):
         for shell in FILES:
-            for program in manuals.OTHER:
+            for program in PROGRAMS:
                 if shutil.which(shell):
                     with self.subTest(shell=shell, program=program):
                         done = subprocess.run([shell, "-n", path(shell, program)], capture_output=True, text=True, timeout=60)
@@ -90,6 +91,13 @@ class Completions(unittest.TestCase):
         with tempfile.NamedTemporaryFile(prefix="tapioca-") as file:
             self.assertEqual(candidates("passt", "--pid", file.name[:-1]), [file.name])
             self.assertEqual(candidates("pasta", "true", file.name[:-1]), [file.name])
+
+    def test_bash_offers_files_and_options_of_pesto(self):
+        self.assertEqual(candidates("pesto", "-C", ""), ["HOST", "SPLICE"])
+        self.assertEqual(candidates("pesto", "-At", "a"), ["all", "auto"])
+        self.assertEqual(candidates("pesto", "a.socket", "--cl"), ["--clear"])
+        with tempfile.NamedTemporaryFile(prefix="tapioca-") as file:
+            self.assertEqual(candidates("pesto", "-A", "-t", "80", file.name[:-1]), [file.name])
 
     def test_bash_offers_commands_of_pasta(self):
         for before in ((), ("--config-net", "--"), ("--mtu", "1500")):

@@ -83,7 +83,7 @@ octets written(std::optional<refusal> (*put)(writer&, const pif_list&) noexcept,
 TEST_CASE("pasta's greeting, as recorded, in pieces of any size, and written again octet by octet")
 {
     const auto octets = hex(recorded::pasta_greeting);
-    for (const std::size_t piece : {1, 2, 19, 20, 21, 56, 137, 5000}) {
+    for (const std::size_t piece : {1U, 2U, 19U, 20U, 21U, 56U, 137U, 5000U}) {
         reading r{message::greeting};
         REQUIRE(r.take(octets, piece) == state::complete);
         CHECK(r.taken == octets.size());
@@ -153,6 +153,21 @@ TEST_CASE("an interface that the client leaves out has no rules, one that it nam
     CHECK(texts_of((*r.pifs)[0].rules) == texts{"TCP [*]:80  =>  80", "TCP [*]:81  =>  81"});
     CHECK((*r.pifs)[0].rules[1].group == 1);
     CHECK((*r.pifs)[1].rules.empty());
+}
+
+TEST_CASE("what a specifier left of all ports is one group again")
+{
+    const auto rule = [](std::string_view text) { return rule_octets(text); };
+    reading r{message::tables, {host_id}};
+    REQUIRE(r.take(hex("01 00000005") + rule("0001 0063 0001 06 03") + rule("0065 7fff 0065 06 03") +
+                   rule("8000 8001 8000 11 03") + rule("9000 9000 9000 11 01") + rule("9001 9001 9001 11 01") + hex("00")) ==
+            state::complete);
+    const auto& rules = (*r.pifs)[0].rules;
+    CHECK(rules[0].group == 0);
+    CHECK(rules[1].group == 0);
+    CHECK(rules[2].group == 2);
+    CHECK(rules[3].group == 3);
+    CHECK(rules[4].group == 4);
 }
 
 TEST_CASE("a greeting that is none of ours is refused with what is wrong with it")
