@@ -118,8 +118,7 @@ void pesto_server::receive()
     case pesto::decoder::state::unfinished:
         return;
     case pesto::decoder::state::refused:
-        log::warning("Refused new forwarding rules: " + std::string{text_of(decoder_->why()).view()});
-        return let_go();
+        return refuse(std::string{text_of(decoder_->why()).view()});
     case pesto::decoder::state::complete:
         return take_tables();
     }
@@ -137,9 +136,15 @@ void pesto_server::take_tables()
         log::warning(parts_.rules.warnings());
         let_go();
     });
-    if (!why)
-        return;
-    log::error("Kept the forwarding rules as they were: " + *why);
+    if (why)
+        refuse(*why);
+}
+
+/// The protocol has no answer, and upstream's client reads none; ours shows what comes before the end.
+void pesto_server::refuse(const std::string& why)
+{
+    log::error("Kept the forwarding rules as they were: " + why);
+    (void)os::send(client_.get(), bytes_view{reinterpret_cast<const octet*>(why.data()), why.size()});
     let_go();
 }
 

@@ -6,6 +6,7 @@
 #include "daemon/os/unique_fd.hpp"
 #include "proto/control/pesto.hpp"
 
+#include <string>
 #include <vector>
 
 namespace tapioca {
@@ -28,6 +29,7 @@ private:
     void send_greeting();
     void receive();
     void take_tables();
+    void refuse(const std::string& why);
     void let_go();
     void end(std::uint64_t client);
     [[nodiscard]] pesto::pif_list interfaces() const;
