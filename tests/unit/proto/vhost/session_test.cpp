@@ -195,18 +195,26 @@ TEST_CASE("acknowledgments and the MTU are what was negotiated")
     CHECK_FALSE(f.s.acknowledges());
 }
 
-TEST_CASE("what cannot be done is undone")
+TEST_CASE("what cannot be done is undone: a kick is there if one was there before, and the log is the one before")
 {
     front_end f;
     f.features(driver_features);
     f.size(0);
     f.address(0);
     f.enable(0);
-    const auto o = f.says(number_word(request::set_vring_kick, 0, 1));
-    CHECK(o.what == action::set_kick);
+    const auto before = seen(f.s);
+    const auto first = f.says(number_word(request::set_vring_kick, 0, 1));
+    CHECK(first.what == action::set_kick);
     CHECK(f.s.can_run(0));
-    f.s.undo(o);
-    CHECK(f.running().empty());
+    f.s.undo(first);
+    CHECK(seen(f.s) == before);
+    f.kick(0);
+    f.does(word_of(request::set_log_base, raw(log_area{0x8000, 0x1000}), 1));
+    const auto running = seen(f.s);
+    f.s.undo(f.says(number_word(request::set_vring_kick, 0, 1)));
+    CHECK(seen(f.s) == running);
+    f.s.undo(f.says(word_of(request::set_log_base, raw(log_area{1, 0}), 1)));
+    CHECK(seen(f.s) == running);
 }
 
 TEST_CASE("a call or an error descriptor comes, changes or goes at any time; a kick may not go")
