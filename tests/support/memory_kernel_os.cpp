@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <sys/syscall.h>
+#include <tuple>
 
 using tapioca::test::memory_kernel;
 using tapioca::test::memory_socket;
@@ -170,20 +171,24 @@ result<std::size_t> peek(int fd, bytes_span into) noexcept
 
 result<std::size_t> peek(int fd, std::span<const bytes_span> pieces) noexcept
 {
-    std::size_t got = 0;
     auto* s = kernel().find(fd);
-    const auto from = s == nullptr ? 0 : s->peek_offset;
-    for (const auto piece : pieces) { // without an offset each piece would begin at the same place
-        const auto n = peek(fd, piece);
-        if (!n)
-            return got != 0 ? result<std::size_t>{got} : n;
-        got += *n;
-        if (s != nullptr && !s->peeks_from_offset)
-            s->peek_offset = from + got, s->peeks_from_offset = true;
-        if (*n != piece.size())
+    if (s == nullptr)
+        return failure(EBADF);
+    const auto before = std::pair{s->peeks_from_offset, s->peek_offset};
+    if (!s->peeks_from_offset)
+        s->peek_offset = 0;
+    s->peeks_from_offset = true; // the pieces follow each other in any case; only an offset that was set outlives the call
+    std::size_t got = 0;
+    auto last = result<std::size_t>{got};
+    for (const auto piece : pieces) {
+        last = peek(fd, piece);
+        got += last ? *last : 0;
+        if (!last || *last != piece.size())
             break;
     }
-    return got;
+    if (!before.first)
+        std::tie(s->peeks_from_offset, s->peek_offset) = before;
+    return got != 0 ? result<std::size_t>{got} : last;
 }
 
 result<std::size_t> receive(int fd, bytes_span into) noexcept
