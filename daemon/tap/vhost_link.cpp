@@ -186,15 +186,12 @@ bool vhost_link::set_kick(std::uint32_t ring, os::unique_fd fd, std::string_view
         why = "a descriptor that is no eventfd";
         return false;
     }
-    auto& kick = fds_[ring].kick;
-    if (kick)
-        seat_of(ring).poller->remove(kick.get());
-    kick = std::move(fd);
-    if (!seat_of(ring).poller->add(kick.get(), token_of(source::tap, ring), os::trigger::edge)) {
-        kick.reset();
+    if (!seat_of(ring).poller->add(fd.get(), token_of(source::tap, ring), os::trigger::edge)) {
         why = "a descriptor that cannot be watched";
         return false;
     }
+    drop_kick(ring);
+    fds_[ring].kick = std::move(fd);
     return true;
 }
 
@@ -238,7 +235,7 @@ void vhost_link::drop_kick(std::uint32_t ring) noexcept
     kick.reset();
 }
 
-/// Where a ring lies in our memory; nothing: not in any region.
+/// Where a ring lies in our memory; nothing: not in any region, or not aligned there.
 std::optional<split_queue::memory> vhost_link::place_of(std::uint32_t ring) const noexcept
 {
     const auto& r = session_.at(ring);
@@ -247,7 +244,7 @@ std::optional<split_queue::memory> vhost_link::place_of(std::uint32_t ring) cons
     at.available = map_.at_user(r.address.available, split_queue::available_octets(r.size));
     at.used = map_.at_user(r.address.used, split_queue::used_octets(r.size));
     at.used_guest = r.address.log;
-    if (at.descriptors == nullptr || at.available == nullptr || at.used == nullptr)
+    if (at.descriptors == nullptr || at.available == nullptr || at.used == nullptr || !at.is_aligned())
         return std::nullopt;
     return at;
 }
@@ -260,11 +257,13 @@ void vhost_link::look_at_rings() noexcept
     for (std::uint32_t ring = 0; ring < vhost::most_rings; ++ring) {
         auto& queue = *seat_of(ring).queue;
         const auto at = session_.can_run(ring) ? place_of(ring) : std::nullopt;
-        if (queue.runs(ring) && at)
+        if (queue.runs(ring) && at && queue.size_of(ring) == session_.at(ring).size) {
             queue.move(ring, *at);
-        else if (queue.runs(ring))
+            continue;
+        }
+        if (queue.runs(ring))
             stop(ring);
-        else if (at)
+        if (at)
             start(ring, *at);
     }
 }

@@ -34,6 +34,8 @@ public:
     std::uint16_t stop(std::uint32_t index) noexcept;
     [[nodiscard]] bool runs(std::uint32_t index) const noexcept { return static_cast<bool>(rings_[index]); }
 
+    [[nodiscard]] std::uint32_t size_of(std::uint32_t index) const noexcept { return rings_[index].size(); }
+
     // In turns.
     /// A ring that has broken down, and why; nothing: none has.
     [[nodiscard]] std::optional<std::pair<std::uint32_t, vhost::ring_fault>> fault() const noexcept;

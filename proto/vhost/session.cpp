@@ -2,7 +2,7 @@
 
 #include "proto/vhost/split_queue.hpp"
 
-#include <algorithm>
+#include <utility>
 
 namespace tapioca::vhost {
 namespace {
@@ -155,7 +155,7 @@ outcome session::take_log(const message& m) noexcept
         return refused("a payload of the wrong size");
     if (m.descriptors != 1 || area->size == 0 || area->offset + area->size < area->offset)
         return refused("a log without memory");
-    log_ = *area;
+    log_before_ = std::exchange(log_, *area);
     return {.what = action::set_log, .reply = (protocol_ & with::log_shmfd) != 0 ? reply_kind::empty : reply_kind::none};
 }
 
@@ -219,7 +219,7 @@ outcome session::take_descriptor(const message& m, action what) noexcept
     if (what == action::set_kick) {
         if (none)
             return refused("a ring that is to be polled");
-        rings_[index].kick = true;
+        had_kick_ = std::exchange(rings_[index].kick, true);
     }
     return {.what = what, .ring = index};
 }
@@ -227,7 +227,9 @@ outcome session::take_descriptor(const message& m, action what) noexcept
 void session::undo(const outcome& o) noexcept
 {
     if (o.what == action::set_kick)
-        rings_[o.ring].kick = false;
+        rings_[o.ring].kick = had_kick_;
+    if (o.what == action::set_log)
+        log_ = log_before_;
     if (o.what == action::map_table || o.what == action::map_region)
         regions_.clear();
 }

@@ -48,7 +48,7 @@ public:
     };
 
     [[nodiscard]] outcome take(const message& m) noexcept;
-    /// What `outcome` said could not be done: the acknowledgment tells, and what was to be set is not.
+    /// What `outcome` said could not be done: the acknowledgment tells, and what was to be set is as it was.
     void undo(const outcome& o) noexcept;
 
     /// A ring does not run any more: there it goes on if it is started again.
@@ -79,6 +79,8 @@ private:
     std::array<ring, most_rings> rings_{};
     fixed_vector<region, memory_map::most_regions> regions_; ///< of the last SET_MEM_TABLE or ADD_MEM_REG
     log_area log_;
+    log_area log_before_;   ///< the last message about it
+    bool had_kick_ = false; ///< the ring of the last message about a kick
     feature_set features_ = 0, protocol_ = 0;
     std::uint16_t mtu_ = 0;
     bool features_set_ = false;

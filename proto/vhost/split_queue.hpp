@@ -78,6 +78,13 @@ public:
     struct memory {
         octet *descriptors = nullptr, *available = nullptr, *used = nullptr;
         std::uint64_t used_guest = 0; ///< the guest's address of the used ring; with a log
+
+        /// As the parts of a ring must be.
+        [[nodiscard]] bool is_aligned() const noexcept
+        {
+            const auto to = [](const octet* at, std::uintptr_t by) { return reinterpret_cast<std::uintptr_t>(at) % by == 0; };
+            return to(descriptors, 16) && to(available, 2) && to(used, 4);
+        }
     };
     /// Octets of each part of a ring of that size.
     [[nodiscard]] static constexpr std::uint64_t descriptor_octets(std::uint32_t size) noexcept { return 16ULL * size; }
@@ -125,6 +132,7 @@ public:
     void break_down(ring_fault why) noexcept { fault_ = why; }
     /// What GET_VRING_BASE is answered with.
     [[nodiscard]] std::uint16_t next() const noexcept { return next_; }
+    [[nodiscard]] std::uint16_t size() const noexcept { return s_.size; }
     [[nodiscard]] explicit operator bool() const noexcept { return s_.size != 0; }
 
 private:

@@ -2,6 +2,7 @@
 
 #include "tests/sim/super_frame.hpp"
 #include "tests/support/reference_network.hpp"
+#include "tests/support/vhost_tap.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -29,10 +30,14 @@ plane_config configuration(const simulation_options& o)
 
 bool kernel_has_peek_offset() { return std::getenv("TAPIOCA_SIM_OWN_STORE") == nullptr; }
 
+bool guest_shares_memory() { return std::getenv("TAPIOCA_SIM_VHOST") != nullptr; }
+
 simulation::simulation(const simulation_options& o)
     : tap(o.offered), config(configuration(o)), to_guest(o.to_guest), from_guest(o.from_guest),
-      counters(std::make_unique<report::counters>()), events(std::make_unique<report::event_ring>()),
-      guest(guest_mac, config.address_map.guest4, config.address_map.guest6, {}), options_(o), random_(o.seed)
+      counters(std::make_unique<report::counters>()),
+      rings(guest_shares_memory() ? std::make_unique<vhost_tap>(tap, *counters) : nullptr),
+      events(std::make_unique<report::event_ring>()), guest(guest_mac, config.address_map.guest4, config.address_map.guest6, {}),
+      options_(o), random_(o.seed)
 {
     kernel.has_peek_offset = o.peek_offset;
     if (o.shuffle_events)
@@ -40,14 +45,16 @@ simulation::simulation(const simulation_options& o)
     const plane_sizes sizes{
         .tcp = o.flows, .udp = o.flows, .echo = o.flows, .tcp_splice = 16, .udp_splice = 16, .tcp_pool = o.pool};
     plane = std::make_unique<tapioca::plane>(
-        context{.config = &config, .tap = tap, .poller = poller, .counters = *counters, .events = *events, .guest = guest}, sizes,
-        now());
+        context{.config = &config, .tap = back_end(), .poller = poller, .counters = *counters, .events = *events, .guest = guest},
+        sizes, now());
     tcp = &plane->tcp();
     udp = &plane->udp();
     echo = &plane->echo();
 }
 
 simulation::~simulation() = default;
+
+tap_queue& simulation::back_end() { return rings ? static_cast<tap_queue&>(*rings) : tap; }
 
 flow_key simulation::fresh_key(std::uint16_t guest_port, std::uint16_t remote_port) const
 {
@@ -157,12 +164,12 @@ bool simulation::turn()
     const bool had_frames = !tap.from_guest.empty();
     const auto before = allocation_count();
     if (frames_first)
-        plane->process(tap.receive(memory_tap::most_frames), now());
+        plane->process(back_end().receive(memory_tap::most_frames), now());
     const auto ready = poller.wait(now(), now());
     for (const auto& e : ready)
         plane->take(e, now());
     if (!frames_first)
-        plane->process(tap.receive(memory_tap::most_frames), now());
+        plane->process(back_end().receive(memory_tap::most_frames), now());
     plane->end_turn(now());
     allocations += allocation_count() - before;
     events->drain([this](const report::worker_event& e) { ++told[static_cast<std::size_t>(e.kind)]; });

@@ -13,6 +13,8 @@
 
 namespace tapioca::test {
 
+class vhost_tap;
+
 struct link_quality {
     duration delay = std::chrono::microseconds{50};
     duration jitter{}; ///< added at random: reorders
@@ -43,6 +45,9 @@ private:
 /// What the kernel is said to be able to: everything, or no peek offset if TAPIOCA_SIM_OWN_STORE is in the environment. So every
 /// scenario runs with both keepers of what is in flight.
 [[nodiscard]] bool kernel_has_peek_offset();
+
+/// Whether frames pass through the rings of a guest's memory: if TAPIOCA_SIM_VHOST is in the environment.
+[[nodiscard]] bool guest_shares_memory();
 
 struct simulation_options {
     bool v6 = false;
@@ -117,6 +122,7 @@ public:
     plane_config config;
     link_quality to_guest{}, from_guest{};
     std::unique_ptr<report::counters> counters;
+    std::unique_ptr<vhost_tap> rings; ///< before the tap, if the guest shares its memory
     std::unique_ptr<report::event_ring> events;
     guest_link guest;
     os::poller poller;
@@ -134,6 +140,7 @@ private:
     void to_link(const memory_frame& frame, link_quality& quality, std::function<void(memory_frame)> arrive);
     void deliver_to_guest(const memory_frame& frame);
     [[nodiscard]] instant next_event() const;
+    [[nodiscard]] tap_queue& back_end();
     conversation& add(const flow_key& key, const guest_options& options);
     [[nodiscard]] conversation* find(const flow_key& key);
     [[nodiscard]] flow_key fresh_key(std::uint16_t guest_port, std::uint16_t remote_port) const;

@@ -3,10 +3,10 @@
 #pragma once
 
 #include "proto/vhost/memory_map.hpp"
-#include "tests/support/octets.hpp"
 
 #include <cstdlib>
 #include <memory>
+#include <vector>
 
 namespace tapioca::test {
 
@@ -54,9 +54,9 @@ public:
             done += part.size();
         }
     }
-    [[nodiscard]] octets read(std::uint64_t guest, std::size_t count) const
+    [[nodiscard]] std::vector<octet> read(std::uint64_t guest, std::size_t count) const
     {
-        octets all;
+        std::vector<octet> all;
         while (all.size() < count) {
             const auto part = map_.at_guest(guest + all.size(), count - all.size());
             all.insert(all.end(), part.begin(), part.end());

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <sys/syscall.h>
+#include <tuple>
 
 using tapioca::test::memory_kernel;
 using tapioca::test::memory_socket;
@@ -171,20 +172,22 @@ result<std::size_t> peek(int fd, bytes_span into) noexcept
 result<std::size_t> peek(int fd, std::span<const bytes_span> pieces) noexcept
 {
     auto* s = kernel().find(fd);
-    if (s == nullptr || pieces.size() == 1)
-        return peek(fd, pieces.front());
-    const bool from_offset = s->peeks_from_offset;
-    const auto offset = std::exchange(s->peek_offset, from_offset ? s->peek_offset : 0);
-    s->peeks_from_offset = true; // so that each piece goes on where the one before it ended
+    if (s == nullptr)
+        return failure(EBADF);
+    const auto before = std::pair{s->peeks_from_offset, s->peek_offset};
+    if (!s->peeks_from_offset)
+        s->peek_offset = 0;
+    s->peeks_from_offset = true; // the pieces follow each other in any case; only an offset that was set outlives the call
     std::size_t got = 0;
-    result<std::size_t> last = got;
-    for (std::size_t i = 0; i < pieces.size() && last && (i == 0 || *last == pieces[i - 1].size()); ++i) {
-        last = peek(fd, pieces[i]);
+    auto last = result<std::size_t>{got};
+    for (const auto piece : pieces) {
+        last = peek(fd, piece);
         got += last ? *last : 0;
+        if (!last || *last != piece.size())
+            break;
     }
-    s->peeks_from_offset = from_offset;
-    if (!from_offset)
-        s->peek_offset = offset;
+    if (!before.first)
+        std::tie(s->peeks_from_offset, s->peek_offset) = before;
     return got != 0 ? result<std::size_t>{got} : last;
 }
 

@@ -59,6 +59,8 @@ public:
 
     // Posting.
     [[nodiscard]] std::size_t free() const { return free_.size(); }
+    /// The head of the chain that is placed next.
+    [[nodiscard]] std::uint16_t next_free() const { return free_.back(); }
 
     /// Writes a chain and puts it behind the others; the device does not see it yet.
     std::uint16_t place(std::span<const driver_buffer> buffers)

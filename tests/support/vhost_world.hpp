@@ -4,6 +4,7 @@
 #include "daemon/os/event_fd.hpp"
 #include "daemon/tap/vhost_queue.hpp"
 #include "tests/support/allocations.hpp"
+#include "tests/support/octets.hpp"
 #include "tests/support/ring_driver.hpp"
 
 #include <deque>

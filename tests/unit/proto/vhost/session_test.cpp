@@ -25,6 +25,78 @@ std::string seen(const session& s)
     return all;
 }
 
+using words = std::vector<front_end_word>;
+
+/// What no front-end may say of features and rings,
+words wrong_of_rings()
+{
+    return {word_of(static_cast<request>(0)),
+            word_of(static_cast<request>(39)),
+            word_of(static_cast<request>(0xffff'ffff)),
+            number_word(request::set_features, bit(2)),
+            number_word(request::set_features, driver_features | bit(34)),
+            word_of(request::set_features, octets(7)),
+            word_of(request::set_features, octets(9)),
+            number_word(request::set_features, driver_features, 1),
+            number_word(request::set_protocol_features, bit(9)),
+            number_word(request::net_set_mtu, 67),
+            number_word(request::net_set_mtu, 65536),
+            word_of(request::get_features, {}, 1),
+            state_word(request::set_vring_num, most_rings, 256),
+            state_word(request::set_vring_num, 0, 0),
+            state_word(request::set_vring_num, 0, 255),
+            state_word(request::set_vring_num, 0, 2048),
+            state_word(request::set_vring_num, 0x8000'0000, 256),
+            word_of(request::set_vring_num, octets(4)),
+            state_word(request::set_vring_base, 0, 0x10000),
+            state_word(request::set_vring_base, most_rings, 0),
+            state_word(request::get_vring_base, most_rings, 0),
+            state_word(request::set_vring_enable, 0, 2),
+            state_word(request::set_vring_enable, most_rings, 1),
+            address_word(address_of(most_rings)),
+            address_word({0, 0, 0x1008, 0x2000, 0x3000, 0}),
+            address_word({0, 0, 0x1000, 0x2002, 0x3000, 0}),
+            address_word({0, 0, 0x1000, 0x2000, 0x3001, 0}),
+            word_of(request::set_vring_addr, octets(39))};
+}
+
+/// of descriptors,
+words wrong_of_descriptors()
+{
+    return {number_word(request::set_vring_kick, most_rings, 1),
+            number_word(request::set_vring_kick, 0),
+            number_word(request::set_vring_kick, 0, 2),
+            number_word(request::set_vring_kick, no_descriptor, 1),
+            number_word(request::set_vring_call, 0),
+            number_word(request::set_vring_call, no_descriptor, 1),
+            number_word(request::set_vring_call, 0xff, 1),
+            number_word(request::set_vring_err, 0, 3),
+            word_of(request::set_vring_err, octets(4), 1)};
+}
+
+/// and of memory.
+words wrong_of_memory()
+{
+    auto too_short = table_word({{0, 0x1000, 0x7000'0000, 0}, {0x1000, 0x1000, 0x7000'1000, 0}});
+    too_short.payload.pop_back();
+    auto nine = table_word({{}, {}, {}, {}, {}, {}, {}, {}});
+    nine.payload[0] = 9;
+    auto one_fd = table_word({{0x2000, 0x1000, 0x7000'0000, 0}, {0x1000, 0x1000, 0x7000'1000, 0}});
+    one_fd.descriptors = 1;
+    return {too_short,
+            nine,
+            one_fd,
+            word_of(request::set_mem_table, octets(7)),
+            region_word(request::add_mem_reg, {0x9000, 0x1000, 0x9000, 0}, 0),
+            region_word(request::add_mem_reg, {0x9000, 0x1000, 0x9000, 0}, 2),
+            word_of(request::add_mem_reg, octets(39), 1),
+            word_of(request::rem_mem_reg, octets(41)),
+            word_of(request::set_log_base, raw(log_area{0, 0}), 1),
+            word_of(request::set_log_base, raw(log_area{0x1000, 0}), 0),
+            word_of(request::set_log_base, raw(log_area{~std::uint64_t{0}, 2}), 1),
+            word_of(request::set_log_base, octets(8), 1)};
+}
+
 } // namespace
 
 TEST_CASE("a ring runs when size, address, kick, enable and features are there, in whatever order they came")
@@ -195,18 +267,26 @@ TEST_CASE("acknowledgments and the MTU are what was negotiated")
     CHECK_FALSE(f.s.acknowledges());
 }
 
-TEST_CASE("what cannot be done is undone")
+TEST_CASE("what cannot be done is undone: a kick is there if one was there before, and the log is the one before")
 {
     front_end f;
     f.features(driver_features);
     f.size(0);
     f.address(0);
     f.enable(0);
-    const auto o = f.says(number_word(request::set_vring_kick, 0, 1));
-    CHECK(o.what == action::set_kick);
+    const auto before = seen(f.s);
+    const auto first = f.says(number_word(request::set_vring_kick, 0, 1));
+    CHECK(first.what == action::set_kick);
     CHECK(f.s.can_run(0));
-    f.s.undo(o);
-    CHECK(f.running().empty());
+    f.s.undo(first);
+    CHECK(seen(f.s) == before);
+    f.kick(0);
+    f.does(word_of(request::set_log_base, raw(log_area{0x8000, 0x1000}), 1));
+    const auto running = seen(f.s);
+    f.s.undo(f.says(number_word(request::set_vring_kick, 0, 1)));
+    CHECK(seen(f.s) == running);
+    f.s.undo(f.says(word_of(request::set_log_base, raw(log_area{1, 0}), 1)));
+    CHECK(seen(f.s) == running);
 }
 
 TEST_CASE("a call or an error descriptor comes, changes or goes at any time; a kick may not go")
@@ -252,70 +332,16 @@ TEST_CASE("what is refused leaves everything as it was")
     f.runs(1);
     f.does(number_word(request::net_set_mtu, 1500));
     f.does(word_of(request::set_log_base, raw(log_area{0x8000, 0}), 1));
-    auto too_short = table_word({{0, 0x1000, 0x7000'0000, 0}, {0x1000, 0x1000, 0x7000'1000, 0}});
-    too_short.payload.pop_back();
-    auto nine = table_word({{}, {}, {}, {}, {}, {}, {}, {}});
-    nine.payload[0] = 9;
-    auto one_fd = table_word({{0x2000, 0x1000, 0x7000'0000, 0}, {0x1000, 0x1000, 0x7000'1000, 0}});
-    one_fd.descriptors = 1;
-    const std::vector<front_end_word> wrong{word_of(static_cast<request>(0)),
-                                            word_of(static_cast<request>(39)),
-                                            word_of(static_cast<request>(0xffff'ffff)),
-                                            number_word(request::set_features, bit(2)),
-                                            number_word(request::set_features, driver_features | bit(34)),
-                                            word_of(request::set_features, octets(7)),
-                                            word_of(request::set_features, octets(9)),
-                                            number_word(request::set_features, driver_features, 1), // a descriptor in surplus
-                                            number_word(request::set_protocol_features, bit(9)),
-                                            number_word(request::net_set_mtu, 67),
-                                            number_word(request::net_set_mtu, 65536),
-                                            word_of(request::get_features, {}, 1),
-                                            state_word(request::set_vring_num, most_rings, 256),
-                                            state_word(request::set_vring_num, 0, 0),
-                                            state_word(request::set_vring_num, 0, 255),
-                                            state_word(request::set_vring_num, 0, 2048),
-                                            state_word(request::set_vring_num, 0x8000'0000, 256),
-                                            word_of(request::set_vring_num, octets(4)),
-                                            state_word(request::set_vring_base, 0, 0x10000),
-                                            state_word(request::set_vring_base, most_rings, 0),
-                                            state_word(request::get_vring_base, most_rings, 0),
-                                            state_word(request::set_vring_enable, 0, 2),
-                                            state_word(request::set_vring_enable, most_rings, 1),
-                                            address_word(address_of(most_rings)),
-                                            address_word({0, 0, 0x1008, 0x2000, 0x3000, 0}),
-                                            address_word({0, 0, 0x1000, 0x2002, 0x3000, 0}),
-                                            address_word({0, 0, 0x1000, 0x2000, 0x3001, 0}),
-                                            word_of(request::set_vring_addr, octets(39)),
-                                            number_word(request::set_vring_kick, most_rings, 1),
-                                            number_word(request::set_vring_kick, 0),
-                                            number_word(request::set_vring_kick, 0, 2),
-                                            number_word(request::set_vring_kick, no_descriptor, 1),
-                                            number_word(request::set_vring_call, 0),
-                                            number_word(request::set_vring_call, no_descriptor, 1),
-                                            number_word(request::set_vring_call, 0xff, 1),
-                                            number_word(request::set_vring_err, 0, 3),
-                                            word_of(request::set_vring_err, octets(4), 1),
-                                            too_short,
-                                            nine,
-                                            one_fd,
-                                            word_of(request::set_mem_table, octets(7)),
-                                            region_word(request::add_mem_reg, {0x9000, 0x1000, 0x9000, 0}, 0),
-                                            region_word(request::add_mem_reg, {0x9000, 0x1000, 0x9000, 0}, 2),
-                                            word_of(request::add_mem_reg, octets(39), 1),
-                                            word_of(request::rem_mem_reg, octets(41)),
-                                            word_of(request::set_log_base, raw(log_area{0, 0}), 1),
-                                            word_of(request::set_log_base, raw(log_area{0x1000, 0}), 0),
-                                            word_of(request::set_log_base, raw(log_area{~std::uint64_t{0}, 2}), 1),
-                                            word_of(request::set_log_base, octets(8), 1)};
     const auto before = seen(f.s);
-    for (const auto& w : wrong) {
-        const auto o = f.says(w);
-        INFO("request " << static_cast<unsigned>(w.header.what) << " of " << w.payload.size() << " octets");
-        CHECK_FALSE(o.why.empty());
-        CHECK(o.number != 0);
-        CHECK(o.what == action::nothing);
-        CHECK(seen(f.s) == before);
-    }
+    for (const auto& wrong : {wrong_of_rings(), wrong_of_descriptors(), wrong_of_memory()})
+        for (const auto& w : wrong) {
+            const auto o = f.says(w);
+            INFO("request " << static_cast<unsigned>(w.header.what) << " of " << w.payload.size() << " octets");
+            CHECK_FALSE(o.why.empty());
+            CHECK(o.number != 0);
+            CHECK(o.what == action::nothing);
+            CHECK(seen(f.s) == before);
+        }
 }
 
 } // namespace tapioca::vhost
