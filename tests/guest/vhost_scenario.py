@@ -236,8 +236,8 @@ class TwoQueues(OnSharedMemory):
         return [after.get(n, {}).get(name, 0) - before.get(n, {}).get(name, 0) for n in range(2)]
 
     def transfers(self, command):
-        """Eight at once, of which each writes a sum."""
-        tasks = "; ".join(f"({command.format(address=address)} | tee /tmp/said{n} >/dev/null) & pids=\"$pids $!\""
+        """Eight at once, of which each writes a sum. The guest sends by the queue of the processor: half of them stay on each."""
+        tasks = "; ".join(f"(taskset -c {n // 2 % 2} sh -c '{command.format(address=address)}' >/tmp/said{n}) & pids=\"$pids $!\""
                           for n, address in enumerate((REMOTE4, REMOTE6) * 4))
         return self.machine.run(f"{tasks}; wait $pids; cat /tmp/said?", timeout=300).output
 
@@ -258,6 +258,10 @@ class TwoQueues(OnSharedMemory):
                 self.assertEqual(self.transfers(command).count(expected), 8)
                 shares = self.shares(before, counter)
                 print(f"{counter} of each worker: {shares}, {100 * min(shares) // max(1, sum(shares))} %", file=sys.stderr)
+                one_interrupt = "virtio0-input.1" not in self.machine.output("cat", "/proc/interrupts")
+                if counter == "octets_from_guest" and one_interrupt:
+                    # The guest sends most when it hears acknowledgments, by the queue of the processor that hears them.
+                    self.skipTest("without MSI-X one processor of the guest handles all queues, and sends by its own")
                 self.assertGreaterEqual(min(shares), 0.3 * sum(shares))
 
     def test_z_a_reset_under_load(self):
