@@ -52,7 +52,7 @@ public:
     [[nodiscard]] std::uint16_t base_of(std::uint32_t ring) const noexcept { return session_.at(ring).base; }
     [[nodiscard]] const vhost::session& session() const noexcept { return session_; }
     /// Whether a ring towards the guest runs.
-    [[nodiscard]] bool runs() const noexcept { return running_to_guest_ != 0; }
+    [[nodiscard]] bool runs() const noexcept { return running_to_guest_.load(std::memory_order_relaxed) != 0; }
     /// How often the first of them has begun to run.
     [[nodiscard]] unsigned starts() const noexcept { return starts_; }
     /// The front-end has gone, and all that was its.
@@ -92,7 +92,8 @@ private:
     os::guest_memory log_memory_;
     vhost::dirty_log log_;
     std::array<ring_fds, vhost::most_rings> fds_;
-    unsigned running_to_guest_ = 0, starts_ = 0;
+    std::atomic<unsigned> running_to_guest_ = 0; ///< other workers ask between turns
+    unsigned starts_ = 0;
     os::unique_fd alarm_;
     std::atomic<std::uint32_t> broken_ = 0; ///< the ring's index and the fault, if there is one
 };
