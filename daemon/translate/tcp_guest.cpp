@@ -173,14 +173,16 @@ void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
     if (sent == d.octets)
         grow_window(f, d.octets);
 
-    std::size_t lost = 0;
+    std::size_t lost = 0, there = 0;
     for (std::size_t i = 0; i < d.count; ++i) {
         const auto piece = d.pieces[i];
         const auto done = std::min(sent, piece.size());
         sent -= done;
         if (done != piece.size())
-            store(f, piece.subspan(done), lost);
+            store(f, piece.subspan(done), lost, there);
     }
+    if (there != 0)
+        f.c.on_gap_filled(static_cast<std::uint32_t>(there));
     d.count = 0;
     d.octets = 0;
     if (!direct && !waiting) { // they may have closed a gap
@@ -193,16 +195,22 @@ void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
     f.c.retract(static_cast<std::uint32_t>(lost));
 }
 
-void tcp_translator::store(tcp_flow& f, bytes_view octets, std::size_t& lost) noexcept
+/// A piece may close a gap before the end of its segment: `there` octets of what follows it are in the store already, then.
+void tcp_translator::store(tcp_flow& f, bytes_view octets, std::size_t& lost, std::size_t& there) noexcept
 {
     if (lost != 0 || f.broken) { // nothing may follow a hole
         lost += octets.size();
         return;
     }
+    const auto known = std::min(there, octets.size());
+    there -= known;
+    octets = octets.subspan(known);
+    if (octets.empty())
+        return;
     const auto put = store_.put(f.store, 0, octets);
     lost = octets.size() - put.kept;
-    if (lost == 0 && put.filled != 0)
-        f.c.on_gap_filled(put.filled);
+    if (lost == 0)
+        there = put.filled;
 }
 
 /// The window grows when the guest fills it and the socket accepts all of it.

@@ -163,7 +163,7 @@ private:
                    instant now) noexcept;
     void deliver_or_keep(tcp_flow& f, const tcp::outcome& out, const scattered_view& octets, delivery& d) noexcept;
     void deliver(tcp_flow& f, delivery& d, instant now) noexcept;
-    void store(tcp_flow& f, bytes_view octets, std::size_t& lost) noexcept;
+    void store(tcp_flow& f, bytes_view octets, std::size_t& lost, std::size_t& there) noexcept;
     void grow_window(tcp_flow& f, std::size_t octets) noexcept;
     flow_alive end_run(tcp_flow& f, delivery& d, const tcp::outcome& all, instant now) noexcept;
     [[nodiscard]] bool make_way(tcp_flow& f) noexcept;

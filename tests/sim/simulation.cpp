@@ -35,7 +35,7 @@ bool guest_shares_memory() { return std::getenv("TAPIOCA_SIM_VHOST") != nullptr;
 simulation::simulation(const simulation_options& o)
     : tap(o.offered), config(configuration(o)), to_guest(o.to_guest), from_guest(o.from_guest),
       counters(std::make_unique<report::counters>()),
-      rings(guest_shares_memory() ? std::make_unique<vhost_tap>(tap, *counters) : nullptr),
+      rings(o.shares_memory ? std::make_unique<vhost_tap>(tap, *counters) : nullptr),
       events(std::make_unique<report::event_ring>()), guest(guest_mac, config.address_map.guest4, config.address_map.guest6, {}),
       options_(o), random_(o.seed)
 {

@@ -54,6 +54,7 @@ struct simulation_options {
     std::uint16_t mtu = 65520;
     offloads offered{true, true, true};
     bool peek_offset = kernel_has_peek_offset();
+    bool shares_memory = guest_shares_memory();
     bool split_frames = false; ///< super-frames are cut into segments on the link, as a device would
     link_quality to_guest{}, from_guest{};
     guest_options guest{};
