@@ -173,7 +173,7 @@ bool split_queue::publish(const dirty_log& log) noexcept
 bool split_queue::ask_for_kicks() noexcept
 {
     if (s_.event_index)
-        store(s_.at.used + ring_at + 8U * s_.size, next_);
+        store(s_.at.used + ring_at + 8U * s_.size, seen_); // what is known already is passed
     else
         store(s_.at.used, 0);
     kicks_ = true;

@@ -267,6 +267,20 @@ TEST_CASE("a guest that starves is waited for until it kicks")
     }
 }
 
+TEST_CASE("a guest that has posted too little is waited for, too")
+{
+    for (const auto more : {vhost::feature_set{0}, vhost::event_idx}) {
+        vhost_world w{{.features = plain | vhost::mrg_rxbuf | more}};
+        w.post_many(3, 1536);
+        REQUIRE_FALSE(send_body(w, 1460).empty());
+        CHECK(w.queue.acquire_body(headers, 8960, 8960).empty());
+        CHECK_FALSE(w.queue.accepts_data());
+        w.post({9000});
+        CHECK(w.queue.accepts_data());
+        CHECK_FALSE(send_body(w, 8960).empty());
+    }
+}
+
 TEST_CASE("a room of no octets always says that it waits, however little was ever posted")
 {
     for (const std::uint32_t length : {1U, 11U, 65U, 66U, 67U, 100U, 1500U})
