@@ -159,7 +159,9 @@ void vhost_device::take_message(instant now) noexcept
     }
     if (link_->session().is_legacy() && header_.what == vhost::request::set_vring_kick && !std::exchange(told_of_legacy_, true))
         place_.owner.tell(event_kind::vhost_legacy, 0, now);
-    if (!answer(m, o))
+    // A front-end that waits for an answer of its own kind would do so for ever.
+    const bool waits = header_.what == vhost::request::get_vring_base || header_.what == vhost::request::set_log_base;
+    if (!answer(m, o) || (waits && !o.why.empty()))
         over_ = true;
 }
 
