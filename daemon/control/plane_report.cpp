@@ -159,6 +159,16 @@ void log_events(worker_pool& workers)
     });
 }
 
+std::string counter_name(end_reason why) { return "flow_end_" + std::string{end_reason_names[static_cast<std::size_t>(why)]}; }
+
+std::string counter_name(drop_reason why)
+{
+    const std::string name{drop_reason_names[index(why)]};
+    if (why == drop_reason::fragment_held)
+        return name;
+    return (is_ordinary(why) ? "ignored_" : "drop_") + name;
+}
+
 void log_counters(const worker_pool& workers)
 {
     const auto print = [&](std::string_view name, auto value_of) {
@@ -167,18 +177,18 @@ void log_counters(const worker_pool& workers)
             total += value_of(workers.counters_of(i));
         if (total == 0)
             return;
-        log::info("counter " + std::string{name} + ' ' + std::to_string(total));
+        log::answer("counter " + std::string{name} + ' ' + std::to_string(total));
         for (std::size_t i = 0; workers.size() > 1 && i < workers.size(); ++i)
-            log::info("worker " + std::to_string(i) + ' ' + std::string{name} + ' ' +
-                      std::to_string(value_of(workers.counters_of(i))));
+            log::answer("worker " + std::to_string(i) + ' ' + std::string{name} + ' ' +
+                        std::to_string(value_of(workers.counters_of(i))));
     };
     for (std::size_t c = 0; c < counter_count; ++c)
         print(counter_names[c], [&](const counters& from) { return from.value(static_cast<counter>(c)); });
     for (std::size_t r = 0; r < end_reason_count; ++r)
-        print("flow_end_" + std::string{end_reason_names[r]},
+        print(counter_name(static_cast<end_reason>(r)),
               [&](const counters& from) { return from.ended(static_cast<end_reason>(r)); });
     for (std::size_t r = 0; r < drop_reason_count; ++r)
-        print("drop_" + std::string{drop_reason_names[r]},
+        print(counter_name(static_cast<drop_reason>(r)),
               [&](const counters& from) { return from.dropped(static_cast<drop_reason>(r)); });
 }
 

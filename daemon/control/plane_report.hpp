@@ -14,6 +14,10 @@ namespace tapioca::report {
 /// Writes the events that have come since the last call to the log.
 void log_events(worker_pool& workers);
 
+/// Under which names the reasons are counted, as doc/counters.md has them.
+[[nodiscard]] std::string counter_name(end_reason why);
+[[nodiscard]] std::string counter_name(drop_reason why);
+
 /// Writes "counter NAME VALUE" for each sum that is not zero, and "worker N NAME VALUE" where there are several workers.
 void log_counters(const worker_pool& workers);
 

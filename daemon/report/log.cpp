@@ -32,8 +32,8 @@ void put_time(buffer& out)
 
 spdlog_level to_spdlog(severity what)
 {
-    constexpr std::array levels{spdlog_level::err, spdlog_level::warn, spdlog_level::info, spdlog_level::debug,
-                                spdlog_level::trace};
+    constexpr std::array levels{spdlog_level::critical, spdlog_level::err,   spdlog_level::warn,
+                                spdlog_level::info,     spdlog_level::debug, spdlog_level::trace};
     return levels[static_cast<std::size_t>(what)];
 }
 
@@ -91,6 +91,7 @@ private:
             return "ERROR:";
         case spdlog_level::warn:
             return "WARNING:";
+        case spdlog_level::critical: // an answer
         case spdlog_level::info:
             return "info:";
         default:
@@ -110,10 +111,11 @@ private:
     void sink_it_(const spdlog::details::log_msg& message) override
     {
         constexpr int daemon_facility = 3;
-        const int level = message.level == spdlog_level::err    ? 3
-                          : message.level == spdlog_level::warn ? 4
-                          : message.level == spdlog_level::info ? 6
-                                                                : 7;
+        const int level = message.level == spdlog_level::err     ? 3
+                          : message.level == spdlog_level::warn  ? 4
+                          : message.level == spdlog_level::debug ? 7
+                          : message.level == spdlog_level::trace ? 7
+                                                                 : 6;
         buffer line;
         fmt::format_to(std::back_inserter(line), "<{}> {}: {}", daemon_facility * 8 + level, name_, text_of(message));
         // The queue of a busy reader holds ten lines and is waited for; one that reads nothing is waited for once.

@@ -13,7 +13,14 @@
 
 namespace tapioca::log {
 
-enum class severity : std::uint8_t { error, warning, info, debug, trace };
+enum class severity : std::uint8_t {
+    answer, ///< to somebody who has asked: no level hides it
+    error,
+    warning,
+    info,
+    debug,
+    trace,
+};
 
 /// Where lines go: to the file alone if there is one; else to syslog, unless the user debugs; and to standard error, until
 /// release_stderr().
@@ -35,6 +42,7 @@ void release_stderr();
 [[nodiscard]] bool enabled(severity what) noexcept;
 void write(severity what, std::string_view text);
 
+inline void answer(std::string_view text) { write(severity::answer, text); }
 inline void error(std::string_view text) { write(severity::error, text); }
 inline void warning(std::string_view text) { write(severity::warning, text); }
 inline void info(std::string_view text) { write(severity::info, text); }

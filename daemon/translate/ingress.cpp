@@ -53,6 +53,14 @@ std::size_t fragment_octets_of(const flow_limits& limits) noexcept
     return limits.reassembly == 0 ? most : std::clamp(limits.reassembly, reassembler::slot_size, most);
 }
 
+bool tells_membership(const packet& p) noexcept
+{
+    if (p.kind != packet_kind::icmpv6 || p.l4.empty())
+        return false;
+    const octet type = p.l4[0];
+    return (type >= wire::icmpv6_listener_query && type <= wire::icmpv6_listener_done) || type == wire::icmpv6_listener_report_v2;
+}
+
 bool is_for_server(const packet& p) noexcept
 {
     return p.destination_port == (p.source.is_v4() ? wire::dhcp_server_port : wire::dhcpv6_server_port);
@@ -268,6 +276,8 @@ void ingress::take_icmp(const packet& p, instant now) noexcept
 {
     if (p.kind == packet_kind::icmpv6 && answer_neighbour(p))
         return;
+    if (tells_membership(p))
+        return ctx_.counters.drop(drop_reason::group_membership);
     if (const auto refused = parse_unreachable(p); refused && ctx_.config->tcp)
         return tcp_.from_guest(*refused, now);
     if (const auto refused = refused_datagram(p))

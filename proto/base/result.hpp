@@ -53,6 +53,10 @@ enum class drop_reason : std::uint8_t {
     flow_limit,          ///< no further flow: a limit that the user set, or a kind's share of the descriptors
     new_flow_rate,       ///< more new flows in a second than the user allows
     other_station,       ///< a frame for another station of the guest's link
+    address_news,        ///< ARP, ND or DHCP that tells of the guest's own addresses, or asks whether they are taken
+    group_membership,    ///< IGMP or MLD: the groups that the guest listens to, of interest to a multicast router
+    router_solicitation, ///< where router advertisements are switched off
+    link_protocol,       ///< of bridges and switches, which ends at the link: spanning tree, LLDP, 802.1X
     count_
 };
 
@@ -67,11 +71,18 @@ inline constexpr std::array<std::string_view, drop_reason_count> drop_reason_nam
     "flow_table_full",    "socket_failed",     "send_failed",        "message_too_big",   "outside_window",
     "overflow_exhausted", "mailbox_full",      "tap_truncated",      "tap_write_failed",  "tap_gso",
     "rate_limited",       "no_translation",    "unanswered_share",   "datagram_share",    "flow_limit",
-    "new_flow_rate",      "other_station",
+    "new_flow_rate",      "other_station",     "address_news",       "group_membership",  "router_solicitation",
+    "link_protocol",
 };
 static_assert(!drop_reason_names.back().empty());
 
 [[nodiscard]] constexpr std::size_t index(drop_reason why) noexcept { return static_cast<std::size_t>(why); }
+
+/// What an ordinary guest says anyway and nobody has to answer: no loss, and no sign of a fault.
+[[nodiscard]] constexpr bool is_ordinary(drop_reason why) noexcept
+{
+    return why == drop_reason::fragment_held || why >= drop_reason::address_news;
+}
 
 /// A parsed value, host order and sane, or why there is none.
 template <class T>

@@ -74,6 +74,8 @@ parsed<packet> classify_upper(packet p, octet protocol) noexcept
     case wire::protocol_icmpv6:
         p.kind = packet_kind::icmpv6;
         break;
+    case wire::protocol_igmp:
+        return v4 ? drop_reason::group_membership : drop_reason::unknown_protocol;
     default:
         return drop_reason::unknown_protocol;
     }
@@ -99,7 +101,7 @@ parsed<packet> classify(bytes_view frame, const scattered_view& body) noexcept
     case wire::ethertype::ipv6:
         return classify_ipv6(p);
     }
-    return drop_reason::unknown_ethertype;
+    return wire::is_link_constrained(ethernet.destination) ? drop_reason::link_protocol : drop_reason::unknown_ethertype;
 }
 
 } // namespace tapioca

@@ -33,7 +33,7 @@ parsed<std::size_t> arp_respond(const mac_address& ethernet_source, bytes_view a
         return drop_reason::family_disabled;
     const auto m = TAPIOCA_TRY(wire::parse_arp(arp));
     if (m.operation == wire::arp_reply_operation)
-        return drop_reason::not_for_us;
+        return drop_reason::address_news;
     if (m.operation != wire::arp_request_operation)
         return drop_reason::bad_type;
     const bool announcement = m.sender == m.target && !m.target.is_unspecified(); // RFC 5227 section 3
@@ -41,7 +41,7 @@ parsed<std::size_t> arp_respond(const mac_address& ethernet_source, bytes_view a
     // RFC 5227 section 2.1.1: who probes wants to take the address, and may have any that is not ours.
     const bool probe = m.sender.is_unspecified() && !m.target.is_unspecified();
     if (announcement || own || (probe && !is_ours(m.target, net)))
-        return drop_reason::not_for_us;
+        return drop_reason::address_news;
     const wire::arp_message reply{wire::arp_reply_operation, net.our_mac, m.target, m.sender_mac, m.sender};
     const auto size = emit(ethernet_source, reply, net, out);
     if (size == 0)

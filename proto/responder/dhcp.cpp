@@ -56,8 +56,9 @@ parsed<dhcp_type> answer_to(const dhcp_request& r, const guest_network& net) noe
     }
     case dhcp_type::inform:
         return dhcp_type::ack;
-    case dhcp_type::decline:
     case dhcp_type::release:
+        return drop_reason::address_news;
+    case dhcp_type::decline:
         return drop_reason::not_for_us;
     case dhcp_type::offer:
     case dhcp_type::ack:

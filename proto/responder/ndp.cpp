@@ -60,7 +60,7 @@ parsed<std::size_t> advertise_neighbour(const mac_address& ethernet_source, cons
 {
     const auto m = TAPIOCA_TRY(wire::parse_neighbour_solicitation(ip));
     if (ip.source.is_unspecified() || m.target == net.address6 || m.target == ip.source)
-        return drop_reason::not_for_us;
+        return drop_reason::address_news;
     wire::nd_neighbour_header h{};
     h.type = wire::icmpv6_neighbour_advertisement;
     h.flags = wire::nd_router_flag | wire::nd_solicited_flag | wire::nd_override_flag;
@@ -76,9 +76,9 @@ parsed<std::size_t> advertise_neighbour(const mac_address& ethernet_source, cons
 parsed<std::size_t> advertise_router(const mac_address& ethernet_source, const wire::ipv6_packet& ip, const guest_network& net,
                                      bytes_span out) noexcept
 {
-    if (!net.ra)
-        return drop_reason::protocol_disabled;
     (void)TAPIOCA_TRY(wire::parse_router_solicitation(ip));
+    if (!net.ra)
+        return drop_reason::router_solicitation;
     const bool anonymous = ip.source.is_unspecified(); // RFC 4861 section 6.2.6: then only the group can be answered
     const auto size = router_advertisement(net, anonymous ? all_nodes : ip.source,
                                            anonymous ? wire::multicast_mac(all_nodes) : ethernet_source, out);
@@ -106,8 +106,9 @@ parsed<std::size_t> ndp_respond(const mac_address& ethernet_source, const wire::
         return advertise_router(ethernet_source, ip, net, out);
     case wire::icmpv6_neighbour_solicitation:
         return advertise_neighbour(ethernet_source, ip, net, out);
-    case wire::icmpv6_router_advertisement: // there is one router on this link, and the guest is none
     case wire::icmpv6_neighbour_advertisement:
+        return drop_reason::address_news;
+    case wire::icmpv6_router_advertisement: // there is one router on this link, and the guest is none
     case wire::icmpv6_redirect:
         return drop_reason::not_for_us;
     default:

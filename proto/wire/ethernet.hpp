@@ -16,6 +16,13 @@ static_assert(sizeof(ethernet_header) == 14 && wire_header<ethernet_header>);
 /// The shortest frame that Ethernet carries, without its check sequence; stream back-ends pad to it.
 inline constexpr std::size_t minimum_frame = 60;
 
+/// IEEE 802.1Q table 8-1: the groups of protocols that end at the link, which no bridge forwards.
+[[nodiscard]] constexpr bool is_link_constrained(const mac_address& to) noexcept
+{
+    const auto& o = to.octets;
+    return o[0] == 0x01 && o[1] == 0x80 && o[2] == 0xc2 && o[3] == 0 && o[4] == 0 && o[5] < 0x10;
+}
+
 /// The Ethernet address of a multicast group: RFC 1112 section 6.4, RFC 2464 section 7.
 [[nodiscard]] constexpr mac_address multicast_mac(const ip_address& group) noexcept
 {

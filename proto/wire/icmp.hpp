@@ -34,6 +34,10 @@ inline constexpr octet icmpv6_router_solicitation = 133;
 inline constexpr octet icmpv6_router_advertisement = 134;
 inline constexpr octet icmpv6_neighbour_solicitation = 135;
 inline constexpr octet icmpv6_neighbour_advertisement = 136;
+inline constexpr octet icmpv6_listener_query = 130; // RFC 2710: multicast listener discovery
+inline constexpr octet icmpv6_listener_report = 131;
+inline constexpr octet icmpv6_listener_done = 132;
+inline constexpr octet icmpv6_listener_report_v2 = 143; // RFC 9777
 inline constexpr octet icmpv6_code_address = 3;
 inline constexpr octet icmpv6_code_port = 4;
 

@@ -7,7 +7,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
 from guests import Daemon, Guest, OnServingHost, connected_guest
-from hosts import REMOTE4, REMOTE6, run
+from hosts import REMOTE4, REMOTE6, run, wait_until
 
 
 class Counters(OnServingHost, unittest.TestCase):
@@ -24,6 +24,30 @@ class Counters(OnServingHost, unittest.TestCase):
             self.assertLess(total[name], 12 << 20, name)
         self.assertEqual(daemon.stop(), 0)
         guest.close()
+
+    def test_a_healthy_run_drops_nothing(self):
+        """A guest's own talk with its link has names that alarm nobody."""
+        guest = self.guest()
+        guest.run("sysctl", "-qw", "net.ipv6.conf.all.accept_dad=1", "net.ipv6.conf.default.accept_dad=1")
+        daemon = Daemon(guest)
+        guest.client("download", REMOTE4, 1 << 20)
+        guest.client("upload", REMOTE6, 1 << 20)
+        names = ("ignored_group_membership", "ignored_router_solicitation")
+        total = wait_until(lambda: (lambda t: all(t[name] for name in names) and t)(daemon.counters()[0]), "the guest's start to be over")
+        self.assertEqual({name: count for name, count in total.items() if name.startswith("drop_")}, {})
+        self.assertEqual(total["flow_end_finished"], 2)
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_counters_are_told_to_whoever_asks_with_quiet_too(self):
+        for options in (("--quiet",), ("--quiet", "--log-file", f"{self.host.dir}/quiet.log")):
+            guest = self.guest()
+            daemon = Daemon(guest, *options)
+            if len(options) > 1:
+                daemon.log_path = options[-1]
+            guest.client("download", REMOTE4, 1000)
+            self.assertEqual(daemon.log().count("counter"), 0)
+            self.assertEqual(daemon.counters()[0]["tcp_flows_opened"], 1)
+            self.assertEqual(daemon.stop(), 0)
 
     def test_counters_are_printed_at_the_end_with_debug(self):
         guest, daemon = connected_guest(self.host, "-d")

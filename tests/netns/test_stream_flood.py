@@ -64,7 +64,7 @@ def explained(counters):
              "drop_rate_limited")                                       # a segment of a connection, that got no answer
     taken = ("arp_answers", "ndp_answers", "dhcp_answers", "dhcpv6_answers", "udp_from_guest", "udp_refused_by_guest", "tcp_flows_opened",
              "tcp_from_guest", "echo_from_guest")
-    return sum(count for name, count in counters.items() if name in taken or name.startswith("drop_") and name not in again)
+    return sum(count for name, count in counters.items() if name in taken or name.startswith(("drop_", "ignored_", "fragment_held")) and name not in again)
 
 
 def reader(client, stop):

@@ -200,7 +200,7 @@ TEST_CASE("what a server of the link does not answer is counted by its reason")
     const struct {
         octet_vector frame;
         drop_reason why;
-    } rows[] = {{arp(wire::arp_reply_operation), drop_reason::not_for_us}, {lying, drop_reason::bad_length}};
+    } rows[] = {{arp(wire::arp_reply_operation), drop_reason::address_news}, {lying, drop_reason::bad_length}};
     for (const auto& row : rows) {
         CAPTURE(drop_reason_names[index(row.why)]);
         ingress_world w;
@@ -212,12 +212,45 @@ TEST_CASE("what a server of the link does not answer is counted by its reason")
 
 TEST_CASE("ICMPv6 of the types 133 to 137 ends at the link, its neighbours are for the echo translator")
 {
-    for (const int type : {132, 133, 134, 135, 136, 137, 138}) {
+    for (const int type : {129, 133, 134, 135, 136, 137, 138}) {
         CAPTURE(type);
         ingress_world w;
         w.config.icmp = false; // what goes on is seen by that
         (void)w.process({icmpv6({static_cast<octet>(type), 0, 0, 0, 0, 0, 0, 0}, ip_address::v6({0xff02, 0, 0, 0, 0, 0, 0, 2}))});
-        CHECK(w.dropped(drop_reason::protocol_disabled) == (type == 132 || type == 138 ? 1U : 0U));
+        CHECK(w.dropped(drop_reason::protocol_disabled) == (type == 129 || type == 138 ? 1U : 0U));
+    }
+}
+
+TEST_CASE("what an ordinary guest says of itself is ignored under a name of its own, but its address is learned")
+{
+    const auto all_nodes = ip_address::v6({0xff02, 0, 0, 0, 0, 0, 0, 1}),
+               mld_routers = ip_address::v6({0xff02, 0, 0, 0, 0, 0, 0, 0x16}),
+               node = ip_address::v6({0xff02, 0, 0, 0, 0, 1, 0xff12, 0x3456});
+    const octets target = hex("fe800000 00000000 505400ff fe123456");
+    const struct {
+        const char* what;
+        octet_vector frame;
+        drop_reason why;
+    } rows[] = {
+        {"MLD query", icmpv6(hex("82 00 0000 00000000"), mld_routers), drop_reason::group_membership},
+        {"MLD report", icmpv6(hex("83 00 0000 00000000"), mld_routers), drop_reason::group_membership},
+        {"MLD done", icmpv6(hex("84 00 0000 00000000"), mld_routers), drop_reason::group_membership},
+        {"MLDv2 report", icmpv6(hex("8f 00 0000 00000000"), mld_routers), drop_reason::group_membership},
+        {"router solicitation without routers", router_solicitation(), drop_reason::router_solicitation},
+        {"neighbour advertisement", icmpv6(hex("88 00 0000 20000000") + target, all_nodes), drop_reason::address_news},
+        {"solicitation of the own address", icmpv6(hex("87 00 0000 00000000") + target, node), drop_reason::address_news},
+        {"ARP reply", arp(wire::arp_reply_operation), drop_reason::address_news},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.what);
+        ingress_world w;
+        w.config.net.ra = false;
+        w.config.icmp = false; // it is none of its business
+        (void)w.process({row.frame});
+        CHECK(w.dropped(row.why) == 1);
+        CHECK(is_ordinary(row.why));
+        CHECK(w.link.mac() == guest_mac);
+        CHECK(w.tap.to_guest.empty());
     }
 }
 

@@ -58,6 +58,9 @@ drop_reason reason_of(const octet_vector& frame)
 TEST_CASE("a frame that is no packet is dropped for its reason")
 {
     const auto tcp4 = frame4(wire::protocol_tcp), tcp6 = frame6(wire::protocol_tcp);
+    constexpr octet bridge_group[] = {0x01, 0x80, 0xc2, 0, 0, 0x0e};
+    auto to_bridges = tcp4;
+    std::copy(std::begin(bridge_group), std::end(bridge_group), to_bridges.begin());
     const struct {
         const char* what;
         octet_vector frame;
@@ -81,6 +84,10 @@ TEST_CASE("a frame that is no packet is dropped for its reason")
         {"to the loopback of IPv6", frame_of(wire::protocol_udp, guest6, loopback6), drop_reason::loopback_address},
         {"a fragment to the loopback", frame_of(wire::protocol_udp, guest4, loopback4, {.more_fragments = true}),
          drop_reason::loopback_address},
+        {"spanning tree", changed(to_bridges, 12, 0), drop_reason::link_protocol},
+        {"LLDP", changed(changed(to_bridges, 12, 0x88), 13, 0xcc), drop_reason::link_protocol},
+        {"IGMP", frame4(wire::protocol_igmp), drop_reason::group_membership},
+        {"IGMP in IPv6", frame6(wire::protocol_igmp), drop_reason::unknown_protocol},
         {"IPv4 of no protocol", frame4(no_protocol), drop_reason::unknown_protocol},
         {"IPv6 of no protocol", frame6(no_protocol), drop_reason::unknown_protocol},
         {"ICMP in IPv6", frame6(wire::protocol_icmp), drop_reason::unknown_protocol},
@@ -90,7 +97,7 @@ TEST_CASE("a frame that is no packet is dropped for its reason")
     };
     for (const auto& row : rows) {
         CAPTURE(row.what);
-        CHECK(drop_reason_names[index(std::min(reason_of(row.frame), drop_reason::other_station))] ==
+        CHECK(drop_reason_names[index(std::min(reason_of(row.frame), drop_reason::link_protocol))] ==
               drop_reason_names[index(row.why)]);
     }
 }

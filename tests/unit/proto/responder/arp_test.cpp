@@ -45,11 +45,11 @@ TEST_CASE("ARP for the gateway and for any foreign address is answered with our 
 TEST_CASE("RFC 5227: probes for addresses that are not ours and announcements meet silence")
 {
     exchange x;
-    CHECK(x.asks(who_has("00000000", "c633640a")) == drop_reason::not_for_us);
-    CHECK(x.asks(who_has("c633640b", "c633640a")) == drop_reason::not_for_us);
-    CHECK(x.asks(who_has("c633640b", "c633640b")) == drop_reason::not_for_us);
+    CHECK(x.asks(who_has("00000000", "c633640a")) == drop_reason::address_news);
+    CHECK(x.asks(who_has("c633640b", "c633640a")) == drop_reason::address_news);
+    CHECK(x.asks(who_has("c633640b", "c633640b")) == drop_reason::address_news);
     for (const auto* free : {"c633640b", "a9fe0707", "08080808"}) // on the link, link-local, anywhere
-        CHECK(x.asks(who_has("00000000", free)) == drop_reason::not_for_us);
+        CHECK(x.asks(who_has("00000000", free)) == drop_reason::address_news);
 }
 
 TEST_CASE("RFC 5227: a probe for an address that is ours, or stands for the host, is answered")
@@ -58,7 +58,7 @@ TEST_CASE("RFC 5227: a probe for an address that is ours, or stands for the host
     CHECK(x.asks(who_has("00000000", "c6336401")) == answered);
     x.net.our_address4 = ip_address::v4(169, 254, 2, 2);
     CHECK(x.asks(who_has("00000000", "a9fe0202")) == answered);
-    CHECK(x.asks(who_has("00000000", "c63364fe")) == drop_reason::not_for_us);
+    CHECK(x.asks(who_has("00000000", "c63364fe")) == drop_reason::address_news);
     x.net.stand_ins.push_back(ip_address::v4(198, 51, 100, 254));
     CHECK(x.asks(who_has("00000000", "c63364fe")) == answered);
 }
@@ -76,7 +76,7 @@ TEST_CASE("ARP replies, unknown operations, a disabled family and too small a sl
     exchange x;
     auto arp = who_has("c633640a", "c6336401");
     arp[7] = 2;
-    CHECK(x.asks(arp) == drop_reason::not_for_us);
+    CHECK(x.asks(arp) == drop_reason::address_news);
     arp[7] = 3;
     CHECK(x.asks(arp) == drop_reason::bad_type);
     arp[7] = 1;

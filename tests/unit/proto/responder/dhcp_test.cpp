@@ -161,7 +161,7 @@ TEST_CASE("BOOTP requests earn an ACK; DECLINE and RELEASE silence; answers of o
     REQUIRE(x.sends({}) == answered);
     CHECK(x.options() == reference_options(hex("35 01 05")));
     CHECK(x.sends(hex("35 01 04") + end) == drop_reason::not_for_us);
-    CHECK(x.sends(hex("35 01 07") + end) == drop_reason::not_for_us);
+    CHECK(x.sends(hex("35 01 07") + end) == drop_reason::address_news);
     for (const auto* type : {"02", "05", "06"})
         CHECK(x.sends(hex("35 01") + hex(type) + end) == drop_reason::bad_type);
 }

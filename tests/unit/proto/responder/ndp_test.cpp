@@ -91,10 +91,10 @@ TEST_CASE("a solicitation of the gateway is answered: router, solicited, overrid
 TEST_CASE("duplicate address detection, the guest's own address and self-resolution meet silence")
 {
     exchange dad{unspecified};
-    CHECK(dad.sends(gateway_solicitation) == drop_reason::not_for_us);
+    CHECK(dad.sends(gateway_solicitation) == drop_reason::address_news);
     exchange x;
-    CHECK(x.sends(solicitation_of("20010db8 00050000 00000000 00000010")) == drop_reason::not_for_us);
-    CHECK(x.sends(solicitation_of("fe800000 00000000 505400ff fe123456")) == drop_reason::not_for_us);
+    CHECK(x.sends(solicitation_of("20010db8 00050000 00000000 00000010")) == drop_reason::address_news);
+    CHECK(x.sends(solicitation_of("fe800000 00000000 505400ff fe123456")) == drop_reason::address_news);
 }
 
 TEST_CASE("RFC 4861 section 7.1.1: a solicitation that fails validation meets silence")
@@ -187,7 +187,8 @@ TEST_CASE("an advertisement never exceeds 1280 octets: search domains beyond are
 TEST_CASE("advertisements and redirects of the guest are swallowed, other types refused")
 {
     exchange x;
-    for (const auto* type : {"86", "88", "89"})
+    CHECK(x.sends(hex("88 00 0000 00000000")) == drop_reason::address_news);
+    for (const auto* type : {"86", "89"})
         CHECK(x.sends(hex(type) + hex("00 0000 00000000")) == drop_reason::not_for_us);
     CHECK(x.sends(hex("8a 00 0000 00000000")) == drop_reason::bad_type);
     CHECK(x.sends_as_it_is({}) == drop_reason::truncated);
@@ -201,7 +202,7 @@ TEST_CASE("switches: no IPv6, no NDP, no router advertisements; and a slot that 
     x.ip.payload = message;
     CHECK(ndp_respond(guest_mac, x.ip, x.net, small).why() == drop_reason::bad_length);
     x.net.ra = false;
-    CHECK(x.sends(router_solicitation) == drop_reason::protocol_disabled);
+    CHECK(x.sends(router_solicitation) == drop_reason::router_solicitation);
     CHECK(x.sends(gateway_solicitation) == answered);
     x.net.ndp = false;
     CHECK(x.sends(gateway_solicitation) == drop_reason::protocol_disabled);
