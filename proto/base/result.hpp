@@ -53,6 +53,7 @@ enum class drop_reason : std::uint8_t {
     flow_limit,          ///< no further flow: a limit that the user set, or a kind's share of the descriptors
     new_flow_rate,       ///< more new flows in a second than the user allows
     other_station,       ///< a frame for another station of the guest's link
+    // From here on ordinary: no losses.
     address_news,        ///< ARP, ND or DHCP that tells of the guest's own addresses, or asks whether they are taken
     group_membership,    ///< IGMP or MLD: the groups that the guest listens to, of interest to a multicast router
     router_solicitation, ///< where router advertisements are switched off
