@@ -83,6 +83,11 @@ bool ask_all(const tapioca_command& command, std::vector<said>& all)
         try {
             control_connection server{instance};
             all.push_back({std::to_string(instance.pid), ask(command, server)});
+        } catch (const instance_gone& gone) {
+            if (!command.pid)
+                continue;
+            complain(gone.what());
+            whole = false;
         } catch (const control_failure& failure) {
             complain(failure.what());
             whole = false;

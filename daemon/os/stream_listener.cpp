@@ -47,7 +47,7 @@ bool is_other_file(const std::string& path) noexcept
 
 } // namespace
 
-result<unique_fd> listen_stream(const std::string& path) noexcept
+result<unique_fd> listen_stream(const std::string& path, int backlog) noexcept
 {
     sockaddr_un name{};
     name.sun_family = AF_UNIX;
@@ -70,7 +70,7 @@ result<unique_fd> listen_stream(const std::string& path) noexcept
     if (!fd)
         return last_error();
     (void)::unlink(path.c_str());
-    if (::bind(fd.get(), address, sizeof name) < 0 || ::listen(fd.get(), 0) < 0)
+    if (::bind(fd.get(), address, sizeof name) < 0 || ::listen(fd.get(), backlog) < 0)
         return last_error();
     return fd;
 }
@@ -83,9 +83,9 @@ result<unique_fd> listen_abstract(std::string_view name) noexcept
         return boost::system::error_code{ENAMETOOLONG, boost::system::system_category()};
     name.copy(address.sun_path + 1, name.size());
     const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
-    constexpr int backlog = 8;
     auto fd = stream_socket();
-    if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) < 0 || ::listen(fd.get(), backlog) < 0)
+    if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) < 0 ||
+        ::listen(fd.get(), waiting_clients) < 0)
         return last_error();
     return fd;
 }

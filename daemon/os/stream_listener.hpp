@@ -13,8 +13,11 @@ namespace tapioca::os {
 inline constexpr std::size_t longest_socket_path = 107;
 inline constexpr uid_t unknown_user = static_cast<uid_t>(-1);
 
-/// Listens at `path`. A path that no process listens at is taken over; EADDRINUSE if one does. Only before sealing.
-[[nodiscard]] result<unique_fd> listen_stream(const std::string& path) noexcept;
+inline constexpr int waiting_clients = 64; ///< that have connected and were not accepted yet
+
+/// Listens at `path`. A path that no process listens at is taken over; EADDRINUSE if one does. `backlog`: clients that may wait
+/// besides one. Only before sealing.
+[[nodiscard]] result<unique_fd> listen_stream(const std::string& path, int backlog = 0) noexcept;
 
 /// Listens at an abstract name (unix(7)): there is no file, and other network namespaces do not see it.
 [[nodiscard]] result<unique_fd> listen_abstract(std::string_view name) noexcept;

@@ -90,9 +90,9 @@ configured_interface furnish(const options& opts, const interface_plan& plan, os
     return configure_tap(plan, plan.name);
 }
 
-os::unique_fd listen_at_path(const std::string& path)
+os::unique_fd listen_at_path(const std::string& path, int backlog = 0)
 {
-    auto fd = os::listen_stream(path);
+    auto fd = os::listen_stream(path, backlog);
     if (fd)
         return std::move(*fd);
     const int error = fd.error().value();
@@ -170,7 +170,7 @@ os::unique_fd listen_for_control(const options& opts, set_up_report& report)
     if (!opts.control_path)
         return {};
     try {
-        return listen_at_path(*opts.control_path);
+        return listen_at_path(*opts.control_path, os::waiting_clients);
     } catch (const std::runtime_error& refused) {
         report.warnings.push_back(std::string{"No control socket: "} + refused.what());
     }
