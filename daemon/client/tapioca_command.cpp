@@ -128,6 +128,14 @@ pid_t pid_of(std::string_view text)
 
 std::span<const option_entry> tapioca_options() noexcept { return table; }
 
+std::vector<std::string_view> tapioca_commands()
+{
+    std::vector<std::string_view> names;
+    for (const auto& [name, what] : commands)
+        names.push_back(name);
+    return names;
+}
+
 tapioca_command parse_tapioca_command(std::span<const char* const> argv)
 {
     tapioca_command command;

@@ -6,7 +6,9 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <sys/types.h>
+#include <vector>
 
 namespace tapioca::client {
 
@@ -21,6 +23,9 @@ struct tapioca_command {
 };
 
 [[nodiscard]] std::span<const option_entry> tapioca_options() noexcept;
+
+/// Their names, in the order of --help.
+[[nodiscard]] std::vector<std::string_view> tapioca_commands();
 
 /// Throws early_exit: for --help, --version, and, with status 2, what cannot be followed.
 [[nodiscard]] tapioca_command parse_tapioca_command(std::span<const char* const> argv);

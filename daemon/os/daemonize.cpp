@@ -92,6 +92,7 @@ void readiness::announce()
     if (to_parent_ && !write_all(to_parent_.get(), "\n"))
         fail("Couldn't tell the parent");
     to_parent_.reset();
+    from_parent_.reset();
 }
 
 } // namespace tapioca::os
