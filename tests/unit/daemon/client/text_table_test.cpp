@@ -19,7 +19,7 @@ TEST_CASE("the widest columns lose their middle where the terminal is narrow")
 {
     text_table table{{"ID", "REMOTE"}};
     table.add({"0.tcp.1.1", "[2001:db8:1234:5678:9abc:def0:1234:5678]:443"});
-    CHECK(table.text(30) == "ID         REMOTE\n0.tcp.1.1  [2001:db8:~234:5678]:443\n");
+    CHECK(table.text(30) == "ID         REMOTE\n0.tcp.1.1  [2001:db8~5678]:443\n");
     for (std::size_t width = 1; width < 80; ++width) {
         const auto text = table.text(width);
         CHECK(text.find("0.tcp.1.1") != std::string::npos);
