@@ -5,6 +5,7 @@
 #include "daemon/config/start_report.hpp"
 #include "daemon/os/process.hpp"
 #include "daemon/os/start_failure.hpp"
+#include "daemon/os/user_map.hpp"
 #include "daemon/report/log.hpp"
 #include "daemon/start_up/stages.hpp"
 #include "seccomp/landlock.hpp"
@@ -43,9 +44,10 @@ namespace {
     opened_listeners on_host = open_listeners({rule_side::host, opts.host_rules, opts.freebind}); // low ports may be root's
     os::wait_until_alone();
     assume_identity(opts, box);
+    const uid_t owner = os::own_uid_on_host();
     netns::target target = netns::attach(opts, std::move(named), box);
     log::warning(box.take_warnings());
-    plane_parts parts = set_up(opts, target, std::move(on_host), std::move(client));
+    plane_parts parts = set_up(opts, target, std::move(on_host), std::move(client), owner);
     log::info(rule_report(opts)); // behind all that is refused: callers show the first line of a failure
     if (opts.level >= log_level::debug)
         log::debug(kernel_report(parts));
@@ -62,6 +64,7 @@ namespace {
                 target.command ? std::optional{target.command->pid()} : std::nullopt};
     if (rules)
         begin_service(opts, *rules, workers, resident.get(), follower.get(), ctl);
+    const auto seen = begin_control(opts, std::move(parts.control), ready, workers, ctl);
     if (resident)
         resident->start();
     box.drop();

@@ -294,6 +294,14 @@ void socket_path(parsed_options& d, std::string_view text)
 
 void conf_path(parsed_options& d, std::string_view text) { d.opts.conf_path = path_of_socket(text); }
 
+void control(parsed_options& d, std::string_view text)
+{
+    d.opts.shows_itself = text != "none";
+    d.opts.control_path.reset();
+    if (text != "none" && text != "auto")
+        d.opts.control_path = path_of_socket(text);
+}
+
 void repair_path(parsed_options& d, std::string_view text)
 {
     if (!d.vhost_user && text != "none")

@@ -55,6 +55,7 @@ void repair_path(parsed_options&, std::string_view);
 void help(parsed_options&, std::string_view);
 void version(parsed_options&, std::string_view);
 void conf_path(parsed_options& d, std::string_view text);
+void control(parsed_options& d, std::string_view text);
 void vhost_user(parsed_options& d, std::string_view);
 void print_capabilities(parsed_options&, std::string_view);
 

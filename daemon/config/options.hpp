@@ -37,7 +37,9 @@ struct options {
     std::size_t log_size = 1048576;
     std::optional<std::string> pid_file;
     std::optional<std::string> pcap_file;
-    std::optional<std::string> conf_path; ///< where pesto changes the forwarding rules
+    std::optional<std::string> conf_path;    ///< where pesto changes the forwarding rules
+    bool shows_itself = true;                ///< has an abstract socket where it can be seen
+    std::optional<std::string> control_path; ///< of the socket where it can be seen and changed
     std::optional<identity> run_as;
     bool chroot_fallback = false;
     unsigned workers = 1;

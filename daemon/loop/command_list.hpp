@@ -5,6 +5,7 @@
 
 #include "daemon/config/plane_config.hpp"
 #include "daemon/forward/listening_socket.hpp"
+#include "daemon/loop/flow_listing.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -27,7 +28,12 @@ struct advertise_router {};
 /// Exchanges what the plane knows; the command has the snapshot before when it was carried out.
 using snapshot = std::shared_ptr<const plane_config>;
 
-using worker_command = std::variant<listening_socket, stop_listening, rename_listener, advertise_router, snapshot>;
+/// Questions, whose answers are in what they point to.
+using list_flows = std::shared_ptr<flow_listing>;
+using end_flow = std::shared_ptr<flow_ending>;
+
+using worker_command =
+    std::variant<listening_socket, stop_listening, rename_listener, advertise_router, snapshot, list_flows, end_flow>;
 
 class command_list {
 public:

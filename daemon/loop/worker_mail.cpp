@@ -129,6 +129,10 @@ void worker::carry_out(worker_command& what, instant now) noexcept
         plane_.rename_listener(other->from, other->to, now);
     } else if (auto* next = std::get_if<snapshot>(&what)) {
         plane_.adopt(*next);
+    } else if (auto* listing = std::get_if<list_flows>(&what)) {
+        (*listing)->answer(plane_);
+    } else if (auto* ending = std::get_if<end_flow>(&what)) {
+        (*ending)->answer(plane_, now);
     } else {
         plane_.advertise_router();
     }

@@ -56,6 +56,10 @@ public:
     void exchange(const std::function<void(plane_config&)>& change);
     [[nodiscard]] const plane_config& config() const noexcept { return *shared_.config; }
 
+    /// Asks a worker; `question` is done when it says so.
+    void ask(std::size_t who, list_flows question) { workers_[who]->command(std::move(question)); }
+    void ask(std::size_t who, end_flow question) { workers_[who]->command(std::move(question)); }
+
     /// Sends an unsolicited router advertisement, unless the guest is to have none.
     void advertise_router();
 

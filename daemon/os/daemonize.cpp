@@ -51,10 +51,12 @@ readiness readiness::in_foreground(unique_fd pid_file)
 
 readiness readiness::in_background(unique_fd pid_file, const unique_fd& null)
 {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0)
+    int ends[2], numbers[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0 || ::pipe2(numbers, O_CLOEXEC) != 0)
         fail("Couldn't make a pipe");
     readiness ready;
+    ready.from_parent_ = unique_fd{numbers[0]};
+    unique_fd to_child{numbers[1]};
     const unique_fd from_child{ends[0]};
     ready.to_parent_ = unique_fd{ends[1]};
     const pid_t child = ::fork();
@@ -62,6 +64,7 @@ readiness readiness::in_background(unique_fd pid_file, const unique_fd& null)
         fail("Couldn't fork");
     if (child > 0) {
         ready.to_parent_.reset(); // or the end of the child would never be seen
+        (void)write_all(to_child.get(), {reinterpret_cast<const char*>(&child), sizeof child});
         wait_for_word(from_child.get(), child, pid_file.get());
     }
     ::setsid();
@@ -70,6 +73,14 @@ readiness readiness::in_background(unique_fd pid_file, const unique_fd& null)
         if (::dup2(null.get(), standard) < 0)
             fail("Couldn't release standard input and output");
     return ready;
+}
+
+pid_t readiness::pid_for_caller() noexcept
+{
+    if (from_parent_ && ::read(from_parent_.get(), &pid_, sizeof pid_) != sizeof pid_)
+        pid_ = 0;
+    from_parent_.reset();
+    return pid_;
 }
 
 // syscalls: write close
@@ -81,6 +92,7 @@ void readiness::announce()
     if (to_parent_ && !write_all(to_parent_.get(), "\n"))
         fail("Couldn't tell the parent");
     to_parent_.reset();
+    from_parent_.reset();
 }
 
 } // namespace tapioca::os

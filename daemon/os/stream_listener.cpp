@@ -1,6 +1,7 @@
 #include "daemon/os/stream_listener.hpp"
 
 #include <climits>
+#include <cstddef>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -46,7 +47,7 @@ bool is_other_file(const std::string& path) noexcept
 
 } // namespace
 
-result<unique_fd> listen_stream(const std::string& path) noexcept
+result<unique_fd> listen_stream(const std::string& path, int backlog) noexcept
 {
     sockaddr_un name{};
     name.sun_family = AF_UNIX;
@@ -69,7 +70,22 @@ result<unique_fd> listen_stream(const std::string& path) noexcept
     if (!fd)
         return last_error();
     (void)::unlink(path.c_str());
-    if (::bind(fd.get(), address, sizeof name) < 0 || ::listen(fd.get(), 0) < 0)
+    if (::bind(fd.get(), address, sizeof name) < 0 || ::listen(fd.get(), backlog) < 0)
+        return last_error();
+    return fd;
+}
+
+result<unique_fd> listen_abstract(std::string_view name) noexcept
+{
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (name.size() >= sizeof address.sun_path)
+        return boost::system::error_code{ENAMETOOLONG, boost::system::system_category()};
+    name.copy(address.sun_path + 1, name.size());
+    const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+    auto fd = stream_socket();
+    if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) < 0 ||
+        ::listen(fd.get(), waiting_clients) < 0)
         return last_error();
     return fd;
 }
@@ -83,7 +99,7 @@ result<stream_client> accept_stream(int listener) noexcept
     ucred peer{};
     socklen_t length = sizeof peer;
     if (::getsockopt(client.fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0)
-        client.pid = peer.pid;
+        client.pid = peer.pid, client.uid = peer.uid;
     enlarge_buffers(client.fd.get());
     return client;
 }

@@ -90,9 +90,9 @@ configured_interface furnish(const options& opts, const interface_plan& plan, os
     return configure_tap(plan, plan.name);
 }
 
-os::unique_fd listen_at_path(const std::string& path)
+os::unique_fd listen_at_path(const std::string& path, int backlog = 0)
 {
-    auto fd = os::listen_stream(path);
+    auto fd = os::listen_stream(path, backlog);
     if (fd)
         return std::move(*fd);
     const int error = fd.error().value();
@@ -164,9 +164,22 @@ plane_parts set_up_socket(const options& opts, os::unique_fd client, set_up_repo
     return parts;
 }
 
+/// Not worth a start that fails.
+os::unique_fd listen_for_control(const options& opts, set_up_report& report)
+{
+    if (!opts.control_path)
+        return {};
+    try {
+        return listen_at_path(*opts.control_path, os::waiting_clients);
+    } catch (const std::runtime_error& refused) {
+        report.warnings.push_back(std::string{"No control socket: "} + refused.what());
+    }
+    return {};
+}
+
 } // namespace
 
-plane_parts set_up(const options& opts, const netns::target& target, opened_listeners on_host, os::unique_fd client)
+plane_parts set_up(const options& opts, const netns::target& target, opened_listeners on_host, os::unique_fd client, uid_t owner)
 {
     set_up_report lines;
     plane_parts parts = opts.mode == mode::pasta ? set_up_namespace(opts, target, std::move(client), lines)
@@ -175,6 +188,7 @@ plane_parts set_up(const options& opts, const netns::target& target, opened_list
         parts.conf_listener = listen_at_path(*opts.conf_path);
         parts.config.rules_may_change = true;
     }
+    parts.control = {listen_for_control(opts, lines), owner, in_initial_user_namespace()};
     log::info(lines.notes);
     log::warning(lines.warnings);
     log::warning(on_host.warnings);

@@ -12,18 +12,27 @@
 
 namespace tapioca {
 
+/// What --control needs.
+struct control_access {
+    os::unique_fd changing; ///< listens at the path that was given
+    uid_t owner = 0;        ///< whose rights we have, as the host numbers users
+    bool in_initial_namespace = false;
+};
+
 struct plane_parts {
     plane_config config;
     plane_resources resources;
     std::optional<os::socket_diag> host_ports, guest_ports; ///< if rules follow the other side, or may do so later
     os::unique_fd conf_listener;                            ///< of --conf-path
+    control_access control;
 
     /// The first queue of the tap; null if there is none.
     [[nodiscard]] const tun_descriptor* tap() const { return std::get_if<tun_descriptor>(&resources.tap_queues.front()); }
 };
 
-/// Reads the host, opens what is missing, and tells the log. `client` is a guest that is connected already, or empty.
-[[nodiscard]] plane_parts set_up(const options& opts, const netns::target& target, opened_listeners on_host,
-                                 os::unique_fd client);
+/// Reads the host, opens what is missing, and tells the log. `client` is a guest that is connected already, or empty;
+/// `owner` is whose rights we have, as the host numbers users.
+[[nodiscard]] plane_parts set_up(const options& opts, const netns::target& target, opened_listeners on_host, os::unique_fd client,
+                                 uid_t owner);
 
 } // namespace tapioca

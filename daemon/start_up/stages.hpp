@@ -62,6 +62,11 @@ void begin_service(const options& opts, rule_service& service, worker_pool& work
 /// What the loop does with the workers and the follower, if there is one; both outlive it.
 [[nodiscard]] control_hooks hooks_of(const options& opts, worker_pool& workers, port_follower* follower);
 
+// control_sockets.cpp
+/// Serves --control; null if nobody is to see us. It is called in the process that serves, in the host's network namespace.
+[[nodiscard]] std::unique_ptr<control_service> begin_control(const options& opts, control_access access, os::readiness& ready,
+                                                             worker_pool& workers, control& ctl);
+
 // serve.cpp
 /// What waits for us to be ready.
 struct waiting {

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::string_view function = R"(_%PROGRAM%()
 {
-    local word=${COMP_WORDS[COMP_CWORD]} waiting= glued= operand=0 i j
+    local word=${COMP_WORDS[COMP_CWORD]} waiting= glued= command= operand=0 i j
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD && !operand; i++)); do
         case ${COMP_WORDS[i]} in
@@ -69,6 +69,9 @@ constexpr std::string_view first_file = R"(    else
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
 )";
+constexpr std::string_view first_word = R"(    elif [[ ! $command ]]; then
+        mapfile -t COMPREPLY < <(compgen -W '%WORDS%' -- "$word")
+)";
 constexpr std::string_view file_operand = R"(        compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$word"))";
 
@@ -76,6 +79,14 @@ std::string replaced(std::string text, std::string_view mark, std::string_view w
 {
     for (auto at = text.find(mark); at != text.npos; at = text.find(mark, at + with.size()))
         text.replace(at, mark.size(), with);
+    return text;
+}
+
+std::string joined(const std::vector<std::string>& words)
+{
+    std::string text;
+    for (const auto& word : words)
+        text.append(text.empty() ? "" : " ").append(word);
     return text;
 }
 
@@ -125,6 +136,9 @@ std::string with_letter(const offer& o) { return o.letter == '\0' ? alternatives
 std::string bash_completion(std::string_view program, const std::vector<offer>& offers)
 {
     const bool commands = program == "pasta", path = program == "pesto";
+    std::string first = commands ? std::string{first_operand} : path ? std::string{first_file} : "";
+    if (const auto words = commands_of(program); !words.empty())
+        first = replaced(std::string{first_word}, "%WORDS%", joined(words));
     std::string names, letters, with_value, values;
     for (const offer& o : offers) {
         for (const auto& name : o.names)
@@ -142,8 +156,11 @@ std::string bash_completion(std::string_view program, const std::vector<offer>& 
     std::string text = "# Completion for " + std::string{program} + "(1) in bash, made from the table of its options.\n";
     text += function;
     text = replaced(std::move(text), "%OPERAND%", commands ? command_operand : path ? file_operand : no_operand);
-    text = replaced(std::move(text), "%FIRST%", commands ? first_operand : path ? first_file : "");
-    text = replaced(std::move(text), "%STOP%", path ? "continue" : "operand=$i"); // options may follow a path
+    text = replaced(std::move(text), "%FIRST%", first);
+    text = replaced(std::move(text), "%STOP%",
+                    program == "tapioca" ? "command=yes"
+                    : path               ? "continue"
+                                         : "operand=$i"); // options may follow a path
     text = replaced(std::move(text), "%LONG%", with_value);
     text = replaced(std::move(text), "%LETTERS%", letters);
     text = replaced(std::move(text), "%VALUES%", values);

@@ -57,6 +57,8 @@ std::string fish_completion(std::string_view program, const std::vector<offer>& 
             with_value.append(" -").push_back(o.letter);
         text += values(o) + " -d " + quoted(o.summary) + "\n";
     }
+    for (const auto& word : commands_of(program))
+        text += complete + " -n __fish_use_subcommand -a " + word + "\n";
     if (program == "pasta")
         text += complete + " -x -a '(__fish_complete_subcommand --" + with_value + ")'\n";
     return text;

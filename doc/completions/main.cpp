@@ -1,5 +1,5 @@
-// Writes the completion of one program for one shell: write_completion bash|zsh|fish passt|pasta|pesto FILE. Runs when tapioca is
-// built.
+// Writes the completion of one program for one shell: write_completion bash|zsh|fish passt|pasta|pesto|tapioca FILE. Runs when
+// tapioca is built.
 #include "doc/completions/offer.hpp"
 
 #include <cstdlib>
@@ -12,7 +12,7 @@ namespace {
 
 std::string completion(std::string_view shell, std::string_view program)
 {
-    if (program != "passt" && program != "pasta" && program != "pesto")
+    if (program != "passt" && program != "pasta" && program != "pesto" && program != "tapioca")
         return {};
     const auto offers = offers_of(program);
     if (shell == "bash")
@@ -28,7 +28,7 @@ int main(int argc, char** argv)
 {
     const std::string text = argc == 4 ? completion(argv[1], argv[2]) : std::string{};
     if (text.empty()) {
-        std::cerr << "Usage: write_completion bash|zsh|fish passt|pasta|pesto FILE\n";
+        std::cerr << "Usage: write_completion bash|zsh|fish passt|pasta|pesto|tapioca FILE\n";
         return EXIT_FAILURE;
     }
     std::ofstream file{argv[3], std::ios::binary | std::ios::trunc};

@@ -1,6 +1,7 @@
 #include "doc/completions/offer.hpp"
 
 #include "daemon/client/pesto_command.hpp"
+#include "daemon/client/tapioca_command.hpp"
 #include "daemon/config/option_table.hpp"
 
 #include <algorithm>
@@ -13,15 +14,19 @@ constexpr std::array<std::string_view, 3> of_interfaces{"interface", "outbound-i
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
+bool is_client(std::string_view program) { return program == "pesto" || program == "tapioca"; }
+
 /// Options of the other program's group are refused, or have no effect.
 bool offered(const option_entry& entry, std::string_view program)
 {
     const auto others = program == "pasta" ? option_group::passt_only : option_group::pasta_only;
-    return entry.state == support::built && (program == "pesto" || entry.group != others);
+    return entry.state == support::built && (is_client(program) || entry.group != others);
 }
 
 std::span<const option_entry> options_of(std::string_view program)
 {
+    if (program == "tapioca")
+        return client::tapioca_options();
     return program == "pesto" ? client::pesto_options() : option_table();
 }
 
@@ -45,6 +50,8 @@ std::vector<std::string> words_of(const option_entry& entry, std::string_view pr
         return {"HOST", "SPLICE"};
     if (entry.value_name == "SPEC")
         return program != "passt" ? std::vector<std::string>{"none", "all", "auto"} : std::vector<std::string>{"none", "all"};
+    if (has(entry.value_name, "auto|"))
+        return {"auto", "none"};
     if (has(entry.value_name, "|none"))
         return {"none"};
     return {};
@@ -83,6 +90,15 @@ std::vector<offer> offers_of(std::string_view program)
                           .summary = summary_of(entry.help)});
     }
     return offers;
+}
+
+std::vector<std::string> commands_of(std::string_view program)
+{
+    std::vector<std::string> names;
+    if (program == "tapioca")
+        for (const auto name : client::tapioca_commands())
+            names.emplace_back(name);
+    return names;
 }
 
 } // namespace tapioca::completions

@@ -1,4 +1,4 @@
-// What a shell can offer for the command line of passt, pasta or pesto, made of the tables of options.
+// What a shell can offer for the command line of passt, pasta, pesto or tapioca, made of the tables of options.
 #pragma once
 
 #include <string>
@@ -24,6 +24,9 @@ struct offer {
 
 /// The options of one program, in the order of --help. Those that are refused are not offered.
 [[nodiscard]] std::vector<offer> offers_of(std::string_view program);
+
+/// The words that its command line begins with; none for most programs.
+[[nodiscard]] std::vector<std::string> commands_of(std::string_view program);
 
 [[nodiscard]] std::string bash_completion(std::string_view program, const std::vector<offer>& offers);
 [[nodiscard]] std::string zsh_completion(std::string_view program, const std::vector<offer>& offers);

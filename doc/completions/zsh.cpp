@@ -48,7 +48,7 @@ std::string zsh_completion(std::string_view program, const std::vector<offer>& o
 {
     std::string text = "#compdef " + std::string{program} + "\n# Completion for " + std::string{program} +
                        "(1) in zsh, made from the table of its options.\n_arguments -s -S";
-    if (program != "pesto") // whose options may follow the path
+    if (program != "pesto" && program != "tapioca") // whose options may follow an operand
         text += " -A '-*'";
     for (const offer& o : offers) {
         std::string all, each;
@@ -71,6 +71,11 @@ std::string zsh_completion(std::string_view program, const std::vector<offer>& o
         text += " \\\n    '*::command:_normal'";
     if (program == "pesto")
         text += " \\\n    '1:socket:_files'";
+    std::string words;
+    for (const auto& word : commands_of(program))
+        words.append(words.empty() ? "" : " ").append(word);
+    if (!words.empty())
+        text += " \\\n    '1:command:(" + words + ")'";
     return text + "\n";
 }
 

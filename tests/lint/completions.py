@@ -14,7 +14,7 @@ import unittest
 import lint
 import manuals
 
-PROGRAMS = (*manuals.OTHER, "pesto")
+PROGRAMS = (*manuals.OTHER, "pesto", "tapioca")
 FILES = {"bash": "bash/{}", "zsh": "zsh/_{}", "fish": "fish/{}.fish"}
 
 
@@ -98,6 +98,12 @@ class Completions(unittest.TestCase):
         self.assertEqual(candidates("pesto", "a.socket", "--cl"), ["--clear"])
         with tempfile.NamedTemporaryFile(prefix="tapioca-") as file:
             self.assertEqual(candidates("pesto", "-A", "-t", "80", file.name[:-1]), [file.name])
+
+    def test_bash_offers_commands_of_tapioca(self):
+        self.assertEqual(candidates("tapioca", "--json", ""), ["ps", "flows", "drops", "rules", "end", "metrics"])
+        self.assertEqual(candidates("tapioca", "--control", "a.socket", "p"), ["ps"])
+        self.assertEqual(candidates("tapioca", "ps", "m"), [])
+        self.assertEqual(candidates("tapioca", "ps", "--js"), ["--json"])
 
     def test_bash_offers_commands_of_pasta(self):
         for before in ((), ("--config-net", "--"), ("--mtu", "1500")):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The manual pages say what the programs can do: manuals.py DIRECTORY_OF_PASST_PASTA_AND_PESTO QRAP
+"""The manual pages say what the programs can do: manuals.py DIRECTORY_OF_PASST_PASTA_PESTO_AND_TAPIOCA QRAP
 
 Every option of --help is in the manual and the reverse, with and without a value as there, and "not in this build" in both or in
 neither. The options of the other program are refused as the manual says. What passt(1) and pasta(1) both have is worded alike.
@@ -52,6 +52,8 @@ def of_help(text):
 
 # Named in pesto(1), and an option of the daemon.
 FOREIGN = [Option(["-c", "--conf-path"], True)]
+# Likewise in tapioca(1).
+FOREIGN_TO_TAPIOCA = [Option(["--pid"], True), *(Option([letter], True) for letter in ("-t", "-u", "-T", "-U"))]
 
 
 def flags_of(line):
@@ -168,6 +170,7 @@ def check(root):
         complaints += refusal_faults(root, program, others, helps[program] + helps[other])
     complaints += wording_faults(pages)
     complaints += option_faults("pesto.1", *of_manual(lint.read(root, "doc/man/pesto.1")), of_help(usage(root, "pesto")), FOREIGN)
+    complaints += option_faults("tapioca.1", *of_manual(lint.read(root, "doc/man/tapioca.1")), of_help(usage(root, "tapioca")), FOREIGN_TO_TAPIOCA)
     complaints += readme_faults(lint.read(root, "README.md"), helps["passt"] + helps["pasta"])
     complaints += qrap_faults(lint.read(root, "doc/man/qrap.1"), usage(root, "qrap"))
     return complaints
@@ -181,9 +184,10 @@ README = "What is not built is refused by its name: `--fast`.\n- `--mtu`\n"
 QRAP = "qrap.1\n.Ar fdnum\n.Pa /tmp/passt_1.socket\n"
 
 
-def planted(passt=PAGE, pasta=PAGE, qrap=QRAP, readme=README, pesto=PAGE):
-    return {"README.md": readme, "help/passt": HELP, "help/pasta": HELP, "help/pesto": HELP, "help/qrap": "FDNUM: /tmp/passt_1.socket\n",
-            "doc/man/passt.1": passt, "doc/man/pasta.1": pasta, "doc/man/qrap.1": qrap, "doc/man/pesto.1": pesto}
+def planted(passt=PAGE, pasta=PAGE, qrap=QRAP, readme=README, pesto=PAGE, tapioca=PAGE):
+    return {"README.md": readme, "help/passt": HELP, "help/pasta": HELP, "help/pesto": HELP, "help/tapioca": HELP, "help/qrap": "FDNUM: /tmp/passt_1.socket\n",
+            "doc/man/passt.1": passt, "doc/man/pasta.1": pasta, "doc/man/qrap.1": qrap, "doc/man/pesto.1": pesto,
+            "doc/man/tapioca.1": tapioca}
 
 
 VIOLATIONS = [
@@ -198,6 +202,7 @@ VIOLATIONS = [
     ("--mtu, -m is worded differently", planted(pasta=PAGE.replace("The MTU", "An MTU"))),
     ("README.md: --mtu is built", planted(readme=README.replace(".", " and `--mtu`."))),
     ("README.md: --fast is not in this build", planted(readme=README.replace("`--fast`", "none"))),
+    ("tapioca.1: --mtu, -m is missing", planted(tapioca=PAGE.replace(".It Fl m , -mtu Ar mtu\nThe MTU.\n", ""))),
     ("pesto.1: --mtu, -m is missing", planted(pesto=PAGE.replace(".It Fl m , -mtu Ar mtu\nThe MTU.\n", ""))),
     ("qrap.1: FDNUM", planted(qrap=QRAP.replace("fdnum", "fd"))),
     ("qrap.1: an option", planted(qrap=QRAP + ".It Fl x\nNo.\n")),

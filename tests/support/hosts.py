@@ -115,7 +115,7 @@ class SimulatedHost:
         for name in ("client.py", "services.py", "dhcp_exchange.py", "lease.sh"):
             shutil.copy(f"{HERE}/{name}", self.dir)
         for name in (os.environ.get("TAPIOCA_BIN") and os.listdir(os.environ["TAPIOCA_BIN"]) or ()):
-            if name.split(".")[0] in ("pasta", "passt", "pesto"):    # the user may have no way to the build tree
+            if name.split(".")[0] in ("pasta", "passt", "pesto", "tapioca"):    # the user may have no way to the build tree
                 shutil.copy(os.path.join(os.environ["TAPIOCA_BIN"], name), self.dir)
 
     def _spawn_holder(self):

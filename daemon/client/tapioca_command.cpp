@@ -1,0 +1,164 @@
+#include "daemon/client/tapioca_command.hpp"
+
+#include "daemon/config/early_exit.hpp"
+#include "daemon/config/getopt_words.hpp"
+#include "daemon/config/help_lines.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <sys/un.h>
+#include <utility>
+
+namespace tapioca::client {
+namespace {
+
+constexpr auto everybody = audience::everybody;
+constexpr auto group = option_group::information;
+constexpr auto built = support::built;
+
+constexpr option_entry table[] = {
+    {"json", 'j', "", everybody, group, built, nullptr, "Print what the instances say, as JSON, a line each"},
+    {"control", 'c', "PATH", everybody, group, built, nullptr,
+     "Ask the instance with the control socket at PATH, instead of all that are yours"},
+    {"help", 'h', "", everybody, group, built, nullptr, "Show this and exit"},
+    {"version", 0, "", everybody, group, built, nullptr, "Show the version and exit"},
+};
+
+constexpr std::string_view version_text = "tapioca " TAPIOCA_VERSION "\nCopyright the tapioca contributors.\n"
+                                          "License: Apache-2.0 <https://www.apache.org/licenses/LICENSE-2.0>\n"
+                                          "There is no warranty, to the extent permitted by law.\n";
+
+constexpr std::pair<std::string_view, subcommand> commands[] = {
+    {"ps", subcommand::ps},       {"flows", subcommand::flows}, {"drops", subcommand::drops},
+    {"rules", subcommand::rules}, {"end", subcommand::end},     {"metrics", subcommand::metrics},
+};
+
+constexpr std::string_view synopsis = "Usage: tapioca COMMAND [OPTION]... [PID]\n"
+                                      "       tapioca end [OPTION]... ID [PID]\n";
+
+std::string help_text()
+{
+    std::string text{synopsis};
+    text += R"(Shows and changes what running passt and pasta do: those of this user, or of
+everybody for root, or the one with the process id PID.
+
+Commands:
+  ps                            The instances that there are
+  flows                         Connections, UDP flows and echo identifiers
+  drops                         Packets that were dropped, by reason
+  rules                         Ports that are forwarded
+  end ID                        End the flow that `flows` lists as ID; both its
+                                ends are told. Needs an instance that was
+                                started with --control PATH
+  metrics                       All counters, as OpenMetrics text
+
+Options:
+)";
+    for (const option_entry& entry : table)
+        text += help_lines(entry);
+    return text + R"(
+Examples:
+  tapioca ps
+      which instances there are, and whose network they serve
+  tapioca flows --json 4711 | jq -r '.flows[].remote.address' | sort | uniq -c
+      whom the guest of process 4711 talks to
+  tapioca end --control /run/user/1000/pasta.control 0.tcp.17.3
+      a connection is reset, for the guest and for its peer
+
+Exit status: 0 if it was done, 1 if not, 2 if the command line makes no sense.
+)";
+}
+
+[[noreturn]] void misused(const std::string& why)
+{
+    throw early_exit{2, "tapioca: " + why + '\n' + std::string{synopsis} + "Try 'tapioca --help'.\n", false};
+}
+
+void take(tapioca_command& command, const option_word& word)
+{
+    switch (word.option->letter) {
+    case 'j':
+        command.json = true;
+        return;
+    case 'c':
+        if (word.value.empty() || word.value.size() >= sizeof(sockaddr_un::sun_path))
+            misused("invalid socket path '" + std::string{word.value} + '\'');
+        command.path = std::string{word.value};
+        return;
+    case 'h':
+        throw early_exit{0, help_text(), true};
+    default:
+        throw early_exit{0, std::string{version_text}, true};
+    }
+}
+
+/// Options may stand anywhere; everything behind `--` is an operand.
+std::vector<std::string_view> take_options(tapioca_command& command, std::span<const char* const> argv)
+{
+    std::vector<const char*> rest{argv.begin(), argv.end()};
+    if (!rest.empty())
+        rest.front() = "tapioca";
+    std::vector<std::string_view> operands;
+    for (bool more = true; more;) {
+        const option_words given = getopt_words(rest, table);
+        for (const option_word& word : given.words)
+            take(command, word);
+        if (!given.error.empty())
+            throw early_exit{2, given.error + "\nTry 'tapioca --help'.\n", false};
+        more = !given.ended && !given.operands.empty();
+        const auto count = more ? 1 : given.operands.size();
+        for (const char* operand : given.operands.first(count))
+            operands.emplace_back(operand);
+        if (more)
+            rest.erase(rest.begin() + 1, rest.end() - static_cast<std::ptrdiff_t>(given.operands.size() - 1));
+    }
+    return operands;
+}
+
+pid_t pid_of(std::string_view text)
+{
+    pid_t pid = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+    if (error != std::errc{} || end != text.data() + text.size() || pid <= 0)
+        misused("'" + std::string{text} + "' is no process id");
+    return pid;
+}
+
+} // namespace
+
+std::span<const option_entry> tapioca_options() noexcept { return table; }
+
+std::vector<std::string_view> tapioca_commands()
+{
+    std::vector<std::string_view> names;
+    for (const auto& [name, what] : commands)
+        names.push_back(name);
+    return names;
+}
+
+tapioca_command parse_tapioca_command(std::span<const char* const> argv)
+{
+    tapioca_command command;
+    const auto operands = take_options(command, argv);
+    if (operands.empty())
+        misused("a command is needed");
+    const auto* known = std::ranges::find(commands, operands[0], &std::pair<std::string_view, subcommand>::first);
+    if (known == std::end(commands))
+        misused("there is no command '" + std::string{operands[0]} + '\'');
+    command.what = known->second;
+    std::size_t next = 1;
+    if (command.what == subcommand::end) {
+        if (next == operands.size())
+            misused("end needs the ID of a flow");
+        command.flow = operands[next++];
+    }
+    if (next < operands.size())
+        command.pid = pid_of(operands[next++]);
+    if (next < operands.size())
+        misused("'" + std::string{operands[next]} + "' is one operand too many");
+    if (command.pid && command.path)
+        misused("one instance is named by PID, and one by --control");
+    return command;
+}
+
+} // namespace tapioca::client

@@ -1,0 +1,156 @@
+#include "daemon/client/tapioca_connection.hpp"
+
+#include "daemon/os/user_map.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace tapioca::client {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::size_t longest_reply = 16 * 1024 * 1024;
+constexpr time_t patience_seconds = 10;
+
+std::string name_of(int error) { return std::generic_category().message(error); }
+
+std::string interface() { return "io.github.tapioca.Control."; }
+
+std::string words_of(const std::string& error, const json::value* parameters)
+{
+    const auto* given = parameters == nullptr ? nullptr : parameters->if_object();
+    const auto text = [&](const char* name) {
+        const auto* value = given == nullptr ? nullptr : given->if_contains(name);
+        return value != nullptr && value->is_string() ? json::value_to<std::string>(*value) : std::string{};
+    };
+    if (error == interface() + "PermissionDenied")
+        return "not permitted: " + text("why");
+    if (error == interface() + "NoSuchFlow")
+        return "there is no flow " + text("id") + "; it may have ended";
+    if (error == "org.varlink.service.InvalidParameter")
+        return "the " + text("parameter") + " makes no sense";
+    return "it answers with the error " + error;
+}
+
+} // namespace
+
+control_connection::control_connection(const instance& to) : who_("process " + std::to_string(to.pid))
+{
+    const uid_t self = ::geteuid();
+    const bool changes = self == 0 && to.user != 0 && ::seteuid(to.user) == 0;
+    try {
+        connect("tapioca/" + std::to_string(to.user) + '/' + std::to_string(to.pid), true);
+    } catch (...) {
+        if (changes && ::seteuid(self) != 0)
+            std::terminate();
+        throw;
+    }
+    if (changes && ::seteuid(self) != 0)
+        throw control_failure("couldn't become root again: " + name_of(errno));
+    // Anybody may take an abstract name.
+    ucred server{};
+    socklen_t length = sizeof server;
+    if (::getsockopt(socket_.get(), SOL_SOCKET, SO_PEERCRED, &server, &length) != 0 || os::uid_on_host(server.uid) != to.user)
+        throw control_failure(who_ + ": its socket is another user's");
+}
+
+control_connection::control_connection(const std::string& path) : who_(path) { connect(path, false); }
+
+void control_connection::connect(std::string_view path_or_name, bool is_abstract)
+{
+    socket_ = os::unique_fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::size_t skipped = is_abstract ? 1 : 0;
+    path_or_name.copy(address.sun_path + skipped, sizeof address.sun_path - 1);
+    const auto length = offsetof(sockaddr_un, sun_path) + skipped + path_or_name.size() + (is_abstract ? 0 : 1);
+    const timeval patience{patience_seconds, 0};
+    for (const int direction : {SO_RCVTIMEO, SO_SNDTIMEO})
+        (void)::setsockopt(socket_.get(), SOL_SOCKET, direction, &patience, sizeof patience);
+    if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(length)) == 0)
+        return;
+    const int error = errno;
+    const auto why = who_ + ": couldn't connect: " + name_of(error);
+    if (is_abstract && error == ECONNREFUSED)
+        throw instance_gone(why);
+    throw control_failure(why);
+}
+
+void control_connection::send(const std::string& method, const json::object& parameters, bool more)
+{
+    json::object message{{"method", interface() + method}, {"parameters", parameters}};
+    if (more)
+        message["more"] = true;
+    const auto text = json::serialize(message);
+    for (std::string_view rest{text.c_str(), text.size() + 1}; !rest.empty();) {
+        const auto count = ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+        if (count < 0 && errno != EINTR)
+            throw control_failure(who_ + ": couldn't ask: " + name_of(errno));
+        rest.remove_prefix(count < 0 ? 0 : static_cast<std::size_t>(count));
+    }
+}
+
+void control_connection::fill()
+{
+    std::array<char, 65536> buffer{};
+    const auto count = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    if (count < 0 && errno == EINTR)
+        return;
+    if (count < 0)
+        throw control_failure(who_ + (errno == EAGAIN ? ": no answer within " + std::to_string(patience_seconds) + " s"
+                                                      : ": couldn't read the answer: " + name_of(errno)));
+    if (count == 0)
+        throw control_failure(who_ + ": no answer; it hears only its own user");
+    octets_.append(buffer.data(), static_cast<std::size_t>(count));
+}
+
+json::object control_connection::receive()
+{
+    std::size_t end = 0;
+    for (std::size_t from = 0; (end = octets_.find('\0', from)) == std::string::npos;) {
+        from = octets_.size();
+        fill();
+        if (octets_.size() > longest_reply)
+            throw control_failure(who_ + ": the answer is too long");
+    }
+    boost::system::error_code error;
+    auto value = json::parse(std::string_view{octets_}.substr(0, end), error);
+    octets_.erase(0, end + 1);
+    if (error || !value.is_object())
+        throw control_failure(who_ + ": the answer makes no sense");
+    auto& reply = value.get_object();
+    if (const auto* refused = reply.if_contains("error"); refused != nullptr && refused->is_string())
+        throw control_failure(who_ + ": " + words_of(json::value_to<std::string>(*refused), reply.if_contains("parameters")));
+    return std::move(reply);
+}
+
+json::object control_connection::call(const std::string& method, const json::object& parameters)
+{
+    send(method, parameters, false);
+    auto reply = receive();
+    const auto* given = reply.if_contains("parameters");
+    return given != nullptr && given->is_object() ? given->get_object() : json::object{};
+}
+
+void control_connection::call(const std::string& method, const std::function<void(const json::object&)>& take)
+{
+    send(method, {}, true);
+    for (bool more = true; more;) {
+        const auto reply = receive();
+        const auto* given = reply.if_contains("parameters");
+        if (given != nullptr && given->is_object())
+            take(given->get_object());
+        const auto* goes_on = reply.if_contains("continues");
+        more = goes_on != nullptr && goes_on->is_bool() && goes_on->get_bool();
+    }
+}
+
+} // namespace tapioca::client

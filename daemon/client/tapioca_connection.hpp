@@ -1,0 +1,47 @@
+// A connection to a running instance, which speaks varlink.
+#pragma once
+
+#include "daemon/client/tapioca_instances.hpp"
+#include "daemon/os/unique_fd.hpp"
+
+#include <boost/json.hpp>
+
+#include <functional>
+#include <stdexcept>
+#include <string>
+
+namespace tapioca::client {
+
+/// What went wrong, for the user.
+struct control_failure : std::runtime_error {
+    using runtime_error::runtime_error;
+};
+
+/// It has ended a moment ago.
+struct instance_gone : control_failure {
+    using control_failure::control_failure;
+};
+
+class control_connection {
+public:
+    /// Root connects as the user whose instance it is: the instance may know no other user.
+    explicit control_connection(const instance& to);
+    explicit control_connection(const std::string& path);
+
+    /// `method` without its interface. Throws control_failure.
+    [[nodiscard]] boost::json::object call(const std::string& method, const boost::json::object& parameters = {});
+    /// With several replies.
+    void call(const std::string& method, const std::function<void(const boost::json::object&)>& take);
+
+private:
+    void connect(std::string_view path_or_name, bool is_abstract);
+    void send(const std::string& method, const boost::json::object& parameters, bool more);
+    [[nodiscard]] boost::json::object receive();
+    void fill();
+
+    std::string who_; ///< it is, for messages
+    os::unique_fd socket_;
+    std::string octets_;
+};
+
+} // namespace tapioca::client

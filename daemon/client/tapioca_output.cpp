@@ -1,0 +1,124 @@
+#include "daemon/client/tapioca_output.hpp"
+
+#include "daemon/client/text_table.hpp"
+
+namespace tapioca::client {
+
+namespace json = boost::json;
+
+namespace {
+
+const json::value* find(const json::object& from, std::string_view name) { return from.if_contains(name); }
+
+/// Texts as they are, numbers in digits, lists with commas; empty where there is none.
+std::string text_of(const json::value* value)
+{
+    if (value == nullptr || value->is_null())
+        return {};
+    if (value->is_string())
+        return json::value_to<std::string>(*value);
+    if (!value->is_array())
+        return json::serialize(*value);
+    std::string list;
+    for (const auto& each : value->get_array())
+        list += (list.empty() ? "" : ",") + text_of(&each);
+    return list;
+}
+std::string text_of(const json::object& from, std::string_view name) { return text_of(find(from, name)); }
+
+std::string endpoint_in(const json::object& from, std::string_view name)
+{
+    const auto* endpoint = find(from, name);
+    if (endpoint == nullptr || !endpoint->is_object())
+        return {};
+    const auto address = text_of(endpoint->get_object(), "address"), port = text_of(endpoint->get_object(), "port");
+    return (address.find(':') == std::string::npos ? address : '[' + address + ']') + ':' + port;
+}
+
+/// Calls `show` with each object of a list, and whose it is.
+template <class Show>
+void each_in(const std::vector<said>& all, std::string_view list, Show show)
+{
+    for (const auto& one : all)
+        for (const auto& reply : one.replies)
+            if (const auto* found = find(reply, list); found != nullptr && found->is_array())
+                for (const auto& item : found->get_array())
+                    if (item.is_object())
+                        show(one, item.get_object());
+}
+
+count_list counts_in(const json::object& reply, std::string_view which)
+{
+    count_list counts;
+    const auto* total = find(reply, "total");
+    const auto* found = total != nullptr && total->is_object() ? find(total->get_object(), which) : nullptr;
+    if (found != nullptr && found->is_object())
+        for (const auto& [name, value] : found->get_object())
+            if (value.is_int64() || value.is_uint64())
+                counts[std::string{name}] = value.is_int64() ? static_cast<std::uint64_t>(value.get_int64()) : value.get_uint64();
+    return counts;
+}
+
+} // namespace
+
+std::string show_instances(const std::vector<said>& all, std::size_t width)
+{
+    text_table table{{"PID", "PROGRAM", "NETWORK", "INTERFACE", "ADDRESSES", "MTU", "WORKERS", "VERSION"}};
+    for (const auto& one : all)
+        for (const auto& reply : one.replies)
+            table.add({one.pid, text_of(reply, "mode"), text_of(reply, "namespace"), text_of(reply, "interface"),
+                       text_of(reply, "addresses"), text_of(reply, "mtu"), text_of(reply, "workers"), text_of(reply, "version")});
+    return table.text(width);
+}
+
+std::string show_flows(const std::vector<said>& all, std::size_t width)
+{
+    text_table table{{"PID", "ID", "PROTO", "WAY", "FROM", "GUEST", "REMOTE", "RULE"}};
+    each_in(all, "flows", [&](const said& one, const json::object& flow) {
+        table.add({one.pid, text_of(flow, "id"), text_of(flow, "protocol"), text_of(flow, "way"), text_of(flow, "origin"),
+                   endpoint_in(flow, "guest"), endpoint_in(flow, "remote"), text_of(flow, "rule")});
+    });
+    return table.text(width);
+}
+
+std::string show_drops(const std::vector<said>& all, std::size_t width)
+{
+    text_table table{{"PID", "PACKETS", "REASON"}};
+    for (const auto& one : all)
+        for (const auto& reply : one.replies)
+            for (const auto& [reason, count] : counts_in(reply, "drops"))
+                if (count != 0)
+                    table.add({one.pid, std::to_string(count), reason});
+    return table.text(width);
+}
+
+std::string show_rules(const std::vector<said>& all, std::size_t width)
+{
+    text_table table{{"PID", "SIDE", "SLOT", "RULE"}};
+    each_in(all, "rules", [&](const said& one, const json::object& rule) {
+        table.add({one.pid, text_of(rule, "side"), text_of(rule, "slot"), text_of(rule, "text")});
+    });
+    return table.text(width);
+}
+
+std::string show_metrics(const std::vector<said>& all)
+{
+    std::vector<counted_instance> counted;
+    for (const auto& one : all) {
+        counted_instance& made = counted.emplace_back();
+        made.pid = one.pid;
+        for (const auto& reply : one.replies) {
+            if (find(reply, "mode") != nullptr) {
+                made.version = text_of(reply, "version");
+                made.mode = text_of(reply, "mode");
+                continue;
+            }
+            made.counters = counts_in(reply, "counters");
+            made.drops = counts_in(reply, "drops");
+            made.ends = counts_in(reply, "ends");
+        }
+    }
+    return metrics_of(counted);
+}
+
+} // namespace tapioca::client

@@ -1,0 +1,227 @@
+#include "daemon/control/control_methods.hpp"
+
+#include "daemon/config/address_text.hpp"
+#include "daemon/control/control_interface.hpp"
+#include "daemon/control/varlink_message.hpp"
+#include "proto/forward/rule_change.hpp"
+#include "proto/forward/rule_text.hpp"
+
+namespace tapioca {
+
+namespace json = boost::json;
+using report::counters;
+
+namespace {
+
+constexpr const char* wrong_parameter = "org.varlink.service.InvalidParameter";
+
+/// What a method needs.
+struct asked {
+    const control_methods::parts& of;
+    const varlink::call& call;
+    client_may what;
+    std::string& out;
+};
+using running = std::unique_ptr<running_call>;
+
+std::string text_parameter(const varlink::call& call, std::string_view name)
+{
+    const auto* value = call.parameters.if_contains(name);
+    return value != nullptr && value->is_string() ? json::value_to<std::string>(*value) : std::string{};
+}
+
+running service_info(const asked& a)
+{
+    varlink::put_reply(a.out, {{"vendor", "tapioca"},
+                               {"product", a.of.opts.mode == mode::pasta ? "pasta" : "passt"},
+                               {"version", TAPIOCA_VERSION},
+                               {"url", "https://github.com/tapioca"},
+                               {"interfaces", {varlink::service_interface, varlink::control_interface}}});
+    return {};
+}
+
+running describe(const asked& a)
+{
+    const auto interface = text_parameter(a.call, "interface");
+    const auto description = varlink::description_of(interface);
+    if (interface.empty())
+        varlink::put_error(a.out, wrong_parameter, {{"parameter", "interface"}});
+    else if (description.empty())
+        varlink::put_error(a.out, "org.varlink.service.InterfaceNotFound", {{"interface", interface}});
+    else
+        varlink::put_reply(a.out, {{"description", description}});
+    return {};
+}
+
+json::array texts_of(std::initializer_list<ip_address> addresses)
+{
+    json::array texts;
+    for (const auto& address : addresses)
+        if (!address.is_unspecified())
+            texts.emplace_back(to_text(address));
+    return texts;
+}
+
+json::value namespace_of(const options& opts)
+{
+    if (opts.mode == mode::passt)
+        return nullptr;
+    switch (opts.target) {
+    case target_kind::command:
+        return "of a command";
+    case target_kind::pid:
+        return json::string{"of process " + std::to_string(opts.target_pid)};
+    case target_kind::path:
+        break;
+    }
+    return json::string{opts.netns_path};
+}
+
+running info(const asked& a)
+{
+    const auto& opts = a.of.opts;
+    const auto& net = a.of.workers.config().net;
+    json::array resolvers;
+    for (const auto* list : {&net.resolvers4, &net.resolvers6})
+        for (const auto& resolver : *list)
+            resolvers.emplace_back(to_text(resolver));
+    json::object told{
+        {"version", TAPIOCA_VERSION},
+        {"mode", opts.mode == mode::pasta ? "pasta" : "passt"},
+        {"pid", a.of.pid},
+        {"workers", a.of.workers.size()},
+        {"mtu", net.mtu},
+        {"addresses", texts_of({net.ipv4 ? net.address4.address : ip_address{}, net.ipv6 ? net.address6 : ip_address{}})},
+        {"gateways", texts_of({net.ipv4 ? net.gateway4 : ip_address{}, net.ipv6 ? net.our_link_local : ip_address{}})},
+        {"resolvers", std::move(resolvers)},
+        {"may_change", a.what == client_may::change}};
+    if (auto name = namespace_of(opts); !name.is_null())
+        told["namespace"] = std::move(name);
+    if (opts.interface)
+        told["interface"] = *opts.interface;
+    if (opts.control_path)
+        told["control_path"] = *opts.control_path;
+    varlink::put_reply(a.out, told);
+    return {};
+}
+
+template <class Names, class ValueOf>
+json::object counts_of(const Names& names, ValueOf value_of)
+{
+    json::object counts;
+    for (std::size_t i = 0; i < names.size(); ++i)
+        counts[names[i]] = value_of(i);
+    return counts;
+}
+
+/// Sums over workers from `first` on, up to `end`.
+json::object counted(const worker_pool& workers, std::size_t first, std::size_t end)
+{
+    const auto sum = [&](auto value_of) {
+        return [&workers, first, end, value_of](std::size_t i) {
+            std::uint64_t total = 0;
+            for (auto w = first; w < end; ++w)
+                total += value_of(workers.counters_of(w), i);
+            return total;
+        };
+    };
+    using report::counter;
+    return {{"counters", counts_of(report::counter_names,
+                                   sum([](const counters& c, std::size_t i) { return c.value(static_cast<counter>(i)); }))},
+            {"drops", counts_of(drop_reason_names,
+                                sum([](const counters& c, std::size_t i) { return c.dropped(static_cast<drop_reason>(i)); }))},
+            {"ends", counts_of(end_reason_names,
+                               sum([](const counters& c, std::size_t i) { return c.ended(static_cast<end_reason>(i)); }))}};
+}
+
+running count(const asked& a)
+{
+    const auto& workers = a.of.workers;
+    json::array each;
+    for (std::size_t i = 0; i < workers.size(); ++i)
+        each.push_back(counted(workers, i, i + 1));
+    varlink::put_reply(a.out, {{"total", counted(workers, 0, workers.size())}, {"workers", std::move(each)}});
+    return {};
+}
+
+running list_rules(const asked& a)
+{
+    const auto& config = a.of.workers.config();
+    json::array rules;
+    for (const auto* side : {&config.host_rules, &config.guest_rules})
+        for (std::size_t slot = 0; slot < side->size(); ++slot)
+            if (const auto& rule = (*side)[slot]; is_in_use(rule))
+                rules.push_back(
+                    {{"side", side == &config.host_rules ? "host" : "guest"}, {"slot", slot}, {"text", text_of(rule).view()}});
+    varlink::put_reply(a.out, {{"rules", std::move(rules)}});
+    return {};
+}
+
+running list(const asked& a)
+{
+    if (a.call.more)
+        return begin_listing(a.of.workers);
+    varlink::put_error(a.out, "org.varlink.service.ExpectedMore");
+    return {};
+}
+
+running end(const asked& a)
+{
+    if (a.what != client_may::change) {
+        varlink::put_error(a.out, "io.github.tapioca.Control.PermissionDenied",
+                           {{"why", "this socket is for seeing; start with --control PATH and use the socket at PATH"}});
+        return {};
+    }
+    const auto id = text_parameter(a.call, "id");
+    const auto name = parse_flow_name(id);
+    if (!name)
+        varlink::put_error(a.out, wrong_parameter, {{"parameter", "id"}});
+    else if (name->worker >= a.of.workers.size())
+        varlink::put_error(a.out, "io.github.tapioca.Control.NoSuchFlow", {{"id", id}});
+    else
+        return begin_ending(a.of.workers, *name);
+    return {};
+}
+
+struct method {
+    std::string_view name;
+    running (*call)(const asked&);
+};
+constexpr method methods[] = {
+    {"org.varlink.service.GetInfo", service_info},       {"org.varlink.service.GetInterfaceDescription", describe},
+    {"io.github.tapioca.Control.GetInfo", info},         {"io.github.tapioca.Control.GetCounters", count},
+    {"io.github.tapioca.Control.ListRules", list_rules}, {"io.github.tapioca.Control.ListFlows", list},
+    {"io.github.tapioca.Control.EndFlow", end},
+};
+
+running refuse_unknown(const asked& a)
+{
+    const auto& name = a.call.method;
+    const auto interface = name.substr(0, name.rfind('.'));
+    if (varlink::description_of(interface).empty())
+        varlink::put_error(a.out, "org.varlink.service.InterfaceNotFound", {{"interface", interface}});
+    else
+        varlink::put_error(a.out, "org.varlink.service.MethodNotFound", {{"method", name}});
+    return {};
+}
+
+} // namespace
+
+control_methods::answer control_methods::take(std::string_view message, client_may what, std::string& out) const
+{
+    const auto call = varlink::parse_call(message);
+    if (!call)
+        return {.understood = false, .goes_on = {}};
+    const auto before = out.size();
+    auto known = refuse_unknown;
+    for (const auto& m : methods)
+        if (m.name == call->method)
+            known = m.call;
+    auto goes_on = known({parts_, *call, what, out});
+    if (!call->oneway)
+        return {.understood = true, .goes_on = std::move(goes_on)};
+    out.resize(before); // it is done, and nobody wants to hear of it
+    return {};
+}
+
+} // namespace tapioca

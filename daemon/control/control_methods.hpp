@@ -1,0 +1,34 @@
+// The methods that varlink clients call.
+#pragma once
+
+#include "daemon/control/flow_calls.hpp"
+
+#include <string_view>
+#include <sys/types.h>
+
+namespace tapioca {
+
+/// Which socket a client has come by decides what it may do.
+enum class client_may : std::uint8_t { see, change };
+
+class control_methods {
+public:
+    struct parts {
+        const options& opts;
+        worker_pool& workers;
+        pid_t pid = 0; ///< as whoever started us sees it
+    };
+    explicit control_methods(const parts& p) : parts_(p) {}
+
+    struct answer {
+        bool understood = true; ///< or the client speaks something else
+        std::unique_ptr<running_call> goes_on;
+    };
+    /// Appends the answer to `out`, unless the call goes on.
+    [[nodiscard]] answer take(std::string_view message, client_may what, std::string& out) const;
+
+private:
+    parts parts_;
+};
+
+} // namespace tapioca

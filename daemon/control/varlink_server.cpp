@@ -1,0 +1,160 @@
+#include "daemon/control/varlink_server.hpp"
+
+#include "daemon/control/varlink_message.hpp"
+#include "daemon/os/socket.hpp"
+#include "daemon/os/stream_listener.hpp"
+
+#include <array>
+#include <chrono>
+
+namespace tapioca {
+
+namespace {
+
+constexpr std::size_t most_clients = 8;
+constexpr std::size_t most_unread = 1024 * 1024;
+constexpr std::size_t octets_at_once = 4096;
+constexpr int answers_at_once = 4;                                       ///< to one client, before others have their turn
+constexpr duration look = std::chrono::milliseconds{1};                  ///< at a call that goes on
+constexpr duration without_descriptors = std::chrono::milliseconds{500}; ///< until we try again to accept
+
+} // namespace
+
+void varlink_server::start(reactor& loop)
+{
+    loop_ = &loop;
+    if (parts_.seeing)
+        listen(parts_.seeing.get(), client_may::see);
+    if (parts_.changing)
+        listen(parts_.changing.get(), client_may::change);
+}
+
+void varlink_server::listen(int listener, client_may what)
+{
+    (void)loop_->watch(listener, readiness_for::reading, [this, listener, what] { accept(listener, what); });
+}
+
+void varlink_server::accept(int listener, client_may what)
+{
+    auto came = os::accept_stream(listener);
+    if (!came) {
+        if (os::is_exhausted(came.error())) { // or we would be called at once again
+            loop_->forget(listener);
+            loop_->call_in(without_descriptors, [this, listener, what] { listen(listener, what); });
+        }
+        return;
+    }
+    // Whoever can open the socket at a path was let in by its directory.
+    const bool known = came->uid == parts_.own_user || (parts_.hears_root && came->uid == 0);
+    if (what == client_may::see && !known)
+        return;
+    make_room();
+    const auto number = next_++;
+    auto& c = clients_[number];
+    c.fd = std::move(came->fd);
+    c.what = what;
+    c.heard = ++now_;
+    wait(number, c, readiness_for::reading);
+}
+
+/// Another one is more likely to want something than the one that has been silent for longest.
+void varlink_server::make_room()
+{
+    if (clients_.size() < most_clients)
+        return;
+    auto oldest = clients_.begin();
+    for (auto c = clients_.begin(); c != clients_.end(); ++c)
+        if (c->second.heard < oldest->second.heard)
+            oldest = c;
+    drop(oldest->first);
+}
+
+void varlink_server::drop(std::uint64_t number)
+{
+    const auto found = clients_.find(number);
+    if (found == clients_.end())
+        return;
+    loop_->forget(found->second.fd.get());
+    clients_.erase(found);
+}
+
+void varlink_server::wait(std::uint64_t number, client& c, readiness_for what)
+{
+    const auto then = [this, number, what] { what == readiness_for::reading ? receive(number) : serve(number); };
+    if (!loop_->watch(c.fd.get(), what, then))
+        drop(number);
+}
+
+void varlink_server::receive(std::uint64_t number)
+{
+    const auto found = clients_.find(number);
+    if (found == clients_.end())
+        return;
+    auto& c = found->second;
+    std::array<octet, octets_at_once> octets;
+    const auto n = os::receive(c.fd.get(), octets);
+    if (!n && n.error().value() == EAGAIN)
+        return;
+    if (!n || *n == 0)
+        return drop(number);
+    c.heard = ++now_;
+    c.in.append(reinterpret_cast<const char*>(octets.data()), *n);
+    serve(number);
+}
+
+/// Sends, goes on, answers: until it has to wait for something.
+void varlink_server::serve(std::uint64_t number)
+{
+    const auto found = clients_.find(number);
+    if (found == clients_.end())
+        return;
+    auto& c = found->second;
+    for (int answers = 0;;) {
+        const auto sent = send(c);
+        if (sent == sending::failed)
+            return drop(number);
+        if (sent == sending::waits)
+            return wait(number, c, readiness_for::writing);
+        if (c.call && c.call->look(c.out) == running_call::state::done)
+            c.call.reset();
+        if (!c.out.empty())
+            continue;
+        if (c.call || answers == answers_at_once) {
+            loop_->forget(c.fd.get());
+            return loop_->call_in(look, [this, number] { serve(number); });
+        }
+        if (c.in.find('\0') == std::string::npos)
+            return c.in.size() > varlink::longest_call ? drop(number) : wait(number, c, readiness_for::reading);
+        ++answers;
+        if (!answer_next(c))
+            return drop(number);
+    }
+}
+
+bool varlink_server::answer_next(client& c)
+{
+    const auto end = c.in.find('\0');
+    auto answer = parts_.methods.take(std::string_view{c.in}.substr(0, end), c.what, c.out);
+    c.in.erase(0, end + 1);
+    if (c.in.empty())
+        c.in.shrink_to_fit();
+    c.call = std::move(answer.goes_on);
+    return answer.understood && c.out.size() <= most_unread;
+}
+
+varlink_server::sending varlink_server::send(client& c)
+{
+    while (c.sent < c.out.size()) {
+        const bytes_view rest{reinterpret_cast<const octet*>(c.out.data()) + c.sent, c.out.size() - c.sent};
+        const auto n = os::send(c.fd.get(), rest);
+        if (!n)
+            return n.error().value() == EAGAIN ? sending::waits : sending::failed;
+        c.sent += *n;
+        c.heard = ++now_;
+    }
+    c.out.clear();
+    c.sent = 0;
+    return sending::done;
+}
+
+} // namespace tapioca

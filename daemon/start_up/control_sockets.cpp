@@ -1,0 +1,42 @@
+#include "daemon/start_up/stages.hpp"
+
+#include "daemon/control/varlink_server.hpp"
+#include "daemon/os/process.hpp"
+#include "daemon/os/stream_listener.hpp"
+#include "daemon/report/log.hpp"
+
+namespace tapioca {
+namespace {
+
+constexpr uid_t nobody_known = 65534; ///< what the kernel calls users that a namespace has no number for
+
+/// At the name that clients look for. Empty where there is none, or where users could not be told from each other.
+os::unique_fd listen_for_lookers(const control_access& access, pid_t pid)
+{
+    if (pid == 0 || (!access.in_initial_namespace && os::current_account().uid == nobody_known))
+        return {};
+    auto fd = os::listen_abstract("tapioca/" + std::to_string(access.owner) + '/' + std::to_string(pid));
+    if (fd)
+        return std::move(*fd);
+    log::warning("Couldn't make the socket of --control auto: " + fd.error().message());
+    return {};
+}
+
+} // namespace
+
+std::unique_ptr<control_service> begin_control(const options& opts, control_access access, os::readiness& ready,
+                                               worker_pool& workers, control& ctl)
+{
+    if (!opts.shows_itself)
+        return nullptr;
+    const pid_t pid = ready.pid_for_caller();
+    auto service = std::make_unique<varlink_server>(varlink_server::parts{.seeing = listen_for_lookers(access, pid),
+                                                                          .changing = std::move(access.changing),
+                                                                          .own_user = os::current_account().uid,
+                                                                          .hears_root = access.in_initial_namespace,
+                                                                          .methods = control_methods{{opts, workers, pid}}});
+    ctl.serve(*service);
+    return service;
+}
+
+} // namespace tapioca

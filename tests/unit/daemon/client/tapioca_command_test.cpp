@@ -1,0 +1,75 @@
+#include "daemon/client/tapioca_command.hpp"
+
+#include "daemon/config/early_exit.hpp"
+#include "tests/support/catch.hpp"
+
+#include <vector>
+
+namespace tapioca::client {
+namespace {
+
+tapioca_command parse(std::vector<const char*> words)
+{
+    words.insert(words.begin(), "/usr/bin/tapioca");
+    return parse_tapioca_command(words);
+}
+
+early_exit refused(std::vector<const char*> words)
+{
+    try {
+        (void)parse(std::move(words));
+    } catch (const early_exit& early) {
+        return early;
+    }
+    return {0, "it was taken", false};
+}
+
+TEST_CASE("options may stand anywhere")
+{
+    for (const auto& words : std::vector<std::vector<const char*>>{
+             {"flows", "--json", "4711"}, {"--json", "flows", "4711"}, {"flows", "4711", "-j"}, {"-j", "--", "flows", "4711"}}) {
+        const auto command = parse(words);
+        CHECK(command.what == subcommand::flows);
+        CHECK(command.json);
+        CHECK(command.pid == 4711);
+    }
+    const auto end = parse({"end", "0.tcp.1.2", "--control", "/run/c"});
+    CHECK(end.what == subcommand::end);
+    CHECK(end.flow == "0.tcp.1.2");
+    CHECK(end.path == "/run/c");
+}
+
+TEST_CASE("a command line that makes no sense is refused with status 2")
+{
+    const std::string path(108, 'x');
+    for (const auto& words : std::vector<std::vector<const char*>>{{},
+                                                                   {"fly"},
+                                                                   {"flows", "x"},
+                                                                   {"flows", "0"},
+                                                                   {"flows", "-3"},
+                                                                   {"flows", "1", "2"},
+                                                                   {"end"},
+                                                                   {"end", "0.tcp.1.2", "1", "2"},
+                                                                   {"ps", "--fast"},
+                                                                   {"ps", "-c", ""},
+                                                                   {"ps", "-c", path.c_str()},
+                                                                   {"ps", "-c", "/run/c", "4"}}) {
+        const auto early = refused(words);
+        CAPTURE(early.text);
+        CHECK(early.status == 2);
+        CHECK_FALSE(early.to_stdout);
+        CHECK(early.text.find("tapioca --help") != std::string::npos);
+    }
+}
+
+TEST_CASE("help names every command and option")
+{
+    const auto help = refused({"--help"});
+    CHECK(help.status == 0);
+    for (const char* word :
+         {"  ps ", "  flows ", "  drops ", "  rules ", "  end ID", "  metrics ", "--json", "--control", "--version"})
+        CHECK(help.text.find(word) != std::string::npos);
+}
+
+} // namespace
+} // namespace tapioca::client
