@@ -96,6 +96,7 @@ std::string metrics_of(const std::vector<counted_instance>& all)
             names.insert(name);
     }
     text += flow_gauges(all);
+    text += reasons(all, "tapioca_ignored", "Packets that nobody has to answer: no losses.", &counted_instance::ignored);
     text += reasons(all, "tapioca_drops", "Packets that were dropped, by reason.", &counted_instance::drops);
     text += reasons(all, "tapioca_flow_ends", "Flows that have ended, by reason.", &counted_instance::ends);
     for (const auto& name : names) {

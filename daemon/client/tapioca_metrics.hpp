@@ -13,7 +13,7 @@ using count_list = std::map<std::string, std::uint64_t>;
 /// One instance's part.
 struct counted_instance {
     std::string pid, version, mode;
-    count_list counters, drops, ends;
+    count_list counters, ignored, drops, ends;
 };
 
 [[nodiscard]] std::string metrics_of(const std::vector<counted_instance>& all);

@@ -114,6 +114,7 @@ std::string show_metrics(const std::vector<said>& all)
                 continue;
             }
             made.counters = counts_in(reply, "counters");
+            made.ignored = counts_in(reply, "ignored");
             made.drops = counts_in(reply, "drops");
             made.ends = counts_in(reply, "ends");
         }

@@ -48,9 +48,9 @@ type Flow (
 # side: host for -t and -u, guest for -T and -U
 type Rule (side: string, slot: int, text: string)
 
-# What was counted since the start, by name: what happened, packets that were dropped and why,
-# flows that ended and why
-type Counts (counters: [string]int, drops: [string]int, ends: [string]int)
+# What was counted since the start, by name: what happened; packets that nobody has to answer, no
+# losses; packets that were dropped, and why; flows that ended, and why
+type Counts (counters: [string]int, ignored: [string]int, drops: [string]int, ends: [string]int)
 
 method GetInfo() -> (
   version: string,

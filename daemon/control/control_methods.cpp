@@ -6,6 +6,8 @@
 #include "proto/forward/rule_change.hpp"
 #include "proto/forward/rule_text.hpp"
 
+#include <functional>
+
 namespace tapioca {
 
 namespace json = boost::json;
@@ -105,12 +107,13 @@ running info(const asked& a)
     return {};
 }
 
-template <class Names, class ValueOf>
-json::object counts_of(const Names& names, ValueOf value_of)
+template <class Names, class Wanted, class ValueOf>
+json::object counts_of(const Names& names, Wanted is_wanted, ValueOf value_of)
 {
     json::object counts;
     for (std::size_t i = 0; i < names.size(); ++i)
-        counts[names[i]] = value_of(i);
+        if (is_wanted(i))
+            counts[names[i]] = value_of(i);
     return counts;
 }
 
@@ -125,13 +128,15 @@ json::object counted(const worker_pool& workers, std::size_t first, std::size_t 
             return total;
         };
     };
-    using report::counter;
-    return {{"counters", counts_of(report::counter_names,
-                                   sum([](const counters& c, std::size_t i) { return c.value(static_cast<counter>(i)); }))},
-            {"drops", counts_of(drop_reason_names,
-                                sum([](const counters& c, std::size_t i) { return c.dropped(static_cast<drop_reason>(i)); }))},
-            {"ends", counts_of(end_reason_names,
-                               sum([](const counters& c, std::size_t i) { return c.ended(static_cast<end_reason>(i)); }))}};
+    const auto all = [](std::size_t) { return true; };
+    const auto is_ignored = [](std::size_t i) { return is_ordinary(static_cast<drop_reason>(i)); };
+    const auto done = sum([](const counters& c, std::size_t i) { return c.value(static_cast<report::counter>(i)); });
+    const auto dropped = sum([](const counters& c, std::size_t i) { return c.dropped(static_cast<drop_reason>(i)); });
+    const auto ended = sum([](const counters& c, std::size_t i) { return c.ended(static_cast<end_reason>(i)); });
+    return {{"counters", counts_of(report::counter_names, all, done)},
+            {"ignored", counts_of(drop_reason_names, is_ignored, dropped)},
+            {"drops", counts_of(drop_reason_names, std::not_fn(is_ignored), dropped)},
+            {"ends", counts_of(end_reason_names, all, ended)}};
 }
 
 running count(const asked& a)

@@ -291,6 +291,7 @@ print(sent)
         self.assertEqual(text.count("# EOF"), 1)
         families = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
         self.assertEqual(len(families), len(set(families)))
+        self.assertIn('tapioca_ignored_total{pid="%d",reason="address_news"}' % self.daemon.pid, text)
         self.assertRegex(text, r'tapioca_drops_total\{pid="\d+",reason="\w+"\} \d+')
         self.assertRegex(text, r'tapioca_flows\{pid="\d+",kind="tcp"\} \d+')
 

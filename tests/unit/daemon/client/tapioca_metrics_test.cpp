@@ -10,7 +10,9 @@ namespace {
 
 std::vector<counted_instance> two()
 {
-    counted_instance one{"7", "0.1", "pasta", {{"turns", 5}, {"octets_to_guest", 100}}, {{"bad_checksum", 2}}, {{"idle", 3}}};
+    counted_instance one{
+        "7",          "0.1", "pasta", {{"turns", 5}, {"octets_to_guest", 100}}, {{"link_protocol", 1}}, {{"bad_checksum", 2}},
+        {{"idle", 3}}};
     one.counters["tcp_flows_opened"] = 10;
     one.counters["tcp_flows_accepted"] = 4;
     one.counters["tcp_flows_closed"] = 8;
@@ -36,6 +38,7 @@ TEST_CASE("metrics are families, one behind the other, and an end")
     }
     CHECK(text.ends_with("\n# EOF\n"));
     for (const char* part : {"tapioca_flows{pid=\"7\",kind=\"tcp\"} 6\n", "tapioca_guest_receive_bytes_total{pid=\"8\"} 100\n",
+                             "tapioca_ignored_total{pid=\"8\",reason=\"link_protocol\"} 1\n",
                              "tapioca_drops_total{pid=\"7\",reason=\"bad_checksum\"} 2\n",
                              "tapioca_flow_ends_total{pid=\"7\",reason=\"idle\"} 3\n", "version=\"a\\\"b\\\\c d\""})
         CHECK(text.find(part) != std::string::npos);
