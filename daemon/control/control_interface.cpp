@@ -32,7 +32,8 @@ interface io.github.tapioca.Control
 
 type Endpoint (address: string, port: int)
 
-# id: worker, kind, slot and generation; it never means another flow that comes later.
+# id: worker, kind, slot and generation. It means another flow only when its slot was used 16384
+# times more.
 # protocol: tcp, udp, echo. way: tap, or bypass between the loopbacks. origin: guest or peer.
 # rule: the slot of the rule that it came through.
 type Flow (

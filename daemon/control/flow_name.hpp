@@ -1,5 +1,5 @@
 // What a flow is called outside of the process: 0.tcp.17.3 is the TCP flow of worker 0 that has slot 17 in its third use. Such a
-// name never means another flow that comes later.
+// name means another flow only when the slot was used 16384 times more.
 #pragma once
 
 #include "proto/flow/head.hpp"
