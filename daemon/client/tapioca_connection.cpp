@@ -77,11 +77,7 @@ void control_connection::connect(std::string_view path_or_name, bool is_abstract
         (void)::setsockopt(socket_.get(), SOL_SOCKET, direction, &patience, sizeof patience);
     if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(length)) == 0)
         return;
-    const int error = errno;
-    const auto why = who_ + ": couldn't connect: " + name_of(error);
-    if (is_abstract && error == ECONNREFUSED)
-        throw instance_gone(why);
-    throw control_failure(why);
+    throw control_failure(who_ + ": couldn't connect: " + name_of(errno));
 }
 
 void control_connection::send(const std::string& method, const json::object& parameters, bool more)

@@ -17,11 +17,6 @@ struct control_failure : std::runtime_error {
     using runtime_error::runtime_error;
 };
 
-/// It has ended a moment ago.
-struct instance_gone : control_failure {
-    using control_failure::control_failure;
-};
-
 class control_connection {
 public:
     /// Root connects as the user whose instance it is: the instance may know no other user.

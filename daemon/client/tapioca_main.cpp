@@ -6,6 +6,7 @@
 #include "daemon/client/text_table.hpp"
 #include "daemon/config/early_exit.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -69,6 +70,13 @@ std::string pid_of(control_connection& server)
     return pid != nullptr ? json::serialize(*pid) : "";
 }
 
+/// Meanwhile: it is not there any more.
+bool has_ended(const instance& one)
+{
+    const auto there = find_instances();
+    return std::ranges::find(there, one) == there.end();
+}
+
 /// Whether all have answered.
 bool ask_all(const tapioca_command& command, std::vector<said>& all)
 {
@@ -83,12 +91,9 @@ bool ask_all(const tapioca_command& command, std::vector<said>& all)
         try {
             control_connection server{instance};
             all.push_back({std::to_string(instance.pid), ask(command, server)});
-        } catch (const instance_gone& gone) {
-            if (!command.pid)
-                continue;
-            complain(gone.what());
-            whole = false;
         } catch (const control_failure& failure) {
+            if (!command.pid && has_ended(instance))
+                continue;
             complain(failure.what());
             whole = false;
         }
