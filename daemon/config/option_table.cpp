@@ -97,7 +97,7 @@ constexpr option_entry table[] = {
 
     {"socket", 's', "PATH", passt_or_vhost_user, passt_only, built, values::socket_path, "Listen for the guest's network at PATH (default: the first free /tmp/passt_N.socket)"},
     {"socket-path", 's', "PATH", passt_or_vhost_user, passt_only, built, values::socket_path, "Same as --socket"},
-    {"vhost-user", 0, "", everybody, passt_only, built, values::vhost_user, "Share memory with the guest by vhost-user"},
+    {"vhost-user", 0, "", everybody, reports, built, values::vhost_user, "Share memory with the guest by vhost-user"},
     {"print-capabilities", 0, "", everybody, information, built, values::print_capabilities, "Print what a vhost-user back-end can do, as JSON"},
     {"repair-path", 0, "PATH|none", everybody, passt_only, built, values::repair_path, "Where passt-repair connects, for migration by vhost-user; only none in this build"},
     {"migrate-exit", 0, "", vhost_user, passt_only, refused, nullptr, "Exit after the guest has migrated"},
