@@ -11,7 +11,7 @@ class port_follower {
 public:
     struct means {
         os::socket_diag host_ports, guest_ports;
-        std::function<os::result<os::unique_fd>(const forward_rule&, const listener_name&)> open;
+        listener_opener open;
         std::size_t most = 0; ///< sockets
     };
     port_follower(const forward_rules& host, const forward_rules& guest, std::span<const listener_name> fixed, means m);

@@ -74,7 +74,7 @@ std::optional<std::string> rules_in_force::exchange(const both_rules& wanted, re
     });
     // A connection may be handed to a plane that does not know the rule yet: so nothing is accepted before all know it.
     wait_for_planes(loop, [this, changes, &loop, then = std::move(done)]() mutable {
-        apply(changes);
+        apply(*changes);
         wait_for_planes(loop, [this, last = std::move(then)] {
             changing_ = false;
             last();
@@ -105,8 +105,7 @@ std::optional<std::string> rules_in_force::plan(rule_side side, const forward_ru
             return why;
     for (const auto& name : listening_) {
         const bool goes = name.side == side && std::ranges::count(change->old_slots, name.rule) != 0;
-        const bool stays = std::ranges::any_of(into.renamed, [&](const rename_listener& r) { return r.from == name; });
-        if (goes && !stays)
+        if (goes && !into.kept.contains(name))
             into.closed.push_back(name);
     }
     return std::nullopt;
@@ -121,9 +120,10 @@ std::optional<std::string> rules_in_force::open(rule_side side, std::uint8_t slo
         const listener_name name{side, slot, static_cast<std::uint16_t>(port), rule.protocol};
         if (const auto from = listening_at(side, rule, name.port, into.change)) {
             into.renamed.push_back({*from, name});
+            into.kept.insert(*from);
             continue;
         }
-        auto fd = means_.open(side, rule, name);
+        auto fd = means_.open(rule, name);
         if (fd) {
             into.opened.push_back({std::move(*fd), name});
             continue;
@@ -156,11 +156,11 @@ std::optional<listener_name> rules_in_force::listening_at(rule_side side, const 
     return std::nullopt;
 }
 
-void rules_in_force::apply(std::shared_ptr<std::array<side_change, 2>> changes)
+void rules_in_force::apply(std::array<side_change, 2>& changes)
 {
     bool scans_differ = false;
     for (const auto side : {rule_side::host, rule_side::guest}) {
-        auto& c = (*changes)[index_of(side)];
+        auto& c = changes[index_of(side)];
         for (const auto& r : c.renamed) {
             means_.workers.rename_listener(r.from, r.to);
             listening_.erase(r.from);

@@ -27,7 +27,7 @@ public:
         worker_pool& workers;
         enabled_protocols enabled;
         bool host_loopback_to_namespace = false;
-        std::function<os::result<os::unique_fd>(rule_side, const forward_rule&, const listener_name&)> open;
+        listener_opener open;
         /// Rules that follow the other side have changed: whoever looks at ports has to begin anew. May be empty.
         std::function<void()> scans_changed;
     };
@@ -51,6 +51,7 @@ private:
         table_change change;
         std::vector<listening_socket> opened;
         std::vector<rename_listener> renamed;
+        std::set<listener_name> kept; ///< under other names
         std::vector<listener_name> closed;
     };
 
@@ -59,7 +60,7 @@ private:
     [[nodiscard]] std::optional<std::string> open(rule_side side, std::uint8_t slot, side_change& into);
     [[nodiscard]] std::optional<listener_name> listening_at(rule_side side, const forward_rule& rule, std::uint16_t port,
                                                             const table_change& change) const;
-    void apply(std::shared_ptr<std::array<side_change, 2>> changes);
+    void apply(std::array<side_change, 2>& changes);
     void wait_for_planes(reactor& loop, std::function<void()> then);
     [[nodiscard]] const forward_rules& table(rule_side side) const noexcept
     {

@@ -81,7 +81,7 @@ private:
     /// False if the port ends the start.
     bool open(attempt& port) noexcept
     {
-        auto fd = open_listener(from_, port.name);
+        auto fd = open_listener(from_.rules[port.name.rule], port.name.port, from_.freebind);
         if (fd)
             port.fd = std::move(*fd);
         else
@@ -183,16 +183,15 @@ std::string listen_failure(const listener_name& name, const forward_rule& rule, 
            ": " + why;
 }
 
-os::listen_at listen_place(const listening_side& from, const listener_name& name) noexcept
+os::listen_at listen_place(const forward_rule& rule, std::uint16_t port, bool freebind) noexcept
 {
-    const auto& rule = from.rules[name.rule];
-    return {rule.stack, rule.address, rule.interface.view(), name.port, from.freebind};
+    return {rule.stack, rule.address, rule.interface.view(), port, freebind};
 }
 
-os::result<os::unique_fd> open_listener(const listening_side& from, const listener_name& name) noexcept
+os::result<os::unique_fd> open_listener(const forward_rule& rule, std::uint16_t port, bool freebind) noexcept
 {
-    const auto at = listen_place(from, name);
-    return name.protocol == wire::protocol_tcp ? os::listen_tcp(at) : os::listen_udp(at);
+    const auto at = listen_place(rule, port, freebind);
+    return rule.protocol == wire::protocol_tcp ? os::listen_tcp(at) : os::listen_udp(at);
 }
 
 opened_listeners open_listeners(const listening_side& from)

@@ -6,6 +6,7 @@
 #include "daemon/os/listen.hpp"
 #include "proto/forward/forward_rule.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -28,12 +29,15 @@ struct opened_listeners {
 /// all, or if there are more ports than the process may have descriptors.
 [[nodiscard]] opened_listeners open_listeners(const listening_side& from);
 
+/// Makes a socket of a rule, in the namespace of its side.
+using listener_opener = std::function<os::result<os::unique_fd>(const forward_rule&, const listener_name&)>;
+
 /// The line for a port that could not be listened at.
 [[nodiscard]] std::string listen_failure(const listener_name& name, const forward_rule& rule, const std::string& why);
 
-/// Where a socket listens.
-[[nodiscard]] os::listen_at listen_place(const listening_side& from, const listener_name& name) noexcept;
-/// One socket, any time.
-[[nodiscard]] os::result<os::unique_fd> open_listener(const listening_side& from, const listener_name& name) noexcept;
+/// Where a socket of a rule listens.
+[[nodiscard]] os::listen_at listen_place(const forward_rule& rule, std::uint16_t port, bool freebind) noexcept;
+/// One socket of a rule, any time, in the network namespace of the calling thread.
+[[nodiscard]] os::result<os::unique_fd> open_listener(const forward_rule& rule, std::uint16_t port, bool freebind) noexcept;
 
 } // namespace tapioca

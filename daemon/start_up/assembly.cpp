@@ -4,7 +4,6 @@
 #include "daemon/os/process.hpp"
 #include "daemon/report/log.hpp"
 #include "daemon/translate/limits.hpp"
-#include "proto/wire/protocol.hpp"
 
 #include <cstdio>
 
@@ -15,7 +14,7 @@ std::unique_ptr<netns::resident> make_resident(const options& opts, std::size_t 
     using listening = netns::resident::listening;
     std::unique_ptr<netns::resident> resident;
     const bool may_be = opts.conf_path && opts.mode == mode::pasta;
-    if ((opts.splice && (!opts.host_rules.empty() || may_be)) || !opts.guest_rules.empty() || may_be)
+    if ((opts.splice && !opts.host_rules.empty()) || !opts.guest_rules.empty() || may_be)
         resident = std::make_unique<netns::resident>(std::move(target.network), workers,
                                                      scans(opts.guest_rules) ? listening::at_any_port
                                                      : may_be                ? listening::at_ordinary_ports
@@ -34,15 +33,13 @@ std::vector<listener_name> names_of(const std::vector<listening_socket>& listene
     return names;
 }
 
-/// A socket of a rule, while the program runs.
-os::result<os::unique_fd> open_socket(const options& opts, netns::resident* resident, const forward_rule& rule,
-                                      const listener_name& name)
+/// Opens sockets of rules while the program runs.
+listener_opener opener(const options& opts, netns::resident* resident)
 {
-    const os::listen_at at{rule.stack, rule.address, rule.interface.view(), name.port,
-                           name.side == rule_side::host && opts.freebind};
-    if (name.side == rule_side::guest)
-        return resident->listen(name.protocol, at);
-    return name.protocol == wire::protocol_tcp ? os::listen_tcp(at) : os::listen_udp(at);
+    return [&opts, resident](const forward_rule& rule, const listener_name& name) {
+        return name.side == rule_side::guest ? resident->listen(rule.protocol, listen_place(rule, name.port, false))
+                                             : open_listener(rule, name.port, opts.freebind);
+    };
 }
 
 } // namespace
@@ -53,12 +50,9 @@ std::unique_ptr<port_follower> follow_ports(const options& opts, plane_parts& pa
         return nullptr;
     const limits::descriptor_shares shares{os::descriptor_limit(), parts.resources.listeners.size(),
                                            parts.resources.tap_queues.size()};
-    const auto open = [&opts, resident](const forward_rule& rule, const listener_name& name) {
-        return open_socket(opts, resident, rule, name);
-    };
-    return std::make_unique<port_follower>(
-        opts.host_rules, opts.guest_rules, names_of(parts.resources.listeners),
-        port_follower::means{std::move(*parts.host_ports), std::move(*parts.guest_ports), open, shares.scanned_listeners()});
+    return std::make_unique<port_follower>(opts.host_rules, opts.guest_rules, names_of(parts.resources.listeners),
+                                           port_follower::means{std::move(*parts.host_ports), std::move(*parts.guest_ports),
+                                                                opener(opts, resident), shares.scanned_listeners()});
 }
 
 std::unique_ptr<rule_service> serve_rules(plane_parts& parts)
@@ -74,13 +68,11 @@ void begin_service(const options& opts, rule_service& service, worker_pool& work
 {
     const auto& config = workers.config();
     const enabled_protocols enabled{config.tcp, config.udp, config.net.ipv4, config.net.ipv6};
-    rules_in_force::means means{
-        .workers = workers,
-        .enabled = enabled,
-        .host_loopback_to_namespace = opts.splice && opts.host_loopback_to_namespace,
-        .open = [&opts, resident](rule_side, const forward_rule& rule,
-                                  const listener_name& name) { return open_socket(opts, resident, rule, name); },
-        .scans_changed = {}};
+    rules_in_force::means means{.workers = workers,
+                                .enabled = enabled,
+                                .host_loopback_to_namespace = opts.splice && opts.host_loopback_to_namespace,
+                                .open = opener(opts, resident),
+                                .scans_changed = {}};
     if (follower != nullptr)
         means.scans_changed = [&service, &workers, follower] {
             const auto& listening = service.rules->listening();
