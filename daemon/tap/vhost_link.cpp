@@ -11,6 +11,8 @@ using vhost::split_queue;
 
 namespace {
 
+constexpr std::string_view no_eventfd = "a descriptor that is no eventfd";
+
 std::string_view text_of(const boost::system::error_code& error) noexcept
 {
     switch (error.value()) {
@@ -21,6 +23,27 @@ std::string_view text_of(const boost::system::error_code& error) noexcept
     default:
         return "memory that cannot be mapped";
     }
+}
+
+/// Why it could not be mapped; empty: it is in `into`.
+std::string_view map_memory(int fd, std::uint64_t size, std::uint64_t offset, os::guest_memory& into) noexcept
+{
+    auto mapped = os::guest_memory::map(fd, size, offset);
+    if (!mapped)
+        return text_of(mapped.error());
+    into = std::move(*mapped);
+    return {};
+}
+
+/// Likewise a region, which is added to a map then.
+std::string_view add_region(vhost::memory_map& map, const vhost::region& r, int fd, os::guest_memory& into) noexcept
+{
+    if (const auto wrong = map.check(r); wrong != vhost::region_fault::none)
+        return vhost::text_of(wrong);
+    const auto why = map_memory(fd, r.size, r.offset, into);
+    if (why.empty())
+        map.add({r, into.octets().data()});
+    return why;
 }
 
 } // namespace
@@ -81,8 +104,7 @@ vhost::outcome vhost_link::take(const vhost::message& m, os::passed_fds& passed)
     if (o.what == action::nothing)
         return o;
     const everybody_waits between_turns{seats_};
-    std::string_view why;
-    if (!carry_out(o, passed, why)) {
+    if (const auto why = carry_out(o, passed); !why.empty()) {
         session_.undo(o);
         o.number = 1;
         o.why = why;
@@ -92,132 +114,96 @@ vhost::outcome vhost_link::take(const vhost::message& m, os::passed_fds& passed)
     return o;
 }
 
-bool vhost_link::carry_out(const vhost::outcome& o, os::passed_fds& passed, std::string_view& why) noexcept
+std::string_view vhost_link::carry_out(const vhost::outcome& o, os::passed_fds& passed) noexcept
 {
     auto& first = passed.fds.front();
     switch (o.what) {
     case action::map_table:
-        return map_table(passed, why);
+        return map_table(passed);
     case action::map_region:
-        return map_region(session_.regions().front(), first.get(), why);
+        return map_region(session_.regions().front(), first.get());
     case action::unmap_region:
-        return unmap_region(session_.regions().front(), why);
+        return unmap_region(session_.regions().front());
     case action::set_kick:
-        return set_kick(o.ring, std::move(first), why);
+        return set_kick(o.ring, std::move(first));
     case action::set_call:
-        return set_call(o.ring, std::move(first), why);
+        return set_call(o.ring, std::move(first));
     case action::set_error:
         fds_[o.ring].error = first && os::make_signal_fd(first.get()) ? std::move(first) : os::unique_fd{};
-        return true;
+        return {};
     case action::set_log:
-        return set_log(first.get(), why);
+        return map_memory(first.get(), session_.log().size, session_.log().offset, log_memory_);
     case action::stop_ring:
         drop_kick(o.ring);
-        return true;
+        return {};
     case action::look_at_rings:
     case action::nothing:
         break;
     }
-    return true;
+    return {};
 }
 
 /// Either all regions are exchanged, or none.
-bool vhost_link::map_table(os::passed_fds& passed, std::string_view& why) noexcept
+std::string_view vhost_link::map_table(os::passed_fds& passed) noexcept
 {
     const auto regions = session_.regions();
     std::array<os::guest_memory, vhost::most_table_regions> memory;
     vhost::memory_map map;
-    for (std::size_t i = 0; i < regions.size(); ++i) {
-        if (const auto wrong = map.check(regions[i]); wrong != vhost::region_fault::none) {
-            why = vhost::text_of(wrong);
-            return false;
-        }
-        auto mapped = os::guest_memory::map(passed.fds[i].get(), regions[i].size, regions[i].offset);
-        if (!mapped) {
-            why = text_of(mapped.error());
-            return false;
-        }
-        memory[i] = std::move(*mapped);
-        map.add({regions[i], memory[i].octets().data()});
-    }
+    for (std::size_t i = 0; i < regions.size(); ++i)
+        if (const auto why = add_region(map, regions[i], passed.fds[i].get(), memory[i]); !why.empty())
+            return why;
     map_ = map;
     for (std::size_t i = 0; i < memory_.size(); ++i)
         memory_[i] = i < memory.size() ? std::move(memory[i]) : os::guest_memory{};
-    return true;
+    return {};
 }
 
-bool vhost_link::map_region(const vhost::region& r, int fd, std::string_view& why) noexcept
+std::string_view vhost_link::map_region(const vhost::region& r, int fd) noexcept
 {
     if (map_.share(r))
-        return true;
-    if (const auto wrong = map_.check(r); wrong != vhost::region_fault::none) {
-        why = vhost::text_of(wrong);
-        return false;
-    }
-    auto mapped = os::guest_memory::map(fd, r.size, r.offset);
-    if (!mapped) {
-        why = text_of(mapped.error());
-        return false;
-    }
-    auto& place = memory_[map_.regions().size()];
-    place = std::move(*mapped);
-    map_.add({r, place.octets().data()});
-    return true;
+        return {};
+    os::guest_memory memory;
+    const auto place = map_.regions().size();
+    const auto why = add_region(map_, r, fd, memory);
+    if (why.empty())
+        memory_[place] = std::move(memory);
+    return why;
 }
 
-bool vhost_link::unmap_region(const vhost::region& r, std::string_view& why) noexcept
+std::string_view vhost_link::unmap_region(const vhost::region& r) noexcept
 {
     if (map_.unshare(r))
-        return true;
+        return {};
     const auto at = map_.remove(r);
-    if (!at) {
-        why = "a region that there is not";
-        return false;
-    }
+    if (!at)
+        return "a region that there is not";
     std::move(memory_.begin() + static_cast<std::ptrdiff_t>(*at) + 1, memory_.end(),
               memory_.begin() + static_cast<std::ptrdiff_t>(*at));
     memory_.back() = {};
-    return true;
+    return {};
 }
 
-bool vhost_link::set_kick(std::uint32_t ring, os::unique_fd fd, std::string_view& why) noexcept
+std::string_view vhost_link::set_kick(std::uint32_t ring, os::unique_fd fd) noexcept
 {
-    if (!os::make_signal_fd(fd.get())) {
-        why = "a descriptor that is no eventfd";
-        return false;
-    }
-    if (!seat_of(ring).poller->add(fd.get(), token_of(source::tap, ring), os::trigger::edge)) {
-        why = "a descriptor that cannot be watched";
-        return false;
-    }
+    if (!os::make_signal_fd(fd.get()))
+        return no_eventfd;
+    if (!seat_of(ring).poller->add(fd.get(), token_of(source::tap, ring), os::trigger::edge))
+        return "a descriptor that cannot be watched";
     drop_kick(ring);
     fds_[ring].kick = std::move(fd);
-    return true;
+    return {};
 }
 
-bool vhost_link::set_call(std::uint32_t ring, os::unique_fd fd, std::string_view& why) noexcept
+std::string_view vhost_link::set_call(std::uint32_t ring, os::unique_fd fd) noexcept
 {
-    if (fd && !os::make_signal_fd(fd.get())) {
-        why = "a descriptor that is no eventfd";
-        return false;
-    }
+    if (fd && !os::make_signal_fd(fd.get()))
+        return no_eventfd;
     seat_of(ring).queue->set_call(ring, fd.get());
     fds_[ring].call = std::move(fd);
     // Front-ends may send it behind the kick: what was signalled since then went to the one before.
     if (fds_[ring].call && seat_of(ring).queue->runs(ring))
         os::signal(fds_[ring].call.get());
-    return true;
-}
-
-bool vhost_link::set_log(int fd, std::string_view& why) noexcept
-{
-    auto mapped = os::guest_memory::map(fd, session_.log().size, session_.log().offset);
-    if (!mapped) {
-        why = text_of(mapped.error());
-        return false;
-    }
-    log_memory_ = std::move(*mapped);
-    return true;
+    return {};
 }
 
 void vhost_link::look_at_log() noexcept
@@ -272,7 +258,7 @@ void vhost_link::look_at_rings() noexcept
 void vhost_link::start(std::uint32_t ring, const split_queue::memory& at) noexcept
 {
     const auto& r = session_.at(ring);
-    const bool to_guest = ring % 2 == 0;
+    const bool to_guest = vhost::is_to_guest(ring);
     seat_of(ring).queue->start(ring,
                                {.at = at,
                                 .size = static_cast<std::uint16_t>(r.size),
@@ -290,7 +276,7 @@ void vhost_link::start(std::uint32_t ring, const split_queue::memory& at) noexce
 
 void vhost_link::stop(std::uint32_t ring) noexcept
 {
-    running_to_guest_ -= ring % 2 == 0;
+    running_to_guest_ -= vhost::is_to_guest(ring);
     session_.stopped(ring, seat_of(ring).queue->stop(ring));
 }
 

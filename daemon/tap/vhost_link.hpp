@@ -71,13 +71,13 @@ private:
     class everybody_waits;
 
     [[nodiscard]] seat& seat_of(std::uint32_t ring) noexcept { return seats_[ring / 2 % seats_.size()]; }
-    [[nodiscard]] bool carry_out(const vhost::outcome& o, os::passed_fds& passed, std::string_view& why) noexcept;
-    [[nodiscard]] bool map_table(os::passed_fds& passed, std::string_view& why) noexcept;
-    [[nodiscard]] bool map_region(const vhost::region& r, int fd, std::string_view& why) noexcept;
-    [[nodiscard]] bool unmap_region(const vhost::region& r, std::string_view& why) noexcept;
-    [[nodiscard]] bool set_kick(std::uint32_t ring, os::unique_fd fd, std::string_view& why) noexcept;
-    [[nodiscard]] bool set_call(std::uint32_t ring, os::unique_fd fd, std::string_view& why) noexcept;
-    [[nodiscard]] bool set_log(int fd, std::string_view& why) noexcept;
+    // Why it cannot be done; empty: it is.
+    [[nodiscard]] std::string_view carry_out(const vhost::outcome& o, os::passed_fds& passed) noexcept;
+    [[nodiscard]] std::string_view map_table(os::passed_fds& passed) noexcept;
+    [[nodiscard]] std::string_view map_region(const vhost::region& r, int fd) noexcept;
+    [[nodiscard]] std::string_view unmap_region(const vhost::region& r) noexcept;
+    [[nodiscard]] std::string_view set_kick(std::uint32_t ring, os::unique_fd fd) noexcept;
+    [[nodiscard]] std::string_view set_call(std::uint32_t ring, os::unique_fd fd) noexcept;
     void drop_kick(std::uint32_t ring) noexcept;
     void look_at_rings() noexcept;
     void look_at_log() noexcept;

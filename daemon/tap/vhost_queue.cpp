@@ -6,13 +6,8 @@
 
 namespace tapioca {
 
+using vhost::is_to_guest;
 using vhost::split_queue;
-
-namespace {
-
-constexpr bool is_to_guest(std::uint32_t index) noexcept { return index % 2 == 0; }
-
-} // namespace
 
 vhost_queue::vhost_queue(const vhost::memory_map& map, const vhost::dirty_log& log, report::counters& counters)
     : map_(map), log_(log), counters_(counters),

@@ -70,7 +70,7 @@ private:
     };
     struct posted {
         vhost::chain chain;
-        std::size_t first = 0, count = 0; ///< its pieces
+        std::size_t first = 0; ///< of its pieces
     };
 
     [[nodiscard]] std::size_t receive_from(std::uint32_t index, std::size_t begin, std::size_t most,
@@ -80,7 +80,8 @@ private:
     void give_back_taken() noexcept;
 
     [[nodiscard]] vhost::split_queue* sending() noexcept;
-    [[nodiscard]] std::size_t gather(std::size_t octets) noexcept;
+    [[nodiscard]] std::size_t gather(std::size_t octets, std::size_t least) noexcept;
+    [[nodiscard]] std::size_t look_at_posted(std::size_t octets) noexcept;
     [[nodiscard]] std::span<const bytes_span> trimmed_to(std::size_t unit, std::size_t count, std::size_t missing) noexcept;
     [[nodiscard]] bool fill(wire::virtio_net_header vnet, bytes_span headers, std::size_t behind) noexcept;
     void put(bytes_view octets, std::size_t& at, std::size_t& into) noexcept;

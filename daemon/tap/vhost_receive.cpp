@@ -63,7 +63,7 @@ std::span<const rx_frame> vhost_queue::receive(std::size_t most) noexcept
     std::size_t count = 0, octets = 0;
     const auto rings = running_.size();
     for (std::size_t i = 0; i < rings; ++i)
-        if (const auto index = running_[(next_pair_ + i) % rings]; index % 2 == 1)
+        if (const auto index = running_[(next_pair_ + i) % rings]; !vhost::is_to_guest(index))
             count += receive_from(index, count, most, octets);
     ++next_pair_;
     counters_.add(report::counter::frames_from_guest, count);

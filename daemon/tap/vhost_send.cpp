@@ -2,6 +2,7 @@
 
 #include "daemon/tap/vhost_queue.hpp"
 #include "proto/base/checksum.hpp"
+#include "proto/frame/emit.hpp"
 
 #include <algorithm>
 
@@ -21,10 +22,10 @@ tx_slot vhost_queue::acquire() noexcept { return slot_.subspan(tap_headroom, lar
 /// The ring by whose pair the guest has last sent; of one that has not, any in which it has posted buffers.
 split_queue* vhost_queue::sending() noexcept
 {
-    if (answers_on_ % 2 == 0 && rings_[answers_on_])
+    if (vhost::is_to_guest(answers_on_) && rings_[answers_on_])
         return &rings_[answers_on_];
     for (const auto index : running_)
-        if (index % 2 == 0 && rings_[index].available(1) != 0) {
+        if (vhost::is_to_guest(index) && rings_[index].available(1) != 0) {
             forget_posted();
             answers_on_ = index;
             return &rings_[index];
@@ -32,8 +33,18 @@ split_queue* vhost_queue::sending() noexcept
     return nullptr;
 }
 
-/// Looks at posted buffers until they have room for so many octets, or there are no more. How many octets there are.
-std::size_t vhost_queue::gather(std::size_t octets) noexcept
+/// Looks at posted buffers until they have room for so many octets, or there are no more. How many octets there are. If that is
+/// less than `least`, pieces of buffers that are used by now may stand in the way: it looks at all again.
+std::size_t vhost_queue::gather(std::size_t octets, std::size_t least) noexcept
+{
+    const auto found = look_at_posted(octets);
+    if (found >= least)
+        return found;
+    forget_posted();
+    return look_at_posted(octets);
+}
+
+std::size_t vhost_queue::look_at_posted(std::size_t octets) noexcept
 {
     auto* const ring = sending();
     if (ring == nullptr)
@@ -55,7 +66,7 @@ std::size_t vhost_queue::gather(std::size_t octets) noexcept
         const auto chain = ring->peek(ahead, map_, pieces_);
         if (!chain)
             break;
-        posted_[posted_count_++] = {*chain, first, pieces_.count - first};
+        posted_[posted_count_++] = {*chain, first};
         found += chain->octets;
     }
     return found;
@@ -72,17 +83,13 @@ std::span<const bytes_span> vhost_queue::acquire_body(std::size_t headers, std::
 {
     const auto front = header_octets + headers;
     const auto wanted = std::max(front + most, header_octets + least_frame);
-    auto found = gather(wanted);
     unit = std::min(unit, most);
-    if (found < front + unit) {
-        forget_posted(); // pieces of long ago may stand in the way
-        found = gather(wanted);
-    }
+    auto found = gather(wanted, front + unit);
     if (found < front + unit) {
         wait_for_buffers();
         if (!accepts_data())
             return {};
-        found = gather(wanted);
+        found = look_at_posted(wanted);
     }
     if (found <= front) {
         accepts_.store(false, std::memory_order_relaxed); // it has told that it wants a kick
@@ -134,12 +141,7 @@ bool vhost_queue::commit(const wire::virtio_net_header& vnet, std::size_t header
 bool vhost_queue::send(const wire::virtio_net_header& vnet, octet* payload, std::size_t headers, std::size_t length) noexcept
 {
     const auto octets = header_octets + std::max(headers + length, least_frame);
-    auto found = gather(octets);
-    if (found < octets) {
-        forget_posted();
-        found = gather(octets);
-    }
-    if (found < octets) {
+    if (gather(octets, octets) < octets) {
         wait_for_buffers();
         counters_.drop(drop_reason::tap_write_failed);
         return false;
@@ -221,26 +223,21 @@ void vhost_queue::mark(std::size_t begin, std::size_t octets) noexcept
     }
 }
 
-/// For a driver that takes no partial checksums: sums what the field covers, the payload where it lies.
+/// For a driver that takes no partial checksums: the payload is summed where it lies.
 void vhost_queue::complete(wire::virtio_net_header& vnet, bytes_span headers, std::size_t behind) noexcept
 {
-    const auto flags = std::exchange(vnet.flags, octet{0});
-    const std::size_t start = std::exchange(vnet.csum_start, std::uint16_t{0});
-    const std::size_t field = start + std::exchange(vnet.csum_offset, std::uint16_t{0});
-    if ((flags & wire::vnet_needs_csum) == 0 || field + 2 > headers.size())
-        return;
-    auto sum = ones_sum(headers.subspan(start));
-    std::size_t at = headers.size() - start; // octets summed so far: an odd number turns the next ones
+    std::uint64_t sum = 0;
+    bool odd = (headers.size() - vnet.csum_start) % 2 != 0; // then octets are the other half of their word
     for (auto piece = body_.begin(); behind != 0; ++piece) {
         const auto part = piece->first(std::min(behind, piece->size()));
         const auto more = folded(ones_sum(part));
-        sum += at % 2 == 0 ? more : static_cast<std::uint16_t>(more << 8 | more >> 8);
-        at += part.size();
+        sum += odd ? static_cast<std::uint16_t>(more << 8 | more >> 8) : more;
+        odd = odd != (part.size() % 2 != 0);
         behind -= part.size();
     }
-    const auto whole = checksum_of(sum);
-    const be16 value = whole == 0 ? std::uint16_t{0xffff} : whole; // RFC 768; the same number to TCP
-    std::memcpy(headers.data() + field, &value, sizeof value);
+    complete_checksum(headers, vnet, sum);
+    vnet.flags = 0;
+    vnet.csum_start = vnet.csum_offset = 0;
 }
 
 } // namespace tapioca

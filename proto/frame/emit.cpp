@@ -121,12 +121,12 @@ std::size_t emit_udp(octet* payload, const link_ends& link, const flow_key& key,
     return ip + sizeof h;
 }
 
-void complete_checksum(bytes_span frame, const wire::virtio_net_header& vnet) noexcept
+void complete_checksum(bytes_span frame, const wire::virtio_net_header& vnet, std::uint64_t beyond) noexcept
 {
     if ((vnet.flags & wire::vnet_needs_csum) == 0 || std::size_t{vnet.csum_start} + vnet.csum_offset + 2 > frame.size())
         return;
     const auto covered = frame.subspan(vnet.csum_start);
-    const auto sum = checksum_of(ones_sum(covered));
+    const auto sum = checksum_of(ones_sum(covered) + beyond);
     const be16 field = sum == 0 ? std::uint16_t{0xffff} : sum; // RFC 768; the same number to TCP
     std::memcpy(covered.data() + vnet.csum_offset, &field, sizeof field);
 }

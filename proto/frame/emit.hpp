@@ -60,7 +60,8 @@ struct ip_emission {
 [[nodiscard]] std::size_t emit_ip(octet* upper, const link_ends& link, const ip_address& source, const ip_address& destination,
                                   const ip_emission& ip, std::size_t length) noexcept;
 
-/// Computes the checksum that a virtio-net header leaves to the device, in a frame that is no super-frame.
-void complete_checksum(bytes_span frame, const wire::virtio_net_header& vnet) noexcept;
+/// Computes the checksum that a virtio-net header leaves to the device, in a frame that is no super-frame. `beyond`: the sum of
+/// octets of the frame that follow elsewhere.
+void complete_checksum(bytes_span frame, const wire::virtio_net_header& vnet, std::uint64_t beyond = 0) noexcept;
 
 } // namespace tapioca

@@ -33,6 +33,8 @@ inline constexpr feature_set offered_protocol_features =
     with::mq | with::log_shmfd | with::rarp | with::reply_ack | with::net_mtu | with::configure_mem_slots;
 
 inline constexpr unsigned most_pairs = 16;
-inline constexpr unsigned most_rings = 2 * most_pairs; ///< even: towards the guest, odd: from it
+inline constexpr unsigned most_rings = 2 * most_pairs;
+/// Each pair has one ring of either kind, that towards the guest first.
+[[nodiscard]] constexpr bool is_to_guest(std::uint32_t ring) noexcept { return ring % 2 == 0; }
 
 } // namespace tapioca::vhost

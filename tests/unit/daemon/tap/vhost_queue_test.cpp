@@ -33,6 +33,22 @@ struct logged_world : vhost_world {
 
 using pages = std::vector<std::uint64_t>;
 
+/// The guest has spoken by pair 1, whose ring has buffers, and then by pair 0, whose ring has none.
+struct starved_world : vhost_world {
+    starved_world() : vhost_world({.pairs = 2})
+    {
+        post_many(2, 1536, 2);
+        send(pattern(60), {}, 3);
+        CHECK(receive(*this) == 1);
+        CHECK(answer(*this, pattern(1400))); // kicks of ring 2 are not wanted from here on
+        send(pattern(60), {}, 1);
+        CHECK(receive(*this) == 1);
+        CHECK_FALSE(answer(*this, pattern(1400)));
+        queue.flush();
+        CHECK_FALSE(queue.accepts_data()); // until ring 0 has buffers
+    }
+};
+
 } // namespace
 
 TEST_CASE("what a guest's driver takes decides what it is given")
@@ -151,16 +167,7 @@ TEST_CASE("a stopped ring says where it stood, and goes on from there")
 
 TEST_CASE("when the ring that starved is gone, the others are tried")
 {
-    vhost_world w{{.pairs = 2}};
-    w.post_many(2, 1536, 2);
-    w.send(pattern(60), {}, 3);
-    CHECK(receive(w) == 1);
-    CHECK(answer(w, pattern(1400))); // kicks of ring 2 are not wanted from here on
-    w.send(pattern(60), {}, 1);
-    CHECK(receive(w) == 1);
-    CHECK_FALSE(answer(w, pattern(1400)));
-    w.queue.flush();
-    CHECK_FALSE(w.queue.accepts_data()); // until ring 0 has buffers
+    starved_world w;
     (void)w.queue.stop(0);
     CHECK(w.queue.accepts_data());
     CHECK(answer(w, pattern(1400)));
@@ -173,16 +180,7 @@ TEST_CASE("when the ring that starved is gone, the others are tried")
 
 TEST_CASE("when the guest speaks by another pair than the one that starved, that one is tried")
 {
-    vhost_world w{{.pairs = 2}};
-    w.post_many(2, 1536, 2);
-    w.send(pattern(60), {}, 3);
-    CHECK(receive(w) == 1);
-    CHECK(answer(w, pattern(1400))); // kicks of ring 2 are not wanted from here on
-    w.send(pattern(60), {}, 1);
-    CHECK(receive(w) == 1);
-    CHECK_FALSE(answer(w, pattern(1400)));
-    w.queue.flush();
-    CHECK_FALSE(w.queue.accepts_data());
+    starved_world w;
     w.send(pattern(60), {}, 3);
     CHECK(receive(w) == 1);
     CHECK(w.queue.accepts_data());
