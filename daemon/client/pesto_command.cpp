@@ -3,8 +3,7 @@
 #include "daemon/config/early_exit.hpp"
 #include "daemon/config/getopt_words.hpp"
 #include "daemon/config/help_lines.hpp"
-
-#include <sys/un.h>
+#include "daemon/os/unix_address.hpp"
 
 namespace tapioca::client {
 namespace {
@@ -89,7 +88,7 @@ void take(pesto_command& command, std::string_view program, const option_word& w
 
 void check_path(const std::string& path)
 {
-    if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path))
+    if (path.empty() || path.size() > os::longest_socket_path)
         throw early_exit{1, "Invalid socket path \"" + path + "\"\n", false};
 }
 

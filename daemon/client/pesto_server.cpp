@@ -1,12 +1,12 @@
 #include "daemon/client/pesto_server.hpp"
 
 #include "daemon/config/early_exit.hpp"
+#include "daemon/os/unix_address.hpp"
 
 #include <array>
 #include <cerrno>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <system_error>
 #include <vector>
 
@@ -44,12 +44,10 @@ pesto_server::pesto_server(const std::string& path) : socket_(::socket(AF_UNIX, 
 {
     if (!socket_)
         fail("Failed to create a socket: " + name_of(errno));
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.copy(static_cast<char*>(address.sun_path), sizeof address.sun_path - 1);
+    const auto address = os::unix_address::at_path(path);
     int connected = 0;
     do
-        connected = ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+        connected = ::connect(socket_.get(), address.get(), address.length());
     while (connected < 0 && errno == EINTR);
     if (connected < 0)
         fail("Failed to connect to " + path + ": " + name_of(errno));

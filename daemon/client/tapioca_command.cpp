@@ -3,10 +3,10 @@
 #include "daemon/config/early_exit.hpp"
 #include "daemon/config/getopt_words.hpp"
 #include "daemon/config/help_lines.hpp"
+#include "daemon/os/unix_address.hpp"
 
 #include <algorithm>
 #include <charconv>
-#include <sys/un.h>
 #include <utility>
 
 namespace tapioca::client {
@@ -81,7 +81,7 @@ void take(tapioca_command& command, const option_word& word)
         command.json = true;
         return;
     case 'c':
-        if (word.value.empty() || word.value.size() >= sizeof(sockaddr_un::sun_path))
+        if (word.value.empty() || word.value.size() > os::longest_socket_path)
             misused("invalid socket path '" + std::string{word.value} + '\'');
         command.path = std::string{word.value};
         return;

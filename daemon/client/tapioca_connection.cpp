@@ -4,10 +4,8 @@
 
 #include <array>
 #include <cerrno>
-#include <cstddef>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -47,7 +45,7 @@ control_connection::control_connection(const instance& to) : who_("process " + s
     const uid_t self = ::geteuid();
     const bool changes = self == 0 && to.user != 0 && ::seteuid(to.user) == 0;
     try {
-        connect("tapioca/" + std::to_string(to.user) + '/' + std::to_string(to.pid), true);
+        connect(os::unix_address::of_name("tapioca/" + std::to_string(to.user) + '/' + std::to_string(to.pid)));
     } catch (...) {
         if (changes && ::seteuid(self) != 0)
             std::terminate();
@@ -62,20 +60,15 @@ control_connection::control_connection(const instance& to) : who_("process " + s
         throw control_failure(who_ + ": its socket is another user's");
 }
 
-control_connection::control_connection(const std::string& path) : who_(path) { connect(path, false); }
+control_connection::control_connection(const std::string& path) : who_(path) { connect(os::unix_address::at_path(path)); }
 
-void control_connection::connect(std::string_view path_or_name, bool is_abstract)
+void control_connection::connect(const os::unix_address& address)
 {
     socket_ = os::unique_fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    const std::size_t skipped = is_abstract ? 1 : 0;
-    path_or_name.copy(address.sun_path + skipped, sizeof address.sun_path - 1);
-    const auto length = offsetof(sockaddr_un, sun_path) + skipped + path_or_name.size() + (is_abstract ? 0 : 1);
     const timeval patience{patience_seconds, 0};
     for (const int direction : {SO_RCVTIMEO, SO_SNDTIMEO})
         (void)::setsockopt(socket_.get(), SOL_SOCKET, direction, &patience, sizeof patience);
-    if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(length)) == 0)
+    if (::connect(socket_.get(), address.get(), address.length()) == 0)
         return;
     throw control_failure(who_ + ": couldn't connect: " + name_of(errno));
 }

@@ -3,6 +3,7 @@
 
 #include "daemon/client/tapioca_instances.hpp"
 #include "daemon/os/unique_fd.hpp"
+#include "daemon/os/unix_address.hpp"
 
 #include <boost/json.hpp>
 
@@ -29,7 +30,7 @@ public:
     void call(const std::string& method, const std::function<void(const boost::json::object&)>& take);
 
 private:
-    void connect(std::string_view path_or_name, bool is_abstract);
+    void connect(const os::unix_address& address);
     void send(const std::string& method, const boost::json::object& parameters, bool more);
     [[nodiscard]] boost::json::object receive();
     void fill();

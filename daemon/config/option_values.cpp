@@ -4,6 +4,7 @@
 #include "daemon/config/number_text.hpp"
 #include "daemon/config/run_as.hpp"
 #include "daemon/config/usage.hpp"
+#include "daemon/os/unix_address.hpp"
 
 #include <climits>
 #include <variant>
@@ -16,7 +17,6 @@ constexpr std::uint64_t greatest_mtu = 65521;   ///< a frame of 65535 octets les
 constexpr unsigned most_workers = 64;
 constexpr std::uint64_t longest_drain_timeout = 3600;
 constexpr std::uint64_t longest_statistics_delay = 86400;
-constexpr std::size_t longest_socket_path = 107; ///< unix(7): 108 octets with the terminator
 
 /// Stores `address` in the field of its family.
 void by_family(std::optional<ip_address>& v4, std::optional<ip_address>& v6, const ip_address& address)
@@ -277,9 +277,9 @@ namespace {
 
 std::string path_of_socket(std::string_view text)
 {
-    if (text.empty() || text.size() > longest_socket_path)
+    if (text.empty() || text.size() > os::longest_socket_path)
         refuse("Invalid socket path: ", text,
-               "it has " + std::to_string(text.size()) + " characters, 1 to " + std::to_string(longest_socket_path) +
+               "it has " + std::to_string(text.size()) + " characters, 1 to " + std::to_string(os::longest_socket_path) +
                    " are possible");
     return std::string{text};
 }

@@ -1,11 +1,12 @@
 #include "daemon/os/file.hpp"
 
+#include "daemon/os/unix_address.hpp"
+
 #include <cstring>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <system_error>
 
 namespace tapioca::os {
@@ -32,9 +33,8 @@ unique_fd connect_log(const char* path) noexcept
     unique_fd fd{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
     const timeval longest{1, 0};
     ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof longest);
-    sockaddr_un log{AF_UNIX, {}};
-    std::strncpy(log.sun_path, path, sizeof log.sun_path - 1);
-    if (fd && ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&log), sizeof log) != 0)
+    const auto log = unix_address::at_path(path);
+    if (fd && ::connect(fd.get(), log.get(), log.length()) != 0)
         fd.reset();
     return fd;
 }

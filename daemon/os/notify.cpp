@@ -1,13 +1,12 @@
 #include "daemon/os/notify.hpp"
 
-#include <cstddef>
+#include "daemon/os/unix_address.hpp"
+
 #include <cstdlib>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <utility>
 
 namespace tapioca::os {
@@ -15,24 +14,18 @@ namespace {
 
 boost::system::error_code failure(int cause) { return {cause, boost::system::system_category()}; }
 
-/// A path, or @ and a name of the abstract namespace, which begins with a null octet and ends with the address (unix(7)).
+/// A path, or @ and a name of the abstract namespace.
 result<unique_fd> connect_datagram(std::string_view name)
 {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
     if (name.size() < 2 || (name.front() != '/' && name.front() != '@'))
         return failure(EAFNOSUPPORT);
-    if (name.size() >= sizeof address.sun_path)
+    if (name.size() > longest_socket_path)
         return failure(ENAMETOOLONG);
-    std::memcpy(address.sun_path, name.data(), name.size());
-    const bool abstract = name.front() == '@';
-    if (abstract)
-        address.sun_path[0] = '\0';
-    const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size() + (abstract ? 0 : 1));
+    const auto address = name.front() == '@' ? unix_address::of_name(name.substr(1)) : unix_address::at_path(name);
     unique_fd fd{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
     const timeval patience{5, 0};
     if (!fd || ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0 ||
-        ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0)
+        ::connect(fd.get(), address.get(), address.length()) != 0)
         return last_error();
     return fd;
 }

@@ -1,13 +1,13 @@
 #include "daemon/os/stream_listener.hpp"
 
+#include "daemon/os/unix_address.hpp"
+
 #include <climits>
-#include <cstddef>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,12 +49,9 @@ bool is_other_file(const std::string& path) noexcept
 
 result<unique_fd> listen_stream(const std::string& path, int backlog) noexcept
 {
-    sockaddr_un name{};
-    name.sun_family = AF_UNIX;
     if (path.empty() || path.size() > longest_socket_path)
         return boost::system::error_code{ENAMETOOLONG, boost::system::system_category()};
-    std::memcpy(name.sun_path, path.c_str(), path.size() + 1);
-    const auto* address = reinterpret_cast<const sockaddr*>(&name);
+    const auto address = unix_address::at_path(path);
 
     const auto lock = lock_directory_of(path);
     // A datagram socket, so that a listening instance does not see a client come and go: the kernel finds it, and refuses the
@@ -62,7 +59,7 @@ result<unique_fd> listen_stream(const std::string& path, int backlog) noexcept
     const unique_fd probe{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
     if (!probe)
         return last_error();
-    if (is_other_file(path) || ::connect(probe.get(), address, sizeof name) == 0 ||
+    if (is_other_file(path) || ::connect(probe.get(), address.get(), address.length()) == 0 ||
         (errno != ENOENT && errno != ECONNREFUSED && errno != EACCES))
         return boost::system::error_code{EADDRINUSE, boost::system::system_category()};
 
@@ -70,22 +67,18 @@ result<unique_fd> listen_stream(const std::string& path, int backlog) noexcept
     if (!fd)
         return last_error();
     (void)::unlink(path.c_str());
-    if (::bind(fd.get(), address, sizeof name) < 0 || ::listen(fd.get(), backlog) < 0)
+    if (::bind(fd.get(), address.get(), address.length()) < 0 || ::listen(fd.get(), backlog) < 0)
         return last_error();
     return fd;
 }
 
 result<unique_fd> listen_abstract(std::string_view name) noexcept
 {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (name.size() >= sizeof address.sun_path)
+    if (name.size() > longest_socket_path)
         return boost::system::error_code{ENAMETOOLONG, boost::system::system_category()};
-    name.copy(address.sun_path + 1, name.size());
-    const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+    const auto address = unix_address::of_name(name);
     auto fd = stream_socket();
-    if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) < 0 ||
-        ::listen(fd.get(), waiting_clients) < 0)
+    if (!fd || ::bind(fd.get(), address.get(), address.length()) < 0 || ::listen(fd.get(), waiting_clients) < 0)
         return last_error();
     return fd;
 }

@@ -10,7 +10,6 @@
 
 namespace tapioca::os {
 
-inline constexpr std::size_t longest_socket_path = 107;
 inline constexpr uid_t unknown_user = static_cast<uid_t>(-1);
 
 inline constexpr int waiting_clients = 64; ///< that have connected and were not accepted yet
