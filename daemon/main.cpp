@@ -58,12 +58,14 @@ namespace {
     std::unique_ptr<netns::resident> resident = make_resident(opts, parts.resources.tap_queues.size(), target);
     std::unique_ptr<port_follower> follower = follow_ports(opts, parts, resident.get());
     std::unique_ptr<rule_service> rules = serve_rules(parts);
+    auto listening = listening_at_start(parts);
     const seccomp::profile left = what_is_left(opts, target, parts.config, resident != nullptr);
     worker_pool workers{std::move(parts.config), std::move(parts.resources), resident.get()};
     control ctl{hooks_of(opts, workers, follower.get()), target.watch ? &*target.watch : nullptr,
                 target.command ? std::optional{target.command->pid()} : std::nullopt};
     if (rules)
         begin_service(opts, *rules, workers, resident.get(), follower.get(), ctl);
+    const auto following = follow_host(opts, parts, std::move(listening), rules.get(), workers, ctl);
     const auto seen = begin_control(opts, std::move(parts.control), ready, workers, ctl);
     if (resident)
         resident->start();

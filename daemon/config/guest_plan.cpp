@@ -152,7 +152,7 @@ address_map plan_translation(const options& opts, const host_network& host)
         t.map_guest_addr4 = opts.map_guest_addr4.value_or(ip_address{});
         t.dns_forward4 = dns.forward;
         t.dns_host4 = dns.target;
-        t.guest4 = guest_prefix4(opts, host).address;
+        t.guest4 = t.host4 = guest_prefix4(opts, host).address;
         t.our_tap4 = gateway.is_unspecified() ? fallback4 : gateway;
     }
     if (host.v6.enabled) {
@@ -161,7 +161,7 @@ address_map plan_translation(const options& opts, const host_network& host)
         t.map_guest_addr6 = opts.map_guest_addr6.value_or(ip_address{});
         t.dns_forward6 = dns.forward;
         t.dns_host6 = dns.target;
-        t.guest6 = opts.address6.value_or(host.v6.address.address);
+        t.guest6 = t.host6 = opts.address6.value_or(host.v6.address.address);
         t.our_tap6_ll = guest_link_local(opts, host);
         t.gateway6 = guest_gateway(opts, host, ip_family::ipv6);
     }

@@ -57,18 +57,19 @@ family_tables read_tables(os::netlink_socket& socket, ip_family family, int loop
     return tables;
 }
 
-host_family discover_family(const options& opts, ip_family family, os::netlink_socket& socket,
-                            const std::vector<os::link_entry>& links, host_network& host)
+host_family look_at_family(const options& opts, ip_family family, os::netlink_socket& socket, host_look& look)
 {
     const bool v4 = family == ip_family::ipv4;
     const auto& outbound = v4 ? opts.outbound_if4 : opts.outbound_if6;
-    const int outbound_index = outbound ? index_of(links, *outbound) : 0;
+    const int outbound_index = outbound ? index_of(look.links, *outbound) : 0;
     const template_request request{.family = family,
-                                   .interface_index = opts.interface ? index_of(links, *opts.interface) : outbound_index,
+                                   .interface_index = opts.interface ? index_of(look.links, *opts.interface) : outbound_index,
                                    .address_given = (v4 ? opts.address4 : opts.address6).has_value()};
-    const int loopback = loopback_of(links);
-    const auto tables = read_tables(socket, family, loopback, host.warnings);
-    auto chosen = choose_template(request, links, tables, host.notes);
+    const int loopback = loopback_of(look.links);
+    const auto tables = read_tables(socket, family, loopback, look.warnings);
+    for (const auto& entry : tables.addresses)
+        look.addresses.push_back(entry.address.address);
+    auto chosen = choose_template(request, look.links, tables, look.notes);
     if (chosen.local_mode && outbound && !opts.interface && outbound_index != loopback)
         refuse_outbound(family, *outbound, "the interface has no address of");
     return chosen;
@@ -76,16 +77,26 @@ host_family discover_family(const options& opts, ip_family family, os::netlink_s
 
 } // namespace
 
+host_look look_at_host(const options& opts, families enabled, os::netlink_socket& socket)
+{
+    host_look look;
+    auto links = os::read_links(socket);
+    if (!links)
+        throw std::system_error(links.error(), "Couldn't read the host's interfaces");
+    look.links = std::move(*links);
+    if (enabled.ipv4)
+        look.v4 = look_at_family(opts, ip_family::ipv4, socket, look);
+    if (enabled.ipv6)
+        look.v6 = look_at_family(opts, ip_family::ipv6, socket, look);
+    return look;
+}
+
 host_network discover(const options& opts)
 {
     host_network host;
     auto socket = os::netlink_socket::open();
     if (!socket)
         throw std::system_error(socket.error(), "Couldn't open a netlink socket");
-    auto links = os::read_links(*socket);
-    if (!links)
-        throw std::system_error(links.error(), "Couldn't read the host's interfaces");
-
     const bool ipv6 = os::has_ipv6();
     if (!ipv6 && !opts.ipv4)
         throw std::runtime_error("IPv6 not available but --ipv6-only given; the kernel has none");
@@ -93,10 +104,13 @@ host_network discover(const options& opts)
         refuse_outbound(ip_family::ipv4, *opts.outbound_if4, "there is no");
     if (!(opts.ipv6 && ipv6) && opts.outbound_if6)
         refuse_outbound(ip_family::ipv6, *opts.outbound_if6, "there is no");
-    if (opts.ipv4)
-        host.v4 = discover_family(opts, ip_family::ipv4, *socket, *links, host);
-    if (opts.ipv6 && ipv6)
-        host.v6 = discover_family(opts, ip_family::ipv6, *socket, *links, host);
+    auto look = look_at_host(opts, {opts.ipv4, opts.ipv6 && ipv6}, *socket);
+    host.v4 = std::move(look.v4);
+    host.v6 = std::move(look.v6);
+    host.links = std::move(look.links);
+    host.addresses = std::move(look.addresses);
+    host.notes = std::move(look.notes);
+    host.warnings = std::move(look.warnings);
 
     if (auto resolv = read_resolv_conf()) {
         host.resolvers = std::move(resolv->resolvers);

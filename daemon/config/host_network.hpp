@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/config/options.hpp"
+#include "daemon/os/rtnetlink.hpp"
 #include "proto/base/address.hpp"
 #include "proto/responder/guest_network.hpp"
 
@@ -23,6 +24,8 @@ struct host_family {
 
 struct host_network {
     host_family v4, v6;
+    std::vector<os::link_entry> links;
+    std::vector<ip_address> addresses; ///< of all interfaces, in the enabled families
     std::vector<ip_address> resolvers; ///< of resolv.conf, in its order, zone ids cut
     std::vector<std::string> search;
     int resolv_conf_error = 0;                            ///< errno: why there are none
@@ -31,6 +34,22 @@ struct host_network {
     std::optional<std::uint32_t> tcp_retries, tcp_syn_retries, tcp_syn_linear_timeouts, tcp_rto_max_ms; ///< its sysctls
     std::vector<std::string> notes, warnings;                                                           ///< for the log, in order
 };
+
+/// What of the host's network may change while the program runs.
+struct host_look {
+    host_family v4, v6;
+    std::vector<os::link_entry> links;
+    std::vector<ip_address> addresses; ///< of all interfaces, in the enabled families
+    std::vector<std::string> notes, warnings;
+};
+
+/// Which families the guest has, if the host has them.
+struct families {
+    bool ipv4 = true, ipv6 = true;
+};
+
+/// Reads it by a socket that is open. Throws what discover() throws.
+[[nodiscard]] host_look look_at_host(const options& opts, families enabled, os::netlink_socket& socket);
 
 /// Reads the host's routes, addresses and resolvers by netlink and from /etc/resolv.conf. Only a named interface that does not
 /// exist or cannot be used throws; a host without a network yields local mode in the family that lacks one.

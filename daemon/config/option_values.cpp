@@ -179,6 +179,13 @@ void outbound_if6(parsed_options& d, std::string_view text)
     d.opts.outbound_if6 = interface_name(text, longest_alternative_name);
 }
 
+void follow(parsed_options& d, std::string_view text)
+{
+    if (text != "host" && text != "none")
+        refuse("Invalid --follow, host or none is needed: ", text);
+    d.opts.follow = text == "host" ? follow_mode::host : follow_mode::none;
+}
+
 void ipv4_only(parsed_options& d, std::string_view)
 {
     d.ipv4_only_given = true;

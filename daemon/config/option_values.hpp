@@ -27,6 +27,7 @@ void gateway(parsed_options&, std::string_view);
 void outbound(parsed_options&, std::string_view);
 void outbound_if4(parsed_options&, std::string_view);
 void outbound_if6(parsed_options&, std::string_view);
+void follow(parsed_options&, std::string_view);
 void ipv4_only(parsed_options&, std::string_view);
 void ipv6_only(parsed_options&, std::string_view);
 

@@ -24,6 +24,12 @@ struct identity {
     gid_t gid = 0;
 };
 
+/// What becomes of a guest's network when the host's changes.
+enum class follow_mode : std::uint8_t {
+    none, ///< what was true at the start is taken to be true
+    host, ///< what the guest has stays, and leads to where the host is now
+};
+
 /// What pasta attaches to: exactly one alternative is set, by `target_kind`.
 enum class target_kind : std::uint8_t { command, pid, path };
 
@@ -56,6 +62,7 @@ struct options {
     std::optional<std::string> interface;
     std::optional<ip_address> outbound4, outbound6;
     std::optional<std::string> outbound_if4, outbound_if6;
+    follow_mode follow = follow_mode::host;
 
     // resolvers and names
     std::optional<std::vector<ip_address>> dns;     ///< absent: from resolv.conf; empty: none
@@ -67,6 +74,7 @@ struct options {
     // protocols and servers
     bool tcp = true, udp = true, icmp = true;
     bool dhcp = true, dhcpv6 = true, ndp = true, ra = true;
+    bool late_ra = true; ///< router advertisements of a network that appears after the start
     bool freebind = false;
 
     flow_limits limits;

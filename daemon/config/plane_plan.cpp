@@ -32,18 +32,24 @@ tcp::retry_policy retries_of(const host_network& host)
 
 } // namespace
 
-plane_config plan_plane(const options& opts, const host_network& host, const guest_network& guest, const mac_address& guest_mac)
+void set_network(plane_config& plane, const guest_network& guest, const address_map& translation)
 {
-    plane_config plane;
     plane.net = guest;
-    plane.address_map = plan_translation(opts, host);
-    const auto& x = plane.address_map;
+    plane.net.stand_ins.clear();
+    plane.address_map = translation;
+    const auto& x = translation;
     for (const auto& a :
          {x.map_host_loopback4, x.map_host_loopback6, x.map_guest_addr4, x.map_guest_addr6, x.dns_forward4, x.dns_forward6})
         if (!a.is_unspecified())
             plane.net.stand_ins.push_back(a);
+}
+
+plane_config plan_plane(const options& opts, const host_network& host, const guest_network& guest, const mac_address& guest_mac)
+{
+    plane_config plane;
+    set_network(plane, guest, plan_translation(opts, host));
     if (opts.splice_only) // no interface has the addresses
-        plane.address_map.guest4 = plane.address_map.guest6 = {};
+        plane.address_map.guest4 = plane.address_map.guest6 = plane.address_map.host4 = plane.address_map.host6 = {};
     plane.guest_mac = guest_mac;
     plane.address_fixed4 = opts.address4.has_value();
     plane.address_fixed6 = opts.address6.has_value();

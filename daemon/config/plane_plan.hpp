@@ -11,4 +11,7 @@ namespace tapioca {
 [[nodiscard]] plane_config plan_plane(const options& opts, const host_network& host, const guest_network& guest,
                                       const mac_address& guest_mac);
 
+/// What the guest's network is, and where it leads to.
+void set_network(plane_config& plane, const guest_network& guest, const address_map& translation);
+
 } // namespace tapioca

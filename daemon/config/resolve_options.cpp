@@ -96,7 +96,8 @@ void resolve_protocols(parsed_options& d)
 {
     options& o = d.opts;
     o.ndp = o.ndp && o.ipv6;
-    o.ra = o.ra && o.ndp && !o.config_net;
+    o.late_ra = o.ra && o.ndp;
+    o.ra = o.late_ra && !o.config_net;
     o.dhcp = o.dhcp && o.ipv4;
     o.dhcpv6 = o.dhcpv6 && o.ipv6;
 }

@@ -116,6 +116,8 @@ const char* words_of(end_reason why)
         return "its state makes no sense";
     case end_reason::on_request:
         return "ended on request";
+    case end_reason::address_gone:
+        return "the host has lost its address";
     case end_reason::count_:
         break;
     }

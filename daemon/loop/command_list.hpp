@@ -6,6 +6,7 @@
 #include "daemon/config/plane_config.hpp"
 #include "daemon/forward/listening_socket.hpp"
 #include "daemon/loop/flow_listing.hpp"
+#include "daemon/loop/stranded_flows.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -31,9 +32,10 @@ using snapshot = std::shared_ptr<const plane_config>;
 /// Questions, whose answers are in what they point to.
 using list_flows = std::shared_ptr<flow_listing>;
 using end_flow = std::shared_ptr<flow_ending>;
+using end_stranded = std::shared_ptr<stranded_flows>;
 
-using worker_command =
-    std::variant<listening_socket, stop_listening, rename_listener, advertise_router, snapshot, list_flows, end_flow>;
+using worker_command = std::variant<listening_socket, stop_listening, rename_listener, advertise_router, snapshot, list_flows,
+                                    end_flow, end_stranded>;
 
 class command_list {
 public:

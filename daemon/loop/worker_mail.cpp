@@ -133,6 +133,8 @@ void worker::carry_out(worker_command& what, instant now) noexcept
         (*listing)->answer(plane_);
     } else if (auto* ending = std::get_if<end_flow>(&what)) {
         (*ending)->answer(plane_, now);
+    } else if (auto* stranded = std::get_if<end_stranded>(&what)) {
+        (*stranded)->answer(plane_, now);
     } else {
         plane_.advertise_router();
     }

@@ -58,6 +58,7 @@ public:
 
     /// Asks a worker; `question` is done when it says so.
     void ask(std::size_t who, list_flows question) { workers_[who]->command(std::move(question)); }
+    void ask(std::size_t who, end_stranded question) { workers_[who]->command(std::move(question)); }
     void ask(std::size_t who, end_flow question) { workers_[who]->command(std::move(question)); }
 
     /// Sends an unsolicited router advertisement, unless the guest is to have none.

@@ -93,6 +93,12 @@ public:
     {
         return sets_[static_cast<std::size_t>(kind)]->close(id, why, now);
     }
+    /// Resets connections over the tap that have one of these addresses on the host, of those in `most` slots from `from` on. The
+    /// slot to go on from; 0: there is none behind.
+    std::uint32_t end_stranded(std::uint32_t from, std::uint32_t most, std::span<const ip_address> gone, instant now) noexcept
+    {
+        return tcp_.end_stranded(from, most, gone, now);
+    }
 
     /// Connections that weigh on the worker.
     [[nodiscard]] std::uint32_t load() const noexcept { return tcp_.live_count() + tcp_splice_.flow_count(); }

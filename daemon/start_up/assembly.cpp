@@ -88,6 +88,26 @@ void begin_service(const options& opts, rule_service& service, worker_pool& work
     ctl.serve(*service.pesto);
 }
 
+std::vector<listener_name> listening_at_start(const plane_parts& parts) { return names_of(parts.resources.listeners); }
+
+std::unique_ptr<control_service> follow_host(const options& opts, plane_parts& parts, std::vector<listener_name> listening,
+                                             const rule_service* rules, worker_pool& workers, control& ctl)
+{
+    if (!parts.watch)
+        return nullptr;
+    auto names = [rules, listening = std::move(listening)] {
+        if (rules == nullptr)
+            return listening;
+        const auto& now = rules->rules->listening();
+        return std::vector<listener_name>(now.begin(), now.end());
+    };
+    auto follower = std::make_unique<host_follower>(
+        opts, std::move(*parts.watch), std::move(parts.start),
+        host_follower::means{.workers = workers, .open = opener(opts, nullptr), .listening = std::move(names)});
+    ctl.serve(*follower);
+    return follower;
+}
+
 control_hooks hooks_of(const options& opts, worker_pool& workers, port_follower* follower)
 {
     control_hooks hooks;

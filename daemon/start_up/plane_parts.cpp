@@ -40,6 +40,20 @@ std::uint32_t duid_time()
     return static_cast<std::uint32_t>(duration_cast<seconds>(since).count());
 }
 
+/// Opened before the host is read, so that no change is missed. Not worth a start that fails.
+std::optional<host_watch> watch_host(const options& opts, set_up_report& report)
+{
+    if (opts.follow == follow_mode::none)
+        return std::nullopt;
+    auto events = os::network_events::open();
+    auto tables = os::netlink_socket::open();
+    if (events && tables)
+        return host_watch{std::move(*events), std::move(*tables)};
+    report.warnings.push_back("The host's network is not followed, couldn't open a netlink socket: " +
+                              (events ? tables.error() : events.error()).message());
+    return std::nullopt;
+}
+
 struct host_and_guest {
     host_network host;
     guest_network guest;
@@ -137,16 +151,18 @@ plane_parts set_up_namespace(const options& opts, const netns::target& target, o
     parts.config.guest_link_local = interface.link_local;
     append(report.notes,
            start_report(opts, host, guest, parts.config.address_map, opts.splice_only || opts.client ? "none" : plan.name));
+    parts.start = {std::move(host), parts.config.net, parts.config.address_map};
     return parts;
 }
 
 /// Opens the socket that guests connect to, unless one is connected already.
 plane_parts set_up_socket(const options& opts, os::unique_fd client, set_up_report& report)
 {
-    const auto [host, guest] = read_host(opts, report);
+    auto [host, guest] = read_host(opts, report);
     plane_parts parts;
     parts.config = plan_plane(opts, host, guest, mac_address::broadcast());
     append(report.notes, start_report(opts, host, guest, parts.config.address_map, ""));
+    parts.start = {std::move(host), parts.config.net, parts.config.address_map};
     stream_descriptor stream{{}, std::move(client)};
     if (!stream.client) {
         auto [listener, path] = listen_for_guests(opts);
@@ -182,12 +198,14 @@ os::unique_fd listen_for_control(const options& opts, set_up_report& report)
 plane_parts set_up(const options& opts, const netns::target& target, opened_listeners on_host, os::unique_fd client, uid_t owner)
 {
     set_up_report lines;
+    auto watch = watch_host(opts, lines);
     plane_parts parts = opts.mode == mode::pasta ? set_up_namespace(opts, target, std::move(client), lines)
                                                  : set_up_socket(opts, std::move(client), lines);
     if (opts.conf_path) {
         parts.conf_listener = listen_at_path(*opts.conf_path);
         parts.config.rules_may_change = true;
     }
+    parts.watch = std::move(watch);
     parts.control = {listen_for_control(opts, lines), owner, in_initial_user_namespace()};
     log::info(lines.notes);
     log::warning(lines.warnings);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "daemon/config/plane_config.hpp"
+#include "daemon/follow/host_follower.hpp"
 #include "daemon/forward/listener_set.hpp"
 #include "daemon/loop/worker_pool.hpp"
 #include "daemon/netns/target.hpp"
@@ -25,6 +26,8 @@ struct plane_parts {
     std::optional<os::socket_diag> host_ports, guest_ports; ///< if rules follow the other side, or may do so later
     os::unique_fd conf_listener;                            ///< of --conf-path
     control_access control;
+    network_at_start start;
+    std::optional<host_watch> watch; ///< unless nothing is followed
 
     /// The first queue of the tap; null if there is none.
     [[nodiscard]] const tun_descriptor* tap() const { return std::get_if<tun_descriptor>(&resources.tap_queues.front()); }

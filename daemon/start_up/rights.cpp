@@ -4,6 +4,7 @@
 #include "daemon/os/start_failure.hpp"
 #include "daemon/report/log.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <stdexcept>
 #include <system_error>
@@ -40,7 +41,9 @@ seccomp::profile what_is_left(const options& opts, const netns::target& target, 
     add(!opts.splice_only, task::guest);
     add(opts.vhost_user, task::vhost);
     add(bypass, task::bypass);
-    add(scans(opts.host_rules) || scans(opts.guest_rules) || opts.conf_path, task::scan);
+    const bool at_interfaces = std::ranges::any_of(opts.host_rules, [](const forward_rule& r) { return !r.interface.empty(); });
+    const bool listens_anew = at_interfaces && opts.follow != follow_mode::none;
+    add(scans(opts.host_rules) || scans(opts.guest_rules) || opts.conf_path || listens_anew, task::scan);
     add(target.watch.has_value(), task::watch);
     add(target.command.has_value(), task::command);
     add(opts.log_file.has_value(), task::log_file);

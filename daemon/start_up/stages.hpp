@@ -59,6 +59,12 @@ struct rule_service {
 /// All of it outlives the loop.
 void begin_service(const options& opts, rule_service& service, worker_pool& workers, netns::resident* resident,
                    port_follower* follower, control& ctl);
+/// What is listened at while nothing else changes that.
+[[nodiscard]] std::vector<listener_name> listening_at_start(const plane_parts& parts);
+/// For --follow; null if nothing is followed. `rules` may be null; all of it outlives the loop.
+[[nodiscard]] std::unique_ptr<control_service> follow_host(const options& opts, plane_parts& parts,
+                                                           std::vector<listener_name> listening, const rule_service* rules,
+                                                           worker_pool& workers, control& ctl);
 /// What the loop does with the workers and the follower, if there is one; both outlive it.
 [[nodiscard]] control_hooks hooks_of(const options& opts, worker_pool& workers, port_follower* follower);
 

@@ -132,6 +132,8 @@ public:
     [[nodiscard]] leftovers left_over(bool guest_is_there) noexcept;
     /// For the end of the process: resets what is not complete. How many.
     std::uint32_t reset_incomplete() noexcept;
+    /// See plane::end_stranded.
+    std::uint32_t end_stranded(std::uint32_t from, std::uint32_t most, std::span<const ip_address> gone, instant now) noexcept;
 
 private:
     /// A run on its way to the socket.

@@ -1,6 +1,7 @@
 // A vector and a string that live inside their owner and never allocate; what does not fit is refused.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <string_view>
@@ -43,6 +44,11 @@ public:
     constexpr const T* begin() const noexcept { return items_.data(); }
     constexpr const T* end() const noexcept { return items_.data() + size_; }
 
+    constexpr bool operator==(const fixed_vector& other) const noexcept
+    {
+        return std::equal(begin(), end(), other.begin(), other.end());
+    }
+
 private:
     std::array<T, Capacity> items_{};
     std::size_t size_ = 0;
@@ -74,6 +80,7 @@ public:
     }
     [[nodiscard]] constexpr std::string_view view() const noexcept { return {characters_.data(), size_}; }
     [[nodiscard]] constexpr bool empty() const noexcept { return size_ == 0; }
+    constexpr bool operator==(const fixed_string& other) const noexcept { return view() == other.view(); }
 
 private:
     std::array<char, Capacity> characters_{};

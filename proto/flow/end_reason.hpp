@@ -22,6 +22,7 @@ enum class end_reason : std::uint8_t {
     socket_failed,    ///< no socket could be had for it, or its own became useless
     quarantined,      ///< its state made no sense
     on_request,       ///< of whoever runs the program
+    address_gone,     ///< the host has not its address any more
     count_
 };
 
@@ -29,7 +30,7 @@ inline constexpr std::size_t end_reason_count = static_cast<std::size_t>(end_rea
 
 inline constexpr std::array<std::string_view, end_reason_count> end_reason_names = {
     "finished",    "idle",      "reset_by_guest", "reset_by_peer", "refused_by_guest", "connect_failed", "guest_silent",
-    "peer_silent", "displaced", "replaced",       "socket_failed", "quarantined",      "on_request",
+    "peer_silent", "displaced", "replaced",       "socket_failed", "quarantined",      "on_request",     "address_gone",
 };
 static_assert(!end_reason_names.back().empty());
 

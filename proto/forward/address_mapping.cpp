@@ -22,13 +22,13 @@ endpoint outbound_destination(const address_map& t, octet protocol, const endpoi
     const auto& forward = v4 ? t.dns_forward4 : t.dns_forward6;
     const auto& loopback = v4 ? t.map_host_loopback4 : t.map_host_loopback6;
     const auto& map_guest = v4 ? t.map_guest_addr4 : t.map_guest_addr6;
-    const auto& guest = v4 ? t.guest4 : t.guest6; // none in IPv6 if the host has no address to share
+    const auto& host = v4 ? t.host4 : t.host6; // none in IPv6 if the host has no address to share
     if (is_set(forward) && remote.address == forward && is_query(protocol, remote.port))
         return {v4 ? t.dns_host4 : t.dns_host6, remote.port};
     if (is_set(loopback) && remote.address == loopback)
         return {ip_address::loopback(remote.address.family()), remote.port};
-    if (is_set(map_guest) && is_set(guest) && remote.address == map_guest)
-        return {guest, remote.port};
+    if (is_set(map_guest) && is_set(host) && remote.address == map_guest)
+        return {host, remote.port};
     return remote;
 }
 
@@ -46,8 +46,8 @@ fixed_vector<ip_address, 4> called_addresses(const address_map& t, octet protoco
 
 bool stays_on_host(const address_map& t, const ip_address& destination) noexcept
 {
-    const auto& guest = destination.is_v4() ? t.guest4 : t.guest6;
-    return destination.is_loopback() || (is_set(guest) && destination == guest);
+    const auto& host = destination.is_v4() ? t.host4 : t.host6;
+    return destination.is_loopback() || (is_set(host) && destination == host);
 }
 
 namespace {
@@ -58,10 +58,11 @@ std::optional<ip_address> known_source(const address_map& t, const ip_address& p
     const bool v4 = peer.is_v4();
     const auto& loopback = v4 ? t.map_host_loopback4 : t.map_host_loopback6;
     const auto& guest = v4 ? t.guest4 : t.guest6;
+    const auto& host = v4 ? t.host4 : t.host6;
     const auto& map_guest = v4 ? t.map_guest_addr4 : t.map_guest_addr6;
     if (peer == ip_address::loopback(peer.family()) && is_set(loopback))
         return loopback;
-    if (is_set(guest) && peer == guest && is_set(map_guest))
+    if (is_set(host) && peer == host && is_set(map_guest))
         return map_guest;
     const bool guests_own = peer == guest || peer == seen.v4 || peer == seen.v6 || peer == seen.link_local;
     if (!peer.is_unicast() || peer.is_loopback() || guests_own)

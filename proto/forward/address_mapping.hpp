@@ -4,7 +4,7 @@
 //
 //     the peer                              what the guest sees
 //     127.0.0.1 or ::1, exactly             map_host_loopback
-//     the address that the guest was given  map_guest_addr
+//     the host's own address                map_guest_addr
 //     neither loopback nor zero nor an      the peer itself
 //     address of the guest
 //     anybody else                          our_tap4; gateway6 or our_tap6_ll

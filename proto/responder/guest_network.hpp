@@ -30,6 +30,7 @@ struct guest_network {
     ip_address our_link_local;
     bool ndp = false;
     bool ra = false;
+    bool ra_without_route = false; ///< its default route is there already; Linux takes nothing from who offers it again
     bool dhcpv6 = false;
 
     fixed_vector<ip_address, 6> stand_ins; ///< addresses that stand for the host, or for a resolver: not for a guest to take
@@ -39,6 +40,8 @@ struct guest_network {
     domain_name hostname, fqdn;
 
     std::uint32_t duid_time = 0; ///< seconds since 2000-01-01 UTC at start, for the DUID-LLT of DHCPv6
+
+    bool operator==(const guest_network&) const = default;
 };
 
 } // namespace tapioca

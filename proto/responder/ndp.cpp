@@ -123,7 +123,7 @@ std::size_t router_advertisement(const guest_network& net, const ip_address& des
     h.type = wire::icmpv6_router_advertisement;
     h.hop_limit = 255;
     h.flags = net.dhcpv6 ? wire::nd_managed_flag : octet{0}; // addresses by DHCPv6 are promised only where it answers
-    h.router_lifetime = router_lifetime;
+    h.router_lifetime = net.ra_without_route ? std::uint16_t{0} : router_lifetime;
     writer message{room_behind(out, room_before_icmpv6, longest_message)};
     message.put(h);
     put_prefix(message, net);

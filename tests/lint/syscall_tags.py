@@ -33,6 +33,7 @@ OPTIONS_BEFORE_THE_SEAL = {
     ("getsockopt", "IP_TTL"): "the usual one",
     ("setsockopt", "SO_SNDTIMEO"): "of the log's socket",
     ("setsockopt", "SO_RCVTIMEO"): "of the netlink socket that hears of new routes",
+    ("setsockopt", "SO_ATTACH_FILTER"): "of the socket that hears of changes of the network",
     ("setsockopt", "type"): "netlink's",
 }
 

@@ -17,8 +17,8 @@ plane_config configuration(const simulation_options& o)
     c.net.mtu = o.mtu;
     c.peek_offset4 = c.peek_offset6 = o.peek_offset;
     c.guest_mac = guest_mac;
-    c.address_map.guest4 = c.net.address4.address;
-    c.address_map.guest6 = c.net.address6;
+    c.address_map.guest4 = c.address_map.host4 = c.net.address4.address;
+    c.address_map.guest6 = c.address_map.host6 = c.net.address6;
     c.address_map.our_tap4 = c.net.our_address4;
     c.address_map.our_tap6_ll = c.net.our_link_local;
     c.secret = {o.seed, 77};

@@ -45,7 +45,7 @@ TEST_CASE("sockets that come while a worker looks for some are seen")
     const endpoint at{loopback, port_of(*front)};
     plane_config config;
     config.splice = true;
-    config.address_map.guest4 = loopback;
+    config.address_map.guest4 = config.address_map.host4 = loopback;
     forward_rule rule{.protocol = wire::protocol_tcp};
     rule.first = rule.last = at.port;
     rule.target_first = port_of(*back);

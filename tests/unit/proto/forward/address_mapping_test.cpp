@@ -26,6 +26,8 @@ address_map everything()
             .dns_host6 = loopback6,
             .guest4 = a4(10),
             .guest6 = a6(0x10),
+            .host4 = a4(10),
+            .host6 = a6(0x10),
             .our_tap4 = a4(1),
             .our_tap6_ll = router6,
             .gateway6 = {}};
@@ -72,7 +74,7 @@ TEST_CASE(
     "the mapped guest address leads nowhere else while the guest has none: an unspecified destination is the host's loopback")
 {
     auto t = everything();
-    t.guest4 = t.guest6 = {};
+    t.guest4 = t.guest6 = t.host4 = t.host6 = {};
     CHECK(outbound(t, a4(2), 80).address == a4(2));
     CHECK(outbound(t, a6(2), 80).address == a6(2));
     CHECK(!stays_on_host(t, a6(2)));

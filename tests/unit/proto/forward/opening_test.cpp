@@ -16,8 +16,8 @@ constexpr octet tcp = wire::protocol_tcp, udp = wire::protocol_udp, icmp = wire:
 forwarding plain()
 {
     forwarding f;
-    f.address_map.guest4 = guest4;
-    f.address_map.guest6 = guest6;
+    f.address_map.guest4 = f.address_map.host4 = guest4;
+    f.address_map.guest6 = f.address_map.host6 = guest6;
     f.address_map.our_tap4 = f.address_map.map_host_loopback4 = router4;
     f.outbound4 = ip_address::v4(203, 0, 113, 1);
     REQUIRE((f.outbound_if4.assign("eth0") && f.outbound_if6.assign("eth1")));

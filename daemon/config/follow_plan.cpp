@@ -1,0 +1,103 @@
+#include "daemon/config/follow_plan.hpp"
+
+#include "daemon/config/address_text.hpp"
+#include "daemon/config/guest_plan.hpp"
+
+namespace tapioca {
+namespace {
+
+bool has_appeared(const host_family& before, const host_family& now)
+{
+    return before.enabled && before.local_mode && !now.local_mode;
+}
+
+bool same(const host_family& a, const host_family& b)
+{
+    return a.local_mode == b.local_mode && a.interface_index == b.interface_index && a.address == b.address &&
+           a.gateway == b.gateway;
+}
+
+std::string described(const char* family, const host_family& f)
+{
+    std::string text = std::string{"The host's "} + family + " network is now " + to_text(f.address.address);
+    if (!f.interface.empty())
+        text += " on " + f.interface;
+    return text + (f.gateway.is_unspecified() ? ", without a gateway" : " by " + to_text(f.gateway));
+}
+
+void give_ipv4(followed_network& to, const guest_network& planned, const address_map& translation)
+{
+    to.guest.address4 = planned.address4;
+    to.guest.gateway4 = planned.gateway4;
+    to.guest.our_address4 = planned.our_address4;
+    to.guest.dhcp = planned.dhcp;
+    to.address_map.guest4 = translation.guest4;
+    to.address_map.our_tap4 = translation.our_tap4;
+    to.address_map.map_host_loopback4 = translation.map_host_loopback4;
+}
+
+/// Its router stays the one that it knows.
+void give_ipv6(const options& opts, followed_network& to, const guest_network& planned, const address_map& translation)
+{
+    to.guest.address6 = planned.address6;
+    to.guest.dhcpv6 = planned.dhcpv6;
+    to.guest.ra_without_route = opts.config_net;
+    to.guest.ra = to.guest.ndp && opts.late_ra; // in a namespace that was configured, too: nothing else tells it of the prefix
+    to.address_map.guest6 = translation.guest6;
+}
+
+} // namespace
+
+void update(host_network& host, const host_look& look)
+{
+    host.links = look.links;
+    host.addresses = look.addresses;
+    if (!look.v4.local_mode)
+        host.v4 = look.v4;
+    if (!look.v6.local_mode)
+        host.v6 = look.v6;
+}
+
+followed_network follow_host(const options& opts, const network_at_start& start, const host_network& now)
+{
+    followed_network next{start.guest, start.address_map, static_cast<unsigned>(now.v6.interface_index)};
+    const auto planned = plan_guest(opts, now, start.guest.duid_time);
+    const auto translation = plan_translation(opts, now);
+    if (start.guest.ipv4 && has_appeared(start.host.v4, now.v4) && !opts.config_net)
+        give_ipv4(next, planned, translation);
+    if (start.guest.ipv6 && has_appeared(start.host.v6, now.v6))
+        give_ipv6(opts, next, planned, translation);
+    if (next.guest.resolvers4.empty())
+        next.guest.resolvers4 = planned.resolvers4;
+    if (next.guest.resolvers6.empty())
+        next.guest.resolvers6 = planned.resolvers6;
+    if (next.guest.search.empty())
+        next.guest.search = planned.search;
+    if (!opts.splice_only) {
+        next.address_map.host4 = translation.host4;
+        next.address_map.host6 = translation.host6;
+    }
+    next.address_map.dns_forward4 = translation.dns_forward4;
+    next.address_map.dns_forward6 = translation.dns_forward6;
+    next.address_map.dns_host4 = translation.dns_host4;
+    next.address_map.dns_host6 = translation.dns_host6;
+    return next;
+}
+
+std::vector<std::string> changes_of(const host_network& before, const host_network& now)
+{
+    std::vector<std::string> lines;
+    if (!same(before.v4, now.v4))
+        lines.push_back(described("IPv4", now.v4));
+    if (!same(before.v6, now.v6))
+        lines.push_back(described("IPv6", now.v6));
+    if (before.resolvers != now.resolvers) {
+        std::string list;
+        for (const auto& resolver : now.resolvers)
+            list += (list.empty() ? "" : ", ") + to_text(resolver);
+        lines.push_back(list.empty() ? "The host has no resolvers any more" : "The host's resolvers are now " + list);
+    }
+    return lines;
+}
+
+} // namespace tapioca

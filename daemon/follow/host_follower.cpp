@@ -1,0 +1,153 @@
+#include "daemon/follow/host_follower.hpp"
+
+#include "daemon/config/address_text.hpp"
+#include "daemon/config/plane_plan.hpp"
+#include "daemon/os/clock.hpp"
+#include "daemon/report/log.hpp"
+
+#include <algorithm>
+#include <exception>
+
+namespace tapioca {
+namespace {
+
+/// A look is followed by a pause of so many times what it took: less than a hundredth of a processor, however often the network
+/// changes.
+constexpr int pauses_a_look = 128;
+constexpr duration longest_pause = std::chrono::seconds{10}, between_workers_answers = std::chrono::milliseconds{1};
+
+bool has(const std::vector<ip_address>& addresses, const ip_address& a)
+{
+    return std::find(addresses.begin(), addresses.end(), a) != addresses.end();
+}
+
+int index_of(const std::vector<os::link_entry>& links, std::string_view name)
+{
+    const auto* const link = os::find_link(links, name);
+    return link != nullptr ? link->index : 0;
+}
+
+} // namespace
+
+host_follower::host_follower(const options& opts, host_watch watch, network_at_start start, means m)
+    : opts_(opts), watch_(std::move(watch)), start_(std::move(start)),
+      means_(std::move(m)), enabled_{start_.host.v4.enabled, start_.host.v6.enabled}, now_(start_.host),
+      given_(follow_host(opts, start_, now_))
+{
+}
+
+void host_follower::start(reactor& loop)
+{
+    loop_ = &loop;
+    wait_for_events();
+}
+
+/// While changes settle nobody is woken by more of them.
+void host_follower::wait_for_events()
+{
+    const int fd = watch_.events.descriptor();
+    (void)loop_->watch(fd, readiness_for::reading, [this, fd] {
+        loop_->forget(fd);
+        loop_->call_in(pause_, [this] { look(); });
+    });
+}
+
+void host_follower::look()
+{
+    const auto began = os::thread_time();
+    watch_.events.clear(); // before the tables are read, so that nothing is missed
+    try {
+        const auto seen = look_at_host(opts_, enabled_, watch_.tables);
+        const auto before = now_;
+        update(now_, seen);
+        log::info(changes_of(before, now_));
+        note_gone(before.addresses);
+        give_to_planes();
+        listen_anew(before.links);
+    } catch (const std::exception& failure) { // an interface that the user named is away
+        log::debug(std::string{"The host's network: "} + failure.what());
+    }
+    pause_ = std::clamp<duration>(pauses_a_look * (os::thread_time() - began), settling, longest_pause);
+    wait_for_events();
+}
+
+void host_follower::give_to_planes()
+{
+    auto next = follow_host(opts_, start_, now_);
+    if (next == given_)
+        return;
+    const bool announces = !(next.guest == given_.guest);
+    given_ = std::move(next);
+    means_.workers.exchange([this](plane_config& config) {
+        set_network(config, given_.guest, given_.address_map);
+        config.scope6 = given_.scope6;
+    });
+    if (announces)
+        means_.workers.advertise_router();
+}
+
+void host_follower::note_gone(const std::vector<ip_address>& before)
+{
+    for (const auto& address : now_.addresses)
+        gone_.erase(address);
+    bool more = false;
+    for (const auto& address : before)
+        if (!has(now_.addresses, address))
+            more = gone_.emplace(address, os::now() + grace).second || more;
+    if (more)
+        loop_->call_in(grace, [this] { end_stranded_flows(); });
+}
+
+void host_follower::end_stranded_flows()
+{
+    auto ending = std::make_shared<stranded_flows>();
+    for (auto at = gone_.begin(); at != gone_.end();) {
+        if (at->second > os::now()) {
+            ++at;
+            continue;
+        }
+        ending->gone.push_back(at->first);
+        at = gone_.erase(at);
+    }
+    if (ending->gone.empty())
+        return;
+    for (const auto& address : ending->gone)
+        log::info("The host has lost its address " + to_text(address) + "; connections that have it are reset");
+    means_.workers.ask(0, ending);
+    continue_ending(0, std::move(ending));
+}
+
+/// One worker after the other, each some of its flows in a turn.
+void host_follower::continue_ending(std::size_t worker, end_stranded ending)
+{
+    if (ending->done.exchange(false, std::memory_order_acquire)) {
+        worker += ending->from == 0;
+        if (worker == means_.workers.size())
+            return;
+        means_.workers.ask(worker, ending);
+    }
+    loop_->call_in(between_workers_answers, [this, worker, ending] { continue_ending(worker, ending); });
+}
+
+/// A socket is bound to an interface by its index, which is another one when the interface was away.
+void host_follower::listen_anew(const std::vector<os::link_entry>& before)
+{
+    const auto& rules = means_.workers.config().host_rules;
+    for (const auto& name : means_.listening()) {
+        const auto& rule = rules[name.rule];
+        if (name.side != rule_side::host || rule.interface.empty())
+            continue;
+        const int was = index_of(before, rule.interface.view()), is = index_of(now_.links, rule.interface.view());
+        if (is == 0 || is == was)
+            continue;
+        auto opened = means_.open(rule, name);
+        if (!opened) {
+            log::warning(listen_failure(name, rule, opened.error().message()));
+            continue;
+        }
+        means_.workers.stop_listening(name);
+        means_.workers.listen({std::move(*opened), name});
+    }
+}
+
+} // namespace tapioca

@@ -1,0 +1,58 @@
+// The host's network is followed while the program runs: what has changed is read by netlink, planned as at the start, and given
+// to the data plane as a snapshot. Connections whose address is gone for long are reset; sockets that listen on an interface that
+// has come back are made anew.
+#pragma once
+
+#include "daemon/config/follow_plan.hpp"
+#include "daemon/control/reactor.hpp"
+#include "daemon/forward/listener_set.hpp"
+#include "daemon/loop/worker_pool.hpp"
+#include "daemon/os/network_events.hpp"
+
+#include <functional>
+#include <map>
+
+namespace tapioca {
+
+/// What was opened before the process was sealed, and before the host was read.
+struct host_watch {
+    os::network_events events;
+    os::netlink_socket tables;
+};
+
+class host_follower final : public control_service {
+public:
+    struct means {
+        worker_pool& workers;
+        listener_opener open; ///< sockets of rules of the host's side
+        std::function<std::vector<listener_name>()> listening;
+    };
+    host_follower(const options& opts, host_watch watch, network_at_start start, means m);
+
+    void start(reactor& loop) override;
+
+    /// How long what has changed is left to settle, and how long an address may be gone.
+    static constexpr duration settling = std::chrono::milliseconds{250}, grace = std::chrono::seconds{10};
+
+private:
+    void wait_for_events();
+    void look();
+    void note_gone(const std::vector<ip_address>& before);
+    void end_stranded_flows();
+    void continue_ending(std::size_t worker, end_stranded ending);
+    void listen_anew(const std::vector<os::link_entry>& before);
+    void give_to_planes();
+
+    const options& opts_;
+    host_watch watch_;
+    const network_at_start start_;
+    means means_;
+    const families enabled_;
+    host_network now_;
+    followed_network given_;
+    std::map<ip_address, instant> gone_; ///< addresses, and when they have been gone for too long
+    duration pause_ = settling;          ///< before the next look
+    reactor* loop_ = nullptr;
+};
+
+} // namespace tapioca

@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""The host's network changes while a guest uses it (--follow host): what the guest has stays, and leads to where the host is now."""
+import os
+import socket
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import netns_test
+from guests import NO_PORTS, Daemon, Guest
+from hosts import HOST4, HOST6, REMOTE4, REMOTE6, ROUTER4, SimulatedHost, run, wait_until
+from inside import guest_place, host_place, meet, remote_place
+
+OTHER4, OTHER6 = "192.0.2.40", "2001:db8::40"
+MAPPED4, MAPPED6 = "169.254.7.7", "fd00:7::7"
+SETTLED = 2             # seconds: what follows a change, settling included
+GRACE = 10              # for which an address may be gone
+TCP = socket.SOCK_STREAM
+
+
+def cpu_time(pid):
+    """Seconds of a processor that a process has had."""
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Following:
+    def setUp(self):
+        self.host = SimulatedHost()
+        self.addCleanup(self.host.close)
+        self.guest = Guest(self.host)
+        self.addCleanup(self.guest.close)
+        self.inside, self.outside, self.remote = guest_place(self.guest), host_place(self.host), remote_place(self.host)
+
+    def start(self, *options, ports=NO_PORTS):
+        daemon = Daemon(self.guest, "--workers", self.workers, *options, ports=ports)
+        self.addCleanup(daemon.stop)
+        return daemon
+
+    def says(self, daemon, words):
+        wait_until(lambda: words in daemon.log(), f"'{words}' in the log", SETTLED)
+
+    def move(self, old, new, length):
+        """Another address on the same link; in IPv4 the old one takes others of its network with it, and the route."""
+        self.host.ip("addr", "del", f"{old}/{length}", "dev", "eth0")
+        self.host.ip("addr", "add", f"{new}/{length}", "dev", "eth0", *(["nodad"] if ":" in new else []))
+        if ":" not in new:
+            self.host.ip("route", "add", "default", "via", ROUTER4)
+
+    def test_the_host_s_own_address_is_where_it_is_now(self):
+        daemon = self.start("--map-guest-addr", MAPPED4, "--map-guest-addr", MAPPED6)
+        for old, new, mapped, length in ((HOST4, OTHER4, MAPPED4, 24), (HOST6, OTHER6, MAPPED6, 64)):
+            with self.subTest(address=new):
+                meet(self.inside, self.outside, mapped, 8000, TCP, server_address=old)
+                self.move(old, new, length)
+                self.says(daemon, f"network is now {new} on eth0")
+                meet(self.inside, self.outside, mapped, 8000, TCP, server_address=new)
+
+    def test_a_connection_whose_address_is_gone_is_reset_after_a_while(self):
+        daemon = self.start()
+        with self.remote.bound(REMOTE4, 7000) as server4, self.remote.bound(REMOTE6, 7000) as server6:
+            gone, stays = self.inside.connected(REMOTE4, 7000, TCP), self.inside.connected(REMOTE6, 7000, TCP)
+            (peer, _), (other, _) = server4.accept(), server6.accept()
+            with gone, stays, peer, other:
+                gone.sendall(b"before")
+                self.assertEqual(peer.recv(6), b"before")
+                self.move(HOST4, OTHER4, 24)
+                moved = time.monotonic()
+                gone.settimeout(GRACE + 5)
+                with self.assertRaises(ConnectionResetError):
+                    gone.recv(1)
+                self.assertGreater(time.monotonic() - moved, GRACE - 1)
+                stays.sendall(b"meanwhile")
+                self.assertEqual(other.recv(9), b"meanwhile")
+                meet(self.inside, self.remote, REMOTE4, 7001, TCP)
+        self.assertIn(f"The host has lost its address {HOST4}", daemon.log())
+        self.assertEqual(daemon.counters()[0]["flow_end_address_gone"], 1)
+
+    def test_an_address_that_comes_back_in_time_loses_nothing(self):
+        self.start()
+        with self.remote.bound(REMOTE4, 7000) as server:
+            with self.inside.connected(REMOTE4, 7000, TCP) as client, server.accept()[0] as peer:
+                self.host.ip("addr", "del", f"{HOST4}/24", "dev", "eth0")
+                client.sendall(b"into the void")
+                time.sleep(GRACE / 2)
+                self.host.ip("addr", "add", f"{HOST4}/24", "dev", "eth0")
+                self.host.ip("route", "replace", "default", "via", ROUTER4)
+                peer.settimeout(20)
+                self.assertEqual(peer.recv(13), b"into the void")
+                time.sleep(GRACE)
+                peer.sendall(b"still here")
+                self.assertEqual(client.recv(10), b"still here")
+
+    def test_a_port_on_an_interface_that_was_away(self):
+        daemon = self.start(ports=("-t", "%eth0/7000", "-u", "none", "-T", "none", "-U", "none"))
+        meet(self.remote, self.inside, HOST4, 7000, TCP, server_address="0.0.0.0")
+        self.host.replace_uplink()
+        wait_until(lambda: self.is_served(HOST4, 7000), "port on the new interface", SETTLED)
+        self.assertNotIn("Failed", daemon.log())
+
+    def is_served(self, address, port):
+        try:
+            return meet(self.remote, self.inside, address, port, TCP, server_address="0.0.0.0", timeout=0.5)
+        except OSError:
+            return None
+
+    def test_another_uplink(self):
+        daemon = self.start()
+        meet(self.inside, self.remote, REMOTE4, 7000, TCP)
+        run("ip", "-n", self.host.name, "link", "add", "wlan0", "type", "veth", "peer", "name", "wlan0", "netns", self.host.remote)
+        for name, address in ((self.host.remote, "203.0.113.1/24"), (self.host.name, "203.0.113.2/24")):
+            run("ip", "-n", name, "addr", "add", address, "dev", "wlan0")
+            run("ip", "-n", name, "link", "set", "wlan0", "up")
+        run("ip", "-n", self.host.remote, "route", "del", "unreachable", "203.0.113.0/24")
+        self.host.ip("route", "del", "default")
+        self.host.ip("route", "add", "default", "via", "203.0.113.1")
+        self.says(daemon, "network is now 203.0.113.2 on wlan0 by 203.0.113.1")
+        self.host.ip("link", "set", "eth0", "down")
+        self.assertEqual(meet(self.inside, self.remote, "198.51.100.1", 7000, TCP)[0], "203.0.113.2")
+
+    def test_nothing_is_followed_unless_it_is_wanted(self):
+        daemon = self.start("--follow", "none", "--map-guest-addr", MAPPED4)
+        self.move(HOST4, OTHER4, 24)
+        time.sleep(SETTLED)
+        self.assertNotIn("network is now", daemon.log())
+
+    def test_storms_of_routes_cost_nothing(self):
+        daemon = self.start()
+        batch = "".join(f"route {verb} 10.{n >> 8 & 255}.{n & 255}.0/24 via {ROUTER4}\n" for n in range(2000) for verb in ("add", "del"))
+        before, began = cpu_time(daemon.pid), time.monotonic()
+        while time.monotonic() - began < 5:
+            self.host.run("ip", "-batch", "-", input=batch)
+        spent, took = cpu_time(daemon.pid) - before, time.monotonic() - began
+        print(f"{100 * spent / took:.2f} % of a processor during a storm of routes")
+        self.assertLess(spent, 0.01 * took + 0.02)       # the clock of processes ticks each 10 ms
+        self.move(HOST4, OTHER4, 24)
+        self.says(daemon, f"network is now {OTHER4} on eth0")
+
+
+class OneWorker(Following, unittest.TestCase):
+    workers = 1
+
+
+class TwoWorkers(Following, unittest.TestCase):
+    workers = 2
+
+
+class NoNetworkAtStart(unittest.TestCase):
+    """Plugged in later."""
+
+    def test_it_comes(self):
+        host = SimulatedHost(ipv4=False, ipv6=False)
+        self.addCleanup(host.close)
+        for address in run("ip", "-n", host.name, "-6", "-o", "addr", "show", "dev", "eth0").stdout.split("\n"):
+            if "fe80" in address:
+                host.ip("addr", "del", address.split()[3], "dev", "eth0")
+        guest = Guest(host)
+        self.addCleanup(guest.close)
+        daemon = Daemon(guest)
+        self.addCleanup(daemon.stop)
+        inside, remote = guest_place(guest), remote_place(host)
+        self.assertIn("guest network is local", daemon.log())
+        host._configure_host(True, True, True)
+        wait_until(lambda: f"network is now {HOST4} on eth0" in daemon.log(), "news of IPv4", SETTLED)
+        wait_until(lambda: f"network is now {HOST6} on eth0" in daemon.log(), "news of IPv6", SETTLED)
+        meet(inside, remote, REMOTE4, 7000, TCP)
+        wait_until(lambda: "2001:db8::" in guest.run("ip", "-6", "addr").stdout, "an address of the new prefix", SETTLED)
+        meet(inside, remote, REMOTE6, 7000, TCP)
+
+
+if __name__ == "__main__":
+    netns_test.main()
