@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <utility>
+#include <vector>
 
 namespace tapioca::client {
 namespace {
@@ -28,11 +28,6 @@ constexpr std::string_view version_text = "tapioca " TAPIOCA_VERSION "\nCopyrigh
                                           "License: Apache-2.0 <https://www.apache.org/licenses/LICENSE-2.0>\n"
                                           "There is no warranty, to the extent permitted by law.\n";
 
-constexpr std::pair<std::string_view, subcommand> commands[] = {
-    {"ps", subcommand::ps},       {"flows", subcommand::flows}, {"drops", subcommand::drops},
-    {"rules", subcommand::rules}, {"end", subcommand::end},     {"metrics", subcommand::metrics},
-};
-
 constexpr std::string_view synopsis = "Usage: tapioca COMMAND [OPTION]... [PID]\n"
                                       "       tapioca end [OPTION]... ID [PID]\n";
 
@@ -43,17 +38,11 @@ std::string help_text()
 everybody for root, or the one with the process id PID.
 
 Commands:
-  ps                            The instances that there are
-  flows                         Connections, UDP flows and echo identifiers
-  drops                         Packets that were dropped, by reason
-  rules                         Ports that are forwarded
-  end ID                        End the flow that `flows` lists as ID; both its
-                                ends are told. Needs an instance that was
-                                started with --control PATH
-  metrics                       All counters, as OpenMetrics text
-
-Options:
 )";
+    for (const auto& command : subcommands())
+        text += help_lines("  " + std::string{command.name} + (command.operand.empty() ? "" : " ") + std::string{command.operand},
+                           command.help);
+    text += "\nOptions:\n";
     for (const option_entry& entry : table)
         text += help_lines(entry);
     return text + R"(
@@ -128,29 +117,21 @@ pid_t pid_of(std::string_view text)
 
 std::span<const option_entry> tapioca_options() noexcept { return table; }
 
-std::vector<std::string_view> tapioca_commands()
-{
-    std::vector<std::string_view> names;
-    for (const auto& [name, what] : commands)
-        names.push_back(name);
-    return names;
-}
-
 tapioca_command parse_tapioca_command(std::span<const char* const> argv)
 {
     tapioca_command command;
     const auto operands = take_options(command, argv);
     if (operands.empty())
         misused("a command is needed");
-    const auto* known = std::ranges::find(commands, operands[0], &std::pair<std::string_view, subcommand>::first);
-    if (known == std::end(commands))
+    const auto known = std::ranges::find(subcommands(), operands[0], &subcommand::name);
+    if (known == subcommands().end())
         misused("there is no command '" + std::string{operands[0]} + '\'');
-    command.what = known->second;
+    command.what = &*known;
     std::size_t next = 1;
-    if (command.what == subcommand::end) {
+    if (!command.what->operand.empty()) {
         if (next == operands.size())
-            misused("end needs the ID of a flow");
-        command.flow = operands[next++];
+            misused(std::string{command.what->name} + " needs the operand " + std::string{command.what->operand});
+        command.operand = operands[next++];
     }
     if (next < operands.size())
         command.pid = pid_of(operands[next++]);
