@@ -63,8 +63,11 @@ Exit status: 0 if it was done, 1 if not, 2 if the command line makes no sense.
     throw early_exit{2, "tapioca: " + why + '\n' + std::string{synopsis} + "Try 'tapioca --help'.\n", false};
 }
 
-void take(tapioca_command& command, const option_word& word)
+using given_options = std::vector<std::string_view>;
+
+void take(tapioca_command& command, given_options& given, const option_word& word)
 {
+    given.push_back(word.option->name);
     switch (word.option->letter) {
     case 'j':
         command.json = true;
@@ -82,7 +85,7 @@ void take(tapioca_command& command, const option_word& word)
 }
 
 /// Options may stand anywhere; everything behind `--` is an operand.
-std::vector<std::string_view> take_options(tapioca_command& command, std::span<const char* const> argv)
+std::vector<std::string_view> take_options(tapioca_command& command, given_options& all, std::span<const char* const> argv)
 {
     std::vector<const char*> rest{argv.begin(), argv.end()};
     if (!rest.empty())
@@ -91,7 +94,7 @@ std::vector<std::string_view> take_options(tapioca_command& command, std::span<c
     for (bool more = true; more;) {
         const option_words given = getopt_words(rest, table);
         for (const option_word& word : given.words)
-            take(command, word);
+            take(command, all, word);
         if (!given.error.empty())
             throw early_exit{2, given.error + "\nTry 'tapioca --help'.\n", false};
         more = !given.ended && !given.operands.empty();
@@ -113,6 +116,11 @@ pid_t pid_of(std::string_view text)
     return pid;
 }
 
+bool takes(const subcommand& what, std::string_view option)
+{
+    return (std::string{' '}.append(what.options)).find(std::string{' '}.append(option) + ' ') != std::string::npos;
+}
+
 } // namespace
 
 std::span<const option_entry> tapioca_options() noexcept { return table; }
@@ -120,20 +128,24 @@ std::span<const option_entry> tapioca_options() noexcept { return table; }
 tapioca_command parse_tapioca_command(std::span<const char* const> argv)
 {
     tapioca_command command;
-    const auto operands = take_options(command, argv);
+    given_options given;
+    const auto operands = take_options(command, given, argv);
     if (operands.empty())
         misused("a command is needed");
     const auto known = std::ranges::find(subcommands(), operands[0], &subcommand::name);
     if (known == subcommands().end())
         misused("there is no command '" + std::string{operands[0]} + '\'');
     command.what = &*known;
+    for (const auto option : given)
+        if (!takes(*command.what, option))
+            misused(std::string{command.what->name} + " does not take --" + std::string{option});
     std::size_t next = 1;
     if (!command.what->operand.empty()) {
         if (next == operands.size())
             misused(std::string{command.what->name} + " needs the operand " + std::string{command.what->operand});
         command.operand = operands[next++];
     }
-    if (next < operands.size())
+    if (next < operands.size() && takes(*command.what, "control"))
         command.pid = pid_of(operands[next++]);
     if (next < operands.size())
         misused("'" + std::string{operands[next]} + "' is one operand too many");

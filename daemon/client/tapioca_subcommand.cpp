@@ -4,14 +4,15 @@ namespace tapioca::client {
 namespace {
 
 constexpr subcommand table[] = {
-    {"ps", "", "", "The instances that there are", run_ps},
-    {"flows", "", "", "Connections, UDP flows and echo identifiers", run_flows},
-    {"drops", "", "", "Packets that were dropped, by reason", run_drops},
-    {"rules", "", "", "Ports that are forwarded", run_rules},
-    {"end", "ID", "",
+    {"ps", "", "json control ", "The instances that there are", run_ps},
+    {"flows", "", "json control ", "Connections, UDP flows and echo identifiers", run_flows},
+    {"drops", "", "json control ", "Packets that were dropped, by reason", run_drops},
+    {"rules", "", "json control ", "Ports that are forwarded", run_rules},
+    {"end", "ID", "control ",
      "End the flow that `flows` lists as ID; both its ends are told. Needs an instance that was started with --control PATH",
      run_end},
-    {"metrics", "", "", "All counters, as OpenMetrics text", run_metrics},
+    {"metrics", "", "json control ", "All counters, as OpenMetrics text", run_metrics},
+    {"doctor", "", "json ", "What keeps pasta and passt from working on this machine, with a remedy for each", run_doctor},
 };
 
 } // namespace

@@ -12,7 +12,7 @@ struct tapioca_command;
 struct subcommand {
     std::string_view name;
     std::string_view operand; ///< that it needs in front of an instance's name, as --help shows it; empty: none
-    std::string_view options; ///< long names of those that not all sub-commands take, each with a blank behind it
+    std::string_view options; ///< long names of those that it takes, each with a blank behind it; an instance's name with control
     std::string_view help;
     int (*run)(const tapioca_command&); ///< the exit status; throws control_failure
 };
@@ -26,5 +26,6 @@ int run_drops(const tapioca_command& command);
 int run_rules(const tapioca_command& command);
 int run_end(const tapioca_command& command);
 int run_metrics(const tapioca_command& command);
+int run_doctor(const tapioca_command& command);
 
 } // namespace tapioca::client
