@@ -20,6 +20,7 @@ constexpr option_entry table[] = {
     {"json", 'j', "", everybody, group, built, nullptr, "Print what the instances say, as JSON, a line each"},
     {"control", 'c', "PATH", everybody, group, built, nullptr,
      "Ask the instance with the control socket at PATH, instead of all that are yours"},
+    {"anonymous", 'a', "", everybody, group, built, nullptr, "With report: stand-ins for addresses and names"},
     {"help", 'h', "", everybody, group, built, nullptr, "Show this and exit"},
     {"version", 0, "", everybody, group, built, nullptr, "Show the version and exit"},
 };
@@ -76,6 +77,9 @@ void take(tapioca_command& command, given_options& given, const option_word& wor
         if (word.value.empty() || word.value.size() > os::longest_socket_path)
             misused("invalid socket path '" + std::string{word.value} + '\'');
         command.path = std::string{word.value};
+        return;
+    case 'a':
+        command.anonymous = true;
         return;
     case 'h':
         throw early_exit{0, help_text(), true};

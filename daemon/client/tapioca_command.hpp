@@ -14,6 +14,7 @@ namespace tapioca::client {
 struct tapioca_command {
     const subcommand* what = nullptr; ///< never null once it is parsed
     bool json = false;
+    bool anonymous = false;          ///< stand-ins for addresses and names
     std::optional<std::string> path; ///< of one instance's control socket
     std::optional<pid_t> pid;        ///< of one instance
     std::string operand;             ///< that the sub-command needs

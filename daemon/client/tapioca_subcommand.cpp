@@ -13,6 +13,7 @@ constexpr subcommand table[] = {
      run_end},
     {"metrics", "", "json control ", "All counters, as OpenMetrics text", run_metrics},
     {"doctor", "", "json ", "What keeps pasta and passt from working on this machine, with a remedy for each", run_doctor},
+    {"report", "", "control anonymous ", "What a report of a fault should tell, as one text", run_report},
 };
 
 } // namespace

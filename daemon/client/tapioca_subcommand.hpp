@@ -27,5 +27,6 @@ int run_rules(const tapioca_command& command);
 int run_end(const tapioca_command& command);
 int run_metrics(const tapioca_command& command);
 int run_doctor(const tapioca_command& command);
+int run_report(const tapioca_command& command);
 
 } // namespace tapioca::client
