@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <utility>
+#include <vector>
 
 namespace tapioca::client {
 namespace {
@@ -20,6 +20,7 @@ constexpr option_entry table[] = {
     {"json", 'j', "", everybody, group, built, nullptr, "Print what the instances say, as JSON, a line each"},
     {"control", 'c', "PATH", everybody, group, built, nullptr,
      "Ask the instance with the control socket at PATH, instead of all that are yours"},
+    {"anonymous", 'a', "", everybody, group, built, nullptr, "With report: stand-ins for addresses and names"},
     {"help", 'h', "", everybody, group, built, nullptr, "Show this and exit"},
     {"version", 0, "", everybody, group, built, nullptr, "Show the version and exit"},
 };
@@ -27,11 +28,6 @@ constexpr option_entry table[] = {
 constexpr std::string_view version_text = "tapioca " TAPIOCA_VERSION "\nCopyright the tapioca contributors.\n"
                                           "License: Apache-2.0 <https://www.apache.org/licenses/LICENSE-2.0>\n"
                                           "There is no warranty, to the extent permitted by law.\n";
-
-constexpr std::pair<std::string_view, subcommand> commands[] = {
-    {"ps", subcommand::ps},       {"flows", subcommand::flows}, {"drops", subcommand::drops},
-    {"rules", subcommand::rules}, {"end", subcommand::end},     {"metrics", subcommand::metrics},
-};
 
 constexpr std::string_view synopsis = "Usage: tapioca COMMAND [OPTION]... [PID]\n"
                                       "       tapioca end [OPTION]... ID [PID]\n";
@@ -43,17 +39,11 @@ std::string help_text()
 everybody for root, or the one with the process id PID.
 
 Commands:
-  ps                            The instances that there are
-  flows                         Connections, UDP flows and echo identifiers
-  drops                         Packets that were dropped, by reason
-  rules                         Ports that are forwarded
-  end ID                        End the flow that `flows` lists as ID; both its
-                                ends are told. Needs an instance that was
-                                started with --control PATH
-  metrics                       All counters, as OpenMetrics text
-
-Options:
 )";
+    for (const auto& command : subcommands())
+        text += help_lines("  " + std::string{command.name} + (command.operand.empty() ? "" : " ") + std::string{command.operand},
+                           command.help);
+    text += "\nOptions:\n";
     for (const option_entry& entry : table)
         text += help_lines(entry);
     return text + R"(
@@ -74,8 +64,11 @@ Exit status: 0 if it was done, 1 if not, 2 if the command line makes no sense.
     throw early_exit{2, "tapioca: " + why + '\n' + std::string{synopsis} + "Try 'tapioca --help'.\n", false};
 }
 
-void take(tapioca_command& command, const option_word& word)
+using given_options = std::vector<std::string_view>;
+
+void take(tapioca_command& command, given_options& given, const option_word& word)
 {
+    given.push_back(word.option->name);
     switch (word.option->letter) {
     case 'j':
         command.json = true;
@@ -85,6 +78,9 @@ void take(tapioca_command& command, const option_word& word)
             misused("invalid socket path '" + std::string{word.value} + '\'');
         command.path = std::string{word.value};
         return;
+    case 'a':
+        command.anonymous = true;
+        return;
     case 'h':
         throw early_exit{0, help_text(), true};
     default:
@@ -93,7 +89,7 @@ void take(tapioca_command& command, const option_word& word)
 }
 
 /// Options may stand anywhere; everything behind `--` is an operand.
-std::vector<std::string_view> take_options(tapioca_command& command, std::span<const char* const> argv)
+std::vector<std::string_view> take_options(tapioca_command& command, given_options& all, std::span<const char* const> argv)
 {
     std::vector<const char*> rest{argv.begin(), argv.end()};
     if (!rest.empty())
@@ -102,7 +98,7 @@ std::vector<std::string_view> take_options(tapioca_command& command, std::span<c
     for (bool more = true; more;) {
         const option_words given = getopt_words(rest, table);
         for (const option_word& word : given.words)
-            take(command, word);
+            take(command, all, word);
         if (!given.error.empty())
             throw early_exit{2, given.error + "\nTry 'tapioca --help'.\n", false};
         more = !given.ended && !given.operands.empty();
@@ -124,35 +120,36 @@ pid_t pid_of(std::string_view text)
     return pid;
 }
 
+bool takes(const subcommand& what, std::string_view option)
+{
+    return (std::string{' '}.append(what.options)).find(std::string{' '}.append(option) + ' ') != std::string::npos;
+}
+
 } // namespace
 
 std::span<const option_entry> tapioca_options() noexcept { return table; }
 
-std::vector<std::string_view> tapioca_commands()
-{
-    std::vector<std::string_view> names;
-    for (const auto& [name, what] : commands)
-        names.push_back(name);
-    return names;
-}
-
 tapioca_command parse_tapioca_command(std::span<const char* const> argv)
 {
     tapioca_command command;
-    const auto operands = take_options(command, argv);
+    given_options given;
+    const auto operands = take_options(command, given, argv);
     if (operands.empty())
         misused("a command is needed");
-    const auto* known = std::ranges::find(commands, operands[0], &std::pair<std::string_view, subcommand>::first);
-    if (known == std::end(commands))
+    const auto known = std::ranges::find(subcommands(), operands[0], &subcommand::name);
+    if (known == subcommands().end())
         misused("there is no command '" + std::string{operands[0]} + '\'');
-    command.what = known->second;
+    command.what = &*known;
+    for (const auto option : given)
+        if (!takes(*command.what, option))
+            misused(std::string{command.what->name} + " does not take --" + std::string{option});
     std::size_t next = 1;
-    if (command.what == subcommand::end) {
+    if (!command.what->operand.empty()) {
         if (next == operands.size())
-            misused("end needs the ID of a flow");
-        command.flow = operands[next++];
+            misused(std::string{command.what->name} + " needs the operand " + std::string{command.what->operand});
+        command.operand = operands[next++];
     }
-    if (next < operands.size())
+    if (next < operands.size() && takes(*command.what, "control"))
         command.pid = pid_of(operands[next++]);
     if (next < operands.size())
         misused("'" + std::string{operands[next]} + "' is one operand too many");

@@ -1,31 +1,26 @@
 // The command line of tapioca: a command, and options and operands in any order behind it.
 #pragma once
 
+#include "daemon/client/tapioca_subcommand.hpp"
 #include "daemon/config/option_table.hpp"
 
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <sys/types.h>
-#include <vector>
 
 namespace tapioca::client {
 
-enum class subcommand : std::uint8_t { ps, flows, drops, rules, end, metrics };
-
 struct tapioca_command {
-    subcommand what = subcommand::ps;
+    const subcommand* what = nullptr; ///< never null once it is parsed
     bool json = false;
+    bool anonymous = false;          ///< stand-ins for addresses and names
     std::optional<std::string> path; ///< of one instance's control socket
     std::optional<pid_t> pid;        ///< of one instance
-    std::string flow;                ///< for end
+    std::string operand;             ///< that the sub-command needs
 };
 
 [[nodiscard]] std::span<const option_entry> tapioca_options() noexcept;
-
-/// Their names, in the order of --help.
-[[nodiscard]] std::vector<std::string_view> tapioca_commands();
 
 /// Throws early_exit: for --help, --version, and, with status 2, what cannot be followed.
 [[nodiscard]] tapioca_command parse_tapioca_command(std::span<const char* const> argv);

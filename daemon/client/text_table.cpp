@@ -1,7 +1,9 @@
 #include "daemon/client/text_table.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
+#include <string_view>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -53,6 +55,14 @@ std::size_t terminal_width() noexcept
 {
     winsize size{};
     return ::isatty(STDOUT_FILENO) == 1 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+bool wants_colour() noexcept
+{
+    const char* refused = std::getenv("NO_COLOR");
+    const char* terminal = std::getenv("TERM");
+    return ::isatty(STDOUT_FILENO) == 1 && (refused == nullptr || *refused == '\0') &&
+           (terminal == nullptr || std::string_view{terminal} != "dumb");
 }
 
 } // namespace tapioca::client

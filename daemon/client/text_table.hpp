@@ -22,4 +22,7 @@ private:
 /// Of standard output; 0 if that is no terminal.
 [[nodiscard]] std::size_t terminal_width() noexcept;
 
+/// Whether standard output is a terminal, and its user has not said NO_COLOR (https://no-color.org).
+[[nodiscard]] bool wants_colour() noexcept;
+
 } // namespace tapioca::client

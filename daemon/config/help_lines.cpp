@@ -47,12 +47,16 @@ void append_wrapped(std::string& out, std::size_t column, std::string_view words
 
 std::string help_lines(const option_entry& entry)
 {
-    std::string out = left_column(entry);
     std::string help{entry.help};
     if (entry.state == support::refused)
         help += " (not in this build)";
-    append_wrapped(out, out.size(), help);
-    return out;
+    return help_lines(left_column(entry), help);
+}
+
+std::string help_lines(std::string left, std::string_view explanation)
+{
+    append_wrapped(left, left.size(), explanation);
+    return left;
 }
 
 } // namespace tapioca

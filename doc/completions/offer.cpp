@@ -96,8 +96,8 @@ std::vector<std::string> commands_of(std::string_view program)
 {
     std::vector<std::string> names;
     if (program == "tapioca")
-        for (const auto name : client::tapioca_commands())
-            names.emplace_back(name);
+        for (const auto& command : client::subcommands())
+            names.emplace_back(command.name);
     return names;
 }
 

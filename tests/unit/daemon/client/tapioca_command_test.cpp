@@ -29,13 +29,13 @@ TEST_CASE("options may stand anywhere")
     for (const auto& words : std::vector<std::vector<const char*>>{
              {"flows", "--json", "4711"}, {"--json", "flows", "4711"}, {"flows", "4711", "-j"}, {"-j", "--", "flows", "4711"}}) {
         const auto command = parse(words);
-        CHECK(command.what == subcommand::flows);
+        CHECK(command.what->name == "flows");
         CHECK(command.json);
         CHECK(command.pid == 4711);
     }
     const auto end = parse({"end", "0.tcp.1.2", "--control", "/run/c"});
-    CHECK(end.what == subcommand::end);
-    CHECK(end.flow == "0.tcp.1.2");
+    CHECK(end.what->name == "end");
+    CHECK(end.operand == "0.tcp.1.2");
     CHECK(end.path == "/run/c");
 }
 

@@ -1,0 +1,39 @@
+// What the sub-commands have in common: which instances are meant, asking each of them for itself, and printing what they say.
+// One that does not answer is named, and the others are shown.
+#pragma once
+
+#include "daemon/client/tapioca_command.hpp"
+#include "daemon/client/tapioca_connection.hpp"
+#include "daemon/client/tapioca_output.hpp"
+
+#include <string>
+#include <vector>
+
+namespace tapioca::client {
+
+/// What is asked of one instance: the parameters of the replies.
+using question = std::vector<boost::json::object> (*)(control_connection&);
+
+struct answers {
+    std::vector<said> all;
+    bool whole = true; ///< every instance has answered, or has ended meanwhile
+};
+
+/// Throws control_failure if the command names one that there is not.
+[[nodiscard]] std::vector<instance> wanted_instances(const tapioca_command& command);
+
+/// Complains of those that do not answer. Throws control_failure if the one that was named does not.
+[[nodiscard]] answers ask_instances(const tapioca_command& command, question ask);
+
+/// Asks, and prints the replies, a line each, or what `text` makes of them. The exit status.
+int show(const tapioca_command& command, question ask, std::string (*text)(const std::vector<said>&, std::size_t width));
+
+/// The replies as JSON, a line each, with the process id.
+[[nodiscard]] std::string json_lines(const std::vector<said>& all);
+
+/// On standard output. Throws control_failure.
+void print(const std::string& text);
+/// On standard error, behind the program's name.
+void complain(const std::string& text);
+
+} // namespace tapioca::client

@@ -1,0 +1,23 @@
+#include "daemon/client/tapioca_subcommand.hpp"
+
+namespace tapioca::client {
+namespace {
+
+constexpr subcommand table[] = {
+    {"ps", "", "json control ", "The instances that there are", run_ps},
+    {"flows", "", "json control ", "Connections, UDP flows and echo identifiers", run_flows},
+    {"drops", "", "json control ", "Packets that were dropped, by reason", run_drops},
+    {"rules", "", "json control ", "Ports that are forwarded", run_rules},
+    {"end", "ID", "control ",
+     "End the flow that `flows` lists as ID; both its ends are told. Needs an instance that was started with --control PATH",
+     run_end},
+    {"metrics", "", "json control ", "All counters, as OpenMetrics text", run_metrics},
+    {"doctor", "", "json ", "What keeps pasta and passt from working on this machine, with a remedy for each", run_doctor},
+    {"report", "", "control anonymous ", "What a report of a fault should tell, as one text", run_report},
+};
+
+} // namespace
+
+std::span<const subcommand> subcommands() noexcept { return table; }
+
+} // namespace tapioca::client
