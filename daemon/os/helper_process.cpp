@@ -52,14 +52,14 @@ unique_fd leave_everything_but(unique_fd kept)
     forget_termination();
     std::signal(SIGCHLD, SIG_DFL); // ignored, it would reap children without a word
     ::setsid();
-    const unique_fd null = open_null();
-    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-        if (::dup2(null.get(), standard) < 0)
-            fail("Couldn't release standard input and output");
     if (kept.get() != lowest && ::dup2(kept.get(), lowest) < 0)
         fail("Couldn't keep a descriptor");
     (void)kept.release();
     close_from(lowest + 1);
+    const unique_fd null = open_null();
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (::dup2(null.get(), standard) < 0)
+            fail("Couldn't release standard input and output");
     if (::chdir("/") != 0)
         fail("Couldn't change to the root directory");
     return unique_fd{lowest};
