@@ -1,18 +1,17 @@
 #include "seccomp/filter.hpp"
 
+#include "seccomp/filter_rules.hpp"
+
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <seccomp.h>
 #include <set>
 #include <sys/syscall.h>
 #include <system_error>
 #include <unistd.h>
-#include <vector>
 
 namespace tapioca::seccomp {
 namespace {
@@ -29,14 +28,6 @@ constexpr bool sanitized = false;
 #endif
 
 constexpr int trapped_status = 128 + SIGSYS;
-
-using context = std::unique_ptr<void, decltype(&seccomp_release)>;
-
-void check(int outcome, const char* what)
-{
-    if (outcome < 0)
-        throw std::system_error(-outcome, std::generic_category(), what);
-}
 
 /// What on_trap() prints, a line a number: a handler may not ask the library for a name.
 constexpr std::size_t numbers = 512;
@@ -74,19 +65,6 @@ void handle_traps()
         throw std::system_error(errno, std::generic_category(), "Couldn't handle SIGSYS");
 }
 
-void allow(scmp_filter_ctx filter, const allowed_call& call)
-{
-    const int number = seccomp_syscall_resolve_name(call.name);
-    if (number == __NR_SCMP_ERROR) // a call that this architecture or libseccomp does not know
-        return;
-    std::vector<scmp_arg_cmp> tests;
-    for (const argument_test& test : call.tests)
-        tests.push_back({test.index, SCMP_CMP_MASKED_EQ, test.mask, test.value});
-    const int outcome = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, static_cast<unsigned>(tests.size()), tests.data());
-    if (outcome != -EDOM && outcome != -EEXIST) // a call of another architecture; a line that another table has, too
-        check(outcome, "Couldn't build the system call filter");
-}
-
 template <class F>
 void for_each_call(profile which, const F& visit)
 {
@@ -112,13 +90,8 @@ void install(profile which)
 {
     if (traps)
         handle_traps();
-    const context filter{seccomp_init(traps ? SCMP_ACT_TRAP : SCMP_ACT_KILL_PROCESS), seccomp_release};
-    if (!filter)
-        throw std::system_error(ENOMEM, std::generic_category(), "Couldn't build the system call filter");
-    check(seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS),
-          "Couldn't build the system call filter");
+    const rules filter = begin_rules(traps ? SCMP_ACT_TRAP : SCMP_ACT_KILL_PROCESS);
     check(seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1), "Couldn't extend the system call filter to all threads");
-    seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2); // a binary tree where libseccomp has it, else a list
     for_each_call(which, [&filter](const allowed_call& call) { allow(filter.get(), call); });
     if (sanitized)
         for (const allowed_call& call : sanitizer_calls())

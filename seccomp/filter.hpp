@@ -63,6 +63,8 @@ private:
 [[nodiscard]] std::span<const allowed_call> vhost_calls() noexcept;      ///< what only shared memory needs
 [[nodiscard]] std::span<const allowed_call> runtime_calls() noexcept;    ///< what the C and C++ libraries do by themselves
 [[nodiscard]] std::span<const allowed_call> sanitizer_calls() noexcept;  ///< only in builds with sanitizers
+[[nodiscard]] std::span<const allowed_call> watcher_calls() noexcept;    ///< of the process that reads resolv.conf, and no other
+[[nodiscard]] std::span<const allowed_call> guardian_calls() noexcept;   ///< of the one that forks it, beside those
 
 /// How many system calls of this machine a profile leaves, not counting what a build with sanitizers adds.
 [[nodiscard]] std::size_t size_of(profile which);

@@ -1,5 +1,6 @@
 #include "seccomp/landlock.hpp"
 
+#include <fcntl.h>
 #include <linux/landlock.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -68,6 +69,22 @@ bool confine(bind_to bind, connect_to connect) noexcept
     const bool may_bind_zero = bind == bind_to::port_of_the_kernels_choice && zero.allowed != 0;
     const bool done = (!may_bind_zero || ::syscall(SYS_landlock_add_rule, rules, port_rule, &zero, 0) == 0) &&
                       ::syscall(SYS_landlock_restrict_self, rules, 0) == 0;
+    ::close(rules);
+    return done;
+}
+
+bool confine_to_reading() noexcept
+{
+    const handled all = handled_by(kernel_abi());
+    const ruleset_attributes attributes{all.files, all.tcp, all.scopes};
+    if (all.files == 0 || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return false;
+    const int rules = static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0));
+    const int root = ::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const landlock_path_beneath_attr readable{LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR, root};
+    const bool done = ::syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &readable, 0) == 0 &&
+                      ::syscall(SYS_landlock_restrict_self, rules, 0) == 0;
+    ::close(root);
     ::close(rules);
     return done;
 }

@@ -28,4 +28,8 @@ struct handled {
 /// no-new-privs, which the kernel asks for. False where nothing else has changed because the kernel cannot or would not.
 bool confine(bind_to bind, connect_to connect) noexcept;
 
+/// Leaves files and directories to be read, whichever they are, and nothing else of files, TCP and processes outside. False, as
+/// above.
+bool confine_to_reading() noexcept;
+
 } // namespace tapioca::landlock

@@ -40,6 +40,7 @@ unique_fd connect_log(const char* path) noexcept
 }
 
 // syscalls: write
+// syscalls of the watcher: write
 result<void> write_all(int fd, std::string_view text) noexcept
 {
     while (!text.empty()) {
@@ -74,6 +75,15 @@ result<std::span<char>> read_at(int fd, std::span<char> into, std::size_t offset
     if (n < 0)
         return last_error();
     return into.first(static_cast<std::size_t>(n));
+}
+
+// syscalls: read
+result<std::size_t> read_some(int fd, std::span<char> into) noexcept
+{
+    const ssize_t n = ::read(fd, into.data(), into.size());
+    if (n < 0)
+        return last_error();
+    return static_cast<std::size_t>(n);
 }
 
 // syscalls: ftruncate

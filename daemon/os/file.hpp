@@ -26,6 +26,8 @@ enum class access { write_only, read_write };
 result<void> write_all(int fd, std::string_view text) noexcept;
 result<void> write_at(int fd, std::string_view text, std::size_t offset) noexcept;
 result<std::span<char>> read_at(int fd, std::span<char> into, std::size_t offset) noexcept;
+/// What is there, at most as much as there is room for; 0 at the end.
+result<std::size_t> read_some(int fd, std::span<char> into) noexcept;
 result<void> truncate(int fd, std::size_t size) noexcept;
 
 enum class patience : std::uint8_t { none, some };

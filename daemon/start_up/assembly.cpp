@@ -1,6 +1,7 @@
 #include "daemon/start_up/stages.hpp"
 
 #include "daemon/control/plane_report.hpp"
+#include "daemon/control/resolver_reports.hpp"
 #include "daemon/os/process.hpp"
 #include "daemon/report/log.hpp"
 #include "daemon/translate/limits.hpp"
@@ -106,6 +107,15 @@ std::unique_ptr<control_service> follow_host(const options& opts, plane_parts& p
         host_follower::means{.workers = workers, .open = opener(opts, nullptr), .listening = std::move(names)});
     ctl.serve(*follower);
     return follower;
+}
+
+std::unique_ptr<control_service> report_resolvers(std::optional<resolver_watcher> watcher, control& ctl)
+{
+    if (!watcher)
+        return nullptr;
+    auto reports = std::make_unique<resolver_reports>(std::move(*watcher));
+    ctl.serve(*reports);
+    return reports;
 }
 
 control_hooks hooks_of(const options& opts, worker_pool& workers, port_follower* follower)

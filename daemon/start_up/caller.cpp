@@ -12,6 +12,15 @@ os::service_manager connect_service_manager(const options& opts)
     return manager && !opts.goes_to_background() ? std::move(*manager) : os::service_manager{};
 }
 
+std::optional<resolver_watcher> watch_resolvers()
+{
+    auto watcher = resolver_watcher::start();
+    if (watcher)
+        return std::move(*watcher);
+    log::warning("Changes of /etc/resolv.conf go unnoticed: " + watcher.error().message());
+    return std::nullopt;
+}
+
 os::readiness leave_the_caller(const options& opts, sandbox& box, named_files& files)
 {
     const bool background = opts.goes_to_background();

@@ -4,6 +4,7 @@
 #include "daemon/control/control.hpp"
 #include "daemon/control/pesto_server.hpp"
 #include "daemon/control/port_follower.hpp"
+#include "daemon/follow/resolver_watcher.hpp"
 #include "daemon/os/daemonize.hpp"
 #include "daemon/os/notify.hpp"
 #include "daemon/start_up/plane_parts.hpp"
@@ -29,6 +30,8 @@ void make_room_for_descriptors(const options& opts) noexcept;
 /// The service manager that waits for our READY=1. In the background the end of the parent says that we are ready, and that is
 /// all.
 [[nodiscard]] os::service_manager connect_service_manager(const options& opts);
+/// Who reads resolv.conf for us once we cannot; empty where that cannot be. While the host's files are there.
+[[nodiscard]] std::optional<resolver_watcher> watch_resolvers();
 /// The last step with a filesystem, and the last with one process.
 [[nodiscard]] os::readiness leave_the_caller(const options& opts, sandbox& box, named_files& files);
 
@@ -67,6 +70,9 @@ void begin_service(const options& opts, rule_service& service, worker_pool& work
                                                            worker_pool& workers, control& ctl);
 /// What the loop does with the workers and the follower, if there is one; both outlive it.
 [[nodiscard]] control_hooks hooks_of(const options& opts, worker_pool& workers, port_follower* follower);
+
+/// What the watcher says goes into the log; null without one. It outlives the loop.
+[[nodiscard]] std::unique_ptr<control_service> report_resolvers(std::optional<resolver_watcher> watcher, control& ctl);
 
 // control_sockets.cpp
 /// Serves --control; null if nobody is to see us. It is called in the process that serves, in the host's network namespace.

@@ -9,6 +9,13 @@ import lint
 TAG = re.compile(r"^\s*// syscalls:(.*)$", re.M)
 LINE = re.compile(r'^\s*\{\s*"(\w+)",\s*"([^"]*)",\s*"([^"]*)"', re.M)
 
+# The processes that read resolv.conf have a table of their own. The guardian's list stands behind the watcher's in it.
+HELPERS = "seccomp/profiles/watcher.cpp"
+HELPER_TAG = re.compile(r"^\s*// syscalls of the (watcher|guardian):(.*)$", re.M)
+HELPER_LISTS = {"watcher": re.compile(r"allowed_call watcher\[\] = \{\n(.*?)\n\};", re.S),
+                "guardian": re.compile(r"allowed_call guardian\[\] = \{\n(.*?)\n\};", re.S)}
+HELPER_LIBRARY = ("libc", "kernel")     # who makes a call without a wrapper of ours
+
 TAGGED = ("translator.cpp", "pasta.cpp", "vhost.cpp")
 UNTAGGED = ("runtime.cpp", "sanitized.cpp")
 
@@ -80,6 +87,25 @@ def tags(root):
     return found
 
 
+def check_helpers(root):
+    """The watcher's list and its tags; the guardian's, where the watcher's calls are allowed, too."""
+    if not (root / HELPERS).exists():
+        return
+    text, tagged = (root / HELPERS).read_text(), {"watcher": {}, "guardian": {}}
+    for path in lint.files(root, ".hpp", ".cpp"):
+        if path.parts[0] in ("daemon", "seccomp"):
+            for helper, listed in HELPER_TAG.findall(lint.read(root, path) or ""):
+                for name in listed.split():
+                    tagged[helper].setdefault(name, path)
+    for helper, pattern in HELPER_LISTS.items():
+        found = pattern.search(text)
+        listed = LINE.findall(found.group(1)) if found else []
+        wrapped = {name for name, who, _ in listed if who not in HELPER_LIBRARY}
+        yield from (f"{HELPERS}: {name} lacks who or why" for name, who, why in listed if not who.strip() or not why.strip())
+        yield from (f"{tagged[helper][name]}: tagged {name}, which the {helper} may not call" for name in sorted(set(tagged[helper]) - wrapped))
+        yield from (f"{HELPERS}: lets the {helper} call {name}, which no wrapper is tagged with" for name in sorted(wrapped - set(tagged[helper])))
+
+
 def lines(root, tables):
     """Name of a call -> (table, who, why)."""
     found = {}
@@ -93,7 +119,7 @@ def lines(root, tables):
 
 def check(root):
     tagged, allowed, untagged = tags(root), lines(root, TAGGED), lines(root, UNTAGGED)
-    complaints = list(check_options(root))
+    complaints = list(check_options(root)) + list(check_helpers(root))
     for call in CALLS:
         if listed_options(root, call):
             allowed[call] = ("options.cpp", "wrappers", "options")
@@ -136,7 +162,15 @@ VIOLATIONS += [
     ("allows setsockopt of SOL_SOCKET, SO_MARK, which no wrapper", {"daemon/os/a.cpp": SETTER, OPTIONS: options('    {SOL_SOCKET, SO_MARK, "w"},', "")}),
     ("getsockopt of SOL_SOCKET, SO_ERROR, which no line", {"daemon/os/a.cpp": READER, OPTIONS: options("", '    {SOL_SOCKET, SO_DOMAIN, "w"},')}),
 ]
-CLEAN = {**WRAPPER, **PROFILE, "seccomp/profiles/runtime.cpp": profile(("brk", "libc", "heap")), "daemon/os/a.cpp": SETTER, "daemon/os/b.cpp": READER,
+HELPER_TABLE = "constexpr allowed_call watcher[] = {\n%s\n};\nconstexpr allowed_call guardian[] = {\n%s\n};\n"
+HELPER_WRAPPER = {"daemon/os/b.cpp": "// syscalls of the watcher: ppoll\nint k();\n// syscalls of the guardian: clone\nint l();\n"}
+HELPER_PROFILE = {HELPERS: HELPER_TABLE % (profile(("ppoll", "k", "waits"), ("exit_group", "libc", "ends")), profile(("clone", "l", "forks")))}
+VIOLATIONS += [
+    ("tagged ppoll, which the watcher may not call", {**HELPER_WRAPPER, HELPERS: HELPER_TABLE % ("", profile(("clone", "l", "forks")))}),
+    ("lets the guardian call wait4, which no wrapper", {**HELPER_WRAPPER, HELPERS: HELPER_TABLE % (profile(("ppoll", "k", "waits")), profile(("clone", "l", "forks"), ("wait4", "l", "waits")))}),
+    ("lacks who or why", {**HELPER_WRAPPER, HELPERS: HELPER_TABLE % (profile(("ppoll", "k", " ")), profile(("clone", "l", "forks")))}),
+]
+CLEAN = {**WRAPPER, **HELPER_WRAPPER, **HELPER_PROFILE, **PROFILE, "seccomp/profiles/runtime.cpp": profile(("brk", "libc", "heap")), "daemon/os/a.cpp": SETTER, "daemon/os/c.cpp": READER,
          OPTIONS: options('    {SOL_SOCKET, SO_LINGER, "w"},', '    {SOL_SOCKET, SO_ERROR, "w"},')}
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ WORKERS = ("--workers", "2")
 CAPABILITIES = ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb")
 
 # Signals come through a pipe, events of workers ring one bell.
-# The loop, the poller of its services, and the socket where the instance is seen.
-CONTROL_DESCRIPTORS = {"[eventpoll]": 2, "[timerfd]": 2, "[eventfd]": 2, "pipe": 2, "socket": 1}
+# The loop, the poller of its services, the socket where the instance is seen, and the pipe from the process that reads resolv.conf.
+CONTROL_DESCRIPTORS = {"[eventpoll]": 2, "[timerfd]": 2, "[eventfd]": 2, "pipe": 3, "socket": 1}
 # What each mode has beside epoll and event descriptors. Attached, the directory is that of the namespace's name, for a look only;
 # a pidfd, or inotify, tells of its end.
 OWN_DESCRIPTORS = {

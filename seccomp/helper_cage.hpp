@@ -1,0 +1,50 @@
+// The cage of the processes that read resolv.conf for the daemon. What the stages of sandbox.hpp do with the daemon is done here
+// in two steps, because the second one must do without memory of the heap: prepare() gives up what can be given up and writes the
+// filters, seal() loads one. Read capabilities(7), landlock(7) and seccomp(2) first.
+#pragma once
+
+#include "seccomp/filter.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <linux/filter.h>
+
+namespace tapioca::seccomp {
+
+enum class helper : std::uint8_t {
+    guardian, ///< forks the watcher; allowed is what the watcher may do, and what it takes to make one
+    watcher,  ///< opens files to read them, and is told of changes
+};
+
+/// How many system calls of this machine are left to it.
+[[nodiscard]] std::size_t size_of(helper who);
+
+/// A filter as the kernel takes it.
+class program {
+public:
+    /// Throws std::system_error.
+    explicit program(helper who);
+    [[nodiscard]] bool load() const noexcept;
+
+private:
+    static constexpr std::size_t longest = 512;
+    std::array<sock_filter, longest> steps_;
+    std::uint16_t count_ = 0;
+};
+
+class helper_cage {
+public:
+    /// No capabilities, no new privileges, no core and no tracing; files to be read alone, no TCP and no signals to others where
+    /// the kernel has Landlock for that. Throws std::system_error.
+    [[nodiscard]] static helper_cage prepare();
+
+    /// No other system calls from here on. A process that is sealed as the guardian may be sealed as the watcher, too.
+    [[nodiscard]] bool seal(helper who) const noexcept { return (who == helper::guardian ? guardian_ : watcher_).load(); }
+
+private:
+    helper_cage();
+    program guardian_, watcher_;
+};
+
+} // namespace tapioca::seccomp
