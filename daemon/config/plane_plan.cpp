@@ -1,6 +1,5 @@
 #include "daemon/config/plane_plan.hpp"
 
-#include "daemon/config/guest_plan.hpp"
 #include "daemon/os/random.hpp"
 #include "daemon/os/socket.hpp"
 
@@ -32,15 +31,18 @@ tcp::retry_policy retries_of(const host_network& host)
 
 } // namespace
 
-plane_config plan_plane(const options& opts, const host_network& host, const guest_network& guest, const mac_address& guest_mac)
+plane_config plan_plane(const options& opts, const host_network& host, const guest_network& guest, const mac_address& guest_mac,
+                        without_resolvers then)
 {
     plane_config plane;
     plane.net = guest;
-    plane.address_map = plan_translation(opts, host);
+    plane.address_map = plan_translation(opts, host, then);
     const auto& x = plane.address_map;
-    for (const auto& a :
-         {x.map_host_loopback4, x.map_host_loopback6, x.map_guest_addr4, x.map_guest_addr6, x.dns_forward4, x.dns_forward6})
+    for (const auto& a : {x.map_host_loopback4, x.map_host_loopback6, x.map_guest_addr4, x.map_guest_addr6})
         if (!a.is_unspecified())
+            plane.net.stand_ins.push_back(a);
+    for (const auto* names : {&x.names4, &x.names6})
+        for (const auto& a : names->forwarded)
             plane.net.stand_ins.push_back(a);
     if (opts.splice_only) // no interface has the addresses
         plane.address_map.guest4 = plane.address_map.guest6 = {};
