@@ -54,7 +54,7 @@ namespace {
     parts.resources.pcap = std::move(files.pcap);
     const int tap = parts.tap() != nullptr ? parts.tap()->fd.get() : -1;
 
-    std::optional<resolver_watcher> watcher = watch_resolvers();
+    std::optional<resolver_watcher> resolvers = watch_resolvers(opts);
     os::readiness ready = leave_the_caller(opts, box, files);
     std::unique_ptr<netns::resident> resident = make_resident(opts, parts.resources.tap_queues.size(), target);
     std::unique_ptr<port_follower> follower = follow_ports(opts, parts, resident.get());
@@ -66,9 +66,8 @@ namespace {
                 target.command ? std::optional{target.command->pid()} : std::nullopt};
     if (rules)
         begin_service(opts, *rules, workers, resident.get(), follower.get(), ctl);
-    const auto following = follow_host(opts, parts, std::move(listening), rules.get(), workers, ctl);
+    const auto following = follow_host(opts, parts, std::move(listening), std::move(resolvers), rules.get(), workers, ctl);
     const auto seen = begin_control(opts, std::move(parts.control), ready, workers, ctl);
-    const auto resolvers = report_resolvers(std::move(watcher), ctl);
     if (resident)
         resident->start();
     box.drop();

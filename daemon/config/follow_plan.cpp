@@ -3,6 +3,8 @@
 #include "daemon/config/address_text.hpp"
 #include "daemon/config/guest_plan.hpp"
 
+#include <algorithm>
+
 namespace tapioca {
 namespace {
 
@@ -46,7 +48,30 @@ void give_ipv6(const options& opts, followed_network& to, const guest_network& p
     to.address_map.guest6 = translation.guest6;
 }
 
+/// A resolver that the guest was told of, and that is none of the host's any more, stands for those that are.
+void follow_names(const options& opts, const network_at_start& start, const name_service& planned, ip_family family,
+                  followed_network& next)
+{
+    const bool v4 = family == ip_family::ipv4;
+    auto& names = v4 ? next.address_map.names4 : next.address_map.names6;
+    const auto before = v4 ? start.address_map.names4 : start.address_map.names6;
+    const auto has = [](const auto& list, const ip_address& a) { return std::find(list.begin(), list.end(), a) != list.end(); };
+    names.resolvers = planned.resolvers;
+    names.forwarded = before.forwarded.empty() ? planned.forwarded : before.forwarded;
+    if (opts.dns)
+        return;
+    for (const auto& told : v4 ? start.guest.resolvers4 : start.guest.resolvers6)
+        if (!has(names.resolvers, told) && !has(names.forwarded, told))
+            (void)names.forwarded.push_back(told);
+}
+
 } // namespace
+
+bool needs_resolvers_of_host(const options& opts)
+{
+    const bool forwards = (opts.dns_forward4 && !opts.dns_host4) || (opts.dns_forward6 && !opts.dns_host6);
+    return opts.follow != follow_mode::none && !opts.splice_only && (forwards || (opts.announce_dns && !opts.dns));
+}
 
 void update(host_network& host, const host_look& look)
 {
@@ -62,7 +87,7 @@ followed_network follow_host(const options& opts, const network_at_start& start,
 {
     followed_network next{start.guest, start.address_map, static_cast<unsigned>(now.v6.interface_index)};
     const auto planned = plan_guest(opts, now, start.guest.duid_time);
-    const auto translation = plan_translation(opts, now);
+    const auto translation = plan_translation(opts, now, without_resolvers::queries_fail);
     if (start.guest.ipv4 && has_appeared(start.host.v4, now.v4) && !opts.config_net)
         give_ipv4(next, planned, translation);
     if (start.guest.ipv6 && has_appeared(start.host.v6, now.v6))
@@ -77,10 +102,8 @@ followed_network follow_host(const options& opts, const network_at_start& start,
         next.address_map.host4 = translation.host4;
         next.address_map.host6 = translation.host6;
     }
-    next.address_map.dns_forward4 = translation.dns_forward4;
-    next.address_map.dns_forward6 = translation.dns_forward6;
-    next.address_map.dns_host4 = translation.dns_host4;
-    next.address_map.dns_host6 = translation.dns_host6;
+    for (const auto family : {ip_family::ipv4, ip_family::ipv6})
+        follow_names(opts, start, translation.names(family), family, next);
     return next;
 }
 

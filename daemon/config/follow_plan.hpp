@@ -22,6 +22,9 @@ struct followed_network {
     bool operator==(const followed_network&) const = default;
 };
 
+/// Whether anything depends on what the host's resolvers are from now on.
+[[nodiscard]] bool needs_resolvers_of_host(const options& opts);
+
 /// The host as it is taken to be after a look: a family that has lost its network keeps what it had, for there is nothing better.
 void update(host_network& host, const host_look& look);
 

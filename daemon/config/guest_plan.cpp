@@ -53,37 +53,48 @@ ip_address loopback_map(const options& opts, const host_network& host, ip_family
 
 struct resolver_plan {
     std::vector<ip_address> announced;
-    ip_address forward, target; ///< queries to `forward` go to `target`
+    name_service names;
 };
+
+/// All that queries of a family may go to, in the order of resolv.conf; more than glibc would ask are left out.
+resolver_list resolvers_of(const options& opts, const host_network& host, ip_family family)
+{
+    resolver_list all;
+    if (const auto& given = family == ip_family::ipv4 ? opts.dns_host4 : opts.dns_host6) {
+        all.push_back(*given);
+        return all;
+    }
+    for (const auto& resolver : host.resolvers)
+        if (resolver.family() == family && std::find(all.begin(), all.end(), resolver) == all.end())
+            (void)all.push_back(resolver);
+    return all;
+}
 
 /// A resolver on the host's loopback, or one whose address means the loopback to the guest, is reached by forwarding; it is
 /// announced as the address that is forwarded, or not at all if no address is left for that.
-resolver_plan plan_resolvers(const options& opts, const host_network& host, ip_family family)
+resolver_plan plan_resolvers(const options& opts, const host_network& host, ip_family family, without_resolvers then)
 {
     const bool v4 = family == ip_family::ipv4;
     const auto loopback = loopback_map(opts, host, family);
     resolver_plan plan;
-    plan.forward = (v4 ? opts.dns_forward4 : opts.dns_forward6).value_or(ip_address{});
+    ip_address forward = (v4 ? opts.dns_forward4 : opts.dns_forward6).value_or(ip_address{});
     for (ip_address resolver : opts.dns ? *opts.dns : host.resolvers) {
         if (resolver.family() != family)
             continue;
         if (!opts.dns && (resolver.is_loopback() || resolver == loopback)) {
-            if (plan.forward.is_unspecified())
-                plan.forward = loopback;
-            resolver = plan.forward;
+            if (forward.is_unspecified())
+                forward = loopback;
+            resolver = forward;
         }
         if (!resolver.is_unspecified() &&
             std::find(plan.announced.begin(), plan.announced.end(), resolver) == plan.announced.end())
             plan.announced.push_back(resolver);
     }
-    const auto same_family = [&](const ip_address& a) { return a.family() == family; };
-    if (const auto& given = v4 ? opts.dns_host4 : opts.dns_host6)
-        plan.target = *given;
-    else if (const auto first = std::find_if(host.resolvers.begin(), host.resolvers.end(), same_family);
-             first != host.resolvers.end())
-        plan.target = *first;
-    if (plan.forward.is_unspecified() || plan.target.is_unspecified())
-        plan.forward = plan.target = {};
+    const auto resolvers = resolvers_of(opts, host, family);
+    if (!forward.is_unspecified() && (!resolvers.empty() || then == without_resolvers::queries_fail)) {
+        plan.names.forwarded.push_back(forward);
+        plan.names.resolvers = resolvers;
+    }
     return plan;
 }
 
@@ -133,34 +144,30 @@ guest_network plan_guest(const options& opts, const host_network& host, std::uin
         guest.dhcpv6 = opts.dhcpv6 && !guest.address6.is_unspecified();
     }
     if (opts.announce_dns && guest.ipv4)
-        for (const auto& resolver : plan_resolvers(opts, host, ip_family::ipv4).announced)
+        for (const auto& resolver : plan_resolvers(opts, host, ip_family::ipv4, {}).announced)
             guest.resolvers4.push_back(resolver);
     if (opts.announce_dns && guest.ipv6)
-        for (const auto& resolver : plan_resolvers(opts, host, ip_family::ipv6).announced)
+        for (const auto& resolver : plan_resolvers(opts, host, ip_family::ipv6, {}).announced)
             guest.resolvers6.push_back(resolver);
     announce_names(opts, host, guest);
     return guest;
 }
 
-address_map plan_translation(const options& opts, const host_network& host)
+address_map plan_translation(const options& opts, const host_network& host, without_resolvers then)
 {
     address_map t;
     if (host.v4.enabled) {
-        const auto dns = plan_resolvers(opts, host, ip_family::ipv4);
         const auto gateway = guest_gateway(opts, host, ip_family::ipv4);
         t.map_host_loopback4 = loopback_map(opts, host, ip_family::ipv4);
         t.map_guest_addr4 = opts.map_guest_addr4.value_or(ip_address{});
-        t.dns_forward4 = dns.forward;
-        t.dns_host4 = dns.target;
+        t.names4 = plan_resolvers(opts, host, ip_family::ipv4, then).names;
         t.guest4 = t.host4 = guest_prefix4(opts, host).address;
         t.our_tap4 = gateway.is_unspecified() ? fallback4 : gateway;
     }
     if (host.v6.enabled) {
-        const auto dns = plan_resolvers(opts, host, ip_family::ipv6);
         t.map_host_loopback6 = loopback_map(opts, host, ip_family::ipv6);
         t.map_guest_addr6 = opts.map_guest_addr6.value_or(ip_address{});
-        t.dns_forward6 = dns.forward;
-        t.dns_host6 = dns.target;
+        t.names6 = plan_resolvers(opts, host, ip_family::ipv6, then).names;
         t.guest6 = t.host6 = opts.address6.value_or(host.v6.address.address);
         t.our_tap6_ll = guest_link_local(opts, host);
         t.gateway6 = guest_gateway(opts, host, ip_family::ipv6);

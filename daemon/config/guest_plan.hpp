@@ -16,7 +16,13 @@ namespace tapioca {
 /// `duid_time`: seconds since 2000-01-01 UTC (RFC 8415 section 11.2).
 [[nodiscard]] guest_network plan_guest(const options& opts, const host_network& host, std::uint32_t duid_time);
 
-[[nodiscard]] address_map plan_translation(const options& opts, const host_network& host);
+/// What becomes of queries to a forwarded address while the host has no resolver of its family.
+enum class without_resolvers : std::uint8_t {
+    not_forwarded, ///< the address is like any other
+    queries_fail,  ///< they are answered, with a failure: resolvers may yet come
+};
+[[nodiscard]] address_map plan_translation(const options& opts, const host_network& host,
+                                           without_resolvers then = without_resolvers::not_forwarded);
 
 /// The gateway of the guest: as given, else the host's; unspecified if there is none.
 [[nodiscard]] ip_address guest_gateway(const options& opts, const host_network& host, ip_family family);

@@ -1,6 +1,5 @@
 #include "daemon/config/plane_plan.hpp"
 
-#include "daemon/config/guest_plan.hpp"
 #include "daemon/os/random.hpp"
 #include "daemon/os/socket.hpp"
 
@@ -38,16 +37,19 @@ void set_network(plane_config& plane, const guest_network& guest, const address_
     plane.net.stand_ins.clear();
     plane.address_map = translation;
     const auto& x = translation;
-    for (const auto& a :
-         {x.map_host_loopback4, x.map_host_loopback6, x.map_guest_addr4, x.map_guest_addr6, x.dns_forward4, x.dns_forward6})
+    for (const auto& a : {x.map_host_loopback4, x.map_host_loopback6, x.map_guest_addr4, x.map_guest_addr6})
         if (!a.is_unspecified())
+            plane.net.stand_ins.push_back(a);
+    for (const auto* names : {&x.names4, &x.names6})
+        for (const auto& a : names->forwarded)
             plane.net.stand_ins.push_back(a);
 }
 
-plane_config plan_plane(const options& opts, const host_network& host, const guest_network& guest, const mac_address& guest_mac)
+plane_config plan_plane(const options& opts, const host_network& host, const guest_network& guest, const mac_address& guest_mac,
+                        without_resolvers then)
 {
     plane_config plane;
-    set_network(plane, guest, plan_translation(opts, host));
+    set_network(plane, guest, plan_translation(opts, host, then));
     if (opts.splice_only) // no interface has the addresses
         plane.address_map.guest4 = plane.address_map.guest6 = plane.address_map.host4 = plane.address_map.host6 = {};
     plane.guest_mac = guest_mac;

@@ -40,6 +40,47 @@ void host_follower::start(reactor& loop)
 {
     loop_ = &loop;
     wait_for_events();
+    wait_for_resolvers();
+}
+
+void host_follower::wait_for_resolvers()
+{
+    if (!means_.resolvers)
+        return;
+    const int fd = means_.resolvers->descriptor();
+    (void)loop_->watch(fd, readiness_for::reading, [this, fd] {
+        while (const auto report = means_.resolvers->take()) {
+            if (report->what != resolver_watcher::report::kind::ended) {
+                take(*report);
+                continue;
+            }
+            log::warning("Changes of /etc/resolv.conf go unnoticed from now on: the process that reads it has ended");
+            loop_->forget(fd);
+            means_.resolvers.reset();
+            return;
+        }
+    });
+}
+
+void host_follower::take(const resolver_watcher::report& report)
+{
+    const auto number = ++reports_;
+    auto read = report.what == resolver_watcher::report::kind::text ? parse_resolv_conf(report.text) : resolv_conf{};
+    if (!read.resolvers.empty() || now_.resolvers.empty())
+        return set_resolvers(std::move(read));
+    loop_->call_in(half_written, [this, number, read = std::move(read)] {
+        if (number == reports_)
+            set_resolvers(read);
+    });
+}
+
+void host_follower::set_resolvers(resolv_conf to)
+{
+    const auto before = now_;
+    now_.resolvers = std::move(to.resolvers);
+    now_.search = std::move(to.search);
+    log::info(changes_of(before, now_));
+    give_to_planes();
 }
 
 /// While changes settle nobody is woken by more of them.

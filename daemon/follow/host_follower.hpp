@@ -4,7 +4,9 @@
 #pragma once
 
 #include "daemon/config/follow_plan.hpp"
+#include "daemon/config/resolv_conf.hpp"
 #include "daemon/control/reactor.hpp"
+#include "daemon/follow/resolver_watcher.hpp"
 #include "daemon/forward/listener_set.hpp"
 #include "daemon/loop/worker_pool.hpp"
 #include "daemon/os/network_events.hpp"
@@ -14,7 +16,7 @@
 
 namespace tapioca {
 
-/// What was opened before the process was sealed, and before the host was read.
+/// What was opened before the host was read.
 struct host_watch {
     os::network_events events;
     os::netlink_socket tables;
@@ -26,6 +28,7 @@ public:
         worker_pool& workers;
         listener_opener open; ///< sockets of rules of the host's side
         std::function<std::vector<listener_name>()> listening;
+        std::optional<resolver_watcher> resolvers;
     };
     host_follower(const options& opts, host_watch watch, network_at_start start, means m);
 
@@ -33,9 +36,14 @@ public:
 
     /// How long what has changed is left to settle, and how long an address may be gone.
     static constexpr duration settling = std::chrono::milliseconds{250}, grace = std::chrono::seconds{10};
+    /// How long the resolvers are kept of a file that has none: it may be half written.
+    static constexpr duration half_written = std::chrono::seconds{2};
 
 private:
     void wait_for_events();
+    void wait_for_resolvers();
+    void take(const resolver_watcher::report& report);
+    void set_resolvers(resolv_conf to);
     void look();
     void note_gone(const std::vector<ip_address>& before);
     void end_stranded_flows();
@@ -52,6 +60,7 @@ private:
     followed_network given_;
     std::map<ip_address, instant> gone_; ///< addresses, and when they have been gone for too long
     duration pause_ = settling;          ///< before the next look
+    std::uint64_t reports_ = 0;          ///< counts those of the watcher of resolvers
     reactor* loop_ = nullptr;
 };
 

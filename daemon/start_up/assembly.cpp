@@ -1,7 +1,6 @@
 #include "daemon/start_up/stages.hpp"
 
 #include "daemon/control/plane_report.hpp"
-#include "daemon/control/resolver_reports.hpp"
 #include "daemon/os/process.hpp"
 #include "daemon/report/log.hpp"
 #include "daemon/translate/limits.hpp"
@@ -92,7 +91,8 @@ void begin_service(const options& opts, rule_service& service, worker_pool& work
 std::vector<listener_name> listening_at_start(const plane_parts& parts) { return names_of(parts.resources.listeners); }
 
 std::unique_ptr<control_service> follow_host(const options& opts, plane_parts& parts, std::vector<listener_name> listening,
-                                             const rule_service* rules, worker_pool& workers, control& ctl)
+                                             std::optional<resolver_watcher> resolvers, const rule_service* rules,
+                                             worker_pool& workers, control& ctl)
 {
     if (!parts.watch)
         return nullptr;
@@ -104,18 +104,10 @@ std::unique_ptr<control_service> follow_host(const options& opts, plane_parts& p
     };
     auto follower = std::make_unique<host_follower>(
         opts, std::move(*parts.watch), std::move(parts.start),
-        host_follower::means{.workers = workers, .open = opener(opts, nullptr), .listening = std::move(names)});
+        host_follower::means{
+            .workers = workers, .open = opener(opts, nullptr), .listening = std::move(names), .resolvers = std::move(resolvers)});
     ctl.serve(*follower);
     return follower;
-}
-
-std::unique_ptr<control_service> report_resolvers(std::optional<resolver_watcher> watcher, control& ctl)
-{
-    if (!watcher)
-        return nullptr;
-    auto reports = std::make_unique<resolver_reports>(std::move(*watcher));
-    ctl.serve(*reports);
-    return reports;
 }
 
 control_hooks hooks_of(const options& opts, worker_pool& workers, port_follower* follower)

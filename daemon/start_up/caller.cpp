@@ -1,3 +1,4 @@
+#include "daemon/config/follow_plan.hpp"
 #include "daemon/os/process.hpp"
 #include "daemon/report/log.hpp"
 #include "daemon/start_up/stages.hpp"
@@ -12,8 +13,10 @@ os::service_manager connect_service_manager(const options& opts)
     return manager && !opts.goes_to_background() ? std::move(*manager) : os::service_manager{};
 }
 
-std::optional<resolver_watcher> watch_resolvers()
+std::optional<resolver_watcher> watch_resolvers(const options& opts)
 {
+    if (!needs_resolvers_of_host(opts))
+        return std::nullopt;
     auto watcher = resolver_watcher::start();
     if (watcher)
         return std::move(*watcher);

@@ -54,6 +54,11 @@ std::optional<host_watch> watch_host(const options& opts, set_up_report& report)
     return std::nullopt;
 }
 
+without_resolvers without_resolvers_of(const options& opts)
+{
+    return opts.follow == follow_mode::none ? without_resolvers::not_forwarded : without_resolvers::queries_fail;
+}
+
 struct host_and_guest {
     host_network host;
     guest_network guest;
@@ -147,7 +152,7 @@ plane_parts set_up_namespace(const options& opts, const netns::target& target, o
     guest.ipv6 = guest.ipv6 && interface.ipv6;
     if (parts.guest_ports)
         parts.host_ports = open_diagnosis();
-    parts.config = plan_plane(opts, host, guest, interface.mac);
+    parts.config = plan_plane(opts, host, guest, interface.mac, without_resolvers_of(opts));
     parts.config.guest_link_local = interface.link_local;
     append(report.notes,
            start_report(opts, host, guest, parts.config.address_map, opts.splice_only || opts.client ? "none" : plan.name));
@@ -160,7 +165,7 @@ plane_parts set_up_socket(const options& opts, os::unique_fd client, set_up_repo
 {
     auto [host, guest] = read_host(opts, report);
     plane_parts parts;
-    parts.config = plan_plane(opts, host, guest, mac_address::broadcast());
+    parts.config = plan_plane(opts, host, guest, mac_address::broadcast(), without_resolvers_of(opts));
     append(report.notes, start_report(opts, host, guest, parts.config.address_map, ""));
     parts.start = {std::move(host), parts.config.net, parts.config.address_map};
     stream_descriptor stream{{}, std::move(client)};

@@ -30,8 +30,8 @@ void make_room_for_descriptors(const options& opts) noexcept;
 /// The service manager that waits for our READY=1. In the background the end of the parent says that we are ready, and that is
 /// all.
 [[nodiscard]] os::service_manager connect_service_manager(const options& opts);
-/// Who reads resolv.conf for us once we cannot; empty where that cannot be. While the host's files are there.
-[[nodiscard]] std::optional<resolver_watcher> watch_resolvers();
+/// Who reads resolv.conf for us once we cannot; empty where that cannot be, or is of no use. While the host's files are there.
+[[nodiscard]] std::optional<resolver_watcher> watch_resolvers(const options& opts);
 /// The last step with a filesystem, and the last with one process.
 [[nodiscard]] os::readiness leave_the_caller(const options& opts, sandbox& box, named_files& files);
 
@@ -66,13 +66,11 @@ void begin_service(const options& opts, rule_service& service, worker_pool& work
 [[nodiscard]] std::vector<listener_name> listening_at_start(const plane_parts& parts);
 /// For --follow; null if nothing is followed. `rules` may be null; all of it outlives the loop.
 [[nodiscard]] std::unique_ptr<control_service> follow_host(const options& opts, plane_parts& parts,
-                                                           std::vector<listener_name> listening, const rule_service* rules,
+                                                           std::vector<listener_name> listening,
+                                                           std::optional<resolver_watcher> resolvers, const rule_service* rules,
                                                            worker_pool& workers, control& ctl);
 /// What the loop does with the workers and the follower, if there is one; both outlive it.
 [[nodiscard]] control_hooks hooks_of(const options& opts, worker_pool& workers, port_follower* follower);
-
-/// What the watcher says goes into the log; null without one. It outlives the loop.
-[[nodiscard]] std::unique_ptr<control_service> report_resolvers(std::optional<resolver_watcher> watcher, control& ctl);
 
 // control_sockets.cpp
 /// Serves --control; null if nobody is to see us. It is called in the process that serves, in the host's network namespace.

@@ -24,7 +24,7 @@ public:
     /// What is ours on the link, so that no guest can claim it.
     struct ours {
         mac_address mac;
-        fixed_vector<ip_address, 10> addresses;
+        fixed_vector<ip_address, 14> addresses;
     };
 
     guest_link(const mac_address& mac, const ip_address& v4, const ip_address& v6, fixed keep, const ip_address& link_local = {},

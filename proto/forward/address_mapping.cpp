@@ -14,17 +14,28 @@ bool is_query(octet protocol, std::uint16_t port) noexcept
     return (protocol == wire::protocol_tcp || protocol == wire::protocol_udp) && wire::is_name_service(port);
 }
 
+template <std::size_t Capacity>
+bool has(const fixed_vector<ip_address, Capacity>& list, const ip_address& a) noexcept
+{
+    return std::find(list.begin(), list.end(), a) != list.end();
+}
+
 } // namespace
+
+const name_service* asked_names(const address_map& t, octet protocol, const endpoint& remote) noexcept
+{
+    const auto& names = t.names(remote.address.family());
+    return is_query(protocol, remote.port) && has(names.forwarded, remote.address) ? &names : nullptr;
+}
 
 endpoint outbound_destination(const address_map& t, octet protocol, const endpoint& remote) noexcept
 {
     const bool v4 = remote.address.is_v4();
-    const auto& forward = v4 ? t.dns_forward4 : t.dns_forward6;
     const auto& loopback = v4 ? t.map_host_loopback4 : t.map_host_loopback6;
     const auto& map_guest = v4 ? t.map_guest_addr4 : t.map_guest_addr6;
     const auto& host = v4 ? t.host4 : t.host6; // none in IPv6 if the host has no address to share
-    if (is_set(forward) && remote.address == forward && is_query(protocol, remote.port))
-        return {v4 ? t.dns_host4 : t.dns_host6, remote.port};
+    if (const auto* names = asked_names(t, protocol, remote); names != nullptr && !names->resolvers.empty())
+        return {names->resolvers[0], remote.port};
     if (is_set(loopback) && remote.address == loopback)
         return {ip_address::loopback(remote.address.family()), remote.port};
     if (is_set(map_guest) && is_set(host) && remote.address == map_guest)
@@ -32,15 +43,24 @@ endpoint outbound_destination(const address_map& t, octet protocol, const endpoi
     return remote;
 }
 
-fixed_vector<ip_address, 4> called_addresses(const address_map& t, octet protocol, const endpoint& peer) noexcept
+called_list called_addresses(const address_map& t, octet protocol, const endpoint& peer) noexcept
 {
     const bool v4 = peer.address.is_v4();
-    fixed_vector<ip_address, 4> called;
-    for (const auto& a : {v4 ? t.map_host_loopback4 : t.map_host_loopback6, v4 ? t.map_guest_addr4 : t.map_guest_addr6,
-                          v4 ? t.dns_forward4 : t.dns_forward6, peer.address})
-        if (is_set(a) && outbound_destination(t, protocol, {a, peer.port}) == peer &&
-            std::find(called.begin(), called.end(), a) == called.end())
+    called_list called;
+    const auto add = [&](const ip_address& a, bool leads_there) {
+        if (is_set(a) && leads_there && !has(called, a))
             called.push_back(a);
+    };
+    const auto add_if_it_leads_there = [&](const ip_address& a) {
+        add(a, outbound_destination(t, protocol, {a, peer.port}) == peer);
+    };
+    add_if_it_leads_there(v4 ? t.map_host_loopback4 : t.map_host_loopback6);
+    add_if_it_leads_there(v4 ? t.map_guest_addr4 : t.map_guest_addr6);
+    const auto& names = t.names(peer.address.family());
+    if (is_query(protocol, peer.port) && has(names.resolvers, peer.address))
+        for (const auto& a : names.forwarded)
+            add(a, true);
+    add_if_it_leads_there(peer.address);
     return called;
 }
 

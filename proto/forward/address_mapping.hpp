@@ -23,13 +23,17 @@
 
 namespace tapioca {
 
-/// Where a packet of the guest to `remote` really goes. First match: queries to the forwarded resolver (over TCP and UDP),
-/// the host's loopback, the host's own use of the guest's address, unchanged.
+/// The name service that the guest asks with a packet to `remote`, over TCP or UDP; null if it asks none, or not ours.
+[[nodiscard]] const name_service* asked_names(const address_map& t, octet protocol, const endpoint& remote) noexcept;
+
+/// Where a packet of the guest to `remote` really goes. First match: the first resolver for what asks our name service, the
+/// host's loopback, the host's own use of the guest's address, unchanged.
 [[nodiscard]] endpoint outbound_destination(const address_map& t, octet protocol, const endpoint& remote) noexcept;
 
-/// The addresses at which the guest may have called `peer`: outbound_destination leads from each of them to it. First those that
-/// stand for something else.
-[[nodiscard]] fixed_vector<ip_address, 4> called_addresses(const address_map& t, octet protocol, const endpoint& peer) noexcept;
+/// The addresses at which the guest may have called `peer`: those of our name service if `peer` is any of its resolvers, and all
+/// from which outbound_destination leads to it. First those that stand for something else.
+using called_list = fixed_vector<ip_address, 7>;
+[[nodiscard]] called_list called_addresses(const address_map& t, octet protocol, const endpoint& peer) noexcept;
 
 /// Whether a packet to that destination stays on the host: its own interfaces do not lead there.
 [[nodiscard]] bool stays_on_host(const address_map& t, const ip_address& destination) noexcept;

@@ -24,6 +24,9 @@ parsed<endpoint> decide_outbound(const forwarding& f, const flow_key& key) noexc
         return drop_reason::unspecified_address;
     if (!key.guest.is_unicast() || (!udp && !key.remote.is_unicast()))
         return drop_reason::not_unicast;
+    const auto* names = asked_names(f.address_map, key.protocol, {key.remote, key.remote_port});
+    if (names != nullptr && names->resolvers.empty())
+        return drop_reason::no_resolver;
     return outbound_destination(f.address_map, key.protocol, {key.remote, key.remote_port});
 }
 

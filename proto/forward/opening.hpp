@@ -31,7 +31,7 @@ struct host_path {
 [[nodiscard]] host_path path_to(const forwarding& f, const ip_address& to) noexcept;
 
 /// A flow of the guest's: whom it really leads to. The reason why it may not begin: a port that is zero, an address that cannot
-/// be answered, or a group over anything but UDP.
+/// be answered, a group over anything but UDP, or our name service while there is no resolver.
 [[nodiscard]] parsed<endpoint> decide_outbound(const forwarding& f, const flow_key& key) noexcept;
 
 /// What reached a listening socket.

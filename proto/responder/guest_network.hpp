@@ -33,7 +33,7 @@ struct guest_network {
     bool ra_without_route = false; ///< its default route is there already; Linux takes nothing from who offers it again
     bool dhcpv6 = false;
 
-    fixed_vector<ip_address, 6> stand_ins; ///< addresses that stand for the host, or for a resolver: not for a guest to take
+    fixed_vector<ip_address, 12> stand_ins; ///< addresses that stand for the host, or for a resolver: not for a guest to take
 
     fixed_vector<ip_address, most_resolvers> resolvers4, resolvers6; ///< announced; empty: none
     fixed_vector<domain_name, most_search_domains> search;           ///< announced; empty: none

@@ -137,8 +137,9 @@ private:
         if (setup.mapped) {
             c.address_map.map_host_loopback4 = c.net.gateway4;
             c.address_map.map_host_loopback6 = c.net.our_link_local;
-            c.address_map.dns_forward4 = ip_address::v4(198, 51, 100, 3);
-            c.address_map.dns_host4 = ip_address::v4(127, 0, 0, 53);
+            c.address_map.names4.forwarded.push_back(ip_address::v4(198, 51, 100, 3));
+            c.address_map.names4.resolvers.push_back(ip_address::v4(127, 0, 0, 53));
+            c.address_map.names4.resolvers.push_back(ip_address::v4(203, 0, 113, 53));
         }
         c.trace = setup.traced;
         c.secret = {1, 77};

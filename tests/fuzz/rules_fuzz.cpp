@@ -55,15 +55,19 @@ address_map take_translation(fuzz_input& in)
 {
     using enum ip_family;
     address_map t;
-    for (auto* a : {&t.map_host_loopback4, &t.map_guest_addr4, &t.dns_forward4, &t.dns_host4, &t.guest4, &t.our_tap4})
+    for (auto* a : {&t.map_host_loopback4, &t.map_guest_addr4, &t.guest4, &t.our_tap4})
         *a = take_address(in, ipv4);
-    for (auto* a :
-         {&t.map_host_loopback6, &t.map_guest_addr6, &t.dns_forward6, &t.dns_host6, &t.guest6, &t.our_tap6_ll, &t.gateway6})
+    for (auto* a : {&t.map_host_loopback6, &t.map_guest_addr6, &t.guest6, &t.our_tap6_ll, &t.gateway6})
         *a = take_address(in, ipv6);
-    if (t.dns_host4.is_unspecified())
-        t.dns_forward4 = {};
-    if (t.dns_host6.is_unspecified())
-        t.dns_forward6 = {};
+    for (const auto family : {ipv4, ipv6}) {
+        auto& names = family == ipv4 ? t.names4 : t.names6;
+        for (auto left = in.take<octet>() % 4; left != 0; --left)
+            if (const auto a = take_address(in, family); !a.is_unspecified())
+                names.forwarded.push_back(a);
+        for (auto left = in.take<octet>() % 4; left != 0; --left)
+            if (const auto a = take_address(in, family); !a.is_unspecified())
+                names.resolvers.push_back(a);
+    }
     return t;
 }
 

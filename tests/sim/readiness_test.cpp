@@ -61,8 +61,8 @@ TEST_CASE("who reported an error about the guest's SYN has the address by which 
         for (const auto who : {0, 1, 2}) {
             simulation s;
             if (by_mapping) {
-                s.config.address_map.dns_forward4 = mapped;
-                s.config.address_map.dns_host4 = resolver;
+                s.config.address_map.names4.forwarded.push_back(mapped);
+                s.config.address_map.names4.resolvers.push_back(resolver);
             }
             const auto& c = s.guest_opens_to(by_mapping ? endpoint{mapped, 53} : endpoint{resolver, 53});
             s.run_for(1ms);

@@ -68,8 +68,8 @@ TEST_CASE("a usual host: the guest has its addresses, and the routers' addresses
     CHECK(t.map_host_loopback4 == router4);
     CHECK(t.map_host_loopback6 == router6);
     CHECK(t.map_guest_addr4.is_unspecified());
-    CHECK(t.dns_forward4.is_unspecified());
-    CHECK(t.dns_host4.is_unspecified());
+    CHECK(t.names4.forwarded.empty());
+    CHECK(t.names4.resolvers.empty());
     CHECK(t.guest4 == host4);
     CHECK(t.guest6 == host6);
     CHECK(t.our_tap4 == router4);
@@ -155,19 +155,19 @@ TEST_CASE("a resolver on the host's loopback is announced as the address that me
     host.resolvers = {ip_address::v4(127, 0, 0, 53), ip_address::v4(127, 0, 0, 1), dns4};
     CHECK(all(plan_guest({}, host, 0).resolvers4) == addresses{router4, dns4});
     auto t = plan_translation({}, host);
-    CHECK(t.dns_forward4 == router4);
-    CHECK(t.dns_host4 == ip_address::v4(127, 0, 0, 53));
-    CHECK(t.dns_forward6.is_unspecified());
+    CHECK(all(t.names4.forwarded) == addresses{router4});
+    CHECK(all(t.names4.resolvers) == addresses{ip_address::v4(127, 0, 0, 53), ip_address::v4(127, 0, 0, 1), dns4});
+    CHECK(t.names6.forwarded.empty());
 
     options opts;
     opts.dns_forward4 = ip_address::v4(169, 254, 1, 1);
     CHECK(all(plan_guest(opts, host, 0).resolvers4) == addresses{ip_address::v4(169, 254, 1, 1), dns4});
-    CHECK(plan_translation(opts, host).dns_forward4 == ip_address::v4(169, 254, 1, 1));
+    CHECK(all(plan_translation(opts, host).names4.forwarded) == addresses{ip_address::v4(169, 254, 1, 1)});
 
     opts = {};
     opts.map_gw = false;
     CHECK(all(plan_guest(opts, host, 0).resolvers4) == addresses{dns4});
-    CHECK(plan_translation(opts, host).dns_forward4.is_unspecified());
+    CHECK(plan_translation(opts, host).names4.forwarded.empty());
 }
 
 TEST_CASE("a router that is the resolver too stays reachable as one, though its address means the loopback")
@@ -177,8 +177,8 @@ TEST_CASE("a router that is the resolver too stays reachable as one, though its 
     options opts;
     opts.announce_dns = false;
     CHECK(plan_guest(opts, host, 0).resolvers4.empty());
-    CHECK(plan_translation(opts, host).dns_forward4 == router4);
-    CHECK(plan_translation(opts, host).dns_host4 == router4);
+    CHECK(all(plan_translation(opts, host).names4.forwarded) == addresses{router4});
+    CHECK(all(plan_translation(opts, host).names4.resolvers) == addresses{router4});
 }
 
 TEST_CASE("--dns is announced verbatim; --dns-host says where forwarded queries go")
@@ -189,11 +189,27 @@ TEST_CASE("--dns is announced verbatim; --dns-host says where forwarded queries 
     opts.dns_host4 = ip_address::v4(127, 0, 0, 7);
     CHECK(all(plan_guest(opts, usual_host(), 0).resolvers4) == *opts.dns);
     CHECK(plan_guest(opts, usual_host(), 0).resolvers6.empty());
-    CHECK(plan_translation(opts, usual_host()).dns_host4 == ip_address::v4(127, 0, 0, 7));
+    CHECK(all(plan_translation(opts, usual_host()).names4.resolvers) == addresses{ip_address::v4(127, 0, 0, 7)});
     opts.dns_forward6 = dns6;
     auto host = usual_host();
     host.resolvers = {dns4};
-    CHECK(plan_translation(opts, host).dns_forward6.is_unspecified());
+    CHECK(plan_translation(opts, host).names6.forwarded.empty());
+    const auto waiting = plan_translation(opts, host, without_resolvers::queries_fail).names6;
+    CHECK(all(waiting.forwarded) == addresses{dns6});
+    CHECK(waiting.resolvers.empty());
+}
+
+TEST_CASE("queries go to the resolvers of their family in the order of resolv.conf, each once, and to no more than glibc asks")
+{
+    auto host = usual_host();
+    const auto a = [](octet last) { return ip_address::v4(198, 51, 100, last); };
+    host.resolvers = {a(4), dns6, a(2), a(4), a(3), a(1)};
+    options opts;
+    opts.dns_forward4 = ip_address::v4(169, 254, 1, 1);
+    opts.dns_forward6 = ip_address::v6({0xfd00, 0, 0, 0, 0, 0, 0, 1});
+    const auto t = plan_translation(opts, host);
+    CHECK(all(t.names4.resolvers) == addresses{a(4), a(2), a(3)});
+    CHECK(all(t.names6.resolvers) == addresses{dns6});
 }
 
 TEST_CASE("no more resolvers and domains than fit are announced")

@@ -14,16 +14,24 @@ constexpr auto loopback4 = ip_address::v4(127, 0, 0, 1);
 constexpr auto loopback6 = ip_address::v6({0, 0, 0, 0, 0, 0, 0, 1});
 constexpr auto router6 = ip_address::v6({0xfe80, 0, 0, 0, 0, 0, 0, 1});
 
+name_service service(std::initializer_list<ip_address> forwarded, std::initializer_list<ip_address> resolvers)
+{
+    name_service s;
+    for (const auto& a : forwarded)
+        REQUIRE(s.forwarded.push_back(a));
+    for (const auto& a : resolvers)
+        REQUIRE(s.resolvers.push_back(a));
+    return s;
+}
+
 address_map everything()
 {
     return {.map_host_loopback4 = a4(1),
             .map_host_loopback6 = a6(1),
             .map_guest_addr4 = a4(2),
             .map_guest_addr6 = a6(2),
-            .dns_forward4 = a4(3),
-            .dns_forward6 = a6(3),
-            .dns_host4 = ip_address::v4(127, 0, 0, 53),
-            .dns_host6 = loopback6,
+            .names4 = service({a4(3), a4(4)}, {ip_address::v4(127, 0, 0, 53), a4(53)}),
+            .names6 = service({a6(3)}, {loopback6}),
             .guest4 = a4(10),
             .guest6 = a6(0x10),
             .host4 = a4(10),
@@ -48,6 +56,7 @@ TEST_CASE("queries to the forwarded resolver go to the host's, over both protoco
     for (const auto port : {std::uint16_t{53}, std::uint16_t{853}})
         for (const auto protocol : {wire::protocol_tcp, wire::protocol_udp}) {
             CHECK(outbound(t, a4(3), port, protocol).address == ip_address::v4(127, 0, 0, 53));
+            CHECK(outbound(t, a4(4), port, protocol).address == ip_address::v4(127, 0, 0, 53));
             CHECK(outbound(t, a6(3), port, protocol).address == loopback6);
         }
     CHECK(outbound(t, a4(3), 80).address == a4(3));
@@ -83,7 +92,8 @@ TEST_CASE(
 TEST_CASE("the resolver comes before the loopback, the loopback before the guest address")
 {
     auto t = everything();
-    t.dns_forward4 = t.map_host_loopback4 = t.map_guest_addr4 = a4(1);
+    t.map_host_loopback4 = t.map_guest_addr4 = a4(1);
+    t.names4.forwarded.push_back(a4(1));
     CHECK(outbound(t, a4(1), 53).address == ip_address::v4(127, 0, 0, 53));
     CHECK(outbound(t, a4(1), 80).address == loopback4);
     t.map_host_loopback4 = {};
@@ -322,7 +332,8 @@ TEST_CASE("the addresses at which the guest may have called a peer lead to it, a
     const auto called = [&](const endpoint& peer) {
         const auto found = called_addresses(t, wire::protocol_udp, peer);
         for (const auto& a : found)
-            CHECK(outbound_destination(t, wire::protocol_udp, {a, peer.port}) == peer);
+            CHECK((outbound_destination(t, wire::protocol_udp, {a, peer.port}) == peer ||
+                   asked_names(t, wire::protocol_udp, {a, peer.port}) != nullptr));
         return std::vector<ip_address>{found.begin(), found.end()};
     };
     CHECK(called({a4(77), 5}) == std::vector{a4(77)});
@@ -331,5 +342,20 @@ TEST_CASE("the addresses at which the guest may have called a peer lead to it, a
     CHECK(called({a4(10), 5}) == std::vector{a4(2), a4(10)});
     CHECK(called({loopback6, 53}) == std::vector{a6(1), a6(3), loopback6});
     CHECK(called({loopback6, 54}) == std::vector{a6(1), loopback6});
-    CHECK(called({t.dns_host4, 853}) == std::vector{a4(3), t.dns_host4});
+    CHECK(called({ip_address::v4(127, 0, 0, 53), 853}) == std::vector{a4(3), a4(4), ip_address::v4(127, 0, 0, 53)});
+    CHECK(called({a4(53), 53}) == std::vector{a4(3), a4(4), a4(53)}); // asked after the first
+    CHECK(called({a4(53), 80}) == std::vector{a4(53)});
+}
+
+TEST_CASE("our name service is asked over TCP and UDP, at its ports, even while no resolver is known")
+{
+    auto t = everything();
+    CHECK(asked_names(t, wire::protocol_udp, {a4(3), 53}) == &t.names4);
+    CHECK(asked_names(t, wire::protocol_tcp, {a6(3), 853}) == &t.names6);
+    CHECK(asked_names(t, wire::protocol_udp, {a4(3), 80}) == nullptr);
+    CHECK(asked_names(t, wire::protocol_udp, {a4(53), 53}) == nullptr);
+    CHECK(asked_names(t, wire::protocol_icmp, {a4(3), 53}) == nullptr);
+    t.names4.resolvers.clear();
+    CHECK(asked_names(t, wire::protocol_udp, {a4(4), 53}) == &t.names4);
+    CHECK(outbound(t, a4(4), 53, wire::protocol_udp).address == a4(4));
 }

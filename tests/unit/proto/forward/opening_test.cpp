@@ -11,6 +11,7 @@ constexpr auto remote4 = ip_address::v4(198, 51, 100, 7), loopback4 = ip_address
 constexpr auto guest6 = ip_address::v6({0x2001, 0xdb8, 0, 0, 0, 0, 0, 5});
 constexpr auto remote6 = ip_address::v6({0x2001, 0xdb8, 0, 0, 0, 0, 0, 7});
 constexpr auto local6 = ip_address::v6({0xfe80, 0, 0, 0, 0, 0, 0, 7}), group6 = ip_address::v6({0xff02, 0, 0, 0, 0, 0, 0, 5});
+constexpr auto names4 = ip_address::v4(192, 0, 2, 53), names6 = ip_address::v6({0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x53});
 constexpr octet tcp = wire::protocol_tcp, udp = wire::protocol_udp, icmp = wire::protocol_icmp;
 
 forwarding plain()
@@ -20,6 +21,9 @@ forwarding plain()
     f.address_map.guest6 = f.address_map.host6 = guest6;
     f.address_map.our_tap4 = f.address_map.map_host_loopback4 = router4;
     f.outbound4 = ip_address::v4(203, 0, 113, 1);
+    f.address_map.names4.forwarded.push_back(names4);
+    f.address_map.names6.forwarded.push_back(names6);
+    f.address_map.names6.resolvers.push_back(remote6);
     REQUIRE((f.outbound_if4.assign("eth0") && f.outbound_if6.assign("eth1")));
     f.scope6 = 3;
     return f;
@@ -40,6 +44,10 @@ TEST_CASE("a flow of the guest leads to its mapped destination, or is refused wi
         {{guest4, router4, 7, 0, icmp}, endpoint{loopback4, 0}},
         {{guest4, remote4, 0, 0, icmp}, endpoint{remote4, 0}},
         {{guest6, group6, 4000, 5353, udp}, endpoint{group6, 5353}},
+        {{guest6, names6, 4000, 53, udp}, endpoint{remote6, 53}},
+        {{guest4, names4, 4000, 80, tcp}, endpoint{names4, 80}},
+        {{guest4, names4, 4000, 53, udp}, drop_reason::no_resolver},
+        {{guest4, names4, 4000, 853, tcp}, drop_reason::no_resolver},
         {{guest4, remote4, 4000, 0, tcp}, drop_reason::zero_port},
         {{guest4, remote4, 0, 80, udp}, drop_reason::zero_port},
         {{guest4, ip_address::v4(0), 4000, 80, udp}, drop_reason::unspecified_address},
