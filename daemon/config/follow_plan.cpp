@@ -49,15 +49,13 @@ void give_ipv6(const options& opts, followed_network& to, const guest_network& p
 }
 
 /// A resolver that the guest was told of, and that is none of the host's any more, stands for those that are.
-void follow_names(const options& opts, const network_at_start& start, const name_service& planned, ip_family family,
+void follow_names(const options& opts, const network_at_start& start, const host_network& now, ip_family family,
                   followed_network& next)
 {
     const bool v4 = family == ip_family::ipv4;
     auto& names = v4 ? next.address_map.names4 : next.address_map.names6;
-    const auto before = v4 ? start.address_map.names4 : start.address_map.names6;
     const auto has = [](const auto& list, const ip_address& a) { return std::find(list.begin(), list.end(), a) != list.end(); };
-    names.resolvers = planned.resolvers;
-    names.forwarded = before.forwarded.empty() ? planned.forwarded : before.forwarded;
+    names.resolvers = resolvers_of(opts, now, family);
     if (opts.dns)
         return;
     for (const auto& told : v4 ? start.guest.resolvers4 : start.guest.resolvers6)
@@ -103,7 +101,7 @@ followed_network follow_host(const options& opts, const network_at_start& start,
         next.address_map.host6 = translation.host6;
     }
     for (const auto family : {ip_family::ipv4, ip_family::ipv6})
-        follow_names(opts, start, translation.names(family), family, next);
+        follow_names(opts, start, now, family, next);
     return next;
 }
 

@@ -56,20 +56,6 @@ struct resolver_plan {
     name_service names;
 };
 
-/// All that queries of a family may go to, in the order of resolv.conf; more than glibc would ask are left out.
-resolver_list resolvers_of(const options& opts, const host_network& host, ip_family family)
-{
-    resolver_list all;
-    if (const auto& given = family == ip_family::ipv4 ? opts.dns_host4 : opts.dns_host6) {
-        all.push_back(*given);
-        return all;
-    }
-    for (const auto& resolver : host.resolvers)
-        if (resolver.family() == family && std::find(all.begin(), all.end(), resolver) == all.end())
-            (void)all.push_back(resolver);
-    return all;
-}
-
 /// A resolver on the host's loopback, or one whose address means the loopback to the guest, is reached by forwarding; it is
 /// announced as the address that is forwarded, or not at all if no address is left for that.
 resolver_plan plan_resolvers(const options& opts, const host_network& host, ip_family family, without_resolvers then)
@@ -110,6 +96,19 @@ void announce_names(const options& opts, const host_network& host, guest_network
 }
 
 } // namespace
+
+resolver_list resolvers_of(const options& opts, const host_network& host, ip_family family)
+{
+    resolver_list all;
+    if (const auto& given = family == ip_family::ipv4 ? opts.dns_host4 : opts.dns_host6) {
+        all.push_back(*given);
+        return all;
+    }
+    for (const auto& resolver : host.resolvers)
+        if (resolver.family() == family && std::find(all.begin(), all.end(), resolver) == all.end())
+            (void)all.push_back(resolver);
+    return all;
+}
 
 ip_address guest_gateway(const options& opts, const host_network& host, ip_family family)
 {

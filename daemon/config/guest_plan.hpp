@@ -16,6 +16,8 @@ namespace tapioca {
 /// `duid_time`: seconds since 2000-01-01 UTC (RFC 8415 section 11.2).
 [[nodiscard]] guest_network plan_guest(const options& opts, const host_network& host, std::uint32_t duid_time);
 
+/// All that queries of a family may go to, in the order of resolv.conf; more than glibc would ask are left out.
+[[nodiscard]] resolver_list resolvers_of(const options& opts, const host_network& host, ip_family family);
 /// What becomes of queries to a forwarded address while the host has no resolver of its family.
 enum class without_resolvers : std::uint8_t {
     not_forwarded, ///< the address is like any other

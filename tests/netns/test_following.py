@@ -2,15 +2,18 @@
 """The host's network changes while a guest uses it (--follow host): what the guest has stays, and leads to where the host is now."""
 import os
 import socket
+import subprocess
 import sys
 import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import cleanup
 import netns_test
+from dns_client import ServerFailure, ask
 from guests import NO_PORTS, Daemon, Guest
 from hosts import HOST4, HOST6, REMOTE4, REMOTE6, ROUTER4, SimulatedHost, run, wait_until
-from inside import guest_place, host_place, meet, remote_place
+from inside import BOTH, guest_place, host_place, meet, remote_place
 
 OTHER4, OTHER6 = "192.0.2.40", "2001:db8::40"
 MAPPED4, MAPPED6 = "169.254.7.7", "fd00:7::7"
@@ -144,6 +147,99 @@ class OneWorker(Following, unittest.TestCase):
 
 
 class TwoWorkers(Following, unittest.TestCase):
+    workers = 2
+
+
+@netns_test.needs("dnsmasq")
+class Resolvers:
+    """Two servers that answer differently, so that it shows which of them was asked."""
+    FORWARD4, FORWARD6 = "169.254.1.1", "fd00:53::1"
+    FIRST4, SECOND4, FIRST6, SECOND6, LOOPBACK = "192.0.2.61", "192.0.2.62", "2001:db8::61", "2001:db8::62", "127.0.0.53"
+
+    def setUp(self):
+        self.host = SimulatedHost()
+        self.addCleanup(self.host.close)
+        self.guest = Guest(self.host)
+        self.addCleanup(self.guest.close)
+        for address in (self.FIRST4, self.SECOND4, self.FIRST6, self.SECOND6):
+            run("ip", "-n", self.host.remote, "addr", "add", address + ("/64" if ":" in address else "/24"), "dev", "eth0", *(["nodad"] if ":" in address else []))
+        for word, addresses, place in (("first", (self.FIRST4, self.FIRST6), self.host.remote), ("second", (self.SECOND4, self.SECOND6), self.host.remote),
+                                       ("loopback", (self.LOOPBACK,), self.host.name)):
+            argv = ["dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--user=root", "--pid-file", "--bind-interfaces",
+                    f"--listen-address={','.join(addresses)}", f"--txt-record=who.test,{word}"]
+            self.addCleanup(cleanup.end_process, subprocess.Popen(["ip", "netns", "exec", place, *argv], stderr=subprocess.DEVNULL))
+        self.resolvers(self.FIRST4, self.FIRST6)
+
+    def resolvers(self, *addresses):
+        with open(f"{self.host.dir}/resolv.conf", "w") as f:      # in place: the file is bind-mounted
+            f.writelines(f"nameserver {address}\n" for address in addresses)
+
+    def start(self, *options, **named):
+        daemon = Daemon(self.guest, "--workers", self.workers, *options, **named)
+        self.addCleanup(daemon.stop)
+        return daemon
+
+    def who(self, server, kind=socket.SOCK_DGRAM):
+        """Whom a question reaches, or how it fails."""
+        try:
+            return ask(guest_place(self.guest), server, "who.test", kind, timeout=1)[0]
+        except ServerFailure:
+            return "SERVFAIL"
+        except OSError as failure:
+            return type(failure).__name__
+
+    def reaches(self, word, *servers):
+        for server in servers:
+            for protocol, kind in BOTH:
+                with self.subTest(server=server, protocol=protocol):
+                    wait_until(lambda: self.who(server, kind) == word, f"answer of {word}", SETTLED)
+
+    def test_queries_go_to_where_the_host_s_go(self):
+        self.start("--dns-forward", self.FORWARD4, "--dns-forward", self.FORWARD6)
+        self.reaches("first", self.FORWARD4, self.FORWARD6)
+        self.resolvers(self.SECOND4, self.SECOND6)
+        self.reaches("second", self.FORWARD4, self.FORWARD6)
+        self.resolvers(self.LOOPBACK)
+        self.reaches("loopback", self.FORWARD4)
+        self.assertEqual(self.who(self.FORWARD6), "SERVFAIL")
+
+    def test_a_resolver_that_the_guest_was_told_of_stands_for_those_that_the_host_has_now(self):
+        self.start("--dhcp-dns", config_net=True)
+        self.reaches("first", self.FIRST4, self.FIRST6)
+        self.resolvers(self.SECOND4, self.SECOND6)
+        self.reaches("second", self.FIRST4, self.FIRST6)
+        self.resolvers(self.FIRST4, self.FIRST6)
+        self.reaches("first", self.FIRST4, self.FIRST6)
+        self.reaches("second", self.SECOND4, self.SECOND6)
+
+    def test_a_file_that_is_half_written(self):
+        daemon = self.start("--dns-forward", self.FORWARD4)
+        self.resolvers()
+        time.sleep(0.5)
+        self.assertEqual(self.who(self.FORWARD4), "first")
+        wait_until(lambda: self.who(self.FORWARD4) == "SERVFAIL", "failure", 2 + SETTLED)
+        self.assertIn("The host has no resolvers any more", daemon.log())
+        self.resolvers(self.SECOND4)
+        self.reaches("second", self.FORWARD4)
+
+    def test_a_resolver_that_was_named_stays(self):
+        self.start("--dns-forward", self.FORWARD4, "--dns-host", self.FIRST4)
+        self.resolvers(self.SECOND4)
+        time.sleep(1)
+        self.reaches("first", self.FORWARD4)
+
+    def test_nothing_is_followed_unless_it_is_wanted(self):
+        self.start("--dns-forward", self.FORWARD4, "--follow", "none")
+        self.resolvers(self.SECOND4)
+        time.sleep(1)
+        self.reaches("first", self.FORWARD4)
+
+
+class ResolversOneWorker(Resolvers, unittest.TestCase):
+    workers = 1
+
+
+class ResolversTwoWorkers(Resolvers, unittest.TestCase):
     workers = 2
 
 
