@@ -19,7 +19,8 @@ void resolver_reports::take_all()
     while (const auto report = watcher_.take())
         switch (report->what) {
         case kind::text:
-            log::debug(std::exchange(first_, false) ? "resolv.conf read" : "resolv.conf changed");
+            log::debug((std::exchange(first_, false) ? "resolv.conf read: " : "resolv.conf changed: ") +
+                       std::to_string(report->text.size()) + " octets");
             break;
         case kind::unreadable:
             log::debug("resolv.conf cannot be read: " + std::generic_category().message(report->error));
