@@ -87,9 +87,11 @@ void guard_watcher(os::unique_fd to_daemon, const char* path) noexcept
         os::unique_fd kept = os::leave_everything_but(std::move(to_daemon));
         os::name_role(".guardian");
         const auto cage = seccomp::helper_cage::prepare();
+        path_text own_path;
+        const bool fits = own_path.append(path);
         os::forget_heap();
-        if (cage.seal(helper::guardian))
-            guard(std::move(kept), path, cage);
+        if (fits && cage.seal(helper::guardian))
+            guard(std::move(kept), own_path.c_str(), cage);
     } catch (const std::exception&) { // the daemon sees that there is no watcher
     }
     os::end_process(EXIT_SUCCESS);
