@@ -50,18 +50,18 @@ std::vector<instance> wanted_instances(const tapioca_command& command)
     return found;
 }
 
-answers ask_instances(const tapioca_command& command, question ask)
+answers ask_instances(const tapioca_command& command, question ask, std::chrono::seconds patience)
 {
     answers given;
     if (command.path) {
-        control_connection server{*command.path};
+        control_connection server{*command.path, patience};
         const auto pid = pid_of(server);
         given.all.push_back({pid, ask(server)});
         return given;
     }
     for (const auto& instance : wanted_instances(command)) {
         try {
-            control_connection server{instance};
+            control_connection server{instance, patience};
             given.all.push_back({std::to_string(instance.pid), ask(server)});
         } catch (const control_failure& failure) {
             if (!command.pid && has_ended(instance))

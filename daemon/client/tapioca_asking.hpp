@@ -23,7 +23,7 @@ struct answers {
 [[nodiscard]] std::vector<instance> wanted_instances(const tapioca_command& command);
 
 /// Complains of those that do not answer. Throws control_failure if the one that was named does not.
-[[nodiscard]] answers ask_instances(const tapioca_command& command, question ask);
+[[nodiscard]] answers ask_instances(const tapioca_command& command, question ask, std::chrono::seconds patience = usual_patience);
 
 /// Asks, and prints the replies, a line each, or what `text` makes of them. The exit status.
 int show(const tapioca_command& command, question ask, std::string (*text)(const std::vector<said>&, std::size_t width));

@@ -21,6 +21,9 @@ constexpr option_entry table[] = {
     {"control", 'c', "PATH", everybody, group, built, nullptr,
      "Ask the instance with the control socket at PATH, instead of all that are yours"},
     {"anonymous", 'a', "", everybody, group, built, nullptr, "With report: stand-ins for addresses and names"},
+    {"listen", 'l', "PLACE", everybody, group, built, nullptr,
+     "With metrics: serve them by HTTP at unix:PATH, 127.0.0.1:PORT or [::1]:PORT, until it is ended"},
+    {"openmetrics", 'o', "", everybody, group, built, nullptr, "With metrics: OpenMetrics 1.0, not Prometheus's text format"},
     {"help", 'h', "", everybody, group, built, nullptr, "Show this and exit"},
     {"version", 0, "", everybody, group, built, nullptr, "Show the version and exit"},
 };
@@ -80,6 +83,13 @@ void take(tapioca_command& command, given_options& given, const option_word& wor
         return;
     case 'a':
         command.anonymous = true;
+        return;
+    case 'l':
+        if (!(command.listen = parse_listen_place(word.value)))
+            misused("'" + std::string{word.value} + "' is neither unix:PATH nor a port of loopback, such as 127.0.0.1:9101");
+        return;
+    case 'o':
+        command.openmetrics = true;
         return;
     case 'h':
         throw early_exit{0, help_text(), true};

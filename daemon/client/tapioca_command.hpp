@@ -1,6 +1,7 @@
 // The command line of tapioca: a command, and options and operands in any order behind it.
 #pragma once
 
+#include "daemon/client/tapioca_metrics_server.hpp"
 #include "daemon/client/tapioca_subcommand.hpp"
 #include "daemon/config/option_table.hpp"
 
@@ -14,10 +15,12 @@ namespace tapioca::client {
 struct tapioca_command {
     const subcommand* what = nullptr; ///< never null once it is parsed
     bool json = false;
-    bool anonymous = false;          ///< stand-ins for addresses and names
-    std::optional<std::string> path; ///< of one instance's control socket
-    std::optional<pid_t> pid;        ///< of one instance
-    std::string operand;             ///< that the sub-command needs
+    bool anonymous = false; ///< stand-ins for addresses and names
+    bool openmetrics = false;
+    std::optional<listen_place> listen; ///< where metrics are served
+    std::optional<std::string> path;    ///< of one instance's control socket
+    std::optional<pid_t> pid;           ///< of one instance
+    std::string operand;                ///< that the sub-command needs
 };
 
 [[nodiscard]] std::span<const option_entry> tapioca_options() noexcept;

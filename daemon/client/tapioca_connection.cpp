@@ -16,7 +16,6 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::size_t longest_reply = 16 * 1024 * 1024;
-constexpr time_t patience_seconds = 10;
 
 std::string name_of(int error) { return std::generic_category().message(error); }
 
@@ -40,7 +39,8 @@ std::string words_of(const std::string& error, const json::value* parameters)
 
 } // namespace
 
-control_connection::control_connection(const instance& to) : who_("process " + std::to_string(to.pid))
+control_connection::control_connection(const instance& to, std::chrono::seconds patience)
+    : who_("process " + std::to_string(to.pid)), patience_(patience)
 {
     const uid_t self = ::geteuid();
     const bool changes = self == 0 && to.user != 0 && ::seteuid(to.user) == 0;
@@ -60,12 +60,15 @@ control_connection::control_connection(const instance& to) : who_("process " + s
         throw control_failure(who_ + ": its socket is another user's");
 }
 
-control_connection::control_connection(const std::string& path) : who_(path) { connect(os::unix_address::at_path(path)); }
+control_connection::control_connection(const std::string& path, std::chrono::seconds patience) : who_(path), patience_(patience)
+{
+    connect(os::unix_address::at_path(path));
+}
 
 void control_connection::connect(const os::unix_address& address)
 {
     socket_ = os::unique_fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    const timeval patience{patience_seconds, 0};
+    const timeval patience{patience_.count(), 0};
     for (const int direction : {SO_RCVTIMEO, SO_SNDTIMEO})
         (void)::setsockopt(socket_.get(), SOL_SOCKET, direction, &patience, sizeof patience);
     if (::connect(socket_.get(), address.get(), address.length()) == 0)
@@ -94,7 +97,7 @@ void control_connection::fill()
     if (count < 0 && errno == EINTR)
         return;
     if (count < 0)
-        throw control_failure(who_ + (errno == EAGAIN ? ": no answer within " + std::to_string(patience_seconds) + " s"
+        throw control_failure(who_ + (errno == EAGAIN ? ": no answer within " + std::to_string(patience_.count()) + " s"
                                                       : ": couldn't read the answer: " + name_of(errno)));
     if (count == 0)
         throw control_failure(who_ + ": no answer; it hears only its own user");

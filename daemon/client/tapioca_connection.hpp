@@ -7,6 +7,7 @@
 
 #include <boost/json.hpp>
 
+#include <chrono>
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -18,11 +19,14 @@ struct control_failure : std::runtime_error {
     using runtime_error::runtime_error;
 };
 
+/// For which an answer is waited.
+inline constexpr std::chrono::seconds usual_patience{10};
+
 class control_connection {
 public:
     /// Root connects as the user whose instance it is: the instance may know no other user.
-    explicit control_connection(const instance& to);
-    explicit control_connection(const std::string& path);
+    explicit control_connection(const instance& to, std::chrono::seconds patience = usual_patience);
+    explicit control_connection(const std::string& path, std::chrono::seconds patience = usual_patience);
 
     /// `method` without its interface. Throws control_failure.
     [[nodiscard]] boost::json::object call(const std::string& method, const boost::json::object& parameters = {});
@@ -36,6 +40,7 @@ private:
     void fill();
 
     std::string who_; ///< it is, for messages
+    std::chrono::seconds patience_;
     os::unique_fd socket_;
     std::string octets_;
 };

@@ -43,7 +43,13 @@ std::uint64_t value_of(const count_list& counts, std::string_view name)
 
 std::string family(const std::string& name, const char* type, const std::string& help)
 {
-    return "# TYPE " + name + ' ' + type + "\n# HELP " + name + ' ' + help + '\n';
+    return "# HELP " + name + ' ' + help + "\n# TYPE " + name + ' ' + type + '\n';
+}
+
+/// `name` without `_total`, which only Prometheus counts to the family's name.
+std::string counter_family(const std::string& name, const std::string& help, metrics_format format)
+{
+    return family(format == metrics_format::prometheus ? name + "_total" : name, "counter", help);
 }
 
 std::string quoted(std::string_view text)
@@ -75,9 +81,9 @@ std::string flow_gauges(const std::vector<counted_instance>& all)
 }
 
 std::string reasons(const std::vector<counted_instance>& all, const std::string& name, const std::string& help,
-                    count_list counted_instance::*which)
+                    count_list counted_instance::*which, metrics_format format)
 {
-    auto text = family(name, "counter", help);
+    auto text = counter_family(name, help, format);
     for (const auto& one : all)
         for (const auto& [reason, value] : one.*which)
             text += sample(name + "_total", one, "reason=" + quoted(reason), value);
@@ -86,9 +92,10 @@ std::string reasons(const std::vector<counted_instance>& all, const std::string&
 
 } // namespace
 
-std::string metrics_of(const std::vector<counted_instance>& all)
+std::string metrics_of(const std::vector<counted_instance>& all, metrics_format format)
 {
-    auto text = family("tapioca", "info", "Instances of passt and pasta.");
+    const bool has_info = format == metrics_format::openmetrics;
+    auto text = family(has_info ? "tapioca" : "tapioca_info", has_info ? "info" : "gauge", "Instances of passt and pasta.");
     std::set<std::string> names;
     for (const auto& one : all) {
         text += sample("tapioca_info", one, "version=" + quoted(one.version) + ",mode=" + quoted(one.mode), 1);
@@ -96,12 +103,12 @@ std::string metrics_of(const std::vector<counted_instance>& all)
             names.insert(name);
     }
     text += flow_gauges(all);
-    text += reasons(all, "tapioca_ignored", "Packets that nobody has to answer: no losses.", &counted_instance::ignored);
-    text += reasons(all, "tapioca_drops", "Packets that were dropped, by reason.", &counted_instance::drops);
-    text += reasons(all, "tapioca_flow_ends", "Flows that have ended, by reason.", &counted_instance::ends);
+    text += reasons(all, "tapioca_ignored", "Packets that nobody has to answer: no losses.", &counted_instance::ignored, format);
+    text += reasons(all, "tapioca_drops", "Packets that were dropped, by reason.", &counted_instance::drops, format);
+    text += reasons(all, "tapioca_flow_ends", "Flows that have ended, by reason.", &counted_instance::ends, format);
     for (const auto& name : names) {
         const auto metric = metric_of(name);
-        text += family(metric, "counter", "The counter " + name + '.');
+        text += counter_family(metric, "The counter " + name + '.', format);
         for (const auto& one : all)
             if (const auto found = one.counters.find(name); found != one.counters.end())
                 text += sample(metric + "_total", one, "", found->second);

@@ -101,7 +101,7 @@ std::string show_rules(const std::vector<said>& all, std::size_t width)
     return table.text(width);
 }
 
-std::string show_metrics(const std::vector<said>& all)
+std::string show_metrics(const std::vector<said>& all, metrics_format format)
 {
     std::vector<counted_instance> counted;
     for (const auto& one : all) {
@@ -119,7 +119,7 @@ std::string show_metrics(const std::vector<said>& all)
             made.ends = counts_in(reply, "ends");
         }
     }
-    return metrics_of(counted);
+    return metrics_of(counted, format);
 }
 
 } // namespace tapioca::client

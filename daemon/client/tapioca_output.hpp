@@ -21,6 +21,6 @@ struct said {
 [[nodiscard]] std::string show_drops(const std::vector<said>& all, std::size_t width);
 [[nodiscard]] std::string show_rules(const std::vector<said>& all, std::size_t width);
 /// `all`: of each instance what it is, and what it has counted.
-[[nodiscard]] std::string show_metrics(const std::vector<said>& all);
+[[nodiscard]] std::string show_metrics(const std::vector<said>& all, metrics_format format);
 
 } // namespace tapioca::client

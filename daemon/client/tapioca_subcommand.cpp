@@ -11,7 +11,8 @@ constexpr subcommand table[] = {
     {"end", "ID", "control ",
      "End the flow that `flows` lists as ID; both its ends are told. Needs an instance that was started with --control PATH",
      run_end},
-    {"metrics", "", "json control ", "All counters, as OpenMetrics text", run_metrics},
+    {"metrics", "", "json control listen openmetrics ", "All counters, for Prometheus and others, on standard output or served",
+     run_metrics},
     {"doctor", "", "json ", "What keeps pasta and passt from working on this machine, with a remedy for each", run_doctor},
     {"report", "", "control anonymous ", "What a report of a fault should tell, as one text", run_report},
 };

@@ -24,7 +24,8 @@ std::vector<counted_instance> two()
 
 TEST_CASE("metrics are families, one behind the other, and an end")
 {
-    const auto text = metrics_of(two());
+    const auto format = GENERATE(metrics_format::prometheus, metrics_format::openmetrics);
+    const auto text = metrics_of(two(), format);
     std::istringstream lines{text};
     std::string line, family;
     std::set<std::string> families;
@@ -44,7 +45,19 @@ TEST_CASE("metrics are families, one behind the other, and an end")
         CHECK(text.find(part) != std::string::npos);
 }
 
-TEST_CASE("without an instance there is the end all the same") { CHECK(metrics_of({}).ends_with("# EOF\n")); }
+TEST_CASE("a counter's family ends in _total for Prometheus alone, and info is a type of OpenMetrics alone")
+{
+    const auto prometheus = metrics_of(two(), metrics_format::prometheus), open = metrics_of(two(), metrics_format::openmetrics);
+    CHECK(prometheus.find("# TYPE tapioca_drops_total counter\n") != std::string::npos);
+    CHECK(prometheus.find("# TYPE tapioca_info gauge\n") != std::string::npos);
+    CHECK(open.find("# TYPE tapioca_drops counter\n") != std::string::npos);
+    CHECK(open.find("# TYPE tapioca info\n") != std::string::npos);
+}
+
+TEST_CASE("without an instance there is the end all the same")
+{
+    CHECK(metrics_of({}, metrics_format::openmetrics).ends_with("# EOF\n"));
+}
 
 } // namespace
 } // namespace tapioca::client

@@ -62,8 +62,8 @@ TEST_CASE("names are words, and the longest one counts")
     pseudonyms names{key};
     for (const char* name : {"ann", "box.example.org", "box", "", "-"})
         names.hide(name);
-    CHECK(names.replaced("ann annex /home/ann/x box.example.org box.example.net bann") ==
-          "name-1 annex /home/name-1/x name-2 name-3.example.net bann");
+    CHECK(names.replaced("ann annex /usr/ann/x box.example.org box.example.net bann") ==
+          "name-1 annex /usr/name-1/x name-2 name-3.example.net bann");
     names.hide_path("/run/user/1000/netns/netns-of-web");
     CHECK(names.replaced("/run/user/1000/netns/netns-of-web") == "/run/user/1000/netns/name-4");
 }
