@@ -29,7 +29,8 @@ namespace {
 {
     os::ignore_broken_pipes();
     os::use_one_heap();
-    const options opts = parse_command_line(argv, discover_port_facts());
+    const port_facts facts = discover_port_facts();
+    const options opts = parse_command_line(argv, facts);
     os::unique_fd client = inherited_client(opts);
     netns::named_namespaces named = netns::open_named(opts); // whose path may be that of an inherited descriptor
     sandbox box = sandbox::enter({client.get(), named.user.get(), named.network.get()});
@@ -58,16 +59,14 @@ namespace {
     os::readiness ready = leave_the_caller(opts, box, files);
     std::unique_ptr<netns::resident> resident = make_resident(opts, parts.resources.tap_queues.size(), target);
     std::unique_ptr<port_follower> follower = follow_ports(opts, parts, resident.get());
-    std::unique_ptr<rule_service> rules = serve_rules(parts);
-    auto listening = listening_at_start(parts);
+    rule_service rules = serve_rules(opts, parts);
     const seccomp::profile left = what_is_left(opts, target, parts.config, resident != nullptr);
     worker_pool workers{std::move(parts.config), std::move(parts.resources), resident.get()};
     control ctl{hooks_of(opts, workers, follower.get()), target.watch ? &*target.watch : nullptr,
                 target.command ? std::optional{target.command->pid()} : std::nullopt};
-    if (rules)
-        begin_service(opts, *rules, workers, resident.get(), follower.get(), ctl);
-    const auto following = follow_host(opts, parts, std::move(listening), std::move(resolvers), rules.get(), workers, ctl);
-    const auto seen = begin_control(opts, std::move(parts.control), ready, workers, ctl);
+    begin_service(opts, rules, {facts, workers, resident.get(), follower.get()}, ctl);
+    const auto following = follow_host(opts, parts, std::move(resolvers), *rules.rules, workers, ctl);
+    const auto seen = begin_control(opts, std::move(parts.control), ready, workers, *rules.rules, ctl);
     if (resident)
         resident->start();
     box.drop();

@@ -14,13 +14,6 @@ namespace json = boost::json;
 
 namespace {
 
-std::string pid_of(control_connection& server)
-{
-    const auto info = server.call("GetInfo");
-    const auto* pid = info.if_contains("pid");
-    return pid != nullptr ? json::serialize(*pid) : "";
-}
-
 /// Meanwhile: it is not there any more.
 bool has_ended(const instance& one)
 {
@@ -48,6 +41,26 @@ std::vector<instance> wanted_instances(const tapioca_command& command)
             "process " + std::to_string(*command.pid) +
             " is no instance of this user's that can be seen in this network namespace; 'tapioca ps' lists them");
     return found;
+}
+
+control_connection connect_to_change(const tapioca_command& command)
+{
+    if (command.path)
+        return control_connection{*command.path};
+    const auto found = wanted_instances(command);
+    if (found.size() != 1)
+        throw control_failure(found.empty() ? "there is no instance" : "there are several instances: name one by its PID");
+    control_connection seen{found.front()};
+    const auto info = seen.call("GetInfo");
+    const auto* known = info.if_contains("control_path");
+    return known != nullptr && known->is_string() ? control_connection{json::value_to<std::string>(*known)} : std::move(seen);
+}
+
+std::string pid_of(control_connection& server)
+{
+    const auto info = server.call("GetInfo");
+    const auto* pid = info.if_contains("pid");
+    return pid != nullptr ? json::serialize(*pid) : "";
 }
 
 answers ask_instances(const tapioca_command& command, question ask, std::chrono::seconds patience)

@@ -22,6 +22,11 @@ struct answers {
 /// Throws control_failure if the command names one that there is not.
 [[nodiscard]] std::vector<instance> wanted_instances(const tapioca_command& command);
 
+/// By the socket that was named, or that the only instance has; or else by one that says why nothing can be changed.
+[[nodiscard]] control_connection connect_to_change(const tapioca_command& command);
+/// Of the instance behind it, in digits.
+[[nodiscard]] std::string pid_of(control_connection& server);
+
 /// Complains of those that do not answer. Throws control_failure if the one that was named does not.
 [[nodiscard]] answers ask_instances(const tapioca_command& command, question ask, std::chrono::seconds patience = usual_patience);
 

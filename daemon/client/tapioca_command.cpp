@@ -23,7 +23,14 @@ constexpr option_entry table[] = {
     {"anonymous", 'a', "", everybody, group, built, nullptr, "With report: stand-ins for addresses and names"},
     {"listen", 'l', "PLACE", everybody, group, built, nullptr,
      "With metrics: serve them by HTTP at unix:PATH, 127.0.0.1:PORT or [::1]:PORT, until it is ended"},
-    {"openmetrics", 'o', "", everybody, group, built, nullptr, "With metrics: OpenMetrics 1.0, not Prometheus's text format"},
+    {"openmetrics", 'O', "", everybody, group, built, nullptr, "With metrics: OpenMetrics 1.0, not Prometheus's text format"},
+    {"tcp-ports", 't', "SPEC", everybody, group, built, nullptr,
+     "With rules: ports of TCP on the host, as passt and pasta have them"},
+    {"udp-ports", 'u', "SPEC", everybody, group, built, nullptr, "With rules: ports of UDP on the host"},
+    {"tcp-ns", 'T', "SPEC", everybody, group, built, nullptr, "With rules: ports of TCP in the namespace"},
+    {"udp-ns", 'U', "SPEC", everybody, group, built, nullptr, "With rules: ports of UDP in the namespace"},
+    {"owner", 'o', "NAME", everybody, group, built, nullptr,
+     "With rules: who adds them (default: control); whose are deleted or replaced, and nobody else's"},
     {"help", 'h', "", everybody, group, built, nullptr, "Show this and exit"},
     {"version", 0, "", everybody, group, built, nullptr, "Show the version and exit"},
 };
@@ -33,7 +40,9 @@ constexpr std::string_view version_text = "tapioca " TAPIOCA_VERSION "\nCopyrigh
                                           "There is no warranty, to the extent permitted by law.\n";
 
 constexpr std::string_view synopsis = "Usage: tapioca COMMAND [OPTION]... [PID]\n"
-                                      "       tapioca end [OPTION]... ID [PID]\n";
+                                      "       tapioca end [OPTION]... ID [PID]\n"
+                                      "       tapioca rules add|replace -t|-u|-T|-U SPEC... [OPTION]... [PID]\n"
+                                      "       tapioca rules delete ID | -t|-u|-T|-U SPEC... [OPTION]... [PID]\n";
 
 std::string help_text()
 {
@@ -57,6 +66,11 @@ Examples:
       whom the guest of process 4711 talks to
   tapioca end --control /run/user/1000/pasta.control 0.tcp.17.3
       a connection is reset, for the guest and for its peer
+
+  tapioca rules add -t 8080:80 -u 53:5353 --owner web
+      two ports of the host lead to two of the guest from now on
+  tapioca rules replace -t none --owner web
+      all that was added for web is deleted
 
 Exit status: 0 if it was done, 1 if not, 2 if the command line makes no sense.
 )";
@@ -88,8 +102,18 @@ void take(tapioca_command& command, given_options& given, const option_word& wor
         if (!(command.listen = parse_listen_place(word.value)))
             misused("'" + std::string{word.value} + "' is neither unix:PATH nor a port of loopback, such as 127.0.0.1:9101");
         return;
-    case 'o':
+    case 'O':
         command.openmetrics = true;
+        return;
+    case 't':
+    case 'u':
+    case 'T':
+    case 'U':
+        return command.rules.rules.push_back({word.option->letter, std::string{word.value}});
+    case 'o':
+        if (word.value.empty())
+            misused("an owner has a name");
+        command.rules.owner = std::string{word.value};
         return;
     case 'h':
         throw early_exit{0, help_text(), true};
@@ -153,16 +177,20 @@ tapioca_command parse_tapioca_command(std::span<const char* const> argv)
     for (const auto option : given)
         if (!takes(*command.what, option))
             misused(std::string{command.what->name} + " does not take --" + std::string{option});
-    std::size_t next = 1;
+    auto left = std::span<const std::string_view>{operands}.subspan(1);
+    if (takes(*command.what, "owner"))
+        if (const auto why = take_rule_action(command.rules, left))
+            misused(*why);
+    std::size_t next = 0;
     if (!command.what->operand.empty()) {
-        if (next == operands.size())
+        if (next == left.size())
             misused(std::string{command.what->name} + " needs the operand " + std::string{command.what->operand});
-        command.operand = operands[next++];
+        command.operand = left[next++];
     }
-    if (next < operands.size() && takes(*command.what, "control"))
-        command.pid = pid_of(operands[next++]);
-    if (next < operands.size())
-        misused("'" + std::string{operands[next]} + "' is one operand too many");
+    if (next < left.size() && takes(*command.what, "control"))
+        command.pid = pid_of(left[next++]);
+    if (next < left.size())
+        misused("'" + std::string{left[next]} + "' is one operand too many");
     if (command.pid && command.path)
         misused("one instance is named by PID, and one by --control");
     return command;

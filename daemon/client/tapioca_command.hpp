@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/client/tapioca_metrics_server.hpp"
+#include "daemon/client/tapioca_rule_change.hpp"
 #include "daemon/client/tapioca_subcommand.hpp"
 #include "daemon/config/option_table.hpp"
 
@@ -21,6 +22,7 @@ struct tapioca_command {
     std::optional<std::string> path;    ///< of one instance's control socket
     std::optional<pid_t> pid;           ///< of one instance
     std::string operand;                ///< that the sub-command needs
+    rule_change rules;                  ///< for rules
 };
 
 [[nodiscard]] std::span<const option_entry> tapioca_options() noexcept;

@@ -32,6 +32,12 @@ std::string words_of(const std::string& error, const json::value* parameters)
         return "not permitted: " + text("why");
     if (error == interface() + "NoSuchFlow")
         return "there is no flow " + text("id") + "; it may have ended";
+    if (error == interface() + "RuleRefused")
+        return (text("rule").empty() ? "" : "rule " + text("rule") + ": ") + text("why");
+    if (error == interface() + "NoSuchRule")
+        return "there is no rule " + text("rule");
+    if (error == interface() + "RuleOfAnother")
+        return "that rule belongs to " + text("owner");
     if (error == "org.varlink.service.InvalidParameter")
         return "the " + text("parameter") + " makes no sense";
     return "it answers with the error " + error;

@@ -59,6 +59,19 @@ count_list counts_in(const json::object& reply, std::string_view which)
     return counts;
 }
 
+/// "80-81 Permission denied, 443 Address already in use"
+std::string missing_ports(const json::object& rule)
+{
+    std::string text;
+    const auto* missing = find(rule, "missing");
+    if (missing == nullptr || !missing->is_array())
+        return text;
+    for (const auto& ports : missing->get_array())
+        if (ports.is_object())
+            text += (text.empty() ? "" : ", ") + text_of(ports.get_object(), "ports") + ' ' + text_of(ports.get_object(), "why");
+    return text;
+}
+
 } // namespace
 
 std::string show_instances(const std::vector<said>& all, std::size_t width)
@@ -94,9 +107,12 @@ std::string show_drops(const std::vector<said>& all, std::size_t width)
 
 std::string show_rules(const std::vector<said>& all, std::size_t width)
 {
-    text_table table{{"PID", "SIDE", "SLOT", "RULE"}};
+    text_table table{{"PID", "ID", "SIDE", "RULE", "OWNER", "PORTS", "FLOWS", "TO GUEST", "FROM GUEST", "MISSING"}};
     each_in(all, "rules", [&](const said& one, const json::object& rule) {
-        table.add({one.pid, text_of(rule, "side"), text_of(rule, "slot"), text_of(rule, "text")});
+        const auto* bound = find(rule, "bound");
+        table.add({one.pid, text_of(rule, "id"), text_of(rule, "side"), text_of(rule, "text"), text_of(rule, "owner"),
+                   bound != nullptr && bound->is_object() ? text_of(bound->get_object(), "count") : "", text_of(rule, "flows"),
+                   text_of(rule, "octets_to_guest"), text_of(rule, "octets_from_guest"), missing_ports(rule)});
     });
     return table.text(width);
 }

@@ -7,7 +7,11 @@ constexpr subcommand table[] = {
     {"ps", "", "json control ", "The instances that there are", run_ps},
     {"flows", "", "json control ", "Connections, UDP flows and echo identifiers", run_flows},
     {"drops", "", "json control ", "Packets that were dropped, by reason", run_drops},
-    {"rules", "", "json control ", "Ports that are forwarded", run_rules},
+    {"rules", "", "json control tcp-ports udp-ports tcp-ns udp-ns owner ",
+     "Ports that are forwarded, for whom, and what came through them. `rules add` forwards more, all that are named or none; "
+     "`rules delete` those no longer, or the one that is listed as ID; `rules replace` these and no others. Changes need an "
+     "instance that was started with --control PATH",
+     run_rules},
     {"end", "ID", "control ",
      "End the flow that `flows` lists as ID; both its ends are told. Needs an instance that was started with --control PATH",
      run_end},

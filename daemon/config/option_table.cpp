@@ -45,7 +45,7 @@ constexpr option_entry table[] = {
     {"runas", 0, "UID|UID:GID|LOGIN|LOGIN:GROUP", everybody, reports, built, values::runas, "Whose rights to keep (default: nobody if started as root, else the caller's)"},
     {"chroot-fallback", 0, "", everybody, reports, built, set<&options::chroot_fallback, true>, "Where pivot_root fails, as on an initial ramdisk, hide the filesystem by chroot"},
     {"conf-path", 'c', "PATH", everybody, reports, built, values::conf_path, "Listen at PATH for changes of the forwarding rules"},
-    {"control", 0, "auto|PATH|none", everybody, reports, built, values::control, "Where tapioca sees what goes on: an abstract socket of the same user's, or also a socket at PATH, where it may end flows too (default: auto)"},
+    {"control", 0, "auto|PATH|none", everybody, reports, built, values::control, "Where tapioca sees what goes on: an abstract socket of the same user's, or also a socket at PATH, where it may end flows and change rules too (default: auto)"},
     {"pcap", 'p', "FILE", everybody, reports, built, values::pcap, "Capture the guest's traffic into FILE"},
     {"pid", 'P', "FILE", everybody, reports, built, keep<&options::pid_file>, "Write our process id to FILE"},
     {"fd", 'F', "NUMBER", everybody, reports, built, values::fd, "The guest is behind the connected stream socket NUMBER, inherited from the parent process; implies --one-off"},

@@ -46,6 +46,8 @@ struct options {
     std::optional<std::string> conf_path;    ///< where pesto changes the forwarding rules
     bool shows_itself = true;                ///< has an abstract socket where it can be seen
     std::optional<std::string> control_path; ///< of the socket where it can be seen and changed
+    /// Forwarding rules, while the program runs.
+    [[nodiscard]] bool rules_may_change() const noexcept { return conf_path || control_path; }
     std::optional<identity> run_as;
     bool chroot_fallback = false;
     unsigned workers = 1;

@@ -36,6 +36,19 @@ std::vector<std::string> auto_forward::scan(worker_pool& workers)
     return warnings;
 }
 
+std::vector<port_range> auto_forward::open_ports(rule_side side, std::size_t rule) const
+{
+    std::vector<port_range> ports;
+    const listener_name from{side, static_cast<std::uint8_t>(rule), 0, 0};
+    for (auto at = open_names_.lower_bound(from); at != open_names_.end() && at->side == side && at->rule == rule; ++at) {
+        if (!ports.empty() && ports.back().last + 1 == at->port)
+            ports.back().last = at->port;
+        else
+            ports.push_back({at->port, at->port});
+    }
+    return ports;
+}
+
 void auto_forward::close_all(worker_pool& workers)
 {
     for (const auto& name : open_names_)

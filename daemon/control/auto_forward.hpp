@@ -6,6 +6,7 @@
 #include "daemon/loop/worker_pool.hpp"
 #include "daemon/os/socket_diag.hpp"
 #include "proto/forward/port_scan.hpp"
+#include "proto/forward/port_spec.hpp"
 
 #include <array>
 #include <functional>
@@ -26,6 +27,8 @@ public:
 
     /// Looks, and tells the workers. What is to be told to the user, if anything.
     [[nodiscard]] std::vector<std::string> scan(worker_pool& workers);
+    /// The ports that are open for a rule now, in their order.
+    [[nodiscard]] std::vector<port_range> open_ports(rule_side side, std::size_t rule) const;
     /// Ends listening at all that was opened.
     void close_all(worker_pool& workers);
 

@@ -35,7 +35,7 @@ type Endpoint (address: string, port: int)
 # id: worker, kind, slot and generation. It means another flow only when its slot was used 16384
 # times more.
 # protocol: tcp, udp, echo. way: tap, or bypass between the loopbacks. origin: guest or peer.
-# rule: the slot of the rule that it came through.
+# rule: the id of the rule that it came through.
 type Flow (
   id: string,
   protocol: string,
@@ -46,8 +46,29 @@ type Flow (
   rule: ?int
 )
 
-# side: host for -t and -u, guest for -T and -U
-type Rule (side: string, slot: int, text: string)
+# As in the options: side host and protocol tcp are -t, host and udp -u, guest and tcp -T, guest and
+# udp -U; ports is the value of the option, like 8080:80.
+type RuleSpec (side: string, protocol: string, ports: string)
+
+# How many, and which, like 1-79,81; more than 16 ranges end with ...
+type Ports (count: int, ports: string)
+type MissingPorts (count: int, ports: string, why: string)
+
+# id: it is never given to another rule of this instance. owner: command line, pesto, or who the
+# client said that it was. bound: where it listens now. missing: ports that could not be had when the
+# rule came, if it is content without them. flows: how many have come through it; octets: payload.
+type Rule (
+  id: int,
+  side: string,
+  protocol: string,
+  text: string,
+  owner: string,
+  bound: Ports,
+  missing: []MissingPorts,
+  flows: int,
+  octets_to_guest: int,
+  octets_from_guest: int
+)
 
 # What was counted since the start, by name: what happened; packets that nobody has to answer, no
 # losses; packets that were dropped, and why; flows that ended, and why
@@ -72,6 +93,20 @@ method GetCounters() -> (total: Counts, workers: []Counts)
 
 method ListRules() -> (rules: []Rule)
 
+# Rules change as a whole or not at all, and those that stay go on undisturbed. A port below 1024 that
+# was not bound at the start is refused.
+
+# Adds a rule, or several. What is there already is no error and stays whose it is. owner: of what is
+# new; control if it is not said.
+method AddRule(rule: ?RuleSpec, rules: ?[]RuleSpec, owner: ?string) -> (rules: []Rule)
+
+# Deletes the rule with that id, or what is written like it was added. owner: whose it has to be.
+# Flows that came through it go on.
+method DeleteRule(id: ?int, rule: ?RuleSpec, rules: ?[]RuleSpec, owner: ?string) -> ()
+
+# Exchanges the rules of that owner, or those of everybody, for these
+method ReplaceRules(rules: []RuleSpec, owner: ?string) -> (rules: []Rule)
+
 # With `more`: several replies, each with some of the flows
 method ListFlows() -> (flows: []Flow)
 
@@ -79,6 +114,13 @@ method ListFlows() -> (flows: []Flow)
 method EndFlow(id: string) -> ()
 
 error NoSuchFlow (id: string)
+
+# rule: which one, or empty
+error RuleRefused (rule: string, why: string)
+
+# rule: the id, or the rule as it would be shown
+error NoSuchRule (rule: string)
+error RuleOfAnother (id: int, owner: string)
 error PermissionDenied (why: string)
 )";
 

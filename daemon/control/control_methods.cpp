@@ -2,9 +2,9 @@
 
 #include "daemon/config/address_text.hpp"
 #include "daemon/control/control_interface.hpp"
+#include "daemon/control/rule_calls.hpp"
+#include "daemon/control/rule_listing.hpp"
 #include "daemon/control/varlink_message.hpp"
-#include "proto/forward/rule_change.hpp"
-#include "proto/forward/rule_text.hpp"
 
 #include <functional>
 
@@ -151,32 +151,43 @@ running count(const asked& a)
 
 running list_rules(const asked& a)
 {
-    const auto& config = a.of.workers.config();
-    json::array rules;
-    for (const auto* side : {&config.host_rules, &config.guest_rules})
-        for (std::size_t slot = 0; slot < side->size(); ++slot)
-            if (const auto& rule = (*side)[slot]; is_in_use(rule))
-                rules.push_back(
-                    {{"side", side == &config.host_rules ? "host" : "guest"}, {"slot", slot}, {"text", text_of(rule).view()}});
-    varlink::put_reply(a.out, {{"rules", std::move(rules)}});
+    varlink::put_reply(a.out, {{"rules", shown(a.of.rules, a.of.rules.known())}});
+    return {};
+}
+
+/// False, with an answer, if the client may only see.
+bool may_change(const asked& a)
+{
+    if (a.what != client_may::change)
+        varlink::put_error(a.out, "io.github.tapioca.Control.PermissionDenied",
+                           {{"why", "this socket is for seeing; start with --control PATH and use the socket at PATH"}});
+    return a.what == client_may::change;
+}
+
+template <rule_change_request::kind What>
+running change_rules(const asked& a)
+{
+    if (!may_change(a))
+        return {};
+    auto request = parse_rule_change(What, a.call.parameters);
+    if (auto* understood = std::get_if<rule_change_request>(&request))
+        return begin_rule_change(a.of.rules, std::move(*understood));
+    varlink::put_error(a.out, wrong_parameter, {{"parameter", std::get<std::string>(request)}});
     return {};
 }
 
 running list(const asked& a)
 {
     if (a.call.more)
-        return begin_listing(a.of.workers);
+        return begin_listing(a.of.workers, a.of.rules);
     varlink::put_error(a.out, "org.varlink.service.ExpectedMore");
     return {};
 }
 
 running end(const asked& a)
 {
-    if (a.what != client_may::change) {
-        varlink::put_error(a.out, "io.github.tapioca.Control.PermissionDenied",
-                           {{"why", "this socket is for seeing; start with --control PATH and use the socket at PATH"}});
+    if (!may_change(a))
         return {};
-    }
     const auto id = text_parameter(a.call, "id");
     const auto name = parse_flow_name(id);
     if (!name)
@@ -193,10 +204,16 @@ struct method {
     running (*call)(const asked&);
 };
 constexpr method methods[] = {
-    {"org.varlink.service.GetInfo", service_info},       {"org.varlink.service.GetInterfaceDescription", describe},
-    {"io.github.tapioca.Control.GetInfo", info},         {"io.github.tapioca.Control.GetCounters", count},
-    {"io.github.tapioca.Control.ListRules", list_rules}, {"io.github.tapioca.Control.ListFlows", list},
+    {"org.varlink.service.GetInfo", service_info},
+    {"org.varlink.service.GetInterfaceDescription", describe},
+    {"io.github.tapioca.Control.GetInfo", info},
+    {"io.github.tapioca.Control.GetCounters", count},
+    {"io.github.tapioca.Control.ListRules", list_rules},
+    {"io.github.tapioca.Control.ListFlows", list},
     {"io.github.tapioca.Control.EndFlow", end},
+    {"io.github.tapioca.Control.AddRule", change_rules<rule_change_request::kind::add>},
+    {"io.github.tapioca.Control.DeleteRule", change_rules<rule_change_request::kind::remove>},
+    {"io.github.tapioca.Control.ReplaceRules", change_rules<rule_change_request::kind::replace>},
 };
 
 running refuse_unknown(const asked& a)
@@ -209,6 +226,21 @@ running refuse_unknown(const asked& a)
         varlink::put_error(a.out, "org.varlink.service.MethodNotFound", {{"method", name}});
     return {};
 }
+
+/// Done as any other call, and nobody wants to hear of it.
+class unheard_call final : public running_call {
+public:
+    explicit unheard_call(running call) : call_(std::move(call)) {}
+
+    state look(std::string&) override
+    {
+        std::string unheard;
+        return call_->look(unheard);
+    }
+
+private:
+    running call_;
+};
 
 } // namespace
 
@@ -225,8 +257,8 @@ control_methods::answer control_methods::take(std::string_view message, client_m
     auto goes_on = known({parts_, *call, what, out});
     if (!call->oneway)
         return {.understood = true, .goes_on = std::move(goes_on)};
-    out.resize(before); // it is done, and nobody wants to hear of it
-    return {};
+    out.resize(before);
+    return {.understood = true, .goes_on = goes_on ? std::make_unique<unheard_call>(std::move(goes_on)) : running{}};
 }
 
 } // namespace tapioca

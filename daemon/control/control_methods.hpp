@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/control/flow_calls.hpp"
+#include "daemon/control/rules_in_force.hpp"
 
 #include <string_view>
 #include <sys/types.h>
@@ -16,6 +17,7 @@ public:
     struct parts {
         const options& opts;
         worker_pool& workers;
+        rules_in_force& rules;
         pid_t pid = 0; ///< as whoever started us sees it
     };
     explicit control_methods(const parts& p) : parts_(p) {}

@@ -30,20 +30,20 @@ const char* protocol_of(flow_kind kind) noexcept
     return "echo";
 }
 
-json::object shown(std::size_t worker, const flow_view& f)
+json::object shown(std::size_t worker, const flow_view& f, const rules_in_force& rules)
 {
     json::object flow{
         {"id", to_text(flow_name{worker, f.head.kind, f.id})}, {"protocol", protocol_of(f.head.kind)},
         {"way", crosses_tap(f.head.kind) ? "tap" : "bypass"},  {"origin", f.head.from_peer() ? "peer" : "guest"},
         {"guest", endpoint_of(f.key.guest, f.key.guest_port)}, {"remote", endpoint_of(f.key.remote, f.key.remote_port)}};
     if (f.head.rule != flow_head::no_rule)
-        flow["rule"] = f.head.rule;
+        flow["rule"] = rules.record_of(context::side_of(f.head), f.head.rule).id;
     return flow;
 }
 
 class listing_call final : public running_call {
 public:
-    explicit listing_call(worker_pool& workers) : workers_(workers) { ask({}); }
+    listing_call(worker_pool& workers, const rules_in_force& rules) : workers_(workers), rules_(rules) { ask({}); }
 
     state look(std::string& out) override
     {
@@ -51,7 +51,7 @@ public:
             return state::goes_on;
         json::array flows;
         for (const auto& f : asked_->found)
-            flows.push_back(shown(worker_, f));
+            flows.push_back(shown(worker_, f, rules_));
         const auto next = asked_->next;
         const bool last = !next && worker_ + 1 == workers_.size();
         if (!flows.empty() || last)
@@ -74,6 +74,7 @@ private:
     }
 
     worker_pool& workers_;
+    const rules_in_force& rules_;
     std::size_t worker_ = 0;
     list_flows asked_ = std::make_shared<flow_listing>();
 };
@@ -105,7 +106,10 @@ private:
 
 } // namespace
 
-std::unique_ptr<running_call> begin_listing(worker_pool& workers) { return std::make_unique<listing_call>(workers); }
+std::unique_ptr<running_call> begin_listing(worker_pool& workers, const rules_in_force& rules)
+{
+    return std::make_unique<listing_call>(workers, rules);
+}
 
 std::unique_ptr<running_call> begin_ending(worker_pool& workers, const flow_name& which)
 {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/control/flow_name.hpp"
+#include "daemon/control/rules_in_force.hpp"
 #include "daemon/loop/worker_pool.hpp"
 
 #include <memory>
@@ -19,7 +20,7 @@ public:
 };
 
 /// Lists the flows of all workers, a reply for some of them at a time.
-[[nodiscard]] std::unique_ptr<running_call> begin_listing(worker_pool& workers);
+[[nodiscard]] std::unique_ptr<running_call> begin_listing(worker_pool& workers, const rules_in_force& rules);
 [[nodiscard]] std::unique_ptr<running_call> begin_ending(worker_pool& workers, const flow_name& which);
 
 } // namespace tapioca

@@ -14,6 +14,8 @@ namespace {
 constexpr duration patience = std::chrono::milliseconds{500}; ///< with a silent client while another one waits
 constexpr duration patience_with_speakers = std::chrono::seconds{5};
 constexpr std::size_t octets_at_once = 4096;
+constexpr duration look = std::chrono::milliseconds{1}; ///< at rules that somebody else is changing
+constexpr std::string_view owner = "pesto";
 
 std::uint32_t capabilities_of(const enabled_protocols& enabled, bool scans)
 {
@@ -39,15 +41,17 @@ void pesto_server::start(reactor& loop)
     (void)loop.watch(parts_.listener.get(), readiness_for::reading, [this] { accept(); });
 }
 
-pesto::pif_list pesto_server::interfaces() const
+pesto::pif_list pesto_server::interfaces(const both_rules& rules) const
 {
-    const auto rules = parts_.rules.now();
+    const auto& limits = parts_.rules.limits();
     pesto::pif_list all;
-    pesto::pif host{
-        .id = pesto::host_id, .name = {}, .capabilities = capabilities_of(parts_.enabled, parts_.scans), .rules = rules.host};
+    pesto::pif host{.id = pesto::host_id,
+                    .name = {},
+                    .capabilities = capabilities_of(limits.context.enabled, limits.context.auto_allowed),
+                    .rules = rules.host};
     (void)host.name.assign("HOST");
     all.push_back(host);
-    if (!parts_.has_guest_side)
+    if (!limits.has_guest_side)
         return all;
     pesto::pif guest{.id = pesto::splice_id, .name = {}, .capabilities = host.capabilities, .rules = rules.guest};
     (void)guest.name.assign("SPLICE");
@@ -67,7 +71,8 @@ void pesto_server::accept()
     client_ = std::move(client->fd);
     heard_ = applying_ = false;
     ++client_number_;
-    tables_ = interfaces();
+    greeted_ = parts_.rules.now();
+    tables_ = interfaces(greeted_);
     writer out{greeting_};
     if (pesto::put_greeting(out, tables_)) // not seen: our own rules can be said
         return let_go();
@@ -120,24 +125,25 @@ void pesto_server::receive()
     case pesto::decoder::state::refused:
         return refuse(std::string{text_of(decoder_->why()).view()});
     case pesto::decoder::state::complete:
+        applying_ = true;
+        loop_->forget(client_.get());
         return take_tables();
     }
 }
 
+/// The client has made its tables of those that it was shown: what others have changed since then stays.
 void pesto_server::take_tables()
 {
-    both_rules wanted;
+    if (parts_.rules.is_changing())
+        return loop_->call_in(look, [this] { take_tables(); });
+    both_rules sent;
     for (const auto& pif : tables_)
-        (pif.id == pesto::host_id ? wanted.host : wanted.guest) = pif.rules;
-    applying_ = true;
-    loop_->forget(client_.get());
-    const auto why = parts_.rules.exchange(wanted, *loop_, [this] {
-        log::info("Forwarding rules have been changed");
-        log::warning(parts_.rules.warnings());
-        let_go();
-    });
-    if (why)
-        refuse(*why);
+        (pif.id == pesto::host_id ? sent.host : sent.guest) = pif.rules;
+    const auto wanted = merged(greeted_, sent, parts_.rules.now());
+    if (!wanted)
+        return refuse("There are more rules than there is room for");
+    if (const auto why = parts_.rules.exchange(*wanted, owner, [this] { let_go(); }))
+        refuse(text_of(*why));
 }
 
 /// The protocol has no answer, and upstream's client reads none; ours shows what comes before the end.

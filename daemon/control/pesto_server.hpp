@@ -16,8 +16,6 @@ public:
     struct parts {
         os::unique_fd listener;
         rules_in_force& rules;
-        bool has_guest_side = false, scans = false; ///< what the interfaces can do
-        enabled_protocols enabled;
     };
     explicit pesto_server(parts p);
 
@@ -32,7 +30,7 @@ private:
     void refuse(const std::string& why);
     void let_go();
     void end(std::uint64_t client);
-    [[nodiscard]] pesto::pif_list interfaces() const;
+    [[nodiscard]] pesto::pif_list interfaces(const both_rules& rules) const;
 
     parts parts_;
     reactor* loop_ = nullptr;
@@ -41,6 +39,7 @@ private:
     bool heard_ = false, applying_ = false;
     std::vector<octet> greeting_;
     std::size_t sent_ = 0;
+    both_rules greeted_; ///< that the client was shown
     pesto::pif_list tables_;
     std::optional<pesto::decoder> decoder_;
 };

@@ -134,14 +134,15 @@ struct rule_outcome {
     std::string first_refusal;
 };
 
-rule_outcome take_rule(const forward_rule& rule, std::span<attempt> ports, std::vector<listening_socket>& sockets)
+rule_outcome take_rule(const forward_rule& rule, std::span<attempt> ports, opened_listeners& opened)
 {
     rule_outcome outcome;
     for (auto& port : ports) {
         if (port.error == 0) {
-            sockets.push_back({std::move(port.fd), port.name});
+            opened.sockets.push_back({std::move(port.fd), port.name});
             continue;
         }
+        note_refused(opened.refused, port.name, port.error);
         if (outcome.refused++ == 0)
             outcome.first_refusal = listen_failure(port.name, rule, std::generic_category().message(port.error));
         if (!rule.best_effort)
@@ -183,6 +184,17 @@ std::string listen_failure(const listener_name& name, const forward_rule& rule, 
            ": " + why;
 }
 
+void note_refused(std::vector<refused_ports>& into, const listener_name& port, int error)
+{
+    if (!into.empty())
+        if (auto& last = into.back();
+            last.side == port.side && last.rule == port.rule && last.last + 1 == port.port && last.error == error) {
+            last.last = port.port;
+            return;
+        }
+    into.push_back({port.side, port.rule, port.port, port.port, error});
+}
+
 os::listen_at listen_place(const forward_rule& rule, std::uint16_t port, bool freebind) noexcept
 {
     return {rule.stack, rule.address, rule.interface.view(), port, freebind};
@@ -207,7 +219,7 @@ opened_listeners open_listeners(const listening_side& from)
         const auto& rule = from.rules[i];
         rule_outcome outcome;
         if (!rule.scan) {
-            outcome = take_rule(rule, left.first(rule.port_count()), opened.sockets);
+            outcome = take_rule(rule, left.first(rule.port_count()), opened);
             left = left.subspan(rule.port_count());
             asked += rule.port_count();
             refused += outcome.refused;

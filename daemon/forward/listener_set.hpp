@@ -19,9 +19,20 @@ struct listening_side {
     bool freebind = false;
 };
 
+/// Ports of a rule, one behind the other, that could not be listened at, all for one reason.
+struct refused_ports {
+    rule_side side = rule_side::host;
+    std::uint8_t rule = 0; ///< index among the rules of the side
+    std::uint16_t first = 0, last = 0;
+    int error = 0; ///< errno
+};
+/// Ports of a rule come in their order.
+void note_refused(std::vector<refused_ports>& into, const listener_name& port, int error);
+
 struct opened_listeners {
     std::vector<listening_socket> sockets;
-    std::vector<std::string> warnings; ///< one a rule of which not all ports could be had
+    std::vector<refused_ports> refused; ///< of rules that are content with what they get
+    std::vector<std::string> warnings;  ///< one a rule of which not all ports could be had
 };
 
 /// Opens what the rules ask for at start, in the network namespace of the calling thread; ports of `scan` rules come and go

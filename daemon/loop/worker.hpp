@@ -72,6 +72,7 @@ public:
     [[nodiscard]] bool has_obeyed() const noexcept { return commands_.is_done(); }
 
     [[nodiscard]] const report::counters& counters() const noexcept { return counters_; }
+    [[nodiscard]] const report::rule_counts& by_rule() const noexcept { return plane_.by_rule(); }
     [[nodiscard]] report::event_ring& events() noexcept { return events_; }
 
 private:

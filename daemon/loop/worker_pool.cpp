@@ -83,6 +83,14 @@ bool worker_pool::have_obeyed() const noexcept
     return std::ranges::all_of(workers_, [](const auto& w) { return w->has_obeyed(); });
 }
 
+report::rule_totals worker_pool::counted_of_rule(rule_side side, std::size_t slot) const noexcept
+{
+    report::rule_totals sum;
+    for (const auto& w : workers_)
+        sum = sum + w->by_rule().of(side, slot);
+    return sum;
+}
+
 void worker_pool::exchange(const std::function<void(plane_config&)>& change)
 {
     auto next = std::make_shared<plane_config>(*shared_.config);

@@ -44,6 +44,8 @@ public:
     [[nodiscard]] bool guest_gone() const noexcept { return shared_.guest_gone.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t size() const noexcept { return workers_.size(); }
     [[nodiscard]] const report::counters& counters_of(std::size_t i) const noexcept { return workers_[i]->counters(); }
+    /// Of all workers. `slot`: of the rule.
+    [[nodiscard]] report::rule_totals counted_of_rule(rule_side side, std::size_t slot) const noexcept;
 
     /// Begins and ends listening.
     void listen(listening_socket&& l);

@@ -26,6 +26,7 @@ plane::plane(const context& ctx, const plane_sizes& sizes, instant start)
       tcp_splice_(ctx_, sizes.tcp_splice, sizes.large_pipes, start), sets_(by_kind(tcp_, udp_, echo_, tcp_splice_, udp_splice_))
 {
     ctx_.listeners = &listeners_;
+    ctx_.by_rule = &by_rule_;
 }
 
 void plane::take(const os::event& e, instant now) noexcept

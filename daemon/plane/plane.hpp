@@ -105,6 +105,7 @@ public:
     /// Whether there is a flow that is a reason for the worker to stay up.
     [[nodiscard]] bool has_weight() const noexcept;
 
+    [[nodiscard]] const report::rule_counts& by_rule() const noexcept { return by_rule_; }
     [[nodiscard]] context& common() noexcept { return ctx_; }
     [[nodiscard]] tcp_translator& tcp() noexcept { return tcp_; }
     [[nodiscard]] udp_translator& udp() noexcept { return udp_; }
@@ -122,6 +123,7 @@ private:
 
     std::shared_ptr<const plane_config> adopted_; ///< null: as it was given
     context ctx_;
+    report::rule_counts by_rule_;
     listener_table listeners_;
     tcp_translator tcp_;
     tapioca::udp_splice udp_splice_;

@@ -13,7 +13,7 @@ std::unique_ptr<netns::resident> make_resident(const options& opts, std::size_t 
 {
     using listening = netns::resident::listening;
     std::unique_ptr<netns::resident> resident;
-    const bool may_be = opts.conf_path && opts.mode == mode::pasta;
+    const bool may_be = opts.rules_may_change() && opts.mode == mode::pasta;
     if ((opts.splice && !opts.host_rules.empty()) || !opts.guest_rules.empty() || may_be)
         resident = std::make_unique<netns::resident>(std::move(target.network), workers,
                                                      scans(opts.guest_rules) ? listening::at_any_port
@@ -55,51 +55,49 @@ std::unique_ptr<port_follower> follow_ports(const options& opts, plane_parts& pa
                                                                 opener(opts, resident), shares.scanned_listeners()});
 }
 
-std::unique_ptr<rule_service> serve_rules(plane_parts& parts)
+rule_service serve_rules(const options& opts, plane_parts& parts)
 {
-    if (!parts.conf_listener)
-        return nullptr;
-    return std::make_unique<rule_service>(
-        rule_service{std::move(parts.conf_listener), names_of(parts.resources.listeners), nullptr, nullptr});
+    return {.listener = std::move(parts.conf_listener),
+            .beginning = {.rules = {opts.host_rules, opts.guest_rules},
+                          .listening = names_of(parts.resources.listeners),
+                          .refused = std::move(parts.refused)},
+            .rules = nullptr,
+            .pesto = nullptr};
 }
 
-void begin_service(const options& opts, rule_service& service, worker_pool& workers, netns::resident* resident,
-                   port_follower* follower, control& ctl)
+void begin_service(const options& opts, rule_service& service, const rule_makers& makers, control& ctl)
 {
-    const auto& config = workers.config();
-    const enabled_protocols enabled{config.tcp, config.udp, config.net.ipv4, config.net.ipv6};
-    rules_in_force::means means{.workers = workers,
-                                .enabled = enabled,
-                                .host_loopback_to_namespace = opts.splice && opts.host_loopback_to_namespace,
-                                .open = opener(opts, resident),
-                                .scans_changed = {}};
-    if (follower != nullptr)
-        means.scans_changed = [&service, &workers, follower] {
-            const auto& listening = service.rules->listening();
-            follower->begin_anew(workers.config(), std::vector<listener_name>(listening.begin(), listening.end()), workers);
-        };
-    service.rules =
-        std::make_unique<rules_in_force>(both_rules{opts.host_rules, opts.guest_rules}, service.listening, std::move(means));
-    service.pesto = std::make_unique<pesto_server>(pesto_server::parts{.listener = std::move(service.listener),
-                                                                       .rules = *service.rules,
-                                                                       .has_guest_side = resident != nullptr,
-                                                                       .scans = follower != nullptr,
-                                                                       .enabled = enabled});
+    const auto& config = makers.workers.config();
+    const port_spec_context context{.protocol = {},
+                                    .side = {},
+                                    .enabled = {config.tcp, config.udp, config.net.ipv4, config.net.ipv6},
+                                    .ephemeral = makers.facts.ephemeral,
+                                    .auto_allowed = makers.follower != nullptr,
+                                    .device_binding = makers.facts.device_binding};
+    const auto limit = os::descriptor_limit();
+    service.rules = std::make_unique<rules_in_force>(
+        service.beginning, rules_in_force::means{.workers = makers.workers,
+                                                 .limits = {context, makers.resident != nullptr},
+                                                 .host_loopback_to_namespace = opts.splice && opts.host_loopback_to_namespace,
+                                                 .open = opener(opts, makers.resident),
+                                                 .most_sockets = limit - limit / 4,
+                                                 .follower = makers.follower});
+    service.beginning = {};
+    ctl.serve(*service.rules);
+    if (!service.listener)
+        return;
+    service.pesto =
+        std::make_unique<pesto_server>(pesto_server::parts{.listener = std::move(service.listener), .rules = *service.rules});
     ctl.serve(*service.pesto);
 }
 
-std::vector<listener_name> listening_at_start(const plane_parts& parts) { return names_of(parts.resources.listeners); }
-
-std::unique_ptr<control_service> follow_host(const options& opts, plane_parts& parts, std::vector<listener_name> listening,
-                                             std::optional<resolver_watcher> resolvers, const rule_service* rules,
-                                             worker_pool& workers, control& ctl)
+std::unique_ptr<control_service> follow_host(const options& opts, plane_parts& parts, std::optional<resolver_watcher> resolvers,
+                                             const rules_in_force& rules, worker_pool& workers, control& ctl)
 {
     if (!parts.watch)
         return nullptr;
-    auto names = [rules, listening = std::move(listening)] {
-        if (rules == nullptr)
-            return listening;
-        const auto& now = rules->rules->listening();
+    auto names = [&rules] {
+        const auto& now = rules.listening();
         return std::vector<listener_name>(now.begin(), now.end());
     };
     auto follower = std::make_unique<host_follower>(

@@ -25,16 +25,17 @@ os::unique_fd listen_for_lookers(const control_access& access, pid_t pid)
 } // namespace
 
 std::unique_ptr<control_service> begin_control(const options& opts, control_access access, os::readiness& ready,
-                                               worker_pool& workers, control& ctl)
+                                               worker_pool& workers, rules_in_force& rules, control& ctl)
 {
     if (!opts.shows_itself)
         return nullptr;
     const pid_t pid = ready.pid_for_caller();
-    auto service = std::make_unique<varlink_server>(varlink_server::parts{.seeing = listen_for_lookers(access, pid),
-                                                                          .changing = std::move(access.changing),
-                                                                          .own_user = os::current_account().uid,
-                                                                          .hears_root = access.in_initial_namespace,
-                                                                          .methods = control_methods{{opts, workers, pid}}});
+    auto service =
+        std::make_unique<varlink_server>(varlink_server::parts{.seeing = listen_for_lookers(access, pid),
+                                                               .changing = std::move(access.changing),
+                                                               .own_user = os::current_account().uid,
+                                                               .hears_root = access.in_initial_namespace,
+                                                               .methods = control_methods{{opts, workers, rules, pid}}});
     ctl.serve(*service);
     return service;
 }

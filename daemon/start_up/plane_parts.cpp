@@ -90,7 +90,8 @@ configured_interface furnish(const options& opts, const interface_plan& plan, os
     auto opened = open_listeners({rule_side::guest, opts.guest_rules});
     append(report.warnings, std::move(opened.warnings));
     parts.resources.listeners = std::move(opened.sockets);
-    if (scans(opts.host_rules) || scans(opts.guest_rules) || opts.conf_path)
+    parts.refused = std::move(opened.refused);
+    if (scans(opts.host_rules) || scans(opts.guest_rules) || opts.rules_may_change())
         parts.guest_ports = open_diagnosis();
     if (opts.splice_only) {
         parts.resources.tap_queues.resize(opts.workers);
@@ -206,16 +207,16 @@ plane_parts set_up(const options& opts, const netns::target& target, opened_list
     auto watch = watch_host(opts, lines);
     plane_parts parts = opts.mode == mode::pasta ? set_up_namespace(opts, target, std::move(client), lines)
                                                  : set_up_socket(opts, std::move(client), lines);
-    if (opts.conf_path) {
+    if (opts.conf_path)
         parts.conf_listener = listen_at_path(*opts.conf_path);
-        parts.config.rules_may_change = true;
-    }
+    parts.config.rules_may_change = opts.rules_may_change();
     parts.watch = std::move(watch);
     parts.control = {listen_for_control(opts, lines), owner, in_initial_user_namespace()};
     log::info(lines.notes);
     log::warning(lines.warnings);
     log::warning(on_host.warnings);
     append(parts.resources.listeners, std::move(on_host.sockets));
+    append(parts.refused, std::move(on_host.refused));
     return parts;
 }
 

@@ -1,6 +1,7 @@
 // The stages of the start, in the order in which run() lists them: what each needs, and what it leaves for the next.
 #pragma once
 
+#include "daemon/config/port_rules.hpp"
 #include "daemon/control/control.hpp"
 #include "daemon/control/pesto_server.hpp"
 #include "daemon/control/port_follower.hpp"
@@ -51,23 +52,25 @@ void assume_identity(const options& opts, sandbox& box);
 [[nodiscard]] std::unique_ptr<netns::resident> make_resident(const options& opts, std::size_t workers, netns::target& target);
 /// For the rules that follow the other side; null if there are none. The resident outlives it.
 [[nodiscard]] std::unique_ptr<port_follower> follow_ports(const options& opts, plane_parts& parts, netns::resident* resident);
-/// What --conf-path needs; null without it.
+/// The rules in force, and the server of --conf-path, if it was given.
 struct rule_service {
     os::unique_fd listener;
-    std::vector<listener_name> listening; ///< what was opened at start
+    rules_in_force::beginning beginning;
     std::unique_ptr<rules_in_force> rules;
     std::unique_ptr<pesto_server> pesto;
 };
-[[nodiscard]] std::unique_ptr<rule_service> serve_rules(plane_parts& parts);
-/// All of it outlives the loop.
-void begin_service(const options& opts, rule_service& service, worker_pool& workers, netns::resident* resident,
-                   port_follower* follower, control& ctl);
-/// What is listened at while nothing else changes that.
-[[nodiscard]] std::vector<listener_name> listening_at_start(const plane_parts& parts);
-/// For --follow; null if nothing is followed. `rules` may be null; all of it outlives the loop.
+[[nodiscard]] rule_service serve_rules(const options& opts, plane_parts& parts);
+/// What rules are made of while the program runs. All of it outlives the loop.
+struct rule_makers {
+    const port_facts& facts;
+    worker_pool& workers;
+    netns::resident* resident;
+    port_follower* follower;
+};
+void begin_service(const options& opts, rule_service& service, const rule_makers& makers, control& ctl);
+/// For --follow; null if nothing is followed. All of it outlives the loop.
 [[nodiscard]] std::unique_ptr<control_service> follow_host(const options& opts, plane_parts& parts,
-                                                           std::vector<listener_name> listening,
-                                                           std::optional<resolver_watcher> resolvers, const rule_service* rules,
+                                                           std::optional<resolver_watcher> resolvers, const rules_in_force& rules,
                                                            worker_pool& workers, control& ctl);
 /// What the loop does with the workers and the follower, if there is one; both outlive it.
 [[nodiscard]] control_hooks hooks_of(const options& opts, worker_pool& workers, port_follower* follower);
@@ -75,7 +78,7 @@ void begin_service(const options& opts, rule_service& service, worker_pool& work
 // control_sockets.cpp
 /// Serves --control; null if nobody is to see us. It is called in the process that serves, in the host's network namespace.
 [[nodiscard]] std::unique_ptr<control_service> begin_control(const options& opts, control_access access, os::readiness& ready,
-                                                             worker_pool& workers, control& ctl);
+                                                             worker_pool& workers, rules_in_force& rules, control& ctl);
 
 // serve.cpp
 /// What waits for us to be ready.

@@ -8,6 +8,7 @@
 #include "daemon/report/event_ring.hpp"
 #include "daemon/report/event_source.hpp"
 #include "daemon/report/rate_limit.hpp"
+#include "daemon/report/rule_counts.hpp"
 #include "daemon/tap/tap_queue.hpp"
 #include "daemon/translate/guest_link.hpp"
 #include "daemon/translate/kind_facts.hpp"
@@ -31,6 +32,7 @@ struct context {
     namespace_sockets* in_namespace = nullptr; ///< null: nothing is spliced
     std::size_t datagram_sockets = 0;          ///< of UDP and echo: config.datagram_sockets at most
     const listener_table* listeners = nullptr; ///< null: nothing listens
+    report::rule_counts* by_rule = nullptr;    ///< null: nobody wants to know
     flow_budget* budget = nullptr;             ///< of all workers; null: no limits
     std::array<report::rate_limit, static_cast<std::size_t>(report::event_kind::count_)> said{}; ///< of each kind, to the log
 
@@ -100,11 +102,32 @@ struct context {
     {
         return crosses_tap(kind) ? origin : flow_origin::guest;
     }
+    /// What came through a forwarding rule is counted for it.
+    void count_flow(const flow_head& f) noexcept
+    {
+        if (f.rule != flow_head::no_rule && by_rule != nullptr)
+            by_rule->add_flow(side_of(f), f.rule);
+    }
+    void count_to_guest(const flow_head& f, std::size_t octets) noexcept
+    {
+        if (f.rule != flow_head::no_rule && by_rule != nullptr)
+            by_rule->add_octets_to_guest(side_of(f), f.rule, octets);
+    }
+    void count_from_guest(const flow_head& f, std::size_t octets) noexcept
+    {
+        if (f.rule != flow_head::no_rule && by_rule != nullptr)
+            by_rule->add_octets_from_guest(side_of(f), f.rule, octets);
+    }
     /// Counts and tells that a flow is over.
     void report_end(const flow_key& key, end_reason why, instant now) noexcept
     {
         counters.end(why);
         report(report::event_kind::flow_closed, now, key, 0, {}, why);
+    }
+    /// Of the rule that a flow came through.
+    [[nodiscard]] static constexpr rule_side side_of(const flow_head& f) noexcept
+    {
+        return f.from_peer() ? rule_side::host : rule_side::guest;
     }
     /// Datagrams or a connection of a peer at a listening socket.
     [[nodiscard]] arrival arrival_at(const listener_name& through, const endpoint& peer, const ip_address& to = {}) const noexcept

@@ -100,8 +100,10 @@ protected:
         auto* f = ctx_.admit(Kind, head.origin, now) ? insert_admitted(head) : nullptr;
         ctx_.report(f == nullptr ? report::event_kind::flow_table_full : report::event_kind::flow_opened, now, shown_as, 0,
                     accepted_at);
-        if (f != nullptr)
+        if (f != nullptr) {
             ctx_.counters.add(head.from_peer() ? facts_of(Kind).accepted : facts_of(Kind).opened);
+            ctx_.count_flow(head);
+        }
         return f;
     }
     /// Forgets a flow that has given back what it had.

@@ -49,8 +49,10 @@ flow_alive tcp_translator::end_run(tcp_flow& f, delivery& d, const tcp::outcome&
 {
     f.heard.set(now);
     f.strayed = false;
-    if (all.acked != 0)
+    if (all.acked != 0) {
         f.moved.set(now);
+        ctx_.count_to_guest(f, all.acked);
+    }
     // Little, or an end, is often answered inside of the call that passes it on: then the answer carries the ACK. One that is
     // listed already waits no longer.
     f.ack_may_wait = !f.ack_listed && d.octets < f.c.mss;
@@ -169,6 +171,7 @@ void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
             note_failure(f);
         if (sent != d.octets)
             ctx_.counters.add(counter::tcp_overflowed);
+        ctx_.count_from_guest(f, sent);
     }
     if (sent == d.octets)
         grow_window(f, d.octets);

@@ -50,6 +50,7 @@ void tcp_translator::send_stored(tcp_flow& f, instant now) noexcept
         for (std::size_t i = 0; i < count; ++i)
             offered += pieces[i].size();
         store_.consume(f.store, static_cast<std::uint32_t>(*sent));
+        ctx_.count_from_guest(f, *sent);
         f.moved.set(now);
         if (*sent < offered)
             break;

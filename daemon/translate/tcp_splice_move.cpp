@@ -51,6 +51,7 @@ flow_alive tcp_splice::move(tcp_splice_flow& f, instant now) noexcept
         std::size_t moved = 0;
         outcomes[side] = move(f.ends[side], f.ends[1 - side], moved);
         ctx_.counters.add(side == 0 ? counter::spliced_octets_to_guest : counter::spliced_octets_to_host, moved);
+        side == 0 ? ctx_.count_to_guest(f, moved) : ctx_.count_from_guest(f, moved);
         all += moved;
         if (moved != 0)
             f.ends[side].moved = milliseconds(now);

@@ -127,10 +127,13 @@ void udp_translator::send(udp_flow& f, const batch& b, instant now) noexcept
     const auto family = f.key.guest.family();
     for (auto left = std::span{b.messages}.first(b.message_count); !left.empty();) {
         const auto fragments = left.front().fragments;
-        std::size_t count = 0;
-        for (; count < left.size() && left[count].fragments == fragments; ++count)
+        std::size_t count = 0, octets = 0;
+        for (; count < left.size() && left[count].fragments == fragments; ++count) {
             out_[count] = outgoing_of(f, b.of(left[count]), left[count]);
+            octets += left[count].run.octets();
+        }
         left = left.subspan(count);
+        ctx_.count_from_guest(f, octets);
         allow_fragments(port_of(f), family, fragments);
         flow_sender s{{ctx_.counters, counter::udp_from_guest, family, f.largest_segment}, *this, f, fragments, now};
         send_datagrams(s, {out_.data(), count});

@@ -88,6 +88,7 @@ std::size_t udp_splice::answer(udp_splice_flow& f, std::span<const os::incoming>
         }
     }
     f.life.on_peer(now, datagrams);
+    f.from_peer() ? ctx_.count_from_guest(f, moved) : ctx_.count_to_guest(f, moved);
     send(ctx_.descriptor_of(f.through()), f.family(), {messages.data(), count});
     return moved;
 }

@@ -34,7 +34,7 @@ void udp_splice::from_listener(const listener_name& through, std::span<const os:
     if (f == nullptr)
         return;
     std::array<os::outgoing, os::most_received> messages;
-    std::size_t count = 0, datagrams = 0;
+    std::size_t count = 0, datagrams = 0, moved = 0;
     for (std::size_t i = 0; i < got.size(); ++i) {
         if (got[i].truncated) {
             ctx_.counters.drop(drop_reason::truncated);
@@ -42,7 +42,9 @@ void udp_splice::from_listener(const listener_name& through, std::span<const os:
         }
         messages[count++] = message_of(octets[i], got[i]);
         datagrams += datagrams_in(got[i].length, got[i].segment);
+        moved += got[i].length;
     }
+    f->from_peer() ? ctx_.count_to_guest(*f, moved) : ctx_.count_from_guest(*f, moved);
     f->life.on_guest(now, datagrams);
     arm(*f);
     send(f->fd, f->family(), {messages.data(), count});

@@ -14,6 +14,11 @@ bool listen_alike(const forward_rule& a, const forward_rule& b) noexcept
     return share_places(a, b) && a.first == b.first && a.last == b.last && a.scan == b.scan;
 }
 
+bool lead_alike(const forward_rule& a, const forward_rule& b) noexcept
+{
+    return listen_alike(a, b) && a.target_first == b.target_first && a.target == b.target;
+}
+
 namespace {
 
 /// Slots that never were in use come first: whatever refers to a rule that has gone finds it as long as possible.

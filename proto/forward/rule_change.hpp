@@ -23,6 +23,9 @@ struct table_change {
 /// Whether the sockets of both have the same address; of their ports, those that both have are the same places.
 [[nodiscard]] bool share_places(const forward_rule& a, const forward_rule& b) noexcept;
 
+/// Whether they are one rule: they listen alike, and lead to the same place.
+[[nodiscard]] bool lead_alike(const forward_rule& a, const forward_rule& b) noexcept;
+
 /// `current`: by slot. `wanted`: rules that add_rule() has nothing against. Nothing if there are not enough slots.
 [[nodiscard]] std::optional<table_change> change_table(const forward_rules& current, const forward_rules& wanted) noexcept;
 

@@ -39,6 +39,25 @@ TEST_CASE("options may stand anywhere")
     CHECK(end.path == "/run/c");
 }
 
+TEST_CASE("rules are shown, added, deleted and replaced")
+{
+    CHECK(parse({"rules", "4711"}).rules.what == rule_change::action::none);
+    const auto added = parse({"rules", "add", "-t", "8080:80", "--udp-ns=53", "-o", "web", "4711"});
+    CHECK(added.rules.what == rule_change::action::add);
+    REQUIRE(added.rules.rules.size() == 2);
+    CHECK(added.rules.rules[0].letter == 't');
+    CHECK(added.rules.rules[1].letter == 'U');
+    CHECK(added.rules.rules[1].ports == "53");
+    CHECK(added.rules.owner == "web");
+    CHECK(added.pid == 4711);
+    const auto deleted = parse({"rules", "delete", "7", "4711"});
+    CHECK(deleted.rules.what == rule_change::action::remove);
+    CHECK(deleted.rules.id == 7U);
+    CHECK(deleted.pid == 4711);
+    CHECK(parse({"rules", "delete", "-u", "53", "4711"}).pid == 4711);
+    CHECK(parse({"rules", "replace", "-t", "none"}).rules.what == rule_change::action::replace);
+}
+
 TEST_CASE("a command line that makes no sense is refused with status 2")
 {
     const std::string path(108, 'x');
@@ -50,6 +69,16 @@ TEST_CASE("a command line that makes no sense is refused with status 2")
                                                                    {"flows", "1", "2"},
                                                                    {"end"},
                                                                    {"end", "0.tcp.1.2", "1", "2"},
+                                                                   {"rules", "add"},
+                                                                   {"rules", "replace", "--owner", "me"},
+                                                                   {"rules", "delete"},
+                                                                   {"rules", "delete", "x"},
+                                                                   {"rules", "delete", "1", "2", "3"},
+                                                                   {"rules", "-t", "80"},
+                                                                   {"rules", "--owner", "me"},
+                                                                   {"rules", "add", "-t", "80", "-o", ""},
+                                                                   {"flows", "-t", "80"},
+                                                                   {"ps", "--owner", "me"},
                                                                    {"ps", "--fast"},
                                                                    {"ps", "-c", ""},
                                                                    {"ps", "-c", path.c_str()},
