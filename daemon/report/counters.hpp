@@ -50,7 +50,9 @@ enum class counter : std::uint8_t {
     udp_refused_by_guest, ///< datagrams for which the guest has no port
     udp_splices_opened,   ///< flows between the loopbacks
     udp_splices_closed,
-    udp_spliced, ///< datagrams
+    udp_spliced,           ///< datagrams
+    name_queries_repeated, ///< asked of another resolver, or connected to one
+    name_queries_failed,   ///< without an answer of any resolver
     echo_flows_opened,
     echo_flows_closed,
     echo_flows_displaced, ///< quiet ones that made room for newer ones
@@ -116,6 +118,8 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "udp_splices_opened",
     "udp_splices_closed",
     "udp_spliced",
+    "name_queries_repeated",
+    "name_queries_failed",
     "echo_flows_opened",
     "echo_flows_closed",
     "echo_flows_displaced",

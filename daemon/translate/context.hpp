@@ -15,6 +15,7 @@
 #include "daemon/translate/namespace_sockets.hpp"
 #include "daemon/translate/other_workers.hpp"
 #include "proto/flow/head.hpp"
+#include "proto/forward/resolver_choice.hpp"
 #include "proto/frame/classify.hpp"
 #include "proto/frame/emit.hpp"
 #include "proto/wire/protocol.hpp"
@@ -28,12 +29,13 @@ struct context {
     report::counters& counters;
     report::event_ring& events;
     guest_link& guest;
-    other_workers* others = nullptr;           ///< null: there is one worker
-    namespace_sockets* in_namespace = nullptr; ///< null: nothing is spliced
-    std::size_t datagram_sockets = 0;          ///< of UDP and echo: config.datagram_sockets at most
-    const listener_table* listeners = nullptr; ///< null: nothing listens
-    report::rule_counts* by_rule = nullptr;    ///< null: nobody wants to know
-    flow_budget* budget = nullptr;             ///< of all workers; null: no limits
+    other_workers* others = nullptr;            ///< null: there is one worker
+    namespace_sockets* in_namespace = nullptr;  ///< null: nothing is spliced
+    std::size_t datagram_sockets = 0;           ///< of UDP and echo: config.datagram_sockets at most
+    const listener_table* listeners = nullptr;  ///< null: nothing listens
+    report::rule_counts* by_rule = nullptr;     ///< null: nobody wants to know
+    flow_budget* budget = nullptr;              ///< of all workers; null: no limits
+    std::array<resolver_choice, 2> resolvers{}; ///< of our name service, by ip_family; see resolvers_of()
     std::array<report::rate_limit, static_cast<std::size_t>(report::event_kind::count_)> said{}; ///< of each kind, to the log
 
     /// The socket of that name; -1 if it listens no more.

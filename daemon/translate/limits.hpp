@@ -97,6 +97,11 @@ private:
 };
 
 inline constexpr duration echo_timeout = std::chrono::seconds{60};
-inline constexpr duration dns_timeout = std::chrono::seconds{5}; ///< after the answer to a query
+inline constexpr duration resolver_silence = std::chrono::milliseconds{800};   ///< to a query, after which the next one is asked
+inline constexpr duration resolver_connects = std::chrono::milliseconds{1000}; ///< likewise to a connection
+/// How long answers are waited for in all: clients give up after five seconds (RES_TIMEOUT of glibc).
+inline constexpr duration query_patience = std::chrono::milliseconds{4500};
+inline constexpr duration refused_query_patience = std::chrono::seconds{2}; ///< for the last one, if another has failed
+inline constexpr duration dns_timeout = std::chrono::seconds{5};            ///< after the answer to a query
 
 } // namespace tapioca::limits

@@ -1,6 +1,7 @@
 // How TCP connections begin, and how they are refused.
 
 #include "daemon/translate/limits.hpp"
+#include "daemon/translate/resolvers.hpp"
 #include "daemon/translate/tcp_translator.hpp"
 #include "daemon/translate/to_guest.hpp"
 #include "proto/forward/address_mapping.hpp"
@@ -14,8 +15,6 @@ namespace tapioca {
 using report::counter;
 
 namespace {
-
-constexpr octet usual_ttl = 64; ///< what systems send by default: not worth a system call
 
 /// An error about the guest's SYN.
 guest_error error_about(const tcp_flow& f) noexcept
@@ -59,9 +58,11 @@ tcp_flow* tcp_translator::insert(const flow_head& head, instant now, const endpo
 void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant now) noexcept
 {
     const auto key = key_of(p, wire::protocol_tcp);
-    const auto to = decide_outbound(*ctx_.config, key);
-    if (!to)
-        return ctx_.counters.drop(to.why());
+    const auto to = destination_of(ctx_, key, now);
+    if (!to) {
+        ctx_.counters.drop(to.why());
+        return to.why() == drop_reason::no_resolver ? reset_stray(p, s) : void();
+    }
     auto* f = insert(flow_head{.key = key}, now);
     if (f == nullptr)
         return;
@@ -70,6 +71,8 @@ void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant n
     const auto largest = static_cast<std::uint16_t>(std::min<std::size_t>(fits, 65535 - 60 - 14));
     f->c.open_from_guest(tcp::without_octets(s), initial_sequence(key, now), largest);
 
+    if (asks_names(ctx_, key))
+        note_resolver(*f, to->address, now);
     const auto progress = connect(*f, *to, p.ttl);
     if (!progress)
         return (void)refuse(*f, progress.error().value(), now);
@@ -128,9 +131,12 @@ os::result<os::connect_progress> tcp_translator::connect(tcp_flow& f, const endp
     return *progress;
 }
 
-/// The host does not connect: the guest gets the answer that gives its socket the same errno, and the flow ends.
+/// The host does not connect: the guest gets the answer that gives its socket the same errno, and the flow ends, unless another
+/// resolver may do.
 flow_alive tcp_translator::refuse(tcp_flow& f, int error, instant now) noexcept
 {
+    if (const auto alive = ask_next_resolver(f, error, now))
+        return *alive;
     ctx_.counters.add(counter::tcp_connect_failed);
     ctx_.report(report::event_kind::connect_failed, now, f.key, error);
     report_to_guest(f, error);
@@ -152,10 +158,10 @@ void tcp_translator::report_to_guest(const tcp_flow& f, int error) noexcept
 /// Relays what routers said while the socket was connecting: TTL exceeded, for traceroute over TCP. True if they said anything.
 bool tcp_translator::relay_error_queue(tcp_flow& f) noexcept
 {
-    const auto to = outbound_destination(ctx_.config->address_map, wire::protocol_tcp, {f.key.remote, f.key.remote_port});
+    const auto to = peer_of(f);
     bool told = false;
     take_queued_errors(f.fd, [&](const os::queued_error& entry, bytes_view) {
-        told = relay_error(ctx_, f.key, entry, to.address, error_about(f)) || told;
+        told = relay_error(ctx_, f.key, entry, to, error_about(f)) || told;
     });
     return told;
 }
@@ -164,6 +170,11 @@ bool tcp_translator::relay_error_queue(tcp_flow& f) noexcept
 void tcp_translator::answer_stray(const packet& p, const wire::tcp_segment& s) noexcept
 {
     ctx_.counters.drop(drop_reason::no_flow);
+    reset_stray(p, s);
+}
+
+void tcp_translator::reset_stray(const packet& p, const wire::tcp_segment& s) noexcept
+{
     if (s.has(wire::tcp_rst) || !p.source.is_unicast() || !p.destination.is_unicast())
         return;
     tcp_emission e;
@@ -251,6 +262,7 @@ flow_alive tcp_translator::on_connect_event(tcp_flow& f, const os::event& e, ins
 flow_alive tcp_translator::finish_connect(tcp_flow& f, instant now) noexcept
 {
     stop_waiting_for_host(f);
+    note_resolver_connected(f, now);
     if (f.error_queue) {
         (void)os::set_receive_errors(f.fd, f.key.remote.family(), false);
         f.error_queue = false;

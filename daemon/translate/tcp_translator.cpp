@@ -209,6 +209,7 @@ void tcp_translator::expire(instant now) noexcept
         if (auto* f = flows_.at_slot(slot))
             (void)on_timer(*f, now);
     });
+    go_on_with_resolvers(now);
 }
 
 flow_alive tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
@@ -316,6 +317,7 @@ flow_alive tcp_translator::close(tcp_flow& f, end_reason why, instant now) noexc
                                   static_cast<std::uint32_t>(f.c.rcv_nxt - f.c.irs));
     on_answered(f);
     stop_waiting_for_host(f);
+    asked_.remove(flows_.id_of(f));
     store_.release(f.store);
     sent_.release(flows_.slot_of(f));
     store_.unreserve(f.c.rcv_limit() - tcp::initial_limit);

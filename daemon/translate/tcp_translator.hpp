@@ -7,13 +7,14 @@
 // a turn, unless data carried them before. Where the kernel does not remember how far a socket was peeked, what the guest has not
 // acknowledged is kept in our own store.
 //
-// tcp_translator.cpp carries out effects, tcp_open.cpp begins and refuses connections, tcp_guest.cpp takes segments,
-// tcp_socket.cpp moves data from sockets and reacts to their events, tcp_peer_octets.cpp keeps them until they are acknowledged,
-// tcp_path.cpp adapts to narrow paths behind the guest.
+// tcp_translator.cpp carries out effects, tcp_open.cpp begins and refuses connections, tcp_names.cpp finds those to our name
+// service a resolver, tcp_guest.cpp takes segments, tcp_socket.cpp moves data from sockets and reacts to their events,
+// tcp_peer_octets.cpp keeps them until they are acknowledged, tcp_path.cpp adapts to narrow paths behind the guest.
 #pragma once
 
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/flow_set.hpp"
+#include "daemon/translate/name_connects.hpp"
 #include "proto/flow/slot_list.hpp"
 #include "proto/icmp/unreachable.hpp"
 #include "proto/tcp/connection.hpp"
@@ -87,6 +88,7 @@ public:
     static constexpr std::size_t store_octets = std::size_t{64} << 20;
     static_assert(store_octets / tcp::receive_store::chunk_octets <= tcp::receive_store::most_chunks);
     static constexpr std::uint32_t largest_window = 1U << 20;
+    static constexpr octet usual_ttl = 64; ///< what systems send by default: not worth a system call
 
     /// Reserves all memory; `capacity` is a power of two, `pool` a multiple of the store's chunks.
     tcp_translator(context& ctx, std::size_t capacity, instant start, std::size_t pool = store_octets);
@@ -106,6 +108,7 @@ public:
     void from_peer(os::accepted connection, const listener_name& through, const inbound& seen, instant now) noexcept;
 
     void expire(instant now) noexcept override;
+    [[nodiscard]] instant next_deadline() const noexcept override { return std::min(wheel_.next(), asked_.next_deadline()); }
     /// Moves on what the budget left over, then sends the ACKs that are still due. Those that may wait stay for the next turn,
     /// which must not sleep.
     void end_turn(instant now) noexcept override;
@@ -154,10 +157,19 @@ private:
     flow_alive refuse(tcp_flow& f, int error, instant now) noexcept;
     void report_to_guest(const tcp_flow& f, int error) noexcept;
     void answer_stray(const packet& p, const wire::tcp_segment& s) noexcept;
+    void reset_stray(const packet& p, const wire::tcp_segment& s) noexcept;
     [[nodiscard]] bool relay_error_queue(tcp_flow& f) noexcept;
     flow_alive finish_connect(tcp_flow& f, instant now) noexcept;
     [[nodiscard]] seq_number initial_sequence(const flow_key& key, instant now) const noexcept;
     [[nodiscard]] std::uint16_t largest_mss(ip_family family) const noexcept;
+
+    // tcp_names.cpp
+    void note_resolver(const tcp_flow& f, const ip_address& resolver, instant now) noexcept;
+    [[nodiscard]] std::optional<flow_alive> ask_next_resolver(tcp_flow& f, int& error, instant now) noexcept;
+    void note_resolver_failure(const tcp_flow& f, name_connect& asked, int error, instant now) noexcept;
+    void note_resolver_connected(const tcp_flow& f, instant now) noexcept;
+    void go_on_with_resolvers(instant now) noexcept;
+    [[nodiscard]] ip_address peer_of(const tcp_flow& f) noexcept;
 
     // tcp_guest.cpp
     void take_segment(tcp_flow& f, const wire::tcp_segment& s, delivery& d, tcp::outcome& all, instant now) noexcept;
@@ -234,6 +246,7 @@ private:
     std::size_t ack_count_ = 0;
     std::size_t acks_held_ = 0; ///< of these, refused for want of room
     std::uint32_t ended_by_peer_ = 0, small_count_ = 0;
+    name_connects asked_;
     slot_list connecting_;                                              ///< the guest's, which the host has not answered
     std::array<std::uint32_t, forward_rules::capacity()> unanswered_{}; ///< of each rule, flows that the guest has not answered
 };

@@ -50,7 +50,7 @@ udp_flow* udp_translator::find_answered(const udp_port& p, const endpoint& peer)
         if (f != nullptr && f->port == ports_.slot_of(p) && f->between.to == peer)
             return f;
     }
-    return nullptr;
+    return p.asking == 0 ? nullptr : find_passing(p, peer);
 }
 
 /// An answer from another port than the one that was asked (as TFTP's are, RFC 1350 section 4), or from a member of a group.

@@ -24,6 +24,8 @@ std::optional<std::uint32_t> udp_translator::relay_errors(udp_port& p) noexcept
 {
     const int fd = descriptor_of(p);
     const auto mtu = take_queued_errors(fd, [&](const os::queued_error& entry, bytes_view quoted) {
+        if (p.asking != 0 && take_query_error(p, entry, quoted))
+            return;
         if (const auto* f = flow_to(p, entry.destination))
             relay_error(ctx_, f->key, entry, entry.destination.address, {.payload = quoted, .payload_length = quoted.size()});
     });

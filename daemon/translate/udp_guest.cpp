@@ -1,6 +1,7 @@
 // Datagrams of the guest on their way to sockets.
 
 #include "daemon/translate/limits.hpp"
+#include "daemon/translate/resolvers.hpp"
 #include "daemon/translate/to_guest.hpp"
 #include "daemon/translate/udp_translator.hpp"
 #include "proto/wire/udp.hpp"
@@ -22,9 +23,9 @@ void udp_translator::from_guest(std::span<const guest_packet* const> run, instan
 {
     const auto key = key_of(run.front()->packet, wire::protocol_udp);
     auto* f = flows_.find(key);
-    const auto to = f == nullptr ? decide_outbound(*ctx_.config, key) : endpoint{};
+    const auto to = f == nullptr ? destination_of(ctx_, key, now) : endpoint{};
     if (!to)
-        return ctx_.counters.drop(to.why(), run.size());
+        return to.why() == drop_reason::no_resolver ? refuse_queries(key, run) : ctx_.counters.drop(to.why(), run.size());
     while (f == nullptr) { // each datagram that gets no flow is counted, with its reason
         if (run.empty())
             return;
@@ -32,6 +33,8 @@ void udp_translator::from_guest(std::span<const guest_packet* const> run, instan
         if (f == nullptr)
             run = run.subspan(1);
     }
+    if (f->asks_names)
+        return take_queries(*f, run, now);
     auto& b = batch_;
     b.piece_count = b.message_count = 0;
     for (const auto* frame : run.first(std::min(run.size(), b.pieces.size())))

@@ -1,8 +1,10 @@
 // How UDP flows begin with a datagram of the guest.
 
+#include "daemon/translate/resolvers.hpp"
 #include "daemon/translate/to_guest.hpp"
 #include "daemon/translate/udp_translator.hpp"
 #include "proto/forward/address_mapping.hpp"
+#include "proto/wire/dns.hpp"
 #include "proto/wire/protocol.hpp"
 #include "proto/wire/udp.hpp"
 
@@ -31,6 +33,7 @@ udp_flow* udp_translator::open(const flow_key& key, const endpoint& to, const pa
     auto* f = open_flow(flow_head{.key = key}, key, now);
     if (f == nullptr)
         return nullptr;
+    f->asks_names = key.remote_port == wire::dns_port && asks_names(ctx_, key);
     int error = 0;
     auto* port = port_for(key, to, p.ttl, error);
     if (port != nullptr) {

@@ -134,6 +134,7 @@ void udp_translator::join(udp_flow& f, udp_port& p, const os::addressing& betwee
     f.port = ports_.slot_of(p);
     f.between = between;
     ++p.flows;
+    p.asking += f.asks_names;
     if (p.listens)
         return;
     p.groups += is_group(between.to.address);
@@ -152,6 +153,7 @@ void udp_translator::leave(udp_flow& f) noexcept
     auto& p = port_of(f);
     f.port = udp_flow::no_port;
     --p.flows;
+    p.asking -= f.asks_names;
     if (!p.listens) {
         p.groups -= is_group(f.between.to.address);
         auto* permission = permissions_.find(permission_of(p, f.between.to.address));

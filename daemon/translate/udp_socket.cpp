@@ -4,6 +4,7 @@
 #include "daemon/translate/to_guest.hpp"
 #include "daemon/translate/udp_splice.hpp"
 #include "daemon/translate/udp_translator.hpp"
+#include "proto/wire/dns.hpp"
 #include "proto/wire/udp.hpp"
 
 #include <algorithm>
@@ -69,6 +70,11 @@ std::size_t udp_translator::take_all(udp_port& p, std::span<const os::incoming> 
 {
     std::size_t datagrams = 0;
     for (std::size_t i = 0; i < got.size(); ++i) {
+        if (p.asking != 0 && got[i].source.port == wire::dns_port && !got[i].truncated &&
+            take_answers(p, got[i], buffers_[i].first(got[i].length), now)) {
+            ++datagrams;
+            continue;
+        }
         if (!p.listens || way_of(*ctx_.config, ctx_.arrival_at(p.through, got[i].source)) == flow_way::tap) {
             datagrams += take(p, got[i], i, run, now);
             continue;

@@ -39,6 +39,7 @@ void udp_translator::end_turn(instant now) noexcept
     ready_.run(
         ports_, [this] { return ctx_.tap.accepts_data(); }, [&](udp_port& p) { pump(p, now); });
     poll(now);
+    go_on_with_queries(now);
 }
 
 instant udp_translator::expiry(const udp_flow& f) const noexcept { return expiry_of(f.life, *ctx_.config, f.key.remote_port); }
@@ -54,6 +55,8 @@ void udp_translator::expire(instant now) noexcept
 flow_alive udp_translator::close(udp_flow& f, end_reason why, instant now) noexcept
 {
     renamed_ -= f.renamed;
+    if (f.asks_names)
+        queries_.forget(flows_.id_of(f));
     leave(f);
     return erase_flow(f, why, now);
 }

@@ -15,13 +15,15 @@
 //
 // udp_translator.cpp keeps flows and their time, udp_open.cpp begins those of the guest, udp_port.cpp makes sockets and counts
 // their flows, udp_arrival.cpp finds the flow of what arrives, or begins one; udp_guest.cpp takes datagrams from the
-// guest, udp_socket.cpp those from sockets, udp_errors.cpp what the network says about them, and udp_poll.cpp says when. RFC 768;
-// RFC 4787 for what applications expect of a translator; RFC 1191 and RFC 8201 for sizes.
+// guest, udp_socket.cpp those from sockets, udp_errors.cpp what the network says about them, and udp_poll.cpp says when. Queries
+// to our name service are another matter: udp_names.cpp. RFC 768; RFC 4787 for what applications expect of a translator; RFC 1191
+// and RFC 8201 for sizes.
 #pragma once
 
 #include "daemon/os/socket.hpp"
 #include "daemon/translate/datagram_io.hpp"
 #include "daemon/translate/flow_set.hpp"
+#include "daemon/translate/name_queries.hpp"
 #include "daemon/translate/to_guest.hpp"
 #include "proto/base/fixed_vector.hpp"
 #include "proto/udp/arrival_rate.hpp"
@@ -47,6 +49,7 @@ struct udp_port {
     int fd = -1;                                                 ///< -1: it listens, and the table of listeners owns it
     std::uint32_t flows = 0;                                     ///< that use it
     std::uint32_t groups = 0;                                    ///< of them, those to groups, whose members may answer
+    std::uint32_t asking = 0;                                    ///< of them, those to our name service
     flow_id last;                                                ///< the flow of what came last
     arrival_rate rate;                                           ///< of what comes for the guest
 };
@@ -54,6 +57,8 @@ static_assert(sizeof(udp_port) <= 96);
 
 struct udp_flow : flow_head {
     bool renamed = false;                   ///< the guest knows the peer's port by another number
+    bool asks_names = false;                ///< it leads to our name service, in the clear
+    bool passes_answers = false;            ///< and what it sends was not always kept, so answers may be for that
     std::uint32_t port = no_port;           ///< slot of its udp_port
     std::uint16_t largest_segment = 0xffff; ///< above, UDP_SEGMENT has failed
     path_mtu_notices too_big;
@@ -93,7 +98,8 @@ public:
     void expire(instant now) noexcept override;
     [[nodiscard]] instant next_deadline() const noexcept override
     {
-        return polled_.empty() || !ctx_.tap.accepts_data() ? wheel_.next() : std::min(wheel_.next(), poll_at_);
+        const auto next = std::min(wheel_.next(), queries_.next_deadline());
+        return polled_.empty() || !ctx_.tap.accepts_data() ? next : std::min(next, poll_at_);
     }
     /// Reads the sockets that are ready.
     void end_turn(instant now) noexcept override;
@@ -179,6 +185,25 @@ private:
     std::optional<std::uint32_t> relay_errors(udp_port& p) noexcept;
     [[nodiscard]] udp_flow* flow_to(udp_port& p, const endpoint& peer) noexcept;
 
+    // udp_names.cpp
+    struct query_sender;
+    void take_queries(udp_flow& f, std::span<const guest_packet* const> run, instant now) noexcept;
+    [[nodiscard]] bool ask(udp_flow& f, const wire::dns_message& m, bytes_view payload, const packet& p, instant now) noexcept;
+    static void begin_round(name_query& q, const resolver_choice& choice) noexcept;
+    void ask_next(udp_flow& f, name_query& q, instant now) noexcept;
+    [[nodiscard]] static instant end_of(const name_query& q) noexcept;
+    [[nodiscard]] bool send_query(udp_flow& f, name_query& q, const ip_address& resolver) noexcept;
+    void fail_query(udp_flow& f, name_query& q) noexcept;
+    void answer_failure(const flow_key& key, const wire::dns_message& query, bytes_view payload) noexcept;
+    void refuse_queries(const flow_key& key, std::span<const guest_packet* const> run) noexcept;
+    void go_on_with_queries(instant now) noexcept;
+    [[nodiscard]] bool take_answers(udp_port& p, const os::incoming& in, bytes_span octets, instant now) noexcept;
+    void take_answer(name_query& q, const ip_address& resolver, const wire::dns_message& answer, bytes_span datagram,
+                     instant now) noexcept;
+    [[nodiscard]] bool take_query_error(udp_port& p, const os::queued_error& entry, bytes_view quoted) noexcept;
+    [[nodiscard]] udp_flow* find_passing(const udp_port& p, const endpoint& resolver) noexcept;
+    [[nodiscard]] bool is_late(const udp_port& p, const endpoint& resolver) noexcept;
+
     // udp_poll.cpp
     void pace(udp_port& p, std::size_t datagrams, instant now) noexcept;
     void begin_polling(udp_port& p, instant now) noexcept;
@@ -202,6 +227,8 @@ private:
     datagram_buffers<os::most_received + 1> buffers_;              ///< the last holds a run while the others are received into
     batch batch_;                                                  ///< of from_guest
     std::array<os::outgoing, os::most_messages> out_;              ///< of send
+    name_queries queries_;
+    const plane_config* queries_asked_by_ = nullptr; ///< what go_on_with_queries() has seen last
     octet default_ttl_;
 };
 

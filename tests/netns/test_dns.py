@@ -9,19 +9,13 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from dns_client import ask, question
 from guests import NO_PORTS, Daemon, Guest
 from hosts import REMOTE4, REMOTE6, SimulatedHost, wait_until
 from inside import BOTH, guest_place, host_place, meet
+from names import DNSMASQ, LARGE, SMALL, ask, question, words
 
 STUB4, STUB6 = "127.0.0.53", "::1"
 FORWARD4, FORWARD6 = "169.254.1.1", "fd00:53::1"
-SMALL, LARGE = 100, 4000
-
-
-def words(length):
-    """The strings of a TXT record with so many octets of text."""
-    return ["%c" % (97 + i // 250 % 26) * min(250, length - i) for i in range(0, length, 250)]
 
 
 @netns_test.needs("dnsmasq")
@@ -29,9 +23,7 @@ class Dns:
     @classmethod
     def setUpClass(cls):
         cls.host = SimulatedHost()
-        records = [f"--txt-record={name}.test,{','.join(words(length))}" for name, length in (("small", SMALL), ("large", LARGE))]
-        cls.dnsmasq = cls.host.popen("dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--user=root", "--pid-file",
-                                     "--bind-interfaces", "--edns-packet-max=4096", f"--listen-address={STUB4},{STUB6}", *records, stderr=subprocess.DEVNULL)
+        cls.dnsmasq = cls.host.popen(*DNSMASQ, f"--listen-address={STUB4},{STUB6}", stderr=subprocess.DEVNULL)
         cls.outside, cls.guest = host_place(cls.host), Guest(cls.host)
         for stub in (STUB4, STUB6):
             wait_until(lambda: cls.answers(stub), "answer of dnsmasq")

@@ -10,10 +10,10 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import cleanup
 import netns_test
-from dns_client import ServerFailure, ask
 from guests import NO_PORTS, Daemon, Guest
 from hosts import HOST4, HOST6, REMOTE4, REMOTE6, ROUTER4, SimulatedHost, run, wait_until
 from inside import BOTH, guest_place, host_place, meet, remote_place
+from names import DNSMASQ, ServerFailure, ask
 
 OTHER4, OTHER6 = "192.0.2.40", "2001:db8::40"
 MAPPED4, MAPPED6 = "169.254.7.7", "fd00:7::7"
@@ -165,8 +165,7 @@ class Resolvers:
             run("ip", "-n", self.host.remote, "addr", "add", address + ("/64" if ":" in address else "/24"), "dev", "eth0", *(["nodad"] if ":" in address else []))
         for word, addresses, place in (("first", (self.FIRST4, self.FIRST6), self.host.remote), ("second", (self.SECOND4, self.SECOND6), self.host.remote),
                                        ("loopback", (self.LOOPBACK,), self.host.name)):
-            argv = ["dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--user=root", "--pid-file", "--bind-interfaces",
-                    f"--listen-address={','.join(addresses)}", f"--txt-record=who.test,{word}"]
+            argv = [*DNSMASQ, f"--listen-address={','.join(addresses)}", f"--txt-record=who.test,{word}"]
             self.addCleanup(cleanup.end_process, subprocess.Popen(["ip", "netns", "exec", place, *argv], stderr=subprocess.DEVNULL))
         self.resolvers(self.FIRST4, self.FIRST6)
 

@@ -1,12 +1,15 @@
-"""Questions for TXT records, and their answers (RFC 1035), from any network namespace."""
+"""Questions to name servers, and servers that know the texts small.test and large.test and the host here.test."""
 import socket
 import struct
 
+SMALL, LARGE = 100, 4000
 TXT, EDNS = 16, 41
+SERVFAIL, REFUSED = 2, 5
 
 
-class ServerFailure(Exception):
-    """SERVFAIL."""
+def words(length):
+    """The strings of a TXT record with so many octets of text."""
+    return ["%c" % (97 + i // 250 % 26) * min(250, length - i) for i in range(0, length, 250)]
 
 
 def question(name, number):
@@ -15,10 +18,14 @@ def question(name, number):
     return struct.pack("!HHHHHH", number, 0x0100, 1, 0, 0, 1) + labels + b"\0" + struct.pack("!HH", TXT, 1) + struct.pack("!BHHIH", 0, EDNS, 4096, 0, 0)
 
 
+class ServerFailure(ValueError):
+    """SERVFAIL instead of an answer."""
+
+
 def text(answer, asked):
     """The text of the one TXT record in an answer to this query."""
     number, flags, _, answers = struct.unpack_from("!HHHH", answer)
-    if number == struct.unpack_from("!H", asked)[0] and flags & 0x800f == 0x8002:
+    if flags & 0x800f == 0x8000 | SERVFAIL:
         raise ServerFailure
     if (number, flags & 0x820f, answers) != (struct.unpack_from("!H", asked)[0], 0x8000, 1):     # a response, whole, without error
         raise ValueError(f"an answer with flags {flags:04x} and {answers} records")
@@ -42,3 +49,19 @@ def ask(place, address, name, kind, timeout=5):
         answers = s.makefile("rb")
         length, = struct.unpack("!H", answers.read(2))
         return text(answers.read(length), query)
+
+
+DNSMASQ = ("dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--user=root", "--pid-file", "--bind-interfaces", "--edns-packet-max=4096",
+           "--host-record=here.test,192.0.2.99,2001:db8::99", *(f"--txt-record={name}.test,{','.join(words(length))}" for name, length in (("small", SMALL), ("large", LARGE))))
+
+
+def failing_server(place, address, code):
+    """A socket that gets queries, and a function that answers one of them with that code."""
+    s = place.bound(address, 53, socket.SOCK_DGRAM)
+
+    def answer():
+        query, client = s.recvfrom(65536)
+        number, flags = struct.unpack_from("!HH", query)
+        end = query.index(b"\0", 12) + 5
+        s.sendto(struct.pack("!HHHHHH", number, flags & 0x7900 | 0x8080 | code, 1, 0, 0, 0) + query[12:end], client)
+    return s, answer
