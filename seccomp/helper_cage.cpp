@@ -73,9 +73,7 @@ bool program::load() const noexcept
     return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &whole) == 0;
 }
 
-helper_cage::helper_cage() : guardian_(helper::guardian), watcher_(helper::watcher) {}
-
-helper_cage helper_cage::prepare()
+void confine_helper()
 {
     (void)capabilities::drop_bounding(); // in a user namespace that lacks CAP_SETPCAP they count for nothing
     capabilities::limit_to(0);
@@ -86,7 +84,6 @@ helper_cage helper_cage::prepare()
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         fail("Couldn't forbid new privileges");
     landlock::confine_to_reading();
-    return {};
 }
 
 } // namespace tapioca::seccomp

@@ -1,6 +1,6 @@
-// The cage of the processes that read resolv.conf for the daemon. What the stages of sandbox.hpp do with the daemon is done here
-// in two steps, because the second one must do without memory of the heap: prepare() gives up what can be given up and writes the
-// filters, seal() loads one. Read capabilities(7), landlock(7) and seccomp(2) first.
+// The cage of the processes that read resolv.conf for the daemon, in three steps: confine_helper() is cheap and comes at once,
+// the filters take a while to be written, and seal(), which loads one, must do without memory of the heap. Read capabilities(7),
+// landlock(7) and seccomp(2) first.
 #pragma once
 
 #include "seccomp/filter.hpp"
@@ -33,17 +33,21 @@ private:
     std::uint16_t count_ = 0;
 };
 
+/// No capabilities, no new privileges, no core and no tracing; files to be read alone, no TCP and no signals to others where the
+/// kernel has Landlock for that. Throws std::system_error.
+void confine_helper();
+
+/// The filters of both.
 class helper_cage {
 public:
-    /// No capabilities, no new privileges, no core and no tracing; files to be read alone, no TCP and no signals to others where
-    /// the kernel has Landlock for that. Throws std::system_error.
-    [[nodiscard]] static helper_cage prepare();
+    /// Writes them. Throws std::system_error.
+    helper_cage() : guardian_(helper::guardian), watcher_(helper::watcher) {}
 
-    /// No other system calls from here on. A process that is sealed as the guardian may be sealed as the watcher, too.
+    /// No other system calls from here on. A process that is sealed as the guardian may be sealed as the watcher, too. False: it
+    /// is not.
     [[nodiscard]] bool seal(helper who) const noexcept { return (who == helper::guardian ? guardian_ : watcher_).load(); }
 
 private:
-    helper_cage();
     program guardian_, watcher_;
 };
 

@@ -19,6 +19,7 @@ namespace {
 using seccomp::helper;
 using std::chrono::milliseconds;
 
+constexpr milliseconds of_the_daemon{100};  ///< its start comes first: many a command is over before we would be ready
 constexpr milliseconds settle{50};          ///< an exchange has several steps
 constexpr milliseconds between_looks{5000}; ///< where nobody tells
 constexpr milliseconds shortest_pause{250}, longest_pause{16000};
@@ -86,7 +87,10 @@ void guard_watcher(os::unique_fd to_daemon, const char* path) noexcept
     try {
         os::unique_fd kept = os::leave_everything_but(std::move(to_daemon));
         os::name_role(".guardian");
-        const auto cage = seccomp::helper_cage::prepare();
+        seccomp::confine_helper();
+        if (os::sleep_on(kept.get(), -1, -1, of_the_daemon).reader_gone)
+            os::end_process(EXIT_SUCCESS);
+        const seccomp::helper_cage cage;
         path_text own_path;
         const bool fits = own_path.append(path);
         os::forget_heap();

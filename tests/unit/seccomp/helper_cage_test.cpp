@@ -39,7 +39,8 @@ int ending(const std::function<int()>& work)
 int end_of(helper who, const std::function<int()>& work)
 {
     return ending([&] {
-        const auto cage = seccomp::helper_cage::prepare();
+        seccomp::confine_helper();
+        const seccomp::helper_cage cage;
         if (!cage.seal(helper::guardian) || (who == helper::watcher && !cage.seal(helper::watcher)))
             return not_sealed;
         return work();
