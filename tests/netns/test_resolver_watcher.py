@@ -20,7 +20,8 @@ from passt import Passt
 
 INJECTOR = os.environ.get("TAPIOCA_INJECTOR", "")
 ROLES = ("guardian", "resolver")
-SOON = 2            # seconds; without inotify the watcher looks every five
+SOON = 3            # seconds; without inotify the watcher looks every five
+ASKS = ("--dns-forward", "192.0.2.100")     # who forwards queries needs to know where to
 # A directory of the test's own in the place of /etc: the file that is there is not to be exchanged.
 OWN_ETC = """set -e
 cp -a /etc "$1/etc"
@@ -84,9 +85,9 @@ class OnOwnEtc(OnSimulatedHost):
         self.serial = 0
 
     def text(self):
-        """One that is longer than all before."""
+        """One with another resolver each time."""
         self.serial += 1
-        return "nameserver 192.0.2.53\n" + "#" * self.serial + "\n"
+        return f"nameserver 192.0.2.{100 + self.serial}\n"
 
     def exchange(self, path, make):
         new = path.with_name(path.name + ".new")
@@ -94,35 +95,35 @@ class OnOwnEtc(OnSimulatedHost):
         new.rename(path)
 
     def started(self, *options, guest=None):
-        daemon = Daemon(guest or self.guest(), "-d", *options)
+        daemon = Daemon(guest or self.guest(), *ASKS, *options)
         self.addCleanup(daemon.stop)
         return daemon
 
     def assert_told(self, daemon, text, timeout=SOON):
-        def last():
-            return ([int(size) for size in re.findall(r"resolv\.conf (?:read|changed): (\d+) octets", daemon.log())] or [None])[-1]
-        wait_until(lambda: last() == len(text), f"{len(text)} octets in {daemon.log()}", timeout)
+        address = text.split()[1]
+        wait_until(lambda: (re.findall(r"The host's resolvers are now (\S+)", daemon.log()) or [None])[-1] == address,
+                   f"{address} in {daemon.log()}", timeout)
 
 
 class Changes(OnOwnEtc, unittest.TestCase):
     def test_a_file_that_is_replaced_or_written_in_place(self):
-        self.conf.write_text(first := self.text())
+        self.conf.write_text(self.text())
         daemon = self.started()
-        self.assert_told(daemon, first)
         for how in (lambda text: self.conf.write_text(text), lambda text: self.exchange(self.conf, lambda new: new.write_text(text))):
             for _ in range(3):
                 how(text := self.text())
                 self.assert_told(daemon, text)
 
     def test_a_file_that_is_emptied_and_written_later(self):
-        self.conf.write_text(first := self.text())
+        self.conf.write_text(self.text())
         daemon = self.started()
-        self.assert_told(daemon, first)
+        both_of(daemon.pid)
         with self.conf.open("w") as f:
-            self.assert_told(daemon, "")
+            time.sleep(0.5)
             f.write(text := self.text())
             f.flush()
             self.assert_told(daemon, text)
+        self.assertNotIn("no resolvers any more", daemon.log())
 
     def test_links_that_are_exchanged(self):
         """As resolvconf, NetworkManager and NixOS do it: absolute links, one behind the other."""
@@ -133,7 +134,6 @@ class Changes(OnOwnEtc, unittest.TestCase):
         (self.run_dir / "now").symlink_to(self.run_dir / "a")
         self.conf.symlink_to(self.run_dir / "now" / "conf")
         daemon = self.started()
-        self.assert_told(daemon, in_a)
         self.exchange(self.run_dir / "now", lambda new: new.symlink_to(self.run_dir / "b"))
         self.assert_told(daemon, in_b)
         (self.run_dir / "b" / "conf").write_text(text := self.text())
@@ -146,7 +146,6 @@ class Changes(OnOwnEtc, unittest.TestCase):
         other = pathlib.Path(self.host.dir, "other.conf")
         other.write_text(above := self.text())
         daemon = self.started()
-        self.assert_told(daemon, below)
         self.host.run("mount", "--bind", other, "/etc/resolv.conf")
         self.assert_told(daemon, above)
         other.write_text(text := self.text())
@@ -155,11 +154,10 @@ class Changes(OnOwnEtc, unittest.TestCase):
         self.assert_told(daemon, below)
 
     def test_a_file_that_goes_and_comes_back(self):
-        self.conf.write_text(first := self.text())
+        self.conf.write_text(self.text())
         daemon = self.started()
-        self.assert_told(daemon, first)
         self.conf.unlink()
-        wait_until(lambda: "resolv.conf cannot be read: No such file or directory" in daemon.log(), "word of it", SOON)
+        wait_until(lambda: "The host has no resolvers any more" in daemon.log(), "word of it", 2 * SOON)
         self.conf.write_text(text := self.text())
         self.assert_told(daemon, text)
 
@@ -167,18 +165,16 @@ class Changes(OnOwnEtc, unittest.TestCase):
         """As on a machine whose resolver starts after us."""
         directory = self.run_dir / "systemd" / "resolve"
         self.conf.symlink_to(directory / "stub-resolv.conf")
-        daemon = self.started("--dns", "192.0.2.53")
-        wait_until(lambda: "resolv.conf cannot be read" in daemon.log(), "word of it", SOON)
+        daemon = self.started()
         directory.mkdir(parents=True)
         (directory / "stub-resolv.conf").write_text(text := self.text())
         self.assert_told(daemon, text)
 
     def test_without_instances_of_inotify_it_looks_every_five_seconds(self):
-        self.conf.write_text(first := self.text())
+        self.conf.write_text(self.text())
         guest = self.guest()
         guest.run("sysctl", "-qw", "user.max_inotify_instances=0")
         daemon = self.started(guest=guest)
-        self.assert_told(daemon, first)
         self.assertEqual([link for link in self.descriptors(both_of(daemon.pid)["resolver"]) if "inotify" in link], [])
         self.conf.write_text(text := self.text())
         self.assert_told(daemon, text, 5 + SOON)
@@ -188,9 +184,8 @@ class Changes(OnOwnEtc, unittest.TestCase):
 
     @unittest.skipIf(netns_test.SANITIZED, "sanitizers have threads that wake")
     def test_it_sleeps_while_nothing_changes_and_wakes_rarely_for_what_is_not_its_business(self):
-        self.conf.write_text(first := self.text())
+        self.conf.write_text(self.text())
         daemon = self.started()
-        self.assert_told(daemon, first)
         helpers = both_of(daemon.pid)
         end, before = time.monotonic() + 40, {}     # mounts of others come and go, of which it must hear
         while (now := {role: sleeps(pid) for role, pid in helpers.items()}) != before:
@@ -256,7 +251,7 @@ class Ends(OnOwnEtc, unittest.TestCase):
         self.assertEqual(daemon.stop(), 0)
 
     def test_a_command_is_the_only_child_whose_end_counts(self):
-        pasta = self.host.popen(self.host.binary(), "-q", "--config-net", *NO_PORTS, "--", "sh", "-c", "echo ready; read word; exit 7",
+        pasta = self.host.popen(self.host.binary(), "-q", "--config-net", *ASKS, *NO_PORTS, "--", "sh", "-c", "echo ready; read word; exit 7",
                                 uid=USER, stdin=-1, stdout=-1, stderr=-1)
         self.assertEqual(pasta.stdout.readline(), "ready\n")
         helpers = both_of(pasta.pid)
@@ -272,7 +267,7 @@ class Ends(OnOwnEtc, unittest.TestCase):
     def in_background(self):
         guest, pid_file = self.guest(), f"{self.host.dir}/background{time.monotonic_ns()}.pid"
         # Its output is read to the end: whoever kept it open would keep us waiting.
-        self.host.run(self.host.binary(), "-q", "--config-net", "--pid", pid_file, *NO_PORTS, guest.pid, uid=USER)
+        self.host.run(self.host.binary(), "-q", "--config-net", *ASKS, "--pid", pid_file, *NO_PORTS, guest.pid, uid=USER)
         return int(pathlib.Path(pid_file).read_text())
 
     def passt(self):
