@@ -59,8 +59,6 @@ public:
                                                        std::function<void()> done);
     /// Whether an exchange is under way; another one is refused then.
     [[nodiscard]] bool is_changing() const noexcept { return changing_; }
-    /// Ports that could not be had of the rules of the last exchange that are content with what they get.
-    [[nodiscard]] const std::vector<std::string>& warnings() const noexcept { return warnings_; }
 
 private:
     struct placed_rule {
@@ -96,7 +94,7 @@ private:
     std::array<std::vector<placed_rule>, 2> placed_;
     names listening_;
     rule_records records_;
-    std::vector<std::string> warnings_;
+    std::vector<std::string> warnings_; ///< ports that could not be had of rules that are content with what they get
     bool changing_ = false;
 };
 

@@ -12,10 +12,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import netns_test
 from callers import Caller, Engine, Network, call, end, process_of, runs, wait_for_end
 from guests import NamedGuest
-from hosts import HOST4, HOST6, REMOTE4, RESOLVER4, ROUTER4
+from hosts import HOST4, HOST6, REMOTE4, REMOTE6, RESOLVER4, ROUTER4
 from inside import BOTH, Task, inside, meet
 
 FORWARD, GUEST = "169.254.1.1", "169.254.1.2"
+CONTAINER4, CONTAINER6 = "10.89.0.2", "fd00:89::2"
 
 
 def podman_argv(pasta, netns, options=(), ports=(), pid=None, map_guest=True):
@@ -124,6 +125,65 @@ class Podman(Caller):
         self.reaches(network.place, self.outside, GUEST, at=HOST4)
         self.misses(network.place, self.outside, "fc00::2")     # the host has no copy of this address: there is nobody
         end(self.pid)
+
+    def share_network(self):
+        """The network that containers share with rootless_port_forwarder="pasta", where a container has two addresses; and the socket for pesto."""
+        netns, sock = self.engine.make_network(), f"{self.engine.run_dir}/pasta{time.monotonic_ns()}.sock"
+        argv = podman_argv(self.pasta, netns, ["--pid", f"{self.engine.run_dir}/rootless-netns-conn.pid", "-c", sock, "--map-guest-addr", GUEST,
+                                               "--map-guest-addr", "fc00::2", "--address", "fc00::3", "--gateway", "fc00::1"])
+        _, network = self.start(netns=netns, argv=argv)
+        self.addCleanup(end, self.pid)
+        network.run("ip", "link", "add", "podman1", "type", "veth", "peer", "name", "veth0")
+        for address in (f"{CONTAINER4}/24", f"{CONTAINER6}/64"):
+            network.run("ip", "addr", "add", address, "dev", "podman1", *(["nodad"] if ":" in address else []))
+        network.run("ip", "link", "set", "podman1", "up")
+        network.settle()
+        return network, sock
+
+    def pesto(self, what, sock, *ports, to=80):
+        """As Podman publishes ports, or takes them back: for both families, TCP and UDP."""
+        specs = []
+        for letter in ("-t", "-u"):
+            for port in ports:
+                specs += [letter, f"0.0.0.0/{port}:{CONTAINER4}/{to}", letter, f"[::]/{port}:{CONTAINER6}/{to}"]
+        self.assertEqual(self.engine.call([self.host.binary("pesto"), what, *specs, sock]), (0, ""))
+
+    def assert_published(self, network, port, to=80):
+        """To the container; which sees who calls."""
+        for address, container, caller in ((HOST4, CONTAINER4, REMOTE4), (HOST6, CONTAINER6, REMOTE6)):
+            self.reaches(self.remote, network.place, address, port, to, at=container, seen=caller, source=caller)
+
+    def test_ports_are_published_while_the_network_is_shared(self):
+        network, sock = self.share_network()
+        self.misses(self.remote, network.place, HOST4, 8180, 80)
+        self.pesto("--add", sock, 8180)
+        self.pesto("--add", sock, 8181)
+        self.assert_published(network, 8180)
+        self.assert_published(network, 8181)
+        self.pesto("--delete", sock, 8180)
+        self.misses(self.remote, network.place, HOST4, 8180, 80)
+        self.misses(self.remote, network.place, HOST6, 8180, 80)
+        self.assert_published(network, 8181)
+
+    def test_a_container_is_restarted_twenty_times_on_the_same_port(self):
+        network, sock = self.share_network()
+        self.pesto("--add", sock, 8190)
+        for n in range(20):
+            with self.subTest(restart=n):
+                self.pesto("--add", sock, 8191)
+                self.assert_published(network, 8191)
+                if n % 2:       # after a crash Podman adds what it never took back
+                    self.pesto("--add", sock, 8191)
+                self.pesto("--delete", sock, 8191)
+        self.misses(self.remote, network.place, HOST4, 8191, 80)
+        self.assert_published(network, 8190)
+
+    def test_a_range_of_ports_is_published(self):
+        network, sock = self.share_network()
+        self.pesto("--add", sock, "8195-8197", to="80-82")
+        self.assert_published(network, 8196, 81)
+        self.pesto("--delete", sock, "8195-8197", to="80-82")
+        self.misses(self.remote, network.place, HOST4, 8196, 81)
 
     def test_options_that_users_write_into_containers_conf(self):
         for options, expected in (
