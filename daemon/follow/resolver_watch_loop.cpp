@@ -87,6 +87,7 @@ void guard_watcher(os::unique_fd to_daemon, const char* path) noexcept
     try {
         os::unique_fd kept = os::leave_everything_but(std::move(to_daemon));
         os::name_role(".guardian");
+        os::hide_command_line();
         seccomp::confine_helper();
         if (os::sleep_on(kept.get(), -1, -1, of_the_daemon).reader_gone)
             os::end_process(EXIT_SUCCESS);

@@ -22,6 +22,7 @@ namespace tapioca::os {
 namespace {
 
 constexpr int lowest = STDERR_FILENO + 1;
+constexpr std::size_t longest_name = 15; ///< of a process: prctl(2)
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -31,6 +32,25 @@ void close_from(int first) noexcept
         return;
     for (int fd = first, end = static_cast<int>(descriptor_limit()); fd < end; ++fd) // before Linux 5.9
         ::close(fd);
+}
+
+/// Writes a name over the words that the program was started with.
+void replace_arguments(const char* name) noexcept
+{
+    std::FILE* file = std::fopen("/proc/self/stat", "re");
+    if (file == nullptr)
+        return;
+    std::uintptr_t first = 0, end = 0; // proc(5): the 48th and the 49th field
+    const int found = std::fscanf(
+        file,
+        "%*[^)]) %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+        "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNuPTR " %" SCNuPTR,
+        &first, &end);
+    std::fclose(file);
+    if (found != 2 || first >= end)
+        return;
+    std::memset(reinterpret_cast<void*>(first), 0, end - first);
+    std::memcpy(reinterpret_cast<void*>(first), name, std::min(std::strlen(name), end - first - 1));
 }
 
 } // namespace
@@ -68,7 +88,7 @@ unique_fd leave_everything_but(unique_fd kept)
 // syscalls of the guardian: prctl
 void name_role(std::string_view role) noexcept
 {
-    constexpr std::size_t longest = 15;
+    constexpr auto longest = longest_name;
     char name[longest + 1] = {};
     ::prctl(PR_GET_NAME, name, 0, 0, 0);
     const std::string_view program{name, std::min(std::string_view{name}.find('.'), std::strlen(name))};
@@ -77,6 +97,13 @@ void name_role(std::string_view role) noexcept
         name[at++] = c;
     name[at] = '\0';
     ::prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+void hide_command_line() noexcept
+{
+    char name[longest_name + 1] = {};
+    ::prctl(PR_GET_NAME, name, 0, 0, 0);
+    replace_arguments(name);
 }
 
 void forget_heap() noexcept

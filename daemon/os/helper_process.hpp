@@ -24,6 +24,10 @@ struct pipe_ends {
 /// The name that ps(1) shows: that of the program up to its first dot, and `role` behind it, which begins with one.
 void name_role(std::string_view role) noexcept;
 
+/// Processes that fork later, and this one, are listed by that name instead of the words that the program was started with: they
+/// are no further instance of it. Needs the heap.
+void hide_command_line() noexcept;
+
 /// Gives the heap's memory back. Nothing that was allocated can be used any more, and nothing allocated.
 void forget_heap() noexcept;
 
