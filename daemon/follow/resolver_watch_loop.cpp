@@ -48,7 +48,7 @@ bool sleep_until_change(int to_daemon, int mounts, watch_set& watches) noexcept
         const os::wake woken = os::sleep_on(to_daemon, watches.descriptor(), mounts, longest);
         if (woken.reader_gone || os::sleep_on(to_daemon, -1, -1, settle).reader_gone)
             return false;
-        if (watches.take_changes() || !woken.events)
+        if (watches.take_changes() || woken.mounts || !woken.events)
             return true;
     }
 }
