@@ -48,6 +48,7 @@ inline constexpr std::array<std::string_view, drop_reason_count> drop_reason_wor
     "a limit on flows says no",
     "more new flows in a second than allowed",
     "a frame for another station of the guest's link",
+    "a query while the host has no resolver",
     "news of the guest's own addresses, which nobody has to answer",
     "group membership, of interest to multicast routers",
     "router advertisements are switched off",
