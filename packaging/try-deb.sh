@@ -39,7 +39,7 @@ fi
 say "a clean tree of $suite"
 tree=$work/tree
 # The libraries are those that the package depends on; passt comes along to be tried as a neighbour, and leaves before the trial begins.
-if ! debootstrap --variant=minbase --include=libmnl0,libseccomp2,libstdc++6,iproute2,apparmor,passt $suite "$tree" "$mirror" >"$work/log" 2>&1; then
+if ! debootstrap --variant=minbase --include=libmnl0,libpcap0.8,libseccomp2,libstdc++6,iproute2,apparmor,passt $suite "$tree" "$mirror" >"$work/log" 2>&1; then
     tail -n 3 "$work/log"
     skip "try-deb.sh needs a mirror that offers $suite"
 fi

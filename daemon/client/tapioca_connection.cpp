@@ -4,10 +4,12 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace tapioca::client {
 
@@ -38,9 +40,33 @@ std::string words_of(const std::string& error, const json::value* parameters)
         return "there is no rule " + text("rule");
     if (error == interface() + "RuleOfAnother")
         return "that rule belongs to " + text("owner");
+    if (error == interface() + "NoFrames")
+        return "nothing can be captured: " + text("why");
+    if (error == interface() + "TooManyCaptures")
+        return "there are as many captures as it allows";
     if (error == "org.varlink.service.InvalidParameter")
         return "the " + text("parameter") + " makes no sense";
     return "it answers with the error " + error;
+}
+
+/// `passed`: a descriptor that travels beside the octets, or -1.
+ssize_t send_beside(int socket, std::string_view octets, int passed)
+{
+    iovec text{const_cast<char*>(octets.data()), octets.size()};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> beside{};
+    msghdr message{};
+    message.msg_iov = &text;
+    message.msg_iovlen = 1;
+    if (passed >= 0) {
+        message.msg_control = beside.data();
+        message.msg_controllen = beside.size();
+        auto* const rights = CMSG_FIRSTHDR(&message);
+        rights->cmsg_level = SOL_SOCKET;
+        rights->cmsg_type = SCM_RIGHTS;
+        rights->cmsg_len = CMSG_LEN(sizeof passed);
+        std::memcpy(CMSG_DATA(rights), &passed, sizeof passed);
+    }
+    return ::sendmsg(socket, &message, MSG_NOSIGNAL);
 }
 
 } // namespace
@@ -82,14 +108,14 @@ void control_connection::connect(const os::unix_address& address)
     throw control_failure(who_ + ": couldn't connect: " + name_of(errno));
 }
 
-void control_connection::send(const std::string& method, const json::object& parameters, bool more)
+void control_connection::send(const std::string& method, const json::object& parameters, bool more, int passed)
 {
     json::object message{{"method", interface() + method}, {"parameters", parameters}};
     if (more)
         message["more"] = true;
     const auto text = json::serialize(message);
     for (std::string_view rest{text.c_str(), text.size() + 1}; !rest.empty();) {
-        const auto count = ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+        const auto count = send_beside(socket_.get(), rest, std::exchange(passed, -1));
         if (count < 0 && errno != EINTR)
             throw control_failure(who_ + ": couldn't ask: " + name_of(errno));
         rest.remove_prefix(count < 0 ? 0 : static_cast<std::size_t>(count));
@@ -128,6 +154,18 @@ json::object control_connection::receive()
     if (const auto* refused = reply.if_contains("error"); refused != nullptr && refused->is_string())
         throw control_failure(who_ + ": " + words_of(json::value_to<std::string>(*refused), reply.if_contains("parameters")));
     return std::move(reply);
+}
+
+void control_connection::ask(const std::string& method, const json::object& parameters, int passed)
+{
+    send(method, parameters, true, passed);
+}
+
+json::object control_connection::reply()
+{
+    auto said = receive();
+    const auto* given = said.if_contains("parameters");
+    return given != nullptr && given->is_object() ? given->get_object() : json::object{};
 }
 
 json::object control_connection::call(const std::string& method, const json::object& parameters)

@@ -33,9 +33,15 @@ public:
     /// With several replies.
     void call(const std::string& method, const std::function<void(const boost::json::object&)>& take);
 
+    /// Asks, and passes a descriptor along. Several replies may come, for which reply() waits; the descriptor is readable when
+    /// one does.
+    void ask(const std::string& method, const boost::json::object& parameters, int passed);
+    [[nodiscard]] boost::json::object reply();
+    [[nodiscard]] int descriptor() const noexcept { return socket_.get(); }
+
 private:
     void connect(const os::unix_address& address);
-    void send(const std::string& method, const boost::json::object& parameters, bool more);
+    void send(const std::string& method, const boost::json::object& parameters, bool more, int passed = -1);
     [[nodiscard]] boost::json::object receive();
     void fill();
 

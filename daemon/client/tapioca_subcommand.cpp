@@ -15,6 +15,8 @@ constexpr subcommand table[] = {
     {"end", "ID", "control ",
      "End the flow that `flows` lists as ID; both its ends are told. Needs an instance that was started with --control PATH",
      run_end},
+    {"capture", "", "",
+     "What passes between a guest and its instance. Its options are its own: `tapioca capture --help` shows them", run_capture},
     {"metrics", "", "json control listen openmetrics ", "All counters, for Prometheus and others, on standard output or served",
      run_metrics},
     {"doctor", "", "json ", "What keeps pasta and passt from working on this machine, with a remedy for each", run_doctor},

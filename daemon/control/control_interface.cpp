@@ -113,7 +113,24 @@ method ListFlows() -> (flows: []Flow)
 # Ends a flow; both its ends are told as far as the protocol lets them
 method EndFlow(id: string) -> ()
 
+# Captures frames of the guest's link, for clients that may change something, with `more`. A
+# connected AF_UNIX socket of the type SOCK_SEQPACKET comes with the call (SCM_RIGHTS). Blocks
+# of pcapng are sent to it, the first message being the beginning of a file; what it has no room
+# for is lost, and the next block says how many frames that were. One reply says that it has
+# begun; it lasts until the client says anything more, for which it may send its next call,
+# or closes either socket, and then another reply has the counts.
+# filter: a program of classic BPF for Ethernet, each instruction 8 octets in network order (code,
+# jt, jf, k), in base64; empty, or without it: every frame. snaplen: octets of a frame that are
+# kept. drops_only: only frames that are dropped. Those are there twice otherwise, the second
+# time with a comment: drop_, the reason's name, a colon, and the reason in words. direction: in,
+# from the guest, or out, to it; both without it.
+method Capture(filter: ?string, snaplen: ?int, drops_only: ?bool, direction: ?string)
+  -> (chosen: int, lost: int)
+
 error NoSuchFlow (id: string)
+error NoFrames (why: string)
+error SocketNeeded ()
+error TooManyCaptures (most: int)
 
 # rule: which one, or empty
 error RuleRefused (rule: string, why: string)

@@ -5,6 +5,7 @@
 #include "daemon/control/rule_calls.hpp"
 #include "daemon/control/rule_listing.hpp"
 #include "daemon/control/varlink_message.hpp"
+#include "daemon/os/passed_fds.hpp"
 
 #include <functional>
 
@@ -23,6 +24,8 @@ struct asked {
     const varlink::call& call;
     client_may what;
     std::string& out;
+    capture_list& captures;
+    os::unique_fd& passed;
 };
 using running = std::unique_ptr<running_call>;
 
@@ -184,6 +187,27 @@ running list(const asked& a)
     return {};
 }
 
+running capture(const asked& a)
+{
+    if (!may_change(a))
+        return {};
+    auto request = parse_capture(a.call.parameters);
+    if (!a.call.more)
+        varlink::put_error(a.out, "org.varlink.service.ExpectedMore");
+    else if (!request.wrong.empty())
+        varlink::put_error(a.out, wrong_parameter, {{"parameter", request.wrong}});
+    else if (a.of.opts.splice_only)
+        varlink::put_error(a.out, "io.github.tapioca.Control.NoFrames", {{"why", "with --splice-only the guest has no link"}});
+    else if (!os::is_unix_socket(a.passed.get()))
+        varlink::put_error(a.out, "io.github.tapioca.Control.SocketNeeded");
+    else if (!a.captures.has_room())
+        varlink::put_error(a.out, "io.github.tapioca.Control.TooManyCaptures", {{"most", capture_list::most}});
+    else
+        return begin_capturing(a.of.workers, a.captures, std::move(a.passed), std::move(request.wishes),
+                               (a.of.opts.mode == mode::pasta ? "pasta " : "passt ") + std::to_string(a.of.pid));
+    return {};
+}
+
 running end(const asked& a)
 {
     if (!may_change(a))
@@ -214,6 +238,7 @@ constexpr method methods[] = {
     {"io.github.tapioca.Control.AddRule", change_rules<rule_change_request::kind::add>},
     {"io.github.tapioca.Control.DeleteRule", change_rules<rule_change_request::kind::remove>},
     {"io.github.tapioca.Control.ReplaceRules", change_rules<rule_change_request::kind::replace>},
+    {"io.github.tapioca.Control.Capture", capture},
 };
 
 running refuse_unknown(const asked& a)
@@ -237,6 +262,8 @@ public:
         std::string unheard;
         return call_->look(unheard);
     }
+    [[nodiscard]] std::optional<duration> lasts() const noexcept override { return call_->lasts(); }
+    void interrupt() override { call_->interrupt(); }
 
 private:
     running call_;
@@ -244,7 +271,7 @@ private:
 
 } // namespace
 
-control_methods::answer control_methods::take(std::string_view message, client_may what, std::string& out) const
+control_methods::answer control_methods::take(std::string_view message, client_may what, os::unique_fd passed, std::string& out)
 {
     const auto call = varlink::parse_call(message);
     if (!call)
@@ -254,7 +281,7 @@ control_methods::answer control_methods::take(std::string_view message, client_m
     for (const auto& m : methods)
         if (m.name == call->method)
             known = m.call;
-    auto goes_on = known({parts_, *call, what, out});
+    auto goes_on = known({parts_, *call, what, out, captures_, passed});
     if (!call->oneway)
         return {.understood = true, .goes_on = std::move(goes_on)};
     out.resize(before);

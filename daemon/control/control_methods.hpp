@@ -1,6 +1,7 @@
 // The methods that varlink clients call.
 #pragma once
 
+#include "daemon/control/capture_calls.hpp"
 #include "daemon/control/flow_calls.hpp"
 #include "daemon/control/rules_in_force.hpp"
 
@@ -26,11 +27,12 @@ public:
         bool understood = true; ///< or the client speaks something else
         std::unique_ptr<running_call> goes_on;
     };
-    /// Appends the answer to `out`, unless the call goes on.
-    [[nodiscard]] answer take(std::string_view message, client_may what, std::string& out) const;
+    /// Appends the answer to `out`, unless the call goes on. `passed`: the descriptor that came with it, or none.
+    [[nodiscard]] answer take(std::string_view message, client_may what, os::unique_fd passed, std::string& out);
 
 private:
     parts parts_;
+    capture_list captures_;
 };
 
 } // namespace tapioca

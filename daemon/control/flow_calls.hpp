@@ -6,6 +6,7 @@
 #include "daemon/loop/worker_pool.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace tapioca {
@@ -17,6 +18,10 @@ public:
     enum class state : std::uint8_t { goes_on, done };
     /// Appends what can be said now, one reply at most.
     [[nodiscard]] virtual state look(std::string& out) = 0;
+    /// Whether it goes on for as long as its client likes, and when to look at it again. Meanwhile the client is listened to.
+    [[nodiscard]] virtual std::optional<duration> lasts() const noexcept { return std::nullopt; }
+    /// The client has said something while it lasts.
+    virtual void interrupt() {}
 };
 
 /// Lists the flows of all workers, a reply for some of them at a time.

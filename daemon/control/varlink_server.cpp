@@ -1,11 +1,13 @@
 #include "daemon/control/varlink_server.hpp"
 
 #include "daemon/control/varlink_message.hpp"
+#include "daemon/os/passed_fds.hpp"
 #include "daemon/os/socket.hpp"
 #include "daemon/os/stream_listener.hpp"
 
 #include <array>
 #include <chrono>
+#include <utility>
 
 namespace tapioca {
 
@@ -62,9 +64,13 @@ void varlink_server::make_room()
 {
     if (clients_.size() < most_clients)
         return;
+    // Who waits for what it has asked for is silent, but not idle.
+    const auto before = [](const client& a, const client& b) {
+        return std::pair{a.call != nullptr, a.heard} < std::pair{b.call != nullptr, b.heard};
+    };
     auto oldest = clients_.begin();
     for (auto c = clients_.begin(); c != clients_.end(); ++c)
-        if (c->second.heard < oldest->second.heard)
+        if (before(c->second, oldest->second))
             oldest = c;
     drop(oldest->first);
 }
@@ -92,14 +98,21 @@ void varlink_server::receive(std::uint64_t number)
         return;
     auto& c = found->second;
     std::array<octet, octets_at_once> octets;
-    const auto n = os::receive(c.fd.get(), octets);
+    os::passed_fds passed; // those that nobody has use for are closed again
+    const auto n = os::receive(c.fd.get(), octets, passed);
     if (!n && n.error().value() == EAGAIN)
         return;
     if (!n || *n == 0)
         return drop(number);
     c.heard = ++now_;
     c.in.append(reinterpret_cast<const char*>(octets.data()), *n);
-    serve(number);
+    if (passed.count != 0 && c.what == client_may::change)
+        c.passed = std::move(passed.fds.front());
+    if (!c.call)
+        return serve(number);
+    c.call->interrupt(); // and is looked at in time
+    if (c.in.size() > varlink::longest_call)
+        drop(number);
 }
 
 /// Sends, goes on, answers: until it has to wait for something.
@@ -119,10 +132,8 @@ void varlink_server::serve(std::uint64_t number)
             c.call.reset();
         if (!c.out.empty())
             continue;
-        if (c.call || answers == answers_at_once) {
-            loop_->forget(c.fd.get());
-            return loop_->call_in(look, [this, number] { serve(number); });
-        }
+        if (c.call || answers == answers_at_once)
+            return look_again(number, c);
         if (c.in.find('\0') == std::string::npos)
             return c.in.size() > varlink::longest_call ? drop(number) : wait(number, c, readiness_for::reading);
         ++answers;
@@ -131,10 +142,23 @@ void varlink_server::serve(std::uint64_t number)
     }
 }
 
+/// A client that has sent more than one call has its turn again; a call that goes on is looked at in a while. Only while it lasts
+/// is the client heard.
+void varlink_server::look_again(std::uint64_t number, client& c)
+{
+    const auto lasts = c.call ? c.call->lasts() : std::nullopt;
+    loop_->call_in(lasts.value_or(look), [this, number] { serve(number); });
+    if (!lasts)
+        return loop_->forget(c.fd.get());
+    if (!c.in.empty())
+        c.call->interrupt();
+    wait(number, c, readiness_for::reading);
+}
+
 bool varlink_server::answer_next(client& c)
 {
     const auto end = c.in.find('\0');
-    auto answer = parts_.methods.take(std::string_view{c.in}.substr(0, end), c.what, c.out);
+    auto answer = parts_.methods.take(std::string_view{c.in}.substr(0, end), c.what, std::exchange(c.passed, {}), c.out);
     c.in.erase(0, end + 1);
     if (c.in.empty())
         c.in.shrink_to_fit();

@@ -28,6 +28,7 @@ private:
         os::unique_fd fd;
         client_may what = client_may::see;
         std::string in, out;
+        os::unique_fd passed; ///< the last descriptor that came, for the next call
         std::size_t sent = 0;
         std::unique_ptr<running_call> call;
         std::uint64_t heard = 0; ///< when it was last heard, or read something
@@ -39,6 +40,7 @@ private:
     void make_room();
     void receive(std::uint64_t number);
     void serve(std::uint64_t number);
+    void look_again(std::uint64_t number, client& c);
     [[nodiscard]] bool answer_next(client& c);
     [[nodiscard]] sending send(client& c);
     void wait(std::uint64_t number, client& c, readiness_for what);

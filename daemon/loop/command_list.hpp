@@ -7,6 +7,7 @@
 #include "daemon/forward/listening_socket.hpp"
 #include "daemon/loop/flow_listing.hpp"
 #include "daemon/loop/stranded_flows.hpp"
+#include "daemon/tap/frame_capture.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -34,8 +35,16 @@ using list_flows = std::shared_ptr<flow_listing>;
 using end_flow = std::shared_ptr<flow_ending>;
 using end_stranded = std::shared_ptr<stranded_flows>;
 
+/// Frames are shown to it from now on, or no more.
+struct begin_capture {
+    std::shared_ptr<frame_capture> what;
+};
+struct end_capture {
+    std::shared_ptr<frame_capture> what;
+};
+
 using worker_command = std::variant<listening_socket, stop_listening, rename_listener, advertise_router, snapshot, list_flows,
-                                    end_flow, end_stranded>;
+                                    end_flow, end_stranded, begin_capture, end_capture>;
 
 class command_list {
 public:

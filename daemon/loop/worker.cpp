@@ -47,20 +47,22 @@ shared_state::shared_state(plane_config c, const flow_budget::shares& shares, st
 
 worker::worker(shared_state& common, unsigned self, tap_source tap, int capture, namespace_sockets* in_namespace)
     : shared_(common), self_(self), device_(make_device(std::move(tap), {poller_, *this, counters_, common.devices, self})),
-      captured_(device_->queue(), capture), plane_({.config = common.config.get(),
-                                                    .tap = capture < 0 ? device_->queue() : captured_,
-                                                    .poller = poller_,
-                                                    .counters = counters_,
-                                                    .events = events_,
-                                                    .guest = common.guest,
-                                                    .others = common.mailboxes.size() > 1 ? this : nullptr,
-                                                    .in_namespace = in_namespace,
-                                                    .budget = &common.budget},
-                                                   {.large_pipes = large_pipes_of(self, common.mailboxes.size())}, os::now()),
+      captured_(device_->queue()), plane_({.config = common.config.get(),
+                                           .tap = device_->queue(),
+                                           .poller = poller_,
+                                           .counters = counters_,
+                                           .events = events_,
+                                           .guest = common.guest,
+                                           .others = common.mailboxes.size() > 1 ? this : nullptr,
+                                           .in_namespace = in_namespace,
+                                           .budget = &common.budget},
+                                          {.large_pipes = large_pipes_of(self, common.mailboxes.size())}, os::now()),
       ctx_(plane_.common()), now_(os::now())
 {
     snapshot shared_with_others = common.config;
     plane_.adopt(shared_with_others);
+    if (capture >= 0)
+        show_frames_to(std::make_shared<pcap_file>(capture));
     device_->start();
     publish_load();
     shared_.idle[self_] = self_ != 0 && device_->can_be_shared();
@@ -146,6 +148,8 @@ void worker::end_turn(instant now) noexcept
     plane_.end_turn(now);
     publish_load();
     device_->end_turn(now);
+    if (captured_.has_sinks())
+        captured_.end_turn();
     if (ctx_.others != nullptr)
         share_work(now);
     for (; bells_ != 0; bells_ &= bells_ - 1)

@@ -13,6 +13,7 @@
 #include "daemon/loop/owner_table.hpp"
 #include "daemon/plane/plane.hpp"
 #include "daemon/tap/capture_queue.hpp"
+#include "daemon/tap/pcap_file.hpp"
 #include "daemon/tap/tap_source.hpp"
 
 #include <atomic>
@@ -48,10 +49,10 @@ struct shared_state {
     std::atomic<std::uint32_t> reset_at_end = 0; ///< connections that were not complete then
 };
 
-class worker final : private other_workers, private device_owner {
+class worker final : private other_workers, private device_owner, private report::drop_watcher {
 public:
-    /// Reserves everything that the worker will ever use; throws std::system_error. `capture`: -1, or the file that frames are
-    /// copied to. `in_namespace`: null if nothing is spliced.
+    /// Reserves everything that the worker will ever use; throws std::system_error. `capture`: -1, or the file of --pcap.
+    /// `in_namespace`: null if nothing is spliced.
     worker(shared_state& common, unsigned self, tap_source tap, int capture, namespace_sockets* in_namespace);
     ~worker() override;
     worker(const worker&) = delete;
@@ -85,6 +86,11 @@ private:
     void poll_for_idle() noexcept;
     void measure_work(instant now) noexcept;
     void stop_or_resume_polling(instant now) noexcept;
+
+    // worker_capture.cpp
+    void show_frames_to(std::shared_ptr<frame_sink> sink) noexcept;
+    void end_showing(frame_capture& capture) noexcept;
+    void dropped(drop_reason why, std::uint64_t n) noexcept override;
 
     // worker_drain.cpp
     void drain() noexcept;

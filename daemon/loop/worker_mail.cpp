@@ -135,6 +135,10 @@ void worker::carry_out(worker_command& what, instant now) noexcept
         (*ending)->answer(plane_, now);
     } else if (auto* stranded = std::get_if<end_stranded>(&what)) {
         (*stranded)->answer(plane_, now);
+    } else if (const auto* begin = std::get_if<begin_capture>(&what)) {
+        show_frames_to(begin->what);
+    } else if (const auto* over = std::get_if<end_capture>(&what)) {
+        end_showing(*over->what);
     } else {
         plane_.advertise_router();
     }

@@ -34,7 +34,7 @@ worker_pool::worker_pool(plane_config config, plane_resources&& resources, netns
       capture_(std::move(resources.pcap))
 {
     if (capture_)
-        begin_capture(capture_.get());
+        pcap_file::begin(capture_.get());
     for (auto& tap : resources.tap_queues) {
         const auto self = static_cast<unsigned>(workers_.size());
         workers_.push_back(std::make_unique<worker>(shared_, self, std::move(tap), capture_.get(),

@@ -38,6 +38,14 @@ result<std::size_t> receive(int socket, bytes_span into, passed_fds& passed) noe
     return static_cast<std::size_t>(n);
 }
 
+// syscalls: getsockname
+bool is_unix_socket(int fd) noexcept
+{
+    sockaddr_storage address{};
+    socklen_t length = sizeof address;
+    return ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0 && address.ss_family == AF_UNIX;
+}
+
 /// An eventfd is an anonymous inode, which a pipe or a file is not: they could make a writer wait, whatever their flags.
 // syscalls: fstatfs fcntl
 bool make_signal_fd(int fd) noexcept

@@ -29,6 +29,9 @@ struct passed_fds {
 /// Reads without waiting; what comes beside the octets is added to `passed`. 0: the end of the stream.
 [[nodiscard]] result<std::size_t> receive(int socket, bytes_span into, passed_fds& passed) noexcept;
 
+/// Whether a descriptor is a socket of AF_UNIX: one that can be sent to without waiting, whatever its flags.
+[[nodiscard]] bool is_unix_socket(int fd) noexcept;
+
 /// Whether a descriptor is one that signals can be written to without waiting: an eventfd, which is made non-blocking.
 [[nodiscard]] bool make_signal_fd(int fd) noexcept;
 

@@ -144,10 +144,26 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
 };
 static_assert(!counter_names.back().empty());
 
+/// Who is told of each packet that is dropped, as it is counted.
+class drop_watcher {
+public:
+    virtual void dropped(drop_reason why, std::uint64_t n) noexcept = 0;
+
+protected:
+    ~drop_watcher() = default;
+};
+
 class counters {
 public:
     void add(counter c, std::uint64_t n = 1) noexcept { bump(values_[static_cast<std::size_t>(c)], n); }
-    void drop(drop_reason why, std::uint64_t n = 1) noexcept { bump(drops_[index(why)], n); }
+    void drop(drop_reason why, std::uint64_t n = 1) noexcept
+    {
+        bump(drops_[index(why)], n);
+        if (watcher_ != nullptr)
+            watcher_->dropped(why, n);
+    }
+    /// From the writer's thread; null: nobody. It outlives the counters, or is taken away.
+    void tell_drops(drop_watcher* to) noexcept { watcher_ = to; }
     void end(end_reason why) noexcept { bump(ends_[static_cast<std::size_t>(why)], 1); }
     void event(source from) noexcept { bump(events_[static_cast<std::size_t>(from)], 1); }
 
@@ -180,6 +196,7 @@ private:
     std::array<cell, drop_reason_count> drops_{};
     std::array<cell, end_reason_count> ends_{};
     std::array<cell, source_count> events_{};
+    drop_watcher* watcher_ = nullptr;
 };
 
 } // namespace tapioca::report

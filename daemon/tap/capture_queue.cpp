@@ -1,30 +1,45 @@
 #include "daemon/tap/capture_queue.hpp"
 
-#include "daemon/os/clock.hpp"
 #include "daemon/os/cpu.hpp"
 #include "proto/frame/segmentation.hpp"
 #include "proto/wire/ethernet.hpp"
-#include "proto/wire/pcap.hpp"
 
 #include <algorithm>
-#include <sys/uio.h>
-#include <unistd.h>
 
 namespace tapioca {
 namespace {
 
-constexpr std::size_t most_pieces_of_record = 72; ///< of which one is its header
+/// Calls `see` with the frame's octets, in pieces.
+template <class See>
+void with_octets(const rx_frame& frame, See see) noexcept
+{
+    std::array<bytes_view, most_pieces_of_frame> pieces{frame.octets};
+    std::size_t count = 1;
+    frame.body.each(0, frame.body.octets, [&](bytes_view part) { pieces[count++] = part; });
+    see(scattered_view{std::span{pieces}.first(count), frame.length()});
+}
 
 } // namespace
 
-// syscalls: write
-void begin_capture(int file) noexcept
+capture_queue::capture_queue(tap_queue& inner) noexcept : inner_(inner), cpu_(os::cpu_vectors()) {}
+
+bool capture_queue::add(std::shared_ptr<frame_sink> sink) noexcept
 {
-    const auto header = wire::make_pcap_file_header();
-    (void)!::write(file, header.data(), header.size());
+    if (count_ == sinks_.size())
+        return false;
+    sinks_[count_++] = std::move(sink);
+    return true;
 }
 
-capture_queue::capture_queue(tap_queue& inner, int file) noexcept : inner_(inner), file_(file), cpu_(os::cpu_vectors()) {}
+void capture_queue::remove(const frame_sink& sink) noexcept
+{
+    const auto end = sinks_.begin() + static_cast<std::ptrdiff_t>(count_);
+    const auto found = std::find_if(sinks_.begin(), end, [&](const auto& each) { return each.get() == &sink; });
+    if (found == end)
+        return;
+    std::move(found + 1, end, found);
+    sinks_[--count_].reset();
+}
 
 std::span<const rx_frame> capture_queue::receive(std::size_t most) noexcept
 {
@@ -35,14 +50,35 @@ std::span<const rx_frame> capture_queue::receive(std::size_t most) noexcept
 
 void capture_queue::record(std::span<const rx_frame> frames) noexcept
 {
-    if (file_ < 0)
+    if (count_ == 0)
         return;
-    for (const auto& frame : frames) {
-        std::array<bytes_view, 1 + most_body_pieces> pieces{frame.octets};
-        std::size_t count = 1;
-        frame.body.each(0, frame.body.octets, [&](bytes_view part) { pieces[count++] = part; });
-        record(std::span{pieces}.first(count), frame.length());
-    }
+    for (const auto& frame : frames)
+        with_octets(frame, [this](const scattered_view& octets) { show({.octets = octets}); });
+}
+
+void capture_queue::record_drop(const rx_frame& frame, drop_reason why, std::size_t among) noexcept
+{
+    with_octets(frame, [&](const scattered_view& octets) { show({.octets = octets, .dropped = why, .among = among}); });
+}
+
+bool capture_queue::record_drop_of_sent(drop_reason why) noexcept
+{
+    if (sent_ == nullptr)
+        return false;
+    show({.way = sent_->way, .octets = sent_->octets, .dropped = why});
+    return true;
+}
+
+void capture_queue::end_turn() noexcept
+{
+    for (const auto& sink : std::span{sinks_}.first(count_))
+        sink->end_turn();
+}
+
+void capture_queue::show(const seen_frame& frame) noexcept
+{
+    for (const auto& sink : std::span{sinks_}.first(count_))
+        sink->take(frame);
 }
 
 bool capture_queue::commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) noexcept
@@ -55,48 +91,43 @@ bool capture_queue::commit_body(const wire::virtio_net_header& vnet, std::size_t
     const octet* const slot = inner_.acquire().data();
     if (body_.size() == 1 && body_.front().data() == slot)
         return commit(vnet, headers, payload);
-    std::array<bytes_view, most_pieces_of_record - 1> pieces{bytes_view{slot - headers, headers}};
+    std::array<bytes_view, most_pieces_of_frame> pieces{bytes_view{slot - headers, headers}};
     std::size_t count = 1;
     for (auto left = payload; left != 0 && count < pieces.size() && count <= body_.size(); ++count) {
         pieces[count] = body_[count - 1].first(std::min(left, body_[count - 1].size()));
         left -= pieces[count].size();
     }
-    if (file_ >= 0)
-        record(std::span{pieces}.first(count), headers + payload);
-    return inner_.commit_body(vnet, headers, payload);
+    const seen_frame frame{.way = pcapng::direction::out, .octets = {std::span{pieces}.first(count), headers + payload}};
+    show(frame);
+    sent_ = &frame;
+    const bool sent = inner_.commit_body(vnet, headers, payload);
+    sent_ = nullptr;
+    return sent;
 }
 
 bool capture_queue::send(const wire::virtio_net_header& vnet, octet* payload, std::size_t headers, std::size_t length) noexcept
 {
     constexpr std::size_t longest = sizeof(wire::ethernet_header) + 65535;
-    if (headers + length > longest && vnet.gso_type != wire::vnet_gso_none)
-        record_cut({payload - headers, headers}, {payload, length}, vnet);
+    const bytes_view whole{payload - headers, headers + length};
+    const seen_frame frame{.way = pcapng::direction::out, .octets = {{&whole, 1}, whole.size()}};
+    const bool is_cut = whole.size() > longest && vnet.gso_type != wire::vnet_gso_none;
+    if (is_cut)
+        show_cut(whole.first(headers), whole.subspan(headers), vnet);
     else
-        record({payload - headers, headers + length});
-    return inner_.send(vnet, payload, headers, length);
+        show(frame);
+    sent_ = is_cut ? nullptr : &frame;
+    const bool sent = inner_.send(vnet, payload, headers, length);
+    sent_ = nullptr;
+    return sent;
 }
 
-void capture_queue::record_cut(bytes_view headers, bytes_view payload, const wire::virtio_net_header& vnet) noexcept
+void capture_queue::show_cut(bytes_view headers, bytes_view payload, const wire::virtio_net_header& vnet) noexcept
 {
     segmenter segments{headers, payload, vnet, cpu_};
     while (!segments.done() && segments.next_length() <= cut_.size()) {
-        const auto length = segments.next(cut_.data());
-        record({cut_.data(), length});
+        const bytes_view one{cut_.data(), segments.next(cut_.data())};
+        show({.way = pcapng::direction::out, .octets = {{&one, 1}, one.size()}});
     }
-}
-
-// syscalls: writev
-void capture_queue::record(std::span<const bytes_view> pieces, std::size_t length) noexcept
-{
-    auto header = wire::make_pcap_record_header(os::since_1970(), length);
-    std::array<iovec, most_pieces_of_record> parts{{{header.data(), header.size()}}};
-    int count = 1;
-    std::size_t left = wire::pcap_captured(length);
-    for (const auto piece : pieces) {
-        parts[static_cast<std::size_t>(count++)] = {const_cast<octet*>(piece.data()), std::min(left, piece.size())};
-        left -= std::min(left, piece.size());
-    }
-    (void)!::writev(file_, parts.data(), count);
 }
 
 } // namespace tapioca

@@ -1,20 +1,30 @@
-// A tap queue that also copies every frame, in both directions, to a capture file (pcap, microseconds). Records of several
-// workers may interleave, but each is written whole. A frame that waits for its checksum is captured as it is, and so is a
-// super-frame; one that is longer than an IP header can say is captured as the frames that it becomes.
+// A tap queue that also shows every frame, in both directions, to sinks. A frame that waits for its checksum is shown as it is,
+// and so is a super-frame; one that is longer than an IP header can say is shown as the frames that it becomes.
 #pragma once
 
+#include "daemon/tap/frame_sink.hpp"
 #include "daemon/tap/tap_queue.hpp"
 #include "proto/base/checksum.hpp"
 #include "proto/frame/emit.hpp"
 
 #include <array>
+#include <memory>
 
 namespace tapioca {
 
 class capture_queue final : public tap_queue {
 public:
-    /// `file`: opened for writing, its header written; -1: nothing is captured. Both outlive the queue.
-    capture_queue(tap_queue& inner, int file) noexcept;
+    static constexpr std::size_t most_sinks = 5;
+
+    /// `inner` outlives it.
+    explicit capture_queue(tap_queue& inner) noexcept;
+
+    /// Whether there is any sink. Without one nothing need come this way.
+    [[nodiscard]] bool has_sinks() const noexcept { return count_ != 0; }
+    /// False if there are as many as there may be.
+    bool add(std::shared_ptr<frame_sink> sink) noexcept;
+    /// Whoever calls keeps a reference: nothing is freed here.
+    void remove(const frame_sink& sink) noexcept;
 
     [[nodiscard]] offloads offload() const noexcept override { return inner_.offload(); }
     [[nodiscard]] std::size_t largest_datagram() const noexcept override { return inner_.largest_datagram(); }
@@ -34,20 +44,24 @@ public:
 
     /// Frames that came past receive().
     void record(std::span<const rx_frame> frames) noexcept;
+    /// A frame that came from the guest and was dropped, or one of `among`.
+    void record_drop(const rx_frame& frame, drop_reason why, std::size_t among) noexcept;
+    /// Likewise, the one that is being sent. False if there is none.
+    bool record_drop_of_sent(drop_reason why) noexcept;
+    /// Behind the last frame of a turn.
+    void end_turn() noexcept;
 
 private:
-    void record(bytes_view frame) noexcept { record({&frame, 1}, frame.size()); }
-    void record(std::span<const bytes_view> pieces, std::size_t length) noexcept;
-    void record_cut(bytes_view headers, bytes_view payload, const wire::virtio_net_header& vnet) noexcept;
+    void show(const seen_frame& frame) noexcept;
+    void show_cut(bytes_view headers, bytes_view payload, const wire::virtio_net_header& vnet) noexcept;
 
     tap_queue& inner_;
-    int file_;
+    std::array<std::shared_ptr<frame_sink>, most_sinks> sinks_;
+    std::size_t count_ = 0;
     std::span<const bytes_span> body_;
+    const seen_frame* sent_ = nullptr; ///< while it is being sent
     const vectors cpu_;
     std::array<octet, most_header_octets + largest_body> cut_; ///< one frame of a super-frame
 };
-
-/// Writes the header of a capture file.
-void begin_capture(int file) noexcept;
 
 } // namespace tapioca

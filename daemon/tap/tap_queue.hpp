@@ -20,6 +20,8 @@ struct rx_frame {
 };
 
 inline constexpr std::size_t most_body_pieces = 32;
+/// Of a frame in either direction, with its headers.
+inline constexpr std::size_t most_pieces_of_frame = 71;
 
 /// What the back-end does by itself. A back-end without `checksum` completes partial checksums; without `tso` or `uso` it must
 /// not be given super-frames.
@@ -101,6 +103,44 @@ public:
 
 private:
     bytes_span whole_; ///< a body in one piece
+};
+
+/// The queue that somebody speaks to, which may become another one between two turns.
+class tap_way {
+public:
+    tap_way(tap_queue& queue) noexcept : queue_(&queue) {}
+    void lead_to(tap_queue& queue) noexcept { queue_ = &queue; }
+    operator tap_queue&() const noexcept { return *queue_; }
+
+    [[nodiscard]] offloads offload() const noexcept { return queue_->offload(); }
+    [[nodiscard]] std::size_t largest_datagram() const noexcept { return queue_->largest_datagram(); }
+    [[nodiscard]] bool accepts_data() const noexcept { return queue_->accepts_data(); }
+    [[nodiscard]] tx_slot acquire() const noexcept { return queue_->acquire(); }
+    bool commit(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) const noexcept
+    {
+        return queue_->commit(vnet, headers, payload);
+    }
+    bool commit_pieces(const wire::virtio_net_header& vnet, std::size_t headers,
+                       std::span<const bytes_view> payload) const noexcept
+    {
+        return queue_->commit_pieces(vnet, headers, payload);
+    }
+    [[nodiscard]] std::span<const bytes_span> acquire_body(std::size_t headers, std::size_t unit, std::size_t most) const noexcept
+    {
+        return queue_->acquire_body(headers, unit, most);
+    }
+    bool commit_body(const wire::virtio_net_header& vnet, std::size_t headers, std::size_t payload) const noexcept
+    {
+        return queue_->commit_body(vnet, headers, payload);
+    }
+    bool send(const wire::virtio_net_header& vnet, octet* payload, std::size_t headers, std::size_t length) const noexcept
+    {
+        return queue_->send(vnet, payload, headers, length);
+    }
+    void flush() const noexcept { queue_->flush(); }
+
+private:
+    tap_queue* queue_;
 };
 
 /// Room that must be writable in front of a payload given to tap_queue::send.

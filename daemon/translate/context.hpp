@@ -20,22 +20,33 @@
 #include "proto/frame/emit.hpp"
 #include "proto/wire/protocol.hpp"
 
+#include <span>
+#include <utility>
+
 namespace tapioca {
+
+/// A frame of the guest with what classify() found in it.
+struct guest_packet {
+    tapioca::packet packet;
+    wire::virtio_net_header vnet;
+    const rx_frame* whole = nullptr; ///< null: it came in fragments
+};
 
 struct context {
     const plane_config* config; ///< never null; exchanged between two turns
-    tap_queue& tap;
+    tap_way tap;
     os::poller& poller;
     report::counters& counters;
     report::event_ring& events;
     guest_link& guest;
-    other_workers* others = nullptr;            ///< null: there is one worker
-    namespace_sockets* in_namespace = nullptr;  ///< null: nothing is spliced
-    std::size_t datagram_sockets = 0;           ///< of UDP and echo: config.datagram_sockets at most
-    const listener_table* listeners = nullptr;  ///< null: nothing listens
-    report::rule_counts* by_rule = nullptr;     ///< null: nobody wants to know
-    flow_budget* budget = nullptr;              ///< of all workers; null: no limits
-    std::array<resolver_choice, 2> resolvers{}; ///< of our name service, by ip_family; see resolvers_of()
+    other_workers* others = nullptr;                ///< null: there is one worker
+    namespace_sockets* in_namespace = nullptr;      ///< null: nothing is spliced
+    std::size_t datagram_sockets = 0;               ///< of UDP and echo: config.datagram_sockets at most
+    const listener_table* listeners = nullptr;      ///< null: nothing listens
+    report::rule_counts* by_rule = nullptr;         ///< null: nobody wants to know
+    flow_budget* budget = nullptr;                  ///< of all workers; null: no limits
+    std::array<resolver_choice, 2> resolvers{};     ///< of our name service, by ip_family; see resolvers_of()
+    std::span<const guest_packet* const> at_hand{}; ///< the guest's packets that are dealt with: what is dropped is one of them
     std::array<report::rate_limit, static_cast<std::size_t>(report::event_kind::count_)> said{}; ///< of each kind, to the log
 
     /// The socket of that name; -1 if it listens no more.
@@ -142,10 +153,20 @@ struct context {
     }
 };
 
-/// A frame of the guest with what classify() found in it.
-struct guest_packet {
-    tapioca::packet packet;
-    wire::virtio_net_header vnet;
+/// Packets are at hand until it goes, then those that were before.
+class at_hand {
+public:
+    at_hand(context& ctx, std::span<const guest_packet* const> packets) noexcept
+        : ctx_(ctx), before_(std::exchange(ctx.at_hand, packets))
+    {
+    }
+    ~at_hand() { ctx_.at_hand = before_; }
+    at_hand(const at_hand&) = delete;
+    at_hand& operator=(const at_hand&) = delete;
+
+private:
+    context& ctx_;
+    std::span<const guest_packet* const> before_;
 };
 
 [[nodiscard]] inline flow_key key_of(const packet& p, octet protocol) noexcept

@@ -123,14 +123,23 @@ void ingress::accept(const rx_frame& frame, instant now) noexcept
 {
     const auto p = look_at(frame);
     if (!p)
-        return ctx_.counters.drop(p.why());
+        return drop(frame, p.why());
     if (is_for_another(*p))
-        return ctx_.counters.drop(drop_reason::other_station);
+        return drop(frame, drop_reason::other_station);
     learn(*p, now);
     if (ctx_.config->trace)
         if (const auto key = flow_key_of(*p))
             ctx_.report(report::event_kind::packet_from_guest, now, *key);
-    batch_[count_++] = {{*p, frame.vnet}, &frame, false};
+    batch_[count_++] = {{*p, frame.vnet, &frame}, false};
+}
+
+void ingress::drop(const rx_frame& frame, drop_reason why) noexcept { drop(guest_packet{{}, frame.vnet, &frame}, why); }
+
+void ingress::drop(const guest_packet& packet, drop_reason why) noexcept
+{
+    const guest_packet* const alone[] = {&packet};
+    const at_hand it{ctx_, alone};
+    ctx_.counters.drop(why);
 }
 
 /// Segments of TCP stay in pieces; whatever else came in some is put together, as is a frame whose headers are longer than what
@@ -182,10 +191,10 @@ bool ingress::hand_over(const pending& p) noexcept
         return false;
     if (owner)
         ctx_.counters.add(counter::steering_missed);
-    if (p.whole == nullptr ? ctx_.others->hand_over(*to, packet) : ctx_.others->hand_over(*to, *p.whole))
+    if (p.frame.whole == nullptr ? ctx_.others->hand_over(*to, packet) : ctx_.others->hand_over(*to, *p.frame.whole))
         ctx_.counters.add(owner ? counter::frames_handed_over : counter::connections_handed_over);
     else
-        ctx_.counters.drop(drop_reason::mailbox_full);
+        drop(p.frame, drop_reason::mailbox_full);
     return true;
 }
 
@@ -222,9 +231,19 @@ std::size_t ingress::gather(std::size_t first, run& frames) noexcept
     return count;
 }
 
+template <class Take>
+void ingress::each_alone(std::span<const guest_packet* const> packets, Take take) noexcept
+{
+    for (const auto& each : packets) {
+        ctx_.at_hand = {&each, 1};
+        take(each->packet);
+    }
+}
+
 /// Packets of one kind between two endpoints, or two nodes: fresh ones, or one that came in fragments.
 void ingress::dispatch(std::span<const guest_packet* const> packets, instant now) noexcept
 {
+    const at_hand these{ctx_, packets};
     const auto& first = packets.front()->packet;
     const bool v4 = first.kind == packet_kind::arp || first.source.is_v4();
     if (!(v4 ? ctx_.config->net.ipv4 : ctx_.config->net.ipv6))
@@ -235,27 +254,18 @@ void ingress::dispatch(std::span<const guest_packet* const> packets, instant now
             return tcp_.from_guest(packets, now);
         break;
     case packet_kind::udp:
-        if (is_for_server(first)) {
-            for (const auto* each : packets)
-                answer_server(each->packet);
-            return;
-        }
+        if (is_for_server(first))
+            return each_alone(packets, [this](const packet& p) { answer_server(p); });
         if (ctx_.config->udp)
             return udp_.from_guest(packets, now);
         break;
     case packet_kind::icmp:
     case packet_kind::icmpv6:
-        for (const auto* each : packets)
-            take_icmp(each->packet, now);
-        return;
+        return each_alone(packets, [&](const packet& p) { take_icmp(p, now); });
     case packet_kind::arp:
-        for (const auto* each : packets)
-            answer_arp(each->packet);
-        return;
+        return each_alone(packets, [this](const packet& p) { answer_arp(p); });
     case packet_kind::fragment:
-        for (const auto* each : packets)
-            take_fragment(each->packet, now);
-        return;
+        return each_alone(packets, [&](const packet& p) { take_fragment(p, now); });
     }
     ctx_.counters.drop(drop_reason::protocol_disabled, packets.size());
 }
@@ -334,8 +344,10 @@ void ingress::take_fragment(const packet& p, instant now) noexcept
     } else if (const auto ip = wire::parse_ipv6(p.l3)) {
         whole = fragments_.add(*ip, now);
     }
-    if (const auto evicted = fragments_.take_evicted(); evicted != 0)
+    if (const auto evicted = fragments_.take_evicted(); evicted != 0) {
+        const at_hand others{ctx_, {}};
         ctx_.counters.drop(drop_reason::fragment_no_memory, evicted);
+    }
     if (!whole)
         return ctx_.counters.drop(whole.why());
     ctx_.counters.add(counter::reassembled);
@@ -353,7 +365,8 @@ void ingress::take_fragment(const packet& p, instant now) noexcept
 
 void ingress::take_over(const packet& reassembled, instant now) noexcept
 {
-    const guest_packet whole{reassembled, {}};
+    // The fragment that was missing stands for all, where we had it ourselves.
+    const guest_packet whole{reassembled, {}, ctx_.at_hand.empty() ? nullptr : ctx_.at_hand.front()->whole};
     const guest_packet* const alone[] = {&whole};
     dispatch(alone, now);
 }

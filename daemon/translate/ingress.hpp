@@ -37,12 +37,13 @@ private:
     /// A packet that was not dealt with yet.
     struct pending {
         guest_packet frame;
-        const rx_frame* whole = nullptr; ///< null: it came in fragments
         bool done = false;
     };
     using run = std::array<const guest_packet*, most_frames>;
 
     void accept(const rx_frame& frame, instant now) noexcept;
+    void drop(const rx_frame& frame, drop_reason why) noexcept;
+    void drop(const guest_packet& packet, drop_reason why) noexcept;
     [[nodiscard]] parsed<packet> look_at(const rx_frame& frame) noexcept;
     [[nodiscard]] bool is_for_another(const packet& p) const noexcept;
     void dispatch_all(instant now) noexcept;
@@ -51,6 +52,8 @@ private:
     [[nodiscard]] bool owns(const flow_key& key) noexcept;
     [[nodiscard]] std::size_t gather(std::size_t first, run& frames) noexcept;
     void dispatch(std::span<const guest_packet* const> packets, instant now) noexcept;
+    template <class Take>
+    void each_alone(std::span<const guest_packet* const> packets, Take take) noexcept;
     void take_icmp(const packet& p, instant now) noexcept;
     void take_too_big(const too_big_packet& about, instant now) noexcept;
     [[nodiscard]] bool answer_neighbour(const packet& p) noexcept;

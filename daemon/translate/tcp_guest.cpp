@@ -15,7 +15,8 @@ void tcp_translator::from_guest(std::span<const guest_packet* const> run, instan
     auto* f = flows_.find(key);
     delivery d;
     tcp::outcome all;
-    for (const auto* each : run) {
+    for (const auto& each : run) {
+        ctx_.at_hand = {&each, 1};
         const auto s = wire::parse_tcp(each->packet.l4, each->packet.body);
         if (!s) {
             ctx_.counters.drop(s.why());

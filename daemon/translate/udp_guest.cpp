@@ -29,6 +29,7 @@ void udp_translator::from_guest(std::span<const guest_packet* const> run, instan
     while (f == nullptr) { // each datagram that gets no flow is counted, with its reason
         if (run.empty())
             return;
+        ctx_.at_hand = run.first(1);
         f = open(key, *to, run.front()->packet, now);
         if (f == nullptr)
             run = run.subspan(1);
@@ -37,8 +38,11 @@ void udp_translator::from_guest(std::span<const guest_packet* const> run, instan
         return take_queries(*f, run, now);
     auto& b = batch_;
     b.piece_count = b.message_count = 0;
-    for (const auto* frame : run.first(std::min(run.size(), b.pieces.size())))
+    for (const auto& frame : run.first(std::min(run.size(), b.pieces.size()))) {
+        ctx_.at_hand = {&frame, 1};
         gather(*f, *frame, b);
+    }
+    ctx_.at_hand = run;
     for (std::size_t i = 0; i < b.message_count; ++i)
         f->life.on_guest(now, b.messages[i].run.segments());
     send(*f, b, now);

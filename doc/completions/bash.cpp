@@ -9,7 +9,7 @@ constexpr std::string_view function = R"(_%PROGRAM%()
 {
     local word=${COMP_WORDS[COMP_CWORD]} waiting= glued= command= operand=0 i j
     COMPREPLY=()
-    for ((i = 1; i < COMP_CWORD && !operand; i++)); do
+%OTHER%    for ((i = 1; i < COMP_CWORD && !operand; i++)); do
         case ${COMP_WORDS[i]} in
         = | :)
             glued=yes
@@ -59,6 +59,11 @@ constexpr std::string_view command_operand = R"(        if ((operand < COMP_CWOR
         else
             mapfile -t COMPREPLY < <(compgen -c -- "$word")
         fi)";
+constexpr std::string_view other_options = R"(    if [[ $COMP_CWORD -gt 1 && ${COMP_WORDS[1]} == capture ]]; then
+        _tapioca_capture
+        return
+    fi
+)";
 constexpr std::string_view no_operand = "        return";
 
 constexpr std::string_view first_operand = R"(    else
@@ -158,14 +163,16 @@ std::string bash_completion(std::string_view program, const std::vector<offer>& 
     text = replaced(std::move(text), "%OPERAND%", commands ? command_operand : path ? file_operand : no_operand);
     text = replaced(std::move(text), "%FIRST%", first);
     text = replaced(std::move(text), "%STOP%",
-                    program == "tapioca" ? "command=yes"
-                    : path               ? "continue"
-                                         : "operand=$i"); // options may follow a path
+                    program == "tapioca" || program == capture ? "command=yes"
+                    : path                                     ? "continue"
+                                                               : "operand=$i"); // options may follow a path
     text = replaced(std::move(text), "%LONG%", with_value);
     text = replaced(std::move(text), "%LETTERS%", letters);
     text = replaced(std::move(text), "%VALUES%", values);
     text = replaced(std::move(text), "%OPTIONS%", names);
-    return replaced(std::move(text), "%PROGRAM%", program);
+    text = replaced(std::move(text), "%OTHER%", program == "tapioca" ? other_options : "");
+    text = replaced(std::move(text), "%PROGRAM%", program);
+    return program == "tapioca" ? text + bash_completion(capture, offers_of(capture)) : text;
 }
 
 } // namespace tapioca::completions

@@ -45,8 +45,8 @@ std::string fish_completion(std::string_view program, const std::vector<offer>& 
     std::string text = "# Completion for " + std::string{program} + "(1) in fish, made from the table of its options.\n" +
                        complete + (program == "pesto" ? " -F\n" : " -f\n");
     std::string with_value;
-    for (const offer& o : offers) {
-        text += complete;
+    const auto add = [&](const offer& o, std::string_view condition) {
+        text.append(complete).append(condition);
         if (o.letter != '\0')
             text.append(" -s ").push_back(o.letter);
         for (const auto& name : o.names) {
@@ -56,7 +56,12 @@ std::string fish_completion(std::string_view program, const std::vector<offer>& 
         if (o.takes_value() && o.letter != '\0')
             with_value.append(" -").push_back(o.letter);
         text += values(o) + " -d " + quoted(o.summary) + "\n";
-    }
+    };
+    for (const offer& o : offers)
+        add(o, "");
+    if (program == "tapioca")
+        for (const offer& o : offers_of(capture))
+            add(o, " -n '__fish_seen_subcommand_from capture'");
     for (const auto& word : commands_of(program))
         text += complete + " -n __fish_use_subcommand -a " + word + "\n";
     if (program == "pasta")

@@ -1,6 +1,7 @@
 #include "doc/completions/offer.hpp"
 
 #include "daemon/client/pesto_command.hpp"
+#include "daemon/client/tapioca_capture_options.hpp"
 #include "daemon/client/tapioca_command.hpp"
 #include "daemon/config/option_table.hpp"
 
@@ -14,7 +15,7 @@ constexpr std::array<std::string_view, 3> of_interfaces{"interface", "outbound-i
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
-bool is_client(std::string_view program) { return program == "pesto" || program == "tapioca"; }
+bool is_client(std::string_view program) { return program == "pesto" || program == "tapioca" || program == capture; }
 
 /// Options of the other program's group are refused, or have no effect.
 bool offered(const option_entry& entry, std::string_view program)
@@ -25,6 +26,8 @@ bool offered(const option_entry& entry, std::string_view program)
 
 std::span<const option_entry> options_of(std::string_view program)
 {
+    if (program == capture)
+        return client::capture_options();
     if (program == "tapioca")
         return client::tapioca_options();
     return program == "pesto" ? client::pesto_options() : option_table();
@@ -46,6 +49,8 @@ value_kind kind_of(const option_entry& entry)
 
 std::vector<std::string> words_of(const option_entry& entry, std::string_view program)
 {
+    if (entry.value_name == "WAY")
+        return {"in", "out"};
     if (entry.value_name == "PIF")
         return {"HOST", "SPLICE"};
     if (entry.value_name == "SPEC")

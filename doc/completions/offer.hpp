@@ -22,6 +22,9 @@ struct offer {
     [[nodiscard]] bool takes_value() const noexcept { return value != value_kind::none; }
 };
 
+/// `tapioca capture`, whose options are its own, is completed as if it were a program.
+inline constexpr std::string_view capture = "tapioca_capture";
+
 /// The options of one program, in the order of --help. Those that are refused are not offered.
 [[nodiscard]] std::vector<offer> offers_of(std::string_view program);
 

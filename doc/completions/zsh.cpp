@@ -42,14 +42,10 @@ std::string action(const offer& o)
     return words + ")";
 }
 
-} // namespace
-
-std::string zsh_completion(std::string_view program, const std::vector<offer>& offers)
+/// A word for each option, in lines of their own.
+std::string arguments_of(const std::vector<offer>& offers, std::string_view indent)
 {
-    std::string text = "#compdef " + std::string{program} + "\n# Completion for " + std::string{program} +
-                       "(1) in zsh, made from the table of its options.\n_arguments -s -S";
-    if (program != "pesto" && program != "tapioca") // whose options may follow an operand
-        text += " -A '-*'";
+    std::string text;
     for (const offer& o : offers) {
         std::string all, each;
         const auto add = [&](const std::string& name, const char* glue) {
@@ -60,13 +56,30 @@ std::string zsh_completion(std::string_view program, const std::vector<offer>& o
             add(std::string{'-', o.letter}, "+");
         for (const auto& name : o.names)
             add("--" + name, "=");
-        text += " \\\n    " + (o.repeats ? std::string{"'*'"} : "'(" + all + ")'");
+        text += " \\\n" + std::string{indent} + (o.repeats ? std::string{"'*'"} : "'(" + all + ")'");
         text += all.find(' ') == all.npos ? each : "{" + each + "}";
         text += "'[" + quoted(o.summary, "[]:\\") + "]";
         if (o.takes_value())
             text += ":" + quoted(o.value_name, ":\\") + ":" + action(o);
         text += "'";
     }
+    return text;
+}
+
+} // namespace
+
+std::string zsh_completion(std::string_view program, const std::vector<offer>& offers)
+{
+    std::string text = "#compdef " + std::string{program} + "\n# Completion for " + std::string{program} +
+                       "(1) in zsh, made from the table of its options.\n";
+    if (program == "tapioca")
+        text += "if [[ $CURRENT -gt 2 && ${words[2]} == capture ]]; then\n    shift words\n    (( CURRENT-- ))\n    _arguments "
+                "-s -S" +
+                arguments_of(offers_of(capture), "        ") + "\n    return\nfi\n";
+    text += "_arguments -s -S";
+    if (program != "pesto" && program != "tapioca") // whose options may follow an operand
+        text += " -A '-*'";
+    text += arguments_of(offers, "    ");
     if (program == "pasta")
         text += " \\\n    '*::command:_normal'";
     if (program == "pesto")

@@ -1,3 +1,4 @@
+#include "daemon/control/capture_calls.hpp"
 #include "daemon/control/flow_name.hpp"
 #include "daemon/control/rule_calls.hpp"
 #include "daemon/control/varlink_message.hpp"
@@ -37,6 +38,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
         const auto again = varlink::parse_call(boost::json::serialize(
             boost::json::object{{"method", made->method}, {"parameters", made->parameters}, {"more", made->more}}));
         FUZZ_CHECK(!again || (again->method == made->method && again->more == made->more));
+        const auto wanted = parse_capture(made->parameters);
+        FUZZ_CHECK(!wanted.wrong.empty() || wanted.wishes.filter.empty() || bpf::is_valid(wanted.wishes.filter));
+        FUZZ_CHECK(wanted.wishes.snapshot != 0 && wanted.wishes.snapshot <= capture_session::most_kept);
         std::string out;
         varlink::put_reply(out, made->parameters);
         FUZZ_CHECK(out.find('\0') == out.size() - 1);

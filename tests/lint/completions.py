@@ -105,6 +105,11 @@ class Completions(unittest.TestCase):
         self.assertEqual(candidates("tapioca", "ps", "m"), [])
         self.assertEqual(candidates("tapioca", "ps", "--js"), ["--json"])
 
+    def test_bash_offers_the_options_of_tapioca_capture(self):
+        options = {name for item in manuals.of_manual(lint.read(lint.ROOT, "doc/man/tapioca-capture.1"))[0] for name in item.names}
+        self.assertEqual(set(candidates("tapioca", "capture", "4711", "-")), options)
+        self.assertEqual(candidates("tapioca", "capture", "-Q", ""), ["in", "out"])
+
     def test_bash_offers_commands_of_pasta(self):
         for before in ((), ("--config-net", "--"), ("--mtu", "1500")):
             with self.subTest(before=before):

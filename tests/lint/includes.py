@@ -7,7 +7,7 @@ import lint
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 
 # proto: a folder may include itself and every folder of a lower rank.
-PROTO_RANK = {"base": 0, "wire": 1, "frame": 2, "responder": 3, "flow": 3, "tcp": 4, "udp": 4, "icmp": 4, "forward": 4, "vhost": 4,
+PROTO_RANK = {"base": 0, "wire": 1, "capture": 1, "frame": 2, "responder": 3, "flow": 3, "tcp": 4, "udp": 4, "icmp": 4, "forward": 4, "vhost": 4,
               "control": 5}
 # daemon: likewise; what stands in daemon/ itself is known by none of them.
 DAEMON_RANK = {"os": 0, "config": 1, "report": 2, "client": 2, "tap": 3, "forward": 4, "translate": 5, "plane": 6, "netns": 6, "loop": 7, "control": 8,
@@ -28,6 +28,7 @@ KNOWN_IN = [
     (re.compile(r"^spdlog/"), ("daemon/report/",)),
     (re.compile(r"^CLI/"), ("daemon/config/",)),
     (re.compile(r"^libmnl/"), ("daemon/os/", "daemon/netns/")),
+    (re.compile(r"^pcap/"), ("daemon/client/",)),
     (re.compile(r"^(seccomp|cap-ng)\.h$"), ("seccomp/",)),
 ]
 ASIO = re.compile(r"^boost/asio")

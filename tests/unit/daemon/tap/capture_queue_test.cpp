@@ -1,6 +1,7 @@
 // A capture beside a queue: the frames pass unchanged, and the file is one that a reader of pcap-savefile(5) understands.
 #include "daemon/os/clock.hpp"
 #include "daemon/tap/capture_queue.hpp"
+#include "daemon/tap/pcap_file.hpp"
 #include "daemon/tap/tun_queue.hpp"
 #include "proto/frame/classify.hpp"
 #include "proto/wire/tcp.hpp"
@@ -76,8 +77,9 @@ struct stage {
         REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) == 0);
         kernel = os::unique_fd{ends[1]};
         tap.emplace(tun_descriptor{os::unique_fd{ends[0]}, false, {}}, counters);
-        begin_capture(file.descriptor());
-        queue.emplace(*tap, file.descriptor());
+        pcap_file::begin(file.descriptor());
+        queue.emplace(*tap);
+        queue->add(std::make_shared<pcap_file>(file.descriptor()));
     }
 
     report::counters counters;
@@ -168,7 +170,8 @@ TEST_CASE("a capture shows the queue beside it as it is")
 {
     odd_queue inner;
     capture file;
-    capture_queue queue{inner, file.descriptor()};
+    capture_queue queue{inner};
+    CHECK(queue.add(std::make_shared<pcap_file>(file.descriptor())));
     CHECK((queue.offload().tso && !queue.offload().uso));
     CHECK(queue.largest_datagram() == 200'000);
     CHECK(queue.descriptor() == 4711);
@@ -187,8 +190,9 @@ TEST_CASE("a super-frame that no IP header can describe is captured as the frame
 {
     odd_queue inner;
     capture file;
-    begin_capture(file.descriptor());
-    capture_queue queue{inner, file.descriptor()};
+    pcap_file::begin(file.descriptor());
+    capture_queue queue{inner};
+    CHECK(queue.add(std::make_shared<pcap_file>(file.descriptor())));
     for (const std::uint32_t payload : {150'000U, 60'000U}) {
         const flow_key key{ip_address::v4(192, 0, 2, 10), ip_address::v4(198, 51, 100, 7), 40000, 443, wire::protocol_tcp};
         wire::virtio_net_header vnet;
@@ -218,7 +222,8 @@ TEST_CASE("a super-frame that no IP header can describe is captured as the frame
 TEST_CASE("a capture file that cannot be written to does not stop the frames")
 {
     stage s;
-    capture_queue blind{*s.tap, -1};
+    capture_queue blind{*s.tap};
+    CHECK(blind.add(std::make_shared<pcap_file>(-1)));
     CHECK(blind.commit({}, 0, 60));
     octets received(2000);
     CHECK(::recv(s.kernel.get(), received.data(), received.size(), 0) == 60);

@@ -1,5 +1,6 @@
 // A queue of a tap over a pair of sockets that keep message boundaries as the tap's descriptor does.
 #include "daemon/tap/capture_queue.hpp"
+#include "daemon/tap/pcap_file.hpp"
 #include "daemon/tap/tun_queue.hpp"
 #include "proto/base/checksum.hpp"
 #include "proto/frame/emit.hpp"
@@ -249,7 +250,8 @@ TEST_CASE("a payload in pieces follows the slot's headers, with and without the 
     stage s{header::present, everything};
     std::fill_n(s.queue->acquire().data() - 54, 54, octet{9});
     const os::unique_fd file{::memfd_create("capture", MFD_CLOEXEC)};
-    capture_queue captured{*s.queue, file.get()};
+    capture_queue captured{*s.queue};
+    CHECK(captured.add(std::make_shared<pcap_file>(file.get())));
     CHECK(captured.commit_pieces({}, 54, pieces));
     CHECK(s.kernel_receives() == image({}) + frame_of(54, 9) + first + second + third);
     CHECK(::lseek(file.get(), 0, SEEK_END) > 54 + 16384 + 300 + 5000);
