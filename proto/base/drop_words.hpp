@@ -49,6 +49,7 @@ inline constexpr std::array<std::string_view, drop_reason_count> drop_reason_wor
     "more new flows in a second than allowed",
     "a frame for another station of the guest's link",
     "a query while the host has no resolver",
+    "the answer of a resolver to a query that has been answered",
     "news of the guest's own addresses, which nobody has to answer",
     "group membership, of interest to multicast routers",
     "router advertisements are switched off",
