@@ -68,7 +68,7 @@ constexpr option_entry table[] = {
     {"dns", 'D', "ADDR|none", everybody, names, built, values::dns, "Resolver to announce, up to three for each of IPv4 and IPv6 (default: those of /etc/resolv.conf)"},
     {"search", 'S', "LIST|none", everybody, names, built, values::search, "Search domains to announce, separated by blanks, up to six (default: those of /etc/resolv.conf)"},
     {"dns-forward", 0, "ADDR", everybody, names, built, values::dns_forward, "Queries of the guest to ADDR go to --dns-host"},
-    {"dns-host", 0, "ADDR", everybody, names, built, values::dns_host, "Where these queries go (default: the first resolver of /etc/resolv.conf)"},
+    {"dns-host", 0, "ADDR", everybody, names, built, values::dns_host, "Where these queries go (default: the resolvers of /etc/resolv.conf, in order)"},
     {"hostname", 'H', "NAME", everybody, names, built, values::hostname, "Host name of the guest, announced by DHCP and set for a command that we start"},
     {"fqdn", 0, "NAME", everybody, names, built, values::fqdn, "Fully qualified name of the guest, announced by DHCP and DHCPv6"},
 

@@ -61,6 +61,8 @@ std::optional<flow_alive> tcp_translator::ask_next_resolver(tcp_flow& f, int& er
             wait_for_host(f, now);
         return flow_alive::yes;
     }
+    if (choice.list().empty())
+        error = ECONNREFUSED;
     return std::nullopt;
 }
 

@@ -4,6 +4,7 @@
 #include "daemon/translate/resolvers.hpp"
 #include "daemon/translate/to_guest.hpp"
 #include "daemon/translate/udp_translator.hpp"
+#include "proto/wire/dns.hpp"
 #include "proto/wire/udp.hpp"
 
 #include <algorithm>
@@ -23,6 +24,10 @@ void udp_translator::from_guest(std::span<const guest_packet* const> run, instan
 {
     const auto key = key_of(run.front()->packet, wire::protocol_udp);
     auto* f = flows_.find(key);
+    if (f != nullptr && key.remote_port == wire::dns_port && !f->asks_names && !f->from_peer() && asks_names(ctx_, key)) {
+        (void)close(*f, end_reason::replaced, now); // its peer was a resolver of the host, and is none any more
+        f = nullptr;
+    }
     const auto to = f == nullptr ? destination_of(ctx_, key, now) : endpoint{};
     if (!to)
         return to.why() == drop_reason::no_resolver ? refuse_queries(key, run) : ctx_.counters.drop(to.why(), run.size());

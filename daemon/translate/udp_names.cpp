@@ -53,6 +53,10 @@ void udp_translator::take_queries(udp_flow& f, std::span<const guest_packet* con
         const auto query = wire::parse_dns(datagram->payload);
         const bool whole = *size == datagram->payload.size();
         if (!whole || !query || query->answers || !ask(f, *query, datagram->payload, frame->packet, now)) {
+            if (!resolvers_of(ctx_, f.key.remote.family()).find(f.between.to.address)) { // it is none any more
+                ctx_.counters.drop(drop_reason::no_resolver);
+                continue;
+            }
             f.passes_answers = true;
             auto& b = batch_;
             b.piece_count = b.message_count = 0;

@@ -12,7 +12,7 @@ import netns_test
 from guests import NO_PORTS, Daemon, Guest
 from hosts import REMOTE4, REMOTE6, SimulatedHost, wait_until
 from inside import BOTH, guest_place, host_place, meet
-from names import DNSMASQ, LARGE, SMALL, ask, question, words
+from names import DNSMASQ, LARGE, SMALL, ask, question, text, words
 
 STUB4, STUB6 = "127.0.0.53", "::1"
 FORWARD4, FORWARD6 = "169.254.1.1", "fd00:53::1"
@@ -39,11 +39,11 @@ class Dns:
         except OSError:
             return None
 
-    def forwarding(self, *options, resolvers=(STUB4, STUB6)):
+    def forwarding(self, *options, resolvers=(STUB4, STUB6), ports=NO_PORTS):
         """A daemon on a host with these resolvers."""
         with open(f"{self.host.dir}/resolv.conf", "w") as f:      # in place: the file is bind-mounted
             f.writelines(f"nameserver {resolver}\n" for resolver in resolvers)
-        daemon = Daemon(self.guest, "--workers", self.workers, *options, ports=NO_PORTS)
+        daemon = Daemon(self.guest, "--workers", self.workers, *options, ports=ports)
         self.addCleanup(daemon.stop)
         return guest_place(self.guest)
 
@@ -91,6 +91,17 @@ class Dns:
                 with place.connected("203.0.113.9", 53, kind, timeout=3) as s:      # its router says that it is unreachable
                     s.send(question("small.test", 1))
                     s.recv(100)
+
+    def test_a_question_from_a_forwarded_port(self):
+        """It leaves through the listening socket, and its answer is not taken for a client's of the host's loopback."""
+        query = question("small.test", 1)
+        place = self.forwarding("--dns-forward", FORWARD4, ports=("-t", "none", "-u", "40000", "-T", "none", "-U", "none"))
+        with place.make(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(("", 40000))
+            s.settimeout(5)
+            s.sendto(query, (FORWARD4, 53))
+            answer, sender = s.recvfrom(65536)
+        self.assertEqual((text(answer, query), sender[0]), (words(SMALL), FORWARD4))
 
     def test_many_questions_at_once(self):
         place, query = self.forwarding("--dns-forward", FORWARD4), question("large.test", 1)

@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import netns_test
 from guests import NO_PORTS, Daemon, Guest
 from hosts import PYTHON, SimulatedHost, run, wait_until
-from inside import BOTH, guest_place, host_place, remote_place
+from inside import BOTH, Task, guest_place, host_place, remote_place
 from names import DNSMASQ, REFUSED, SERVFAIL, SMALL, ask, failing_server, words
 
 FORWARD = {4: "169.254.1.1", 6: "fd00:53::1"}
@@ -50,10 +50,13 @@ class Resolvers:
         except OSError:
             return None
 
-    def forwarding(self, *resolvers, options=()):
-        """A daemon on a host with these resolvers of each family."""
+    def host_has(self, *resolvers):
         with open(f"{self.host.dir}/resolv.conf", "w") as f:      # in place: the file is bind-mounted
             f.writelines(f"nameserver {resolver[family]}\n" for family in (4, 6) for resolver in resolvers)
+
+    def forwarding(self, *resolvers, options=()):
+        """A daemon on a host with these resolvers of each family."""
+        self.host_has(*resolvers)
         forwards = [word for address in FORWARD.values() for word in ("--dns-forward", address)]
         self.daemon = Daemon(self.guest, "--workers", self.workers, *forwards, *options, ports=NO_PORTS)
         self.addCleanup(self.daemon.stop)
@@ -141,6 +144,15 @@ class Resolvers:
         place = self.forwarding(GOOD, options=("--dns-host", REFUSES[4]))
         with self.assertRaises(ConnectionRefusedError):
             ask(place, FORWARD[4], "small.test", socket.SOCK_DGRAM)
+
+    def test_a_question_that_waits_while_the_host_gets_another_resolver(self):
+        place = self.forwarding(SILENT)
+        waiting = Task(self.seconds_to_resolve, place, FORWARD[4], socket.SOCK_DGRAM)
+        time.sleep(0.5)
+        self.assertTrue(waiting.is_alive())
+        self.host_has(GOOD)
+        self.assertLess(waiting.result(), 4)
+        self.assertEqual(self.daemon.counters()[0]["udp_flows_opened"], 1)     # it was asked once
 
     def test_programs_of_the_guest_resolve(self):
         self.forwarding(SILENT, GOOD)

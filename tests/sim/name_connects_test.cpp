@@ -136,17 +136,20 @@ TEST_CASE("a hundred connections that wait for a silent resolver do not all have
         [&] { return std::ranges::all_of(w.s.conversations, [](auto& each) { return each->guest->at == stage::open; }); }, 30s));
 }
 
-TEST_CASE("another list of resolvers while one is silent")
+TEST_CASE("another list of resolvers while one is silent; without any the connection is reset")
 {
-    world w({1, 2});
-    w.does[1] = silence;
-    auto& c = w.ask();
-    w.s.run_for(500ms);
-    auto next = std::make_shared<plane_config>(w.s.config);
-    next->address_map.names4.resolvers.clear();
-    next->address_map.names4.resolvers.push_back(resolver(7));
-    std::shared_ptr<const plane_config> given{std::move(next)};
-    w.s.plane->adopt(given);
-    CHECK(w.s.run_until([&] { return c.guest->at == stage::open; }, 1s));
-    CHECK(w.asked == who{1, 7});
+    for (const bool any : {true, false}) {
+        world w({1, 2});
+        w.does[1] = silence;
+        auto& c = w.ask();
+        w.s.run_for(500ms);
+        auto next = std::make_shared<plane_config>(w.s.config);
+        next->address_map.names4.resolvers.clear();
+        if (any)
+            next->address_map.names4.resolvers.push_back(resolver(7));
+        std::shared_ptr<const plane_config> given{std::move(next)};
+        w.s.plane->adopt(given);
+        CHECK(w.s.run_until([&] { return c.guest->at == (any ? stage::open : stage::reset); }, 1s));
+        CHECK(w.asked == (any ? who{1, 7} : who{1}));
+    }
 }

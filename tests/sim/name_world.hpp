@@ -48,16 +48,22 @@ public:
         s.on_other_to_guest = [this](const packet& p) { on_packet(p); };
     }
 
-    /// As a new snapshot would.
     void set_resolvers(std::initializer_list<octet> resolvers)
     {
+        change([&](address_map& map) {
+            map.names4.resolvers.clear();
+            map.names6.resolvers.clear();
+            for (const auto last : resolvers) {
+                map.names4.resolvers.push_back(resolver4(last));
+                map.names6.resolvers.push_back(resolver6(last));
+            }
+        });
+    }
+    /// By another snapshot.
+    void change(const std::function<void(address_map&)>& what)
+    {
         auto next = std::make_shared<plane_config>(s.config);
-        for (auto* names : {&next->address_map.names4, &next->address_map.names6})
-            names->resolvers.clear();
-        for (const auto last : resolvers) {
-            next->address_map.names4.resolvers.push_back(resolver4(last));
-            next->address_map.names6.resolvers.push_back(resolver6(last));
-        }
+        what(next->address_map);
         s.config = *next;
         std::shared_ptr<const plane_config> given{std::move(next)};
         s.plane->adopt(given);

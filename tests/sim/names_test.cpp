@@ -294,6 +294,24 @@ TEST_CASE("another list of resolvers: those who wait are asked anew, at once, an
     check_no_complaints(w.s);
 }
 
+TEST_CASE("a resolver that the guest knows, and that is none of the host's any more, stands for those that are, also for its "
+          "repetitions")
+{
+    name_world w({1});
+    w.change([](address_map& map) { map.names4.forwarded.clear(); });
+    w.does[53] = silent;
+    w.ask(7);
+    w.s.run_for(100ms);
+    CHECK(w.sent.at(0).to.address == mapped4);
+    w.change([](address_map& map) { map.names4.forwarded.push_back(mapped4); });
+    w.ask(7);
+    w.s.run_for(100ms);
+    CHECK(w.asked() == who{53, 1});
+    REQUIRE(w.got.size() == 1);
+    CHECK(w.got[0].from == endpoint{mapped4, 53});
+    CHECK(w.s.udp->flow_count() == 1);
+}
+
 TEST_CASE("without resolvers queries fail at once; what is none is dropped")
 {
     for (const bool v6 : {false, true}) {
@@ -328,6 +346,17 @@ TEST_CASE("what is no query, or too long to be kept, goes to one resolver as eve
     w.s.run_for(1ms);
     CHECK(w.got.size() == 2);
     CHECK(w.got[0].payload == octets(5, 0x66));
+    SECTION("but not to one that is none any more")
+    {
+        w.set_resolvers({2});
+        w.send(octets(5, 0x55));
+        w.s.run_for(1ms);
+        CHECK(w.asked() == who{1, 1});
+        CHECK(w.s.dropped(drop_reason::no_resolver) == 1);
+        w.send(octets(5, 0x55), 4001);
+        w.s.run_for(1ms);
+        CHECK(w.asked() == who{1, 1, 2});
+    }
 }
 
 TEST_CASE("more queries than are kept are forwarded all the same, and nothing is left of them")
