@@ -138,6 +138,14 @@ wanted_rules with_replaced(std::span<const known_rule> known, const both_rules& 
     return rules;
 }
 
+bool same_rules(const both_rules& a, const both_rules& b) noexcept
+{
+    const auto same = [](const forward_rule& x, const forward_rule& y) {
+        return lead_alike(x, y) && x.best_effort == y.best_effort;
+    };
+    return std::ranges::equal(a.host, b.host, same) && std::ranges::equal(a.guest, b.guest, same);
+}
+
 std::optional<both_rules> merged(const both_rules& seen, const both_rules& wanted, const both_rules& now)
 {
     both_rules rules;

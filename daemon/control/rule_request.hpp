@@ -73,6 +73,9 @@ using wanted_rules = std::variant<both_rules, refused_rule, no_such_rule, rule_o
 [[nodiscard]] wanted_rules with_replaced(std::span<const known_rule> known, const both_rules& instead, std::string_view owner,
                                          const enabled_protocols& enabled);
 
+/// Whether they are the same rules, in the same order.
+[[nodiscard]] bool same_rules(const both_rules& a, const both_rules& b) noexcept;
+
 /// Somebody was shown `seen` and wants `wanted`; meanwhile the rules have become `now`. What others have done since then stays
 /// done. Nothing if there is no room for all of it.
 [[nodiscard]] std::optional<both_rules> merged(const both_rules& seen, const both_rules& wanted, const both_rules& now);

@@ -107,6 +107,10 @@ std::optional<refused_rule> rules_in_force::exchange(const both_rules& wanted, s
 {
     if (changing_)
         return refused_rule{{}, "Rules are being changed by somebody else; try again"};
+    if (same_rules(wanted, now())) {
+        loop_->call_in(duration{}, std::move(done));
+        return std::nullopt;
+    }
     warnings_.clear();
     if (auto why = judge(wanted))
         return why;

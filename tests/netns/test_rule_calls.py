@@ -119,7 +119,9 @@ class RuleCalls(unittest.TestCase):
         first = self.add("8001:7001")
         again = self.add("8001:7001", owner="another")
         self.assertEqual((again["id"], again["owner"]), (first["id"], "me"))
+        changes = self.daemon.log().count("rules have been changed")
         of_the_start, = self.call("AddRule", rule=spec("8000:7000"))["rules"]
+        self.assertEqual(self.daemon.log().count("rules have been changed"), changes)
         self.assertEqual(of_the_start["owner"], "command line")
 
     def test_an_id_is_never_given_to_another_rule(self):

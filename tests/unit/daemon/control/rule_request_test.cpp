@@ -116,6 +116,18 @@ TEST_CASE("an owner's rules are replaced, and those of others stay")
     CHECK(host_ports(with_replaced(there, rules({tcp("80:90")}), "a", all_protocols)) == ports{81, 82, 80});
 }
 
+TEST_CASE("rules are the same if nothing of them differs that anybody notices")
+{
+    const auto some = rules({tcp("80"), tcp("81"), tcp("5000", rule_side::guest)});
+    CHECK(same_rules(some, some));
+    CHECK_FALSE(same_rules(some, rules({tcp("81"), tcp("80"), tcp("5000", rule_side::guest)})));
+    CHECK_FALSE(same_rules(some, rules({tcp("80"), tcp("81")})));
+    CHECK_FALSE(same_rules(some, rules({tcp("80"), tcp("81:82"), tcp("5000", rule_side::guest)})));
+    auto content = some;
+    content.host[0].best_effort = true;
+    CHECK_FALSE(same_rules(some, content));
+}
+
 TEST_CASE("whoever sends tables back keeps what others have changed meanwhile")
 {
     const auto seen = rules({tcp("80"), tcp("81")});
