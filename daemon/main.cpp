@@ -62,11 +62,13 @@ namespace {
     rule_service rules = serve_rules(opts, parts);
     const seccomp::profile left = what_is_left(opts, target, parts.config, resident != nullptr);
     worker_pool workers{std::move(parts.config), std::move(parts.resources), resident.get()};
-    control ctl{hooks_of(opts, workers, follower.get()), target.watch ? &*target.watch : nullptr,
+    event_stream events;
+    plane_watch watch{workers, events};
+    control ctl{hooks_of(opts, workers, watch, follower.get()), target.watch ? &*target.watch : nullptr,
                 target.command ? std::optional{target.command->pid()} : std::nullopt};
     begin_service(opts, rules, {facts, workers, resident.get(), follower.get()}, ctl);
     const auto following = follow_host(opts, parts, std::move(resolvers), *rules.rules, workers, ctl);
-    const auto seen = begin_control(opts, std::move(parts.control), ready, workers, *rules.rules, ctl);
+    const auto seen = begin_control(opts, std::move(parts.control), ready, workers, {*rules.rules, watch}, ctl);
     if (resident)
         resident->start();
     box.drop();

@@ -63,7 +63,7 @@ std::string pid_of(control_connection& server)
     return pid != nullptr ? json::serialize(*pid) : "";
 }
 
-answers ask_instances(const tapioca_command& command, question ask, std::chrono::seconds patience)
+answers ask_instances(const tapioca_command& command, const question& ask, std::chrono::seconds patience)
 {
     answers given;
     if (command.path) {
@@ -97,7 +97,7 @@ std::string json_lines(const std::vector<said>& all)
     return lines;
 }
 
-int show(const tapioca_command& command, question ask, std::string (*text)(const std::vector<said>&, std::size_t width))
+int show(const tapioca_command& command, const question& ask, const shown_text& text)
 {
     const auto given = ask_instances(command, ask);
     print(command.json ? json_lines(given.all) : text(given.all, terminal_width()));

@@ -6,13 +6,16 @@
 #include "daemon/client/tapioca_connection.hpp"
 #include "daemon/client/tapioca_output.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
 namespace tapioca::client {
 
 /// What is asked of one instance: the parameters of the replies.
-using question = std::vector<boost::json::object> (*)(control_connection&);
+using question = std::function<std::vector<boost::json::object>(control_connection&)>;
+/// What people are shown of the replies, on a terminal of that width.
+using shown_text = std::function<std::string(const std::vector<said>&, std::size_t width)>;
 
 struct answers {
     std::vector<said> all;
@@ -28,10 +31,10 @@ struct answers {
 [[nodiscard]] std::string pid_of(control_connection& server);
 
 /// Complains of those that do not answer. Throws control_failure if the one that was named does not.
-[[nodiscard]] answers ask_instances(const tapioca_command& command, question ask, std::chrono::seconds patience = usual_patience);
+[[nodiscard]] answers ask_instances(const tapioca_command& command, const question& ask, std::chrono::seconds patience = usual_patience);
 
 /// Asks, and prints the replies, a line each, or what `text` makes of them. The exit status.
-int show(const tapioca_command& command, question ask, std::string (*text)(const std::vector<said>&, std::size_t width));
+int show(const tapioca_command& command, const question& ask, const shown_text& text);
 
 /// The replies as JSON, a line each, with the process id.
 [[nodiscard]] std::string json_lines(const std::vector<said>& all);

@@ -18,6 +18,8 @@ constexpr auto built = support::built;
 
 constexpr option_entry table[] = {
     {"json", 'j', "", everybody, group, built, nullptr, "Print what the instances say, as JSON, a line each"},
+    {"info", 'i', "", everybody, group, built, nullptr,
+     "flows: also what the kernel knows of TCP connections: round-trip time, congestion window, retransmissions, octets"},
     {"control", 'c', "PATH", everybody, group, built, nullptr,
      "Ask the instance with the control socket at PATH, instead of all that are yours"},
     {"anonymous", 'a', "", everybody, group, built, nullptr, "With report: stand-ins for addresses and names"},
@@ -40,6 +42,7 @@ constexpr std::string_view version_text = "tapioca " TAPIOCA_VERSION "\nCopyrigh
                                           "There is no warranty, to the extent permitted by law.\n";
 
 constexpr std::string_view synopsis = "Usage: tapioca COMMAND [OPTION]... [PID]\n"
+                                      "       tapioca flows [OPTION]... FILTER [PID]\n"
                                       "       tapioca end [OPTION]... ID [PID]\n"
                                       "       tapioca rules add|replace -t|-u|-T|-U SPEC... [OPTION]... [PID]\n"
                                       "       tapioca rules delete ID | -t|-u|-T|-U SPEC... [OPTION]... [PID]\n";
@@ -64,6 +67,8 @@ Examples:
       which instances there are, and whose network they serve
   tapioca flows --json 4711 | jq -r '.flows[].remote.address' | sort | uniq -c
       whom the guest of process 4711 talks to
+  tapioca flows -i 'dport = :443 and dst 10.0.0.0/8'
+      its connections to HTTPS servers in that network, and how they fare
   tapioca end --control /run/user/1000/pasta.control 0.tcp.17.3
       a connection is reset, for the guest and for its peer
 
@@ -89,6 +94,9 @@ void take(tapioca_command& command, given_options& given, const option_word& wor
     switch (word.option->letter) {
     case 'j':
         command.json = true;
+        return;
+    case 'i':
+        command.info = true;
         return;
     case 'c':
         if (word.value.empty() || word.value.size() > os::longest_socket_path)
@@ -145,6 +153,19 @@ std::vector<std::string_view> take_options(tapioca_command& command, given_optio
     return operands;
 }
 
+/// The first operand, unless it is a process id.
+flow_expression filter_of(std::span<const std::string_view> operands, std::size_t& next)
+{
+    if (next == operands.size() || operands[next].find_first_not_of("0123456789") == std::string_view::npos)
+        return {};
+    const auto text = operands[next++];
+    try {
+        return flow_expression::parse(text);
+    } catch (const expression_error& wrong) {
+        misused("the filter '" + std::string{text} + "' makes no sense: " + wrong.what());
+    }
+}
+
 pid_t pid_of(std::string_view text)
 {
     pid_t pid = 0;
@@ -187,6 +208,8 @@ tapioca_command parse_tapioca_command(std::span<const char* const> argv)
             misused(std::string{command.what->name} + " needs the operand " + std::string{command.what->operand});
         command.operand = left[next++];
     }
+    if (takes(*command.what, "info"))
+        command.filter = filter_of(left, next);
     if (next < left.size() && takes(*command.what, "control"))
         command.pid = pid_of(left[next++]);
     if (next < left.size())

@@ -1,6 +1,7 @@
 // The command line of tapioca: a command, and options and operands in any order behind it.
 #pragma once
 
+#include "daemon/client/flow_expression.hpp"
 #include "daemon/client/tapioca_metrics_server.hpp"
 #include "daemon/client/tapioca_rule_change.hpp"
 #include "daemon/client/tapioca_subcommand.hpp"
@@ -16,6 +17,8 @@ namespace tapioca::client {
 struct tapioca_command {
     const subcommand* what = nullptr; ///< never null once it is parsed
     bool json = false;
+    bool info = false;      ///< flows: what the kernel knows of connections
+    flow_expression filter; ///< flows
     bool anonymous = false; ///< stand-ins for addresses and names
     bool openmetrics = false;
     std::optional<listen_place> listen; ///< where metrics are served

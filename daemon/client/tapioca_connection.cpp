@@ -122,7 +122,7 @@ void control_connection::send(const std::string& method, const json::object& par
     }
 }
 
-void control_connection::fill()
+void control_connection::read()
 {
     std::array<char, 65536> buffer{};
     const auto count = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
@@ -136,15 +136,23 @@ void control_connection::fill()
     octets_.append(buffer.data(), static_cast<std::size_t>(count));
 }
 
-json::object control_connection::receive()
+control_connection::part control_connection::take_next()
 {
-    std::size_t end = 0;
-    for (std::size_t from = 0; (end = octets_.find('\0', from)) == std::string::npos;) {
-        from = octets_.size();
-        fill();
-        if (octets_.size() > longest_reply)
-            throw control_failure(who_ + ": the answer is too long");
+    for (;;) {
+        if (auto reply = take())
+            return std::move(*reply);
+        read();
     }
+}
+
+std::optional<json::object> control_connection::next_reply()
+{
+    const auto end = octets_.find('\0', searched_);
+    searched_ = end == std::string::npos ? octets_.size() : 0;
+    if (octets_.size() > longest_reply)
+        throw control_failure(who_ + ": the answer is too long");
+    if (end == std::string::npos)
+        return std::nullopt;
     boost::system::error_code error;
     auto value = json::parse(std::string_view{octets_}.substr(0, end), error);
     octets_.erase(0, end + 1);
@@ -161,31 +169,31 @@ void control_connection::ask(const std::string& method, const json::object& para
     send(method, parameters, true, passed);
 }
 
-json::object control_connection::reply()
+std::optional<control_connection::part> control_connection::take()
 {
-    auto said = receive();
-    const auto* given = said.if_contains("parameters");
-    return given != nullptr && given->is_object() ? given->get_object() : json::object{};
+    auto reply = next_reply();
+    if (!reply)
+        return std::nullopt;
+    auto* given = reply->if_contains("parameters");
+    const auto* goes_on = reply->if_contains("continues");
+    return part{given != nullptr && given->is_object() ? std::move(given->get_object()) : json::object{},
+                goes_on != nullptr && goes_on->is_bool() && goes_on->get_bool()};
 }
 
 json::object control_connection::call(const std::string& method, const json::object& parameters)
 {
     send(method, parameters, false);
-    auto reply = receive();
-    const auto* given = reply.if_contains("parameters");
-    return given != nullptr && given->is_object() ? given->get_object() : json::object{};
+    return take_next().parameters;
 }
 
-void control_connection::call(const std::string& method, const std::function<void(const json::object&)>& take)
+void control_connection::call(const std::string& method, const json::object& parameters,
+                              const std::function<void(const json::object&)>& take)
 {
-    send(method, {}, true);
+    ask(method, parameters);
     for (bool more = true; more;) {
-        const auto reply = receive();
-        const auto* given = reply.if_contains("parameters");
-        if (given != nullptr && given->is_object())
-            take(given->get_object());
-        const auto* goes_on = reply.if_contains("continues");
-        more = goes_on != nullptr && goes_on->is_bool() && goes_on->get_bool();
+        const auto reply = take_next();
+        take(reply.parameters);
+        more = reply.continues;
     }
 }
 

@@ -1,5 +1,6 @@
 #include "daemon/client/tapioca_output.hpp"
 
+#include "daemon/client/json_text.hpp"
 #include "daemon/client/text_table.hpp"
 
 namespace tapioca::client {
@@ -8,67 +9,50 @@ namespace json = boost::json;
 
 namespace {
 
-const json::value* find(const json::object& from, std::string_view name) { return from.if_contains(name); }
-
-/// Texts as they are, numbers in digits, lists with commas; empty where there is none.
-std::string text_of(const json::value* value)
-{
-    if (value == nullptr || value->is_null())
-        return {};
-    if (value->is_string())
-        return json::value_to<std::string>(*value);
-    if (!value->is_array())
-        return json::serialize(*value);
-    std::string list;
-    for (const auto& each : value->get_array())
-        list += (list.empty() ? "" : ",") + text_of(&each);
-    return list;
-}
-std::string text_of(const json::object& from, std::string_view name) { return text_of(find(from, name)); }
-
-std::string endpoint_in(const json::object& from, std::string_view name)
-{
-    const auto* endpoint = find(from, name);
-    if (endpoint == nullptr || !endpoint->is_object())
-        return {};
-    const auto address = text_of(endpoint->get_object(), "address"), port = text_of(endpoint->get_object(), "port");
-    return (address.find(':') == std::string::npos ? address : '[' + address + ']') + ':' + port;
-}
-
 /// Calls `show` with each object of a list, and whose it is.
 template <class Show>
 void each_in(const std::vector<said>& all, std::string_view list, Show show)
 {
     for (const auto& one : all)
         for (const auto& reply : one.replies)
-            if (const auto* found = find(reply, list); found != nullptr && found->is_array())
-                for (const auto& item : found->get_array())
-                    if (item.is_object())
-                        show(one, item.get_object());
+            for (const auto* item : objects_in(reply, list))
+                show(one, *item);
 }
 
-count_list counts_in(const json::object& reply, std::string_view which)
+/// Milliseconds, in a unit that suits them.
+std::string idle_of(const json::object& flow)
 {
-    count_list counts;
-    const auto* total = find(reply, "total");
-    const auto* found = total != nullptr && total->is_object() ? find(total->get_object(), which) : nullptr;
-    if (found != nullptr && found->is_object())
-        for (const auto& [name, value] : found->get_object())
-            if (value.is_int64() || value.is_uint64())
-                counts[std::string{name}] = value.is_int64() ? static_cast<std::uint64_t>(value.get_int64()) : value.get_uint64();
-    return counts;
+    if (flow.if_contains("idle_ms") == nullptr)
+        return {};
+    const auto seconds = number_in(flow, "idle_ms") / 1000;
+    if (seconds < 120)
+        return std::to_string(seconds) + 's';
+    return seconds < 7200 ? std::to_string(seconds / 60) + "min" : std::to_string(seconds / 3600) + 'h';
+}
+
+void add_info(std::vector<std::string>& cells, const json::object& flow)
+{
+    cells.push_back(endpoint_in(flow, "host_own"));
+    cells.push_back(endpoint_in(flow, "host_peer"));
+    const auto* tcp = object_in(flow, "tcp");
+    if (tcp == nullptr)
+        return;
+    const auto rtt = number_in(*tcp, "rtt_us");
+    cells.push_back(rtt < 10'000 ? std::to_string(rtt) + "us" : std::to_string(rtt / 1000) + "ms");
+    for (const auto* name : {"congestion_window", "retransmissions", "octets_sent", "octets_acknowledged", "octets_received"})
+        cells.push_back(text_in(*tcp, name));
 }
 
 /// "80-81 Permission denied, 443 Address already in use"
 std::string missing_ports(const json::object& rule)
 {
     std::string text;
-    const auto* missing = find(rule, "missing");
+    const auto* missing = rule.if_contains("missing");
     if (missing == nullptr || !missing->is_array())
         return text;
     for (const auto& ports : missing->get_array())
         if (ports.is_object())
-            text += (text.empty() ? "" : ", ") + text_of(ports.get_object(), "ports") + ' ' + text_of(ports.get_object(), "why");
+            text += (text.empty() ? "" : ", ") + text_in(ports.get_object(), "ports") + ' ' + text_in(ports.get_object(), "why");
     return text;
 }
 
@@ -79,17 +63,26 @@ std::string show_instances(const std::vector<said>& all, std::size_t width)
     text_table table{{"PID", "PROGRAM", "NETWORK", "INTERFACE", "ADDRESSES", "MTU", "WORKERS", "VERSION"}};
     for (const auto& one : all)
         for (const auto& reply : one.replies)
-            table.add({one.pid, text_of(reply, "mode"), text_of(reply, "namespace"), text_of(reply, "interface"),
-                       text_of(reply, "addresses"), text_of(reply, "mtu"), text_of(reply, "workers"), text_of(reply, "version")});
+            table.add({one.pid, text_in(reply, "mode"), text_in(reply, "namespace"), text_in(reply, "interface"),
+                       text_in(reply, "addresses"), text_in(reply, "mtu"), text_in(reply, "workers"), text_in(reply, "version")});
     return table.text(width);
 }
 
-std::string show_flows(const std::vector<said>& all, std::size_t width)
+std::string show_flows(const std::vector<said>& all, std::size_t width, bool info)
 {
-    text_table table{{"PID", "ID", "PROTO", "WAY", "FROM", "GUEST", "REMOTE", "RULE"}};
+    std::vector<std::string> heads{"PID", "ID", "PROTO", "STATE", "WAY", "FROM", "GUEST", "REMOTE", "IDLE", "RULE"};
+    if (info)
+        heads.insert(heads.end(), {"HOST", "PEER", "RTT", "CWND", "RETR", "SENT", "ACKED", "RECEIVED"});
+    text_table table{std::move(heads)};
     each_in(all, "flows", [&](const said& one, const json::object& flow) {
-        table.add({one.pid, text_of(flow, "id"), text_of(flow, "protocol"), text_of(flow, "way"), text_of(flow, "origin"),
-                   endpoint_in(flow, "guest"), endpoint_in(flow, "remote"), text_of(flow, "rule")});
+        std::vector<std::string> cells{one.pid};
+        for (const auto* name : {"id", "protocol", "state", "way", "origin"})
+            cells.push_back(text_in(flow, name));
+        cells.insert(cells.end(),
+                     {endpoint_in(flow, "guest"), endpoint_in(flow, "remote"), idle_of(flow), text_in(flow, "rule")});
+        if (info)
+            add_info(cells, flow);
+        table.add(std::move(cells));
     });
     return table.text(width);
 }
@@ -109,10 +102,10 @@ std::string show_rules(const std::vector<said>& all, std::size_t width)
 {
     text_table table{{"PID", "ID", "SIDE", "RULE", "OWNER", "PORTS", "FLOWS", "TO GUEST", "FROM GUEST", "MISSING"}};
     each_in(all, "rules", [&](const said& one, const json::object& rule) {
-        const auto* bound = find(rule, "bound");
-        table.add({one.pid, text_of(rule, "id"), text_of(rule, "side"), text_of(rule, "text"), text_of(rule, "owner"),
-                   bound != nullptr && bound->is_object() ? text_of(bound->get_object(), "count") : "", text_of(rule, "flows"),
-                   text_of(rule, "octets_to_guest"), text_of(rule, "octets_from_guest"), missing_ports(rule)});
+        const auto* bound = rule.if_contains("bound");
+        table.add({one.pid, text_in(rule, "id"), text_in(rule, "side"), text_in(rule, "text"), text_in(rule, "owner"),
+                   bound != nullptr && bound->is_object() ? text_in(bound->get_object(), "count") : "", text_in(rule, "flows"),
+                   text_in(rule, "octets_to_guest"), text_in(rule, "octets_from_guest"), missing_ports(rule)});
     });
     return table.text(width);
 }
@@ -124,9 +117,9 @@ std::string show_metrics(const std::vector<said>& all, metrics_format format)
         counted_instance& made = counted.emplace_back();
         made.pid = one.pid;
         for (const auto& reply : one.replies) {
-            if (find(reply, "mode") != nullptr) {
-                made.version = text_of(reply, "version");
-                made.mode = text_of(reply, "mode");
+            if (reply.if_contains("mode") != nullptr) {
+                made.version = text_in(reply, "version");
+                made.mode = text_in(reply, "mode");
                 continue;
             }
             made.counters = counts_in(reply, "counters");

@@ -17,7 +17,8 @@ struct said {
 };
 
 [[nodiscard]] std::string show_instances(const std::vector<said>& all, std::size_t width);
-[[nodiscard]] std::string show_flows(const std::vector<said>& all, std::size_t width);
+/// `info`: with what the kernel knows of connections.
+[[nodiscard]] std::string show_flows(const std::vector<said>& all, std::size_t width, bool info);
 [[nodiscard]] std::string show_drops(const std::vector<said>& all, std::size_t width);
 [[nodiscard]] std::string show_rules(const std::vector<said>& all, std::size_t width);
 /// `all`: of each instance what it is, and what it has counted.

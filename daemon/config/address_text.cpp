@@ -26,6 +26,19 @@ std::optional<ip_address> parse_ip(std::string_view text)
     return mapped ? std::nullopt : address;
 }
 
+std::optional<prefix> parse_prefix(std::string_view text)
+{
+    const auto slash = text.find('/');
+    const auto address = parse_ip(text.substr(0, slash));
+    if (!address)
+        return std::nullopt;
+    const std::uint8_t all = address->is_v4() ? 32 : 128;
+    if (slash == std::string_view::npos)
+        return prefix{*address, all};
+    const auto length = parse_number(text.substr(slash + 1), all);
+    return length ? std::optional{prefix{*address, static_cast<std::uint8_t>(*length)}} : std::nullopt;
+}
+
 std::optional<mac_address> parse_mac(std::string_view text)
 {
     mac_address mac;

@@ -14,6 +14,9 @@ namespace tapioca {
 /// IPv4.
 [[nodiscard]] std::optional<ip_address> parse_ip(std::string_view text);
 
+/// ADDRESS or ADDRESS/LENGTH; without a length, the address alone.
+[[nodiscard]] std::optional<prefix> parse_prefix(std::string_view text);
+
 /// Six pairs of hexadecimal digits between colons.
 [[nodiscard]] std::optional<mac_address> parse_mac(std::string_view text);
 

@@ -36,6 +36,9 @@ type Endpoint (address: string, port: int)
 # times more.
 # protocol: tcp, udp, echo. way: tap, or bypass between the loopbacks. origin: guest or peer.
 # rule: the id of the rule that it came through.
+# guest, remote: as the guest sees them. host_peer: whom the host's socket speaks to, if known.
+# state: of TCP towards the guest, by RFC 9293; else UNREPLIED, REPLIED or ASSURED.
+# With details: host_own, the address of the host's socket, and tcp, what the kernel knows of it.
 type Flow (
   id: string,
   protocol: string,
@@ -43,7 +46,38 @@ type Flow (
   origin: string,
   guest: Endpoint,
   remote: Endpoint,
-  rule: ?int
+  rule: ?int,
+  state: string,
+  idle_ms: ?int,
+  host_peer: ?Endpoint,
+  host_own: ?Endpoint,
+  tcp: ?Tcp
+)
+
+# TCP_INFO of the socket towards the peer. octets_sent and octets_received: once each.
+type Tcp (
+  state: string,
+  rtt_us: int,
+  rtt_variation_us: int,
+  congestion_window: int,
+  mss: int,
+  retransmissions: int,
+  octets_sent: int,
+  octets_acknowledged: int,
+  octets_received: int
+)
+
+# Everything that is given has to fit. Addresses: ADDRESS or ADDRESS/LENGTH, as the guest sees them
+type Filter (
+  protocol: ?string,
+  way: ?string,
+  origin: ?string,
+  state: ?string,
+  rule: ?int,
+  guest_address: ?string,
+  guest_port: ?int,
+  remote_address: ?string,
+  remote_port: ?int
 )
 
 # As in the options: side host and protocol tcp are -t, host and udp -u, guest and tcp -T, guest and
@@ -108,7 +142,20 @@ method DeleteRule(id: ?int, rule: ?RuleSpec, rules: ?[]RuleSpec, owner: ?string)
 method ReplaceRules(rules: []RuleSpec, owner: ?string) -> (rules: []Rule)
 
 # With `more`: several replies, each with some of the flows
-method ListFlows() -> (flows: []Flow)
+method ListFlows(filter: ?Filter, details: ?bool) -> (flows: []Flow)
+
+# With `more`: an empty reply at once, then one whenever something has happened, without end.
+# Each event has `event`, what has happened; `topic`; and `time`, in milliseconds since 1970.
+# lost: events that followed, which this client was too slow for.
+# flow_opened, flow_closed, connect_failed: with id, protocol, way, origin, guest, remote and rule
+# of the flow; with reason and words; octets_from_guest and octets_to_guest; error
+method WatchFlows() -> (events: []object, lost: int)
+
+# dropped: what was dropped within a second, as drops: [](reason, packets, total, words)
+method WatchDrops() -> (events: []object, lost: int)
+
+# topics: flows, drops, host; all of them if it is missing
+method WatchEvents(topics: ?[]string) -> (events: []object, lost: int)
 
 # Ends a flow; both its ends are told as far as the protocol lets them
 method EndFlow(id: string) -> ()

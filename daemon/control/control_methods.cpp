@@ -2,11 +2,14 @@
 
 #include "daemon/config/address_text.hpp"
 #include "daemon/control/control_interface.hpp"
+#include "daemon/control/flow_json.hpp"
 #include "daemon/control/rule_calls.hpp"
 #include "daemon/control/rule_listing.hpp"
 #include "daemon/control/varlink_message.hpp"
+#include "daemon/control/watching_call.hpp"
 #include "daemon/os/passed_fds.hpp"
 
+#include <algorithm>
 #include <functional>
 
 namespace tapioca {
@@ -179,10 +182,15 @@ running change_rules(const asked& a)
     return {};
 }
 
-running list(const asked& a)
+running refuse_parameter(const asked& a, std::string_view name)
 {
-    if (a.call.more)
-        return begin_listing(a.of.workers, a.of.rules);
+    varlink::put_error(a.out, wrong_parameter, {{"parameter", name}});
+    return {};
+}
+
+/// What can only be answered in several replies.
+running expect_more(const asked& a)
+{
     varlink::put_error(a.out, "org.varlink.service.ExpectedMore");
     return {};
 }
@@ -206,6 +214,50 @@ running capture(const asked& a)
         return begin_capturing(a.of.workers, a.captures, std::move(a.passed), std::move(request.wishes),
                                (a.of.opts.mode == mode::pasta ? "pasta " : "passt ") + std::to_string(a.of.pid));
     return {};
+}
+
+running list(const asked& a)
+{
+    if (!a.call.more)
+        return expect_more(a);
+    const auto* filter = a.call.parameters.if_contains("filter");
+    const auto* details = a.call.parameters.if_contains("details");
+    if (filter != nullptr && !filter->is_null() && !filter->is_object())
+        return refuse_parameter(a, "filter");
+    auto [wanted, rule, wrong] = filter_from(filter != nullptr && filter->is_object() ? filter->get_object() : json::object{});
+    if (!wrong.empty())
+        return refuse_parameter(a, "filter." + wrong);
+    if (rule)
+        ask_for_rule(wanted, a.of.rules, *rule);
+    const bool detailed = details != nullptr && details->is_bool() && details->get_bool();
+    return begin_listing(a.of.workers, a.of.rules, {wanted, detailed});
+}
+
+/// Nothing: it names something else.
+std::optional<topic_set> topics_from(const json::value* names)
+{
+    if (names == nullptr || names->is_null())
+        return all_topics;
+    topic_set topics = 0;
+    if (!names->is_array())
+        return std::nullopt;
+    for (const auto& name : names->get_array()) {
+        const auto* known = name.is_string() ? std::ranges::find(event_topic_names, std::string_view{name.get_string()})
+                                             : event_topic_names.end();
+        if (known == event_topic_names.end())
+            return std::nullopt;
+        topics |= set_of(static_cast<event_topic>(known - event_topic_names.begin()));
+    }
+    return topics;
+}
+
+running watch(const asked& a, topic_set topics) { return a.call.more ? begin_watching(a.of.events, topics) : expect_more(a); }
+running watch_flows(const asked& a) { return watch(a, set_of(event_topic::flows)); }
+running watch_drops(const asked& a) { return watch(a, set_of(event_topic::drops)); }
+running watch_events(const asked& a)
+{
+    const auto topics = topics_from(a.call.parameters.if_contains("topics"));
+    return topics ? watch(a, *topics) : refuse_parameter(a, "topics");
 }
 
 running end(const asked& a)
@@ -239,6 +291,9 @@ constexpr method methods[] = {
     {"io.github.tapioca.Control.DeleteRule", change_rules<rule_change_request::kind::remove>},
     {"io.github.tapioca.Control.ReplaceRules", change_rules<rule_change_request::kind::replace>},
     {"io.github.tapioca.Control.Capture", capture},
+    {"io.github.tapioca.Control.WatchFlows", watch_flows},
+    {"io.github.tapioca.Control.WatchDrops", watch_drops},
+    {"io.github.tapioca.Control.WatchEvents", watch_events},
 };
 
 running refuse_unknown(const asked& a)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/control/capture_calls.hpp"
+#include "daemon/control/event_stream.hpp"
 #include "daemon/control/flow_calls.hpp"
 #include "daemon/control/rules_in_force.hpp"
 
@@ -19,6 +20,7 @@ public:
         const options& opts;
         worker_pool& workers;
         rules_in_force& rules;
+        event_stream& events;
         pid_t pid = 0; ///< as whoever started us sees it
     };
     explicit control_methods(const parts& p) : parts_(p) {}

@@ -32,6 +32,8 @@ using topic_set = std::uint8_t;
     return static_cast<topic_set>(1U << static_cast<unsigned>(topic));
 }
 
+inline constexpr topic_set all_topics = (1U << event_topics) - 1;
+
 class event_stream {
 public:
     /// An event as JSON text, shared by all queues that it waits in.

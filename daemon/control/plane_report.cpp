@@ -87,6 +87,8 @@ const char* words_of(event_kind kind)
     return "";
 }
 
+} // namespace
+
 const char* words_of(end_reason why)
 {
     switch (why) {
@@ -124,8 +126,6 @@ const char* words_of(end_reason why)
     return "";
 }
 
-} // namespace
-
 std::string to_text(const worker_event& event)
 {
     std::string text = words_of(event.kind);
@@ -148,17 +148,15 @@ std::string to_text(const worker_event& event)
     return text;
 }
 
-void log_events(worker_pool& workers)
+void log_event(const worker_event& event)
 {
-    workers.drain_events([](const worker_event& event) {
-        const auto severity = severity_of(event.kind);
-        if (!log::enabled(severity))
-            return;
-        if (severity == log::severity::warning)
-            log::limited(severity, to_text(event));
-        else
-            log::write(severity, to_text(event));
-    });
+    const auto severity = severity_of(event.kind);
+    if (!log::enabled(severity))
+        return;
+    if (severity == log::severity::warning)
+        log::limited(severity, to_text(event));
+    else
+        log::write(severity, to_text(event));
 }
 
 std::string counter_name(end_reason why) { return "flow_end_" + std::string{end_reason_names[static_cast<std::size_t>(why)]}; }

@@ -11,8 +11,10 @@ namespace tapioca::report {
 /// One line for an event of a worker.
 [[nodiscard]] std::string to_text(const worker_event& event);
 
-/// Writes the events that have come since the last call to the log.
-void log_events(worker_pool& workers);
+[[nodiscard]] const char* words_of(end_reason why);
+
+/// Writes it to the log, if that is to have it.
+void log_event(const worker_event& event);
 
 /// Under which names the reasons are counted, as doc/counters.md has them.
 [[nodiscard]] std::string counter_name(end_reason why);

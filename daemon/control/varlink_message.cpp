@@ -59,6 +59,12 @@ void put_reply(std::string& out, const json::object& parameters, continues more)
     put(out, message);
 }
 
+void put_reply_text(std::string& out, std::string_view parameters, continues more)
+{
+    out.append("{\"parameters\":").append(parameters).append(more == continues::yes ? ",\"continues\":true}" : "}");
+    out += '\0';
+}
+
 void put_error(std::string& out, std::string_view name, const json::object& parameters)
 {
     put(out, {{"error", name}, {"parameters", parameters}});

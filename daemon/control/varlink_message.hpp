@@ -23,6 +23,8 @@ struct call {
 enum class continues : bool { no, yes };
 /// Appends a reply, with its NUL.
 void put_reply(std::string& out, const boost::json::object& parameters, continues more = continues::no);
+/// Likewise; `parameters` is the text of an object.
+void put_reply_text(std::string& out, std::string_view parameters, continues more);
 void put_error(std::string& out, std::string_view name, const boost::json::object& parameters = {});
 
 } // namespace tapioca::varlink

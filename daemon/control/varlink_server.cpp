@@ -1,10 +1,12 @@
 #include "daemon/control/varlink_server.hpp"
 
 #include "daemon/control/varlink_message.hpp"
+#include "daemon/os/clock.hpp"
 #include "daemon/os/passed_fds.hpp"
 #include "daemon/os/socket.hpp"
 #include "daemon/os/stream_listener.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <utility>
@@ -16,8 +18,10 @@ namespace {
 constexpr std::size_t most_clients = 8;
 constexpr std::size_t most_unread = 1024 * 1024;
 constexpr std::size_t octets_at_once = 4096;
-constexpr int answers_at_once = 4;                                       ///< to one client, before others have their turn
-constexpr duration look = std::chrono::milliseconds{1};                  ///< at a call that goes on
+constexpr int answers_at_once = 4;                      ///< to one client, before others have their turn
+constexpr duration look = std::chrono::milliseconds{1}; ///< at a call that goes on
+constexpr int pauses_per_work = 4;                      ///< then longer, so that a long list leaves the processor to the workers
+constexpr duration gather = std::chrono::milliseconds{20};               ///< what happens, into one reply
 constexpr duration without_descriptors = std::chrono::milliseconds{500}; ///< until we try again to accept
 
 } // namespace
@@ -59,7 +63,7 @@ void varlink_server::accept(int listener, client_may what)
     wait(number, c, readiness_for::reading);
 }
 
-/// Another one is more likely to want something than the one that has been silent for longest.
+/// Another one is more likely to want something than the one that has been silent for longest; who watches is silent by right.
 void varlink_server::make_room()
 {
     if (clients_.size() < most_clients)
@@ -122,32 +126,36 @@ void varlink_server::serve(std::uint64_t number)
     if (found == clients_.end())
         return;
     auto& c = found->second;
+    const auto begun = os::thread_time();
     for (int answers = 0;;) {
         const auto sent = send(c);
         if (sent == sending::failed)
             return drop(number);
         if (sent == sending::waits)
             return wait(number, c, readiness_for::writing);
-        if (c.call && c.call->look(c.out) == running_call::state::done)
+        const auto state = c.call ? c.call->look(c.out) : running_call::state::done;
+        if (state == running_call::state::done)
             c.call.reset();
         if (!c.out.empty())
             continue;
+        if (state == running_call::state::waits)
+            return wait_for_call(number, c);
         if (c.call || answers == answers_at_once)
-            return look_again(number, c);
+            return look_again(number, c, std::max<duration>(look, pauses_per_work * (os::thread_time() - begun)));
         if (c.in.find('\0') == std::string::npos)
             return c.in.size() > varlink::longest_call ? drop(number) : wait(number, c, readiness_for::reading);
         ++answers;
-        if (!answer_next(c))
+        if (!answer_next(number, c))
             return drop(number);
     }
 }
 
 /// A client that has sent more than one call has its turn again; a call that goes on is looked at in a while. Only while it lasts
 /// is the client heard.
-void varlink_server::look_again(std::uint64_t number, client& c)
+void varlink_server::look_again(std::uint64_t number, client& c, duration pause)
 {
     const auto lasts = c.call ? c.call->lasts() : std::nullopt;
-    loop_->call_in(lasts.value_or(look), [this, number] { serve(number); });
+    loop_->call_in(lasts.value_or(pause), [this, number] { serve(number); });
     if (!lasts)
         return loop_->forget(c.fd.get());
     if (!c.in.empty())
@@ -155,7 +163,30 @@ void varlink_server::look_again(std::uint64_t number, client& c)
     wait(number, c, readiness_for::reading);
 }
 
-bool varlink_server::answer_next(client& c)
+/// A call that waits begins again from inside of whatever has something for it: not there.
+void varlink_server::wake(std::uint64_t number)
+{
+    const auto found = clients_.find(number);
+    if (found == clients_.end() || std::exchange(found->second.woken, true))
+        return;
+    loop_->call_in(gather, [this, number] {
+        const auto there = clients_.find(number);
+        if (there == clients_.end())
+            return;
+        there->second.woken = false;
+        serve(number);
+    });
+}
+
+/// Meanwhile it is seen when the client goes; what it says waits.
+void varlink_server::wait_for_call(std::uint64_t number, client& c)
+{
+    if (c.in.size() > varlink::longest_call)
+        return drop(number);
+    wait(number, c, readiness_for::reading);
+}
+
+bool varlink_server::answer_next(std::uint64_t number, client& c)
 {
     const auto end = c.in.find('\0');
     auto answer = parts_.methods.take(std::string_view{c.in}.substr(0, end), c.what, std::exchange(c.passed, {}), c.out);
@@ -163,6 +194,8 @@ bool varlink_server::answer_next(client& c)
     if (c.in.empty())
         c.in.shrink_to_fit();
     c.call = std::move(answer.goes_on);
+    if (c.call)
+        c.call->when_ready([this, number] { wake(number); });
     return answer.understood && c.out.size() <= most_unread;
 }
 

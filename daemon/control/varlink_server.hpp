@@ -31,6 +31,7 @@ private:
         os::unique_fd passed; ///< the last descriptor that came, for the next call
         std::size_t sent = 0;
         std::unique_ptr<running_call> call;
+        bool woken = false;      ///< its call has something, and is looked at in a moment
         std::uint64_t heard = 0; ///< when it was last heard, or read something
     };
     enum class sending : std::uint8_t { done, waits, failed };
@@ -40,8 +41,10 @@ private:
     void make_room();
     void receive(std::uint64_t number);
     void serve(std::uint64_t number);
-    void look_again(std::uint64_t number, client& c);
-    [[nodiscard]] bool answer_next(client& c);
+    void look_again(std::uint64_t number, client& c, duration pause);
+    void wake(std::uint64_t number);
+    void wait_for_call(std::uint64_t number, client& c);
+    [[nodiscard]] bool answer_next(std::uint64_t number, client& c);
     [[nodiscard]] sending send(client& c);
     void wait(std::uint64_t number, client& c, readiness_for what);
     void drop(std::uint64_t number);

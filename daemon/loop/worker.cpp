@@ -55,7 +55,8 @@ worker::worker(shared_state& common, unsigned self, tap_source tap, int capture,
                                            .guest = common.guest,
                                            .others = common.mailboxes.size() > 1 ? this : nullptr,
                                            .in_namespace = in_namespace,
-                                           .budget = &common.budget},
+                                           .budget = &common.budget,
+                                           .watched = &common.flows_watched},
                                           {.large_pipes = large_pipes_of(self, common.mailboxes.size())}, os::now()),
       ctx_(plane_.common()), now_(os::now())
 {

@@ -41,6 +41,7 @@ struct shared_state {
     std::deque<std::atomic<bool>> idle;          ///< workers that do not poll: worker 0 reads their queues
     std::atomic<std::uint64_t> crowded = 0;      ///< a bit for each worker that has nearly more to do than it can
     os::unique_fd events_bell;                   ///< wakes the main thread, which drains the workers' events
+    std::atomic<bool> flows_watched = false;     ///< by somebody else than the log
     std::atomic<bool> guest_gone = false;        ///< a guest on a stream socket has left
     std::atomic<bool> guest_has_ended = false;   ///< its processes have
     std::atomic<instant> drain_until{};          ///< the end of it all

@@ -130,7 +130,7 @@ void worker::carry_out(worker_command& what, instant now) noexcept
     } else if (auto* next = std::get_if<snapshot>(&what)) {
         plane_.adopt(*next);
     } else if (auto* listing = std::get_if<list_flows>(&what)) {
-        (*listing)->answer(plane_);
+        (*listing)->answer(plane_, now);
     } else if (auto* ending = std::get_if<end_flow>(&what)) {
         (*ending)->answer(plane_, now);
     } else if (auto* stranded = std::get_if<end_stranded>(&what)) {

@@ -107,11 +107,11 @@ void worker_pool::advertise_router()
         workers_.front()->command(tapioca::advertise_router{});
 }
 
-void worker_pool::drain_events(const std::function<void(const report::worker_event&)>& visit)
+void worker_pool::drain_events(const std::function<void(std::size_t, const report::worker_event&)>& visit)
 {
     os::clear(shared_.events_bell.get());
-    for (auto& w : workers_)
-        w->events().drain(visit);
+    for (std::size_t i = 0; i < workers_.size(); ++i)
+        workers_[i]->events().drain([&](const report::worker_event& event) { visit(i, event); });
 }
 
 } // namespace tapioca

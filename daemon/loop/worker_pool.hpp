@@ -38,7 +38,9 @@ public:
     /// Readable when there is something to drain.
     [[nodiscard]] int events() const noexcept { return shared_.events_bell.get(); }
     /// Calls `visit` for everything that the workers have reported since the last call. From one thread only.
-    void drain_events(const std::function<void(const report::worker_event&)>& visit);
+    void drain_events(const std::function<void(std::size_t worker, const report::worker_event&)>& visit);
+    /// Whether the workers are to report each flow that begins and ends, which they do for the log of --debug in any case.
+    void watch_flows(bool wanted) noexcept { shared_.flows_watched.store(wanted, std::memory_order_relaxed); }
 
     /// Whether a guest on a stream socket has come and left.
     [[nodiscard]] bool guest_gone() const noexcept { return shared_.guest_gone.load(std::memory_order_relaxed); }

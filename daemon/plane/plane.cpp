@@ -88,9 +88,9 @@ instant plane::next_deadline(instant now) const noexcept
     return next;
 }
 
-std::optional<plane::place> plane::visit_flows(place from, std::uint32_t most, flow_visitor& visitor) noexcept
+std::optional<plane::place> plane::visit_flows(place from, std::uint32_t most, flow_visitor& visitor, instant now) noexcept
 {
-    const auto next = sets_[from.kind]->visit(from.slot, most, visitor);
+    const auto next = sets_[from.kind]->visit(from.slot, most, visitor, now);
     if (next != 0)
         return place{from.kind, next};
     return from.kind + 1U < flow_kinds ? std::optional{place{static_cast<std::uint8_t>(from.kind + 1), 0}} : std::nullopt;

@@ -87,7 +87,7 @@ public:
     };
     /// Shows the flows of all kinds in `most` slots from `from` on. Where to go on; nothing: that was all. Flows that begin or
     /// end between two calls may be missed; those that stay are shown once.
-    [[nodiscard]] std::optional<place> visit_flows(place from, std::uint32_t most, flow_visitor& visitor) noexcept;
+    [[nodiscard]] std::optional<place> visit_flows(place from, std::uint32_t most, flow_visitor& visitor, instant now) noexcept;
     /// Ends a flow that visit_flows() has shown. False if it has ended by itself.
     bool close(flow_kind kind, flow_id id, end_reason why, instant now) noexcept
     {

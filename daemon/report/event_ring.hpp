@@ -5,11 +5,12 @@
 
 #include "proto/base/time.hpp"
 #include "proto/flow/end_reason.hpp"
-#include "proto/flow/key.hpp"
+#include "proto/flow/head.hpp"
 
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
 namespace tapioca::report {
 
@@ -49,6 +50,11 @@ enum class event_kind : std::uint8_t {
            kind == event_kind::vhost_request_refused;
 }
 
+/// Octets of connections, by whoever sent them.
+struct flow_octets {
+    std::uint64_t from_guest = 0, to_guest = 0;
+};
+
 struct worker_event {
     instant when{};
     event_kind kind = event_kind::flow_opened;
@@ -57,6 +63,11 @@ struct worker_event {
     endpoint accepted_at{}; ///< of a flow that a peer opened: where the host took it; unspecified and port 0: the guest opened it
     end_reason why = end_reason::finished; ///< of flow_closed
     const char* words = nullptr;           ///< more of it; a part of the program
+    flow_kind flow = flow_kind::count_;    ///< that it is about; count_: none
+    flow_id id{};                          ///< likewise
+    flow_origin origin = flow_origin::guest;
+    std::uint16_t rule = flow_head::no_rule;
+    std::optional<flow_octets> octets{}; ///< of flow_closed, if they are known
 };
 
 class event_ring {

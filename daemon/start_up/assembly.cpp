@@ -108,11 +108,11 @@ std::unique_ptr<control_service> follow_host(const options& opts, plane_parts& p
     return follower;
 }
 
-control_hooks hooks_of(const options& opts, worker_pool& workers, port_follower* follower)
+control_hooks hooks_of(const options& opts, worker_pool& workers, plane_watch& watch, port_follower* follower)
 {
     control_hooks hooks;
     hooks.print_counters = [&workers] { report::log_counters(workers); };
-    hooks.drain_log = [&workers] { report::log_events(workers); };
+    hooks.drain_log = [&watch] { watch.drain(); };
     hooks.router_advertisement = [&workers] { workers.advertise_router(); };
     hooks.events = workers.events();
     if (opts.one_off)

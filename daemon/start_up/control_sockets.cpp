@@ -25,7 +25,7 @@ os::unique_fd listen_for_lookers(const control_access& access, pid_t pid)
 } // namespace
 
 std::unique_ptr<control_service> begin_control(const options& opts, control_access access, os::readiness& ready,
-                                               worker_pool& workers, rules_in_force& rules, control& ctl)
+                                               worker_pool& workers, const shown_parts& shown, control& ctl)
 {
     if (!opts.shows_itself)
         return nullptr;
@@ -35,7 +35,10 @@ std::unique_ptr<control_service> begin_control(const options& opts, control_acce
                                                                .changing = std::move(access.changing),
                                                                .own_user = os::current_account().uid,
                                                                .hears_root = access.in_initial_namespace,
-                                                               .methods = control_methods{{opts, workers, rules, pid}}});
+                                                               .methods = control_methods{
+                                                                   {opts, workers, shown.rules, shown.watch.events(), pid}}});
+    shown.watch.name_rules_by(shown.rules);
+    ctl.serve(shown.watch);
     ctl.serve(*service);
     return service;
 }

@@ -4,6 +4,7 @@
 #include "daemon/config/port_rules.hpp"
 #include "daemon/control/control.hpp"
 #include "daemon/control/pesto_server.hpp"
+#include "daemon/control/plane_watch.hpp"
 #include "daemon/control/port_follower.hpp"
 #include "daemon/follow/resolver_watcher.hpp"
 #include "daemon/os/daemonize.hpp"
@@ -72,13 +73,19 @@ void begin_service(const options& opts, rule_service& service, const rule_makers
 [[nodiscard]] std::unique_ptr<control_service> follow_host(const options& opts, plane_parts& parts,
                                                            std::optional<resolver_watcher> resolvers, const rules_in_force& rules,
                                                            worker_pool& workers, control& ctl);
-/// What the loop does with the workers and the follower, if there is one; both outlive it.
-[[nodiscard]] control_hooks hooks_of(const options& opts, worker_pool& workers, port_follower* follower);
+/// What the loop does with the workers, what they tell, and the follower, if there is one; all outlive it.
+[[nodiscard]] control_hooks hooks_of(const options& opts, worker_pool& workers, plane_watch& watch, port_follower* follower);
 
 // control_sockets.cpp
-/// Serves --control; null if nobody is to see us. It is called in the process that serves, in the host's network namespace.
+/// What clients see and change beside the workers. All of it outlives the loop.
+struct shown_parts {
+    rules_in_force& rules;
+    plane_watch& watch;
+};
+/// Serves --control, which tells what is watched; null if nobody is to see us. It is called in the process that serves, in the
+/// host's network namespace.
 [[nodiscard]] std::unique_ptr<control_service> begin_control(const options& opts, control_access access, os::readiness& ready,
-                                                             worker_pool& workers, rules_in_force& rules, control& ctl);
+                                                             worker_pool& workers, const shown_parts& shown, control& ctl);
 
 // serve.cpp
 /// What waits for us to be ready.

@@ -20,6 +20,7 @@
 #include "proto/frame/emit.hpp"
 #include "proto/wire/protocol.hpp"
 
+#include <atomic>
 #include <span>
 #include <utility>
 
@@ -45,6 +46,7 @@ struct context {
     const listener_table* listeners = nullptr;      ///< null: nothing listens
     report::rule_counts* by_rule = nullptr;         ///< null: nobody wants to know
     flow_budget* budget = nullptr;                  ///< of all workers; null: no limits
+    const std::atomic<bool>* watched = nullptr;     ///< whether somebody watches flows beside the log; null: nobody
     std::array<resolver_choice, 2> resolvers{};     ///< of our name service, by ip_family; see resolvers_of()
     std::span<const guest_packet* const> at_hand{}; ///< the guest's packets that are dealt with: what is dropped is one of them
     std::array<report::rate_limit, static_cast<std::size_t>(report::event_kind::count_)> said{}; ///< of each kind, to the log
@@ -62,16 +64,25 @@ struct context {
     {
         return destination.is_multicast() ? link_ends{config->net.our_mac, wire::multicast_mac(destination)} : link();
     }
+    /// Whether somebody watches flows, and the log or somebody wants to know of each.
+    [[nodiscard]] bool is_watched() const noexcept { return watched != nullptr && watched->load(std::memory_order_relaxed); }
+    [[nodiscard]] bool reports_flows() const noexcept { return config->report_flows || is_watched(); }
     void report(report::event_kind kind, instant now, const flow_key& key, int error = 0, const endpoint& accepted_at = {},
                 end_reason why = end_reason::finished, const char* words = nullptr) noexcept
     {
-        if (report::is_routine(kind) && !config->report_flows)
+        report({now, kind, error, key, accepted_at, why, words});
+    }
+    void report(const report::worker_event& event) noexcept
+    {
+        const auto kind = event.kind;
+        const auto now = event.when;
+        if (report::is_routine(kind) && !reports_flows())
             return;
         // A flood must not keep the control plane busy.
         if (report::is_provoked(kind) &&
             said[static_cast<std::size_t>(kind)].ask(now).what == report::rate_limit::verdict::suppress)
             return;
-        if (!events.push({now, kind, error, key, accepted_at, why, words}))
+        if (!events.push(event))
             counters.add(report::counter::events_lost);
     }
     /// Sets so many aside for a flow. False, which is counted, if UDP and echo have their share of the descriptors.
@@ -130,12 +141,6 @@ struct context {
     {
         if (f.rule != flow_head::no_rule && by_rule != nullptr)
             by_rule->add_octets_from_guest(side_of(f), f.rule, octets);
-    }
-    /// Counts and tells that a flow is over.
-    void report_end(const flow_key& key, end_reason why, instant now) noexcept
-    {
-        counters.end(why);
-        report(report::event_kind::flow_closed, now, key, 0, {}, why);
     }
     /// Of the rule that a flow came through.
     [[nodiscard]] static constexpr rule_side side_of(const flow_head& f) noexcept

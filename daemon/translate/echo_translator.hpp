@@ -69,6 +69,7 @@ private:
     [[nodiscard]] bool replace_socket(echo_flow& f, int error, instant now) noexcept;
     void note(echo_flow& f, bool answered, instant now) noexcept;
     flow_alive close(echo_flow& f, end_reason why, instant now) noexcept override;
+    void describe(const echo_flow& f, flow_view& view, instant now) const noexcept override;
 
     // echo_translator.cpp
     [[nodiscard]] os::result<std::size_t> send(echo_flow& f, const packet& p) noexcept;

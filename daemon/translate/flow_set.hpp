@@ -3,6 +3,7 @@
 
 #include "daemon/os/arena.hpp"
 #include "daemon/translate/context.hpp"
+#include "daemon/translate/flow_view.hpp"
 #include "proto/flow/alive.hpp"
 #include "proto/flow/head.hpp"
 #include "proto/flow/ready_list.hpp"
@@ -10,21 +11,6 @@
 #include "proto/flow/timer_wheel.hpp"
 
 namespace tapioca {
-
-/// A flow as it is listed: `key` says which endpoints the log names.
-struct flow_view {
-    flow_id id;
-    flow_head head;
-    flow_key key;
-};
-
-class flow_visitor {
-public:
-    virtual void visit(const flow_view& f) noexcept = 0;
-
-protected:
-    ~flow_visitor() = default;
-};
 
 /// Asked in each turn, never for a frame.
 class flow_set {
@@ -46,7 +32,7 @@ public:
     /// Flows that are a reason for their worker to stay up.
     [[nodiscard]] virtual std::uint32_t weight() const noexcept { return flow_count(); }
     /// Shows the flows in `most` slots from `from` on. The slot to go on from; 0: there is none behind.
-    virtual std::uint32_t visit(std::uint32_t from, std::uint32_t most, flow_visitor& visitor) noexcept = 0;
+    virtual std::uint32_t visit(std::uint32_t from, std::uint32_t most, flow_visitor& visitor, instant now) noexcept = 0;
     /// Ends a flow; both its ends hear of it as far as the protocol lets them. False if there is none.
     virtual bool close(flow_id id, end_reason why, instant now) noexcept = 0;
 };
@@ -62,9 +48,13 @@ public:
     [[nodiscard]] instant next_deadline() const noexcept override { return wheel_.next(); }
     [[nodiscard]] bool has_ready() const noexcept override { return !ready_.empty() && ctx_.tap.accepts_data(); }
     [[nodiscard]] std::uint32_t flow_count() const noexcept final { return flows_.size(); }
-    std::uint32_t visit(std::uint32_t from, std::uint32_t most, flow_visitor& visitor) noexcept final
+    std::uint32_t visit(std::uint32_t from, std::uint32_t most, flow_visitor& visitor, instant now) noexcept final
     {
-        return flows_.for_some(from, most, [&](const Flow& f) { visitor.visit({flows_.id_of(f), f, shown(f)}); });
+        return flows_.for_some(from, most, [&](const Flow& f) {
+            flow_view view{.id = flows_.id_of(f), .head = f, .key = shown(f)};
+            describe(f, view, now);
+            visitor.visit(view);
+        });
     }
     bool close(flow_id id, end_reason why, instant now) noexcept final
     {
@@ -91,6 +81,8 @@ protected:
     virtual flow_alive abort(Flow& f, end_reason why, instant now) noexcept { return close(f, why, now); }
     /// The endpoints that the log names.
     [[nodiscard]] virtual flow_key shown(const Flow& f) const noexcept { return f.key; }
+    /// Adds what the kind knows of it (flow_shown.cpp).
+    virtual void describe(const Flow& f, flow_view& view, instant now) const noexcept = 0;
 
     /// A new flow that is ours among all workers; null if there is no room for it, which is counted and reported. `accepted_at`:
     /// where on the host, if a peer opened it.
@@ -98,20 +90,38 @@ protected:
                                   const endpoint& accepted_at = {}) noexcept
     {
         auto* f = ctx_.admit(Kind, head.origin, now) ? insert_admitted(head) : nullptr;
-        ctx_.report(f == nullptr ? report::event_kind::flow_table_full : report::event_kind::flow_opened, now, shown_as, 0,
-                    accepted_at);
-        if (f != nullptr) {
-            ctx_.counters.add(head.from_peer() ? facts_of(Kind).accepted : facts_of(Kind).opened);
-            ctx_.count_flow(head);
+        if (f == nullptr) {
+            ctx_.report(report::event_kind::flow_table_full, now, shown_as, 0, accepted_at);
+            return nullptr;
+        }
+        ctx_.counters.add(head.from_peer() ? facts_of(Kind).accepted : facts_of(Kind).opened);
+        ctx_.count_flow(head);
+        if (ctx_.reports_flows()) {
+            auto event = about(*f, report::event_kind::flow_opened, shown_as, now);
+            event.accepted_at = accepted_at;
+            ctx_.report(event);
         }
         return f;
     }
-    /// Forgets a flow that has given back what it had.
-    flow_alive erase_flow(Flow& f, end_reason why, instant now) noexcept
+    /// The host, or whoever is asked past the tap, does not connect.
+    void report_refusal(const Flow& f, int error, instant now) noexcept
+    {
+        auto event = about(f, report::event_kind::connect_failed, f.key, now);
+        event.error = error;
+        ctx_.report(event);
+    }
+    /// Forgets a flow that has given back what it had. `octets`: that it has carried, if somebody wants to know and it is known.
+    flow_alive erase_flow(Flow& f, end_reason why, instant now, const std::optional<report::flow_octets>& octets = {}) noexcept
     {
         wheel_.cancel(flows_.slot_of(f));
         ctx_.counters.add(facts_of(Kind).closed);
-        ctx_.report_end(shown(f), why, now);
+        ctx_.counters.end(why);
+        if (ctx_.reports_flows()) {
+            auto event = about(f, report::event_kind::flow_closed, shown(f), now);
+            event.why = why;
+            event.octets = octets;
+            ctx_.report(event);
+        }
         ctx_.release(Kind, f.origin);
         if (crosses_tap(Kind) && ctx_.others != nullptr && flows_.find(f.key) == &f)
             ctx_.others->disclaim(flows_.hash(f));
@@ -161,6 +171,11 @@ protected:
     ready_list ready_; ///< of flows, or of what they share, that have something to do
 
 private:
+    [[nodiscard]] report::worker_event about(const Flow& f, report::event_kind what, const flow_key& key,
+                                             instant now) const noexcept
+    {
+        return {.when = now, .kind = what, .key = key, .flow = Kind, .id = flows_.id_of(f), .origin = f.origin, .rule = f.rule};
+    }
     [[nodiscard]] Flow* insert_admitted(const flow_head& head) noexcept
     {
         auto* f = flows_.insert(head.key);

@@ -138,7 +138,7 @@ flow_alive tcp_translator::refuse(tcp_flow& f, int error, instant now) noexcept
     if (const auto alive = ask_next_resolver(f, error, now))
         return *alive;
     ctx_.counters.add(counter::tcp_connect_failed);
-    ctx_.report(report::event_kind::connect_failed, now, f.key, error);
+    report_refusal(f, error, now);
     report_to_guest(f, error);
     return close(f, end_reason::connect_failed, now);
 }
@@ -210,7 +210,7 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
                     now); // its connection is over on the host, where the peer takes its port again
     const auto key = free_key(usual);
     endpoint accepted_at;
-    if (ctx_.config->report_flows)
+    if (ctx_.reports_flows())
         if (const auto local = os::local_endpoint(connection.fd.get()))
             accepted_at = *local;
     if (!key)

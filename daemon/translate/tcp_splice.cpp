@@ -183,7 +183,7 @@ flow_alive tcp_splice::fail_to_connect(tcp_splice_flow& f, int error, instant no
     if (turn_to_other_family(f))
         return reach_server(f, now);
     ctx_.counters.add(counter::spliced_connect_failed);
-    ctx_.report(report::event_kind::connect_failed, now, f.key, error);
+    report_refusal(f, error, now);
     return abort(f, end_reason::connect_failed, now);
 }
 
@@ -283,12 +283,13 @@ flow_alive tcp_splice::abort(tcp_splice_flow& f, end_reason why, instant now) no
 
 flow_alive tcp_splice::close(tcp_splice_flow& f, end_reason why, instant now) noexcept
 {
+    const auto octets = octets_of(f);
     for (auto& end : f.ends) {
         return_pipe(end);
         if (end.fd >= 0)
             os::close(end.fd);
     }
-    return erase_flow(f, why, now);
+    return erase_flow(f, why, now, octets);
 }
 
 } // namespace tapioca

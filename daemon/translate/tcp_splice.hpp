@@ -120,6 +120,8 @@ private:
     void try_again(tcp_splice_flow& f, instant now) noexcept;
     flow_alive abort(tcp_splice_flow& f, end_reason why, instant now) noexcept override;
     flow_alive close(tcp_splice_flow& f, end_reason why, instant now) noexcept override;
+    void describe(const tcp_splice_flow& f, flow_view& view, instant now) const noexcept override;
+    [[nodiscard]] std::optional<report::flow_octets> octets_of(const tcp_splice_flow& f) const noexcept;
     /// What it means that the end of one side has failed.
     [[nodiscard]] static end_reason reset_by(unsigned side) noexcept
     {

@@ -321,9 +321,10 @@ flow_alive tcp_translator::close(tcp_flow& f, end_reason why, instant now) noexc
     store_.release(f.store);
     sent_.release(flows_.slot_of(f));
     store_.unreserve(f.c.rcv_limit() - tcp::initial_limit);
+    const auto octets = octets_of(f);
     if (f.fd >= 0)
         os::close(f.fd);
-    return erase_flow(f, why, now);
+    return erase_flow(f, why, now, octets);
 }
 
 /// Both ends get a reset.

@@ -231,6 +231,8 @@ private:
     flow_alive quarantine(tcp_flow& f, instant now) noexcept;
     [[nodiscard]] static end_reason reason_of(const tcp_flow& f) noexcept;
     flow_alive close(tcp_flow& f, end_reason why, instant now) noexcept override;
+    void describe(const tcp_flow& f, flow_view& view, instant now) const noexcept override;
+    [[nodiscard]] std::optional<report::flow_octets> octets_of(const tcp_flow& f) const noexcept;
     flow_alive abort(tcp_flow& f, end_reason why, instant now) noexcept override;
     /// The port of the side that accepted the connection.
     [[nodiscard]] static std::uint16_t service_port(const tcp_flow& f) noexcept

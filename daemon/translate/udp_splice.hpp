@@ -68,6 +68,7 @@ private:
     [[nodiscard]] instant expiry(const udp_splice_flow& f) const noexcept;
     void arm(const udp_splice_flow& f) noexcept;
     flow_alive close(udp_splice_flow& f, end_reason why, instant now) noexcept override;
+    void describe(const udp_splice_flow& f, flow_view& view, instant now) const noexcept override;
     [[nodiscard]] flow_key shown(const udp_splice_flow& f) const noexcept override { return shown(f.server, f.between.to); }
     [[nodiscard]] static flow_key shown(const endpoint& server, const endpoint& client) noexcept;
 

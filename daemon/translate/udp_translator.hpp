@@ -215,6 +215,7 @@ private:
     void arm(const udp_flow& f) noexcept;
     [[nodiscard]] instant expiry(const udp_flow& f) const noexcept;
     flow_alive close(udp_flow& f, end_reason why, instant now) noexcept override;
+    void describe(const udp_flow& f, flow_view& view, instant now) const noexcept override;
 
     // `ready_` lists ports, whose sockets may have something.
     udp_splice& splice_;

@@ -30,8 +30,11 @@ public:
         unanswered_ = datagrams < unanswered_ ? static_cast<std::uint8_t>(unanswered_ - datagrams) : std::uint8_t{0};
     }
 
+    [[nodiscard]] instant last() const noexcept { return last_; }
+    /// Both sides have spoken.
+    [[nodiscard]] bool is_answered() const noexcept { return from_guest_ != 0 && from_peer_ != 0; }
     /// Both sides have spoken, one of them more than once.
-    [[nodiscard]] bool converses() const noexcept { return from_guest_ != 0 && from_peer_ != 0 && from_guest_ + from_peer_ > 2; }
+    [[nodiscard]] bool converses() const noexcept { return is_answered() && from_guest_ + from_peer_ > 2; }
 
     /// When the flow ends unless something happens. `port`: the remote one. What goes on at a name server's port after two
     /// questions is something else: a tunnel, DNS over QUIC.

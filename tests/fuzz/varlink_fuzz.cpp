@@ -1,5 +1,5 @@
 #include "daemon/control/capture_calls.hpp"
-#include "daemon/control/flow_name.hpp"
+#include "daemon/control/flow_json.hpp"
 #include "daemon/control/rule_calls.hpp"
 #include "daemon/control/varlink_message.hpp"
 #include "tests/support/fuzz.hpp"
@@ -30,7 +30,8 @@ void check_rule_change(rule_change_request::kind what, const boost::json::object
 
 } // namespace
 
-/// Whatever a client says is a call or none; said again it is the same method, and a flow's name has one form.
+/// Whatever a client says is a call or none; said again it is the same method, a filter is one or has a member that is wrong, and
+/// a flow's name has one form.
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
     const std::string_view message{reinterpret_cast<const char*>(data), size};
@@ -41,6 +42,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
         const auto wanted = parse_capture(made->parameters);
         FUZZ_CHECK(!wanted.wrong.empty() || wanted.wishes.filter.empty() || bpf::is_valid(wanted.wishes.filter));
         FUZZ_CHECK(wanted.wishes.snapshot != 0 && wanted.wishes.snapshot <= capture_session::most_kept);
+        const auto asked = filter_from(made->parameters);
+        FUZZ_CHECK(asked.wrong.empty() || made->parameters.contains(asked.wrong));
         std::string out;
         varlink::put_reply(out, made->parameters);
         FUZZ_CHECK(out.find('\0') == out.size() - 1);

@@ -3,6 +3,8 @@
 #include "tests/sim/scenario.hpp"
 #include "tests/support/listed_flows.hpp"
 
+#include <atomic>
+
 using namespace tapioca;
 using namespace tapioca::test;
 
@@ -37,4 +39,47 @@ TEST_CASE("a connection that is ended on request is reset on both sides")
     CHECK(c.peer.socket->reset_sent);
     CHECK(s.counters->ended(end_reason::on_request) == 1);
     CHECK(listed_flows(*s.plane).empty());
+}
+
+TEST_CASE("a connection is listed with its state, whom the host speaks to, and how long it has been silent")
+{
+    simulation s;
+    (void)established(s);
+    s.run_for(3s);
+    const auto seen = listed_flows(*s.plane, 7, s.now());
+    REQUIRE(seen.size() == 1);
+    CHECK(seen[0].state == flow_state::established);
+    CHECK(seen[0].peer == endpoint{seen[0].key.remote, seen[0].key.remote_port});
+    CHECK(seen[0].idle >= 2s);
+    CHECK(seen[0].tcp_socket >= 0);
+}
+
+TEST_CASE("events of flows cost nothing while nobody watches, and have names and octets while somebody does")
+{
+    simulation s;
+    std::vector<report::worker_event> told;
+    const auto hear = [&] { s.events->drain([&](const report::worker_event& e) { told.push_back(e); }); };
+    (void)established(s);
+    hear();
+    CHECK(told.empty());
+    std::atomic<bool> watched = true;
+    s.plane->common().watched = &watched;
+    (void)established(s);
+    const auto listed = listed_flows(*s.plane);
+    CHECK(s.plane->close(flow_kind::tcp, listed.back().id, end_reason::on_request, s.now()));
+    hear();
+    REQUIRE(told.size() == 2);
+    CHECK(told[0].kind == report::event_kind::flow_opened);
+    CHECK(told[1].kind == report::event_kind::flow_closed);
+    CHECK(told[1].why == end_reason::on_request);
+    CHECK(told[1].octets);
+    for (const auto& e : told) {
+        CHECK(e.flow == flow_kind::tcp);
+        CHECK(e.id == listed.back().id);
+    }
+    told.clear();
+    watched = false;
+    (void)established(s);
+    hear();
+    CHECK(told.empty());
 }

@@ -10,6 +10,7 @@
 #include "daemon/os/batch_io.hpp"
 #include "daemon/os/poller.hpp"
 #include "daemon/os/socket.hpp"
+#include "daemon/os/tcp_figures.hpp"
 #include "proto/base/bytes.hpp"
 
 #include <deque>

@@ -268,6 +268,14 @@ std::uint32_t unacknowledged(int fd) noexcept
     return s == nullptr ? 0 : static_cast<std::uint32_t>(s->sending.size());
 }
 
+result<tcp_figures> figures_of_tcp(int fd) noexcept
+{
+    const auto* s = kernel().find(fd);
+    if (s == nullptr)
+        return failure(EBADF);
+    return tcp_figures{.state = 1, .sent = s->sending.size(), .received = s->received.size()};
+}
+
 void shutdown_write(int fd) noexcept
 {
     (void)with(fd, [](memory_socket& s) { s.write_shut = true; });

@@ -58,6 +58,20 @@ TEST_CASE("rules are shown, added, deleted and replaced")
     CHECK(parse({"rules", "replace", "-t", "none"}).rules.what == rule_change::action::replace);
 }
 
+TEST_CASE("flows may have a filter, which is no process id, and then one")
+{
+    CHECK(parse({"flows"}).filter.is_empty());
+    CHECK(parse({"flows", "4711"}).filter.is_empty());
+    const auto command = parse({"flows", "-i", "dport = :443", "4711"});
+    CHECK(command.info);
+    CHECK(command.pid == 4711);
+    CHECK(command.filter.filter().contains("remote_port"));
+    CHECK(refused({"flows", "dport = x", "4711"})
+              .text.starts_with("tapioca: the filter 'dport = x' makes no sense: 'x' is no number for dport\n"));
+    CHECK(refused({"ps", "dport = :443"}).status == 2);
+    CHECK(parse({"watch", "4711"}).what->name == "watch");
+}
+
 TEST_CASE("a command line that makes no sense is refused with status 2")
 {
     const std::string path(108, 'x');

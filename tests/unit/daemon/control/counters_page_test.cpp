@@ -1,9 +1,11 @@
 // doc/counters.md explains each counter by the name under which it is printed, and none that there is not.
 #include "daemon/control/plane_report.hpp"
 #include "daemon/report/counters.hpp"
+#include "proto/base/drop_words.hpp"
 #include "tests/support/catch.hpp"
 
 #include <fstream>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -49,6 +51,22 @@ TEST_CASE("the page about counters explains each one once, and no other")
     for (const auto& name : on_page) {
         INFO(name << " is not counted");
         CHECK(all.count(name) == 1);
+    }
+}
+
+TEST_CASE("the page says what each drop means in the words that watchers are told")
+{
+    std::ifstream page{SOURCE_TREE "/doc/counters.md"};
+    std::map<std::string, std::string> meanings;
+    for (std::string line; std::getline(page, line);)
+        if (line.starts_with("| `")) {
+            std::erase(line, '`');
+            const auto name_end = line.find(" | "), end = line.find(" | ", name_end + 3);
+            meanings[line.substr(2, name_end - 2)] = line.substr(name_end + 3, end - name_end - 3);
+        }
+    for (std::size_t i = 0; i < drop_reason_count; ++i) {
+        const auto why = static_cast<drop_reason>(i);
+        CHECK(meanings[report::counter_name(why)] == words_of(why));
     }
 }
 

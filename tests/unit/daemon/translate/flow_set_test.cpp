@@ -42,10 +42,12 @@ public:
 
 private:
     flow_alive close(discard_flow& f, end_reason why, instant now) noexcept override { return erase_flow(f, why, now); }
+    void describe(const discard_flow& f, flow_view& view, instant now) const noexcept override { view.idle = now - f.last; }
 };
 
 struct world {
-    explicit world(std::uint32_t share = flow_budget::unlimited)
+    explicit world(std::uint32_t share = flow_budget::unlimited, std::size_t capacity = 16)
+        : flows(ctx, capacity, instant{std::chrono::hours{1}})
     {
         flow_budget::shares shares;
         shares.of[static_cast<std::size_t>(flow_share::udp)] = share;
@@ -65,7 +67,7 @@ struct world {
         } all;
         std::uint32_t at = 0;
         do
-            at = flows.visit(at, most, all);
+            at = flows.visit(at, most, all, instant{});
         while (at != 0);
         return all.seen;
     }
@@ -79,7 +81,7 @@ struct world {
     std::unique_ptr<flow_budget> budget;
     context ctx{.config = &config, .tap = tap, .poller = poller, .counters = counters, .events = events, .guest = guest};
     instant now{std::chrono::hours{1}};
-    discard flows{ctx, 16, now};
+    discard flows;
 };
 
 } // namespace
@@ -132,4 +134,41 @@ TEST_CASE("a kind of flow is refused by the decision, its share and its table, e
     CHECK(w.flows.owns(world::key(30)));
     CHECK_FALSE(w.flows.owns(first.key));
     CHECK(w.budget->count(flow_share::udp) == w.flows.flow_count());
+}
+
+TEST_CASE("of a hundred thousand flows, those that stay are listed once each, while others come and go between the slices")
+{
+    constexpr std::uint32_t many = 100'000;
+    world w{flow_budget::unlimited, 1U << 17};
+    w.config.datagram_sockets = 1U << 18;
+    const auto key = [](std::uint32_t n) {
+        return world::key(static_cast<std::uint16_t>(1 + n % 50'000),
+                          ip_address::v4(198, 51, 100, static_cast<octet>(1 + n / 50'000)));
+    };
+    for (std::uint32_t n = 0; n < many; ++n)
+        w.flows.from_guest(key(n), w.now);
+    REQUIRE(w.flows.flow_count() == many);
+
+    struct : flow_visitor {
+        std::vector<flow_view> seen;
+        void visit(const flow_view& f) noexcept override { seen.push_back(f); }
+    } all;
+    flow_set& any = w.flows;
+    std::uint32_t ended = 0, slices = 0;
+    for (std::uint32_t at = any.visit(0, 256, all, w.now); at != 0; at = any.visit(at, 256, all, w.now), ++slices) {
+        // Every tenth of what was just seen ends, and others take their places.
+        const auto victim = all.seen[all.seen.size() - 10];
+        ended += any.close(victim.id, end_reason::on_request, w.now) ? 1 : 0;
+        w.flows.from_guest(key(many + slices), w.now);
+    }
+    CHECK(slices > 300);
+    CHECK(ended > 300);
+    std::vector<std::uint32_t> times(2 * many);
+    for (const auto& f : all.seen)
+        ++times[static_cast<std::uint32_t>(f.key.guest_port - 1) + 50'000U * (f.key.remote.octets()[15] - 1U)];
+    for (std::uint32_t n = 0; n < many; ++n)
+        if (times[n] != 1)
+            FAIL("flow " << n << " was listed " << times[n] << " times");
+    for (std::uint32_t n = many; n < many + slices; ++n)
+        CHECK(times[n] <= 1);
 }

@@ -1,0 +1,150 @@
+#include "daemon/control/flow_json.hpp"
+
+#include "daemon/config/address_text.hpp"
+#include "proto/base/ip_text.hpp"
+
+#include <charconv>
+
+namespace tapioca {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::array<std::string_view, 11> kernel_states = {"ESTABLISHED", "SYN-SENT",  "SYN-RECEIVED", "FIN-WAIT-1",
+                                                            "FIN-WAIT-2",  "TIME-WAIT", "CLOSED",       "CLOSE-WAIT",
+                                                            "LAST-ACK",    "LISTEN",    "CLOSING"}; ///< from number 1 on
+
+std::string_view kernel_state(std::uint8_t number) noexcept
+{
+    const auto at = std::size_t{number} - 1;
+    return at < kernel_states.size() ? kernel_states[at] : "unknown";
+}
+
+/// Members of an object.
+class object_writer {
+public:
+    explicit object_writer(json::object& into) : into_(into) {}
+
+    void put(std::string_view name, std::string_view text) { into_[name] = text; }
+    void put(std::string_view name, std::uint64_t number) { into_[name] = number; }
+    template <class Fill>
+    void put_object(std::string_view name, Fill fill)
+    {
+        object_writer inner{into_[name].emplace_object()};
+        fill(inner);
+    }
+
+private:
+    json::object& into_;
+};
+
+/// The same as text, for lists of very many. There is nothing in it that has to be escaped.
+class text_writer {
+public:
+    explicit text_writer(std::string& out) : out_(out) { out_ += '{'; }
+
+    void put(std::string_view name, std::string_view text)
+    {
+        begin(name);
+        out_.append(1, '"').append(text).append(1, '"');
+    }
+    void put(std::string_view name, std::uint64_t number)
+    {
+        begin(name);
+        std::array<char, 20> digits;
+        out_.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
+    }
+    template <class Fill>
+    void put_object(std::string_view name, Fill fill)
+    {
+        begin(name);
+        text_writer inner{out_};
+        fill(inner);
+        inner.end();
+    }
+    void end() { out_ += '}'; }
+
+private:
+    void begin(std::string_view name) { out_.append(out_.back() == '{' ? "\"" : ",\"").append(name).append("\":"); }
+
+    std::string& out_;
+};
+
+template <class Writer>
+void put_endpoint(Writer& to, std::string_view name, const endpoint& e)
+{
+    to.put_object(name, [&](Writer& inner) {
+        inner.put("address", text_of(e.address).view());
+        inner.put("port", e.port);
+    });
+}
+
+template <class Writer>
+void put_name(Writer& to, const flow_name& name, const flow_key& key, flow_origin origin, std::optional<std::uint64_t> rule)
+{
+    to.put("id", to_text(name));
+    to.put("protocol", protocol_of(name.kind));
+    to.put("way", way_name(name.kind));
+    to.put("origin", name_of(origin));
+    put_endpoint(to, "guest", {key.guest, key.guest_port});
+    put_endpoint(to, "remote", {key.remote, key.remote_port});
+    if (rule)
+        to.put("rule", *rule);
+}
+
+template <class Writer>
+void put_tcp(Writer& to, const os::tcp_figures& tcp)
+{
+    to.put_object("tcp", [&](Writer& inner) {
+        inner.put("state", kernel_state(tcp.state));
+        inner.put("rtt_us", tcp.round_trip_us);
+        inner.put("rtt_variation_us", tcp.round_trip_variation_us);
+        inner.put("congestion_window", tcp.congestion_window);
+        inner.put("mss", tcp.largest_segment);
+        inner.put("retransmissions", tcp.retransmissions);
+        inner.put("octets_sent", tcp.sent);
+        inner.put("octets_acknowledged", tcp.acknowledged);
+        inner.put("octets_received", tcp.received);
+    });
+}
+
+} // namespace
+
+json::object endpoint_json(const endpoint& e) { return {{"address", to_text(e.address)}, {"port", e.port}}; }
+
+json::object flow_json(const flow_name& name, const flow_key& key, flow_origin origin, std::optional<std::uint64_t> rule)
+{
+    json::object flow;
+    object_writer to{flow};
+    put_name(to, name, key, origin, rule);
+    return flow;
+}
+
+void put_flow(std::string& out, std::size_t worker, const listed_flow& f, std::optional<std::uint64_t> rule)
+{
+    const auto& [view, details] = f;
+    text_writer to{out};
+    put_name(to, {worker, view.head.kind, view.id}, view.key, view.head.origin, rule);
+    to.put("state", name_of(view.state));
+    if (view.idle)
+        to.put("idle_ms", static_cast<std::uint64_t>(std::chrono::floor<std::chrono::milliseconds>(*view.idle).count()));
+    const auto& peer = details ? details->peer : view.peer;
+    if (!peer.address.is_unspecified())
+        put_endpoint(to, "host_peer", peer);
+    if (details) {
+        if (details->own.port != 0)
+            put_endpoint(to, "host_own", details->own);
+        put_tcp(to, details->tcp);
+    }
+    to.end();
+}
+
+std::optional<std::uint64_t> rule_id(const rules_in_force& rules, flow_origin origin, std::uint16_t slot)
+{
+    if (slot == flow_head::no_rule)
+        return std::nullopt;
+    return rules.record_of(origin == flow_origin::peer ? rule_side::host : rule_side::guest, slot).id;
+}
+
+} // namespace tapioca

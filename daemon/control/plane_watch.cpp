@@ -1,0 +1,120 @@
+#include "daemon/control/plane_watch.hpp"
+
+#include "daemon/control/flow_json.hpp"
+#include "daemon/control/plane_report.hpp"
+#include "proto/base/drop_words.hpp"
+
+#include <cstring>
+
+namespace tapioca {
+
+namespace json = boost::json;
+using report::event_kind;
+
+namespace {
+
+constexpr duration between_comparisons = std::chrono::seconds{1};
+
+std::string_view name_of(event_kind kind) noexcept
+{
+    return kind == event_kind::flow_opened ? "flow_opened" : kind == event_kind::flow_closed ? "flow_closed" : "connect_failed";
+}
+
+json::object described(std::size_t worker, const report::worker_event& event, std::optional<std::uint64_t> rule)
+{
+    auto told = flow_json({worker, event.flow, event.id}, event.key, event.origin, rule);
+    if (event.accepted_at.port != 0)
+        told["accepted_at"] = endpoint_json(event.accepted_at);
+    if (event.kind == event_kind::flow_closed) {
+        told["reason"] = end_reason_names[static_cast<std::size_t>(event.why)];
+        told["words"] = report::words_of(event.why);
+    }
+    if (event.octets) {
+        told["octets_from_guest"] = event.octets->from_guest;
+        told["octets_to_guest"] = event.octets->to_guest;
+    }
+    if (event.error != 0)
+        told["error"] = std::strerror(event.error);
+    return told;
+}
+
+} // namespace
+
+plane_watch::plane_watch(worker_pool& workers, event_stream& events) : workers_(workers), events_(events) {}
+
+void plane_watch::start(reactor& loop)
+{
+    loop_ = &loop;
+    events_.when_watched([this](event_topic topic, bool watched) { begin_or_end(topic, watched); });
+}
+
+void plane_watch::begin_or_end(event_topic topic, bool watched)
+{
+    if (topic == event_topic::flows) {
+        workers_.watch_flows(watched);
+        lost_ = lost_now();
+    } else if (topic == event_topic::drops && watched) {
+        drops_ = drops_now();
+        if (!std::exchange(compares_, true))
+            loop_->call_in(between_comparisons, [this] { compare_drops(); });
+    }
+}
+
+void plane_watch::drain()
+{
+    workers_.drain_events([this](std::size_t worker, const report::worker_event& event) {
+        report::log_event(event);
+        if (report::is_routine(event.kind))
+            publish(worker, event);
+    });
+    if (events_.is_watched(event_topic::flows)) {
+        const auto before = std::exchange(lost_, lost_now());
+        events_.lose(event_topic::flows, lost_ - before);
+    }
+}
+
+void plane_watch::publish(std::size_t worker, const report::worker_event& event)
+{
+    events_.publish(event_topic::flows, name_of(event.kind), [&] {
+        return described(worker, event, rules_ == nullptr ? std::nullopt : rule_id(*rules_, event.origin, event.rule));
+    });
+}
+
+void plane_watch::compare_drops()
+{
+    compares_ = events_.is_watched(event_topic::drops);
+    if (!compares_)
+        return;
+    loop_->call_in(between_comparisons, [this] { compare_drops(); });
+    const auto before = std::exchange(drops_, drops_now());
+    json::array reasons;
+    for (std::size_t i = 0; i < drop_reason_count; ++i) {
+        const auto why = static_cast<drop_reason>(i);
+        if (drops_[i] != before[i] && !is_ordinary(why))
+            reasons.push_back({{"reason", drop_reason_names[i]},
+                               {"packets", drops_[i] - before[i]},
+                               {"total", drops_[i]},
+                               {"words", words_of(why)}});
+    }
+    if (!reasons.empty())
+        events_.publish(event_topic::drops, "dropped", [&] { return json::object{{"drops", std::move(reasons)}}; });
+}
+
+plane_watch::drop_counts plane_watch::drops_now() const
+{
+    drop_counts sums{};
+    for (std::size_t w = 0; w < workers_.size(); ++w)
+        for (std::size_t i = 0; i < drop_reason_count; ++i)
+            sums[i] += workers_.counters_of(w).dropped(static_cast<drop_reason>(i));
+    return sums;
+}
+
+std::uint64_t plane_watch::lost_now() const
+{
+    std::uint64_t sum = 0;
+    for (std::size_t w = 0; w < workers_.size(); ++w)
+        sum += workers_.counters_of(w).value(report::counter::events_lost);
+    return sum;
+}
+
+} // namespace tapioca

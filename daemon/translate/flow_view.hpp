@@ -1,0 +1,30 @@
+// A flow as it is listed.
+#pragma once
+
+#include "proto/base/time.hpp"
+#include "proto/flow/head.hpp"
+#include "proto/flow/state.hpp"
+
+#include <optional>
+
+namespace tapioca {
+
+struct flow_view {
+    flow_id id;
+    flow_head head;
+    flow_key key; ///< the endpoints that the log names: over the tap, as the guest sees them
+    flow_state state = flow_state::unreplied;
+    std::optional<duration> idle{}; ///< since octets last moved, as exactly as the flow knows
+    endpoint peer{};                ///< whom the host's socket speaks to; unspecified: not known
+    int tcp_socket = -1;            ///< of TCP, towards the peer
+};
+
+class flow_visitor {
+public:
+    virtual void visit(const flow_view& f) noexcept = 0;
+
+protected:
+    ~flow_visitor() = default;
+};
+
+} // namespace tapioca
