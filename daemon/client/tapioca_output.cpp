@@ -26,6 +26,12 @@ std::string text_of(const json::value* value)
 }
 std::string text_of(const json::object& from, std::string_view name) { return text_of(find(from, name)); }
 
+std::string first_of(const json::object& from, std::string_view list)
+{
+    const auto* found = find(from, list);
+    return found != nullptr && found->is_array() && !found->get_array().empty() ? text_of(&found->get_array().front()) : "";
+}
+
 std::string endpoint_in(const json::object& from, std::string_view name)
 {
     const auto* endpoint = find(from, name);
@@ -76,11 +82,12 @@ std::string missing_ports(const json::object& rule)
 
 std::string show_instances(const std::vector<said>& all, std::size_t width)
 {
-    text_table table{{"PID", "PROGRAM", "NETWORK", "INTERFACE", "ADDRESSES", "MTU", "WORKERS", "VERSION"}};
+    text_table table{{"PID", "NAME", "PROGRAM", "ADDRESSES", "NETWORK", "INTERFACE", "MTU", "VERSION", "WORKERS"}};
     for (const auto& one : all)
         for (const auto& reply : one.replies)
-            table.add({one.pid, text_of(reply, "mode"), text_of(reply, "namespace"), text_of(reply, "interface"),
-                       text_of(reply, "addresses"), text_of(reply, "mtu"), text_of(reply, "workers"), text_of(reply, "version")});
+            table.add({one.pid, first_of(reply, "names"), text_of(reply, "mode"), text_of(reply, "addresses"),
+                       text_of(reply, "namespace"), text_of(reply, "interface"), text_of(reply, "mtu"), text_of(reply, "version"),
+                       text_of(reply, "workers")});
     return table.text(width);
 }
 
