@@ -31,7 +31,7 @@ dpkg -i /tapioca.deb
 links tapioca
 works "${own%-*}"
 [ "$(user pasta --version)" != "$(user passt --version)" ] || fail 'pasta and passt are told apart by their names'
-for profile in passt pasta; do apparmor_parser --skip-kernel-load --skip-cache "/etc/apparmor.d/tapioca.$profile" || fail "AppArmor refuses the profile of $profile"; done
+for profile in passt pasta pesto tapioca; do apparmor_parser --skip-kernel-load --skip-cache "/etc/apparmor.d/tapioca.$profile" || fail "AppArmor refuses the profile of $profile"; done
 dpkg --purge tapioca
 files >/after
 diff /before /after || fail 'residue, see above'

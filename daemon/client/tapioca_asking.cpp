@@ -1,5 +1,6 @@
 #include "daemon/client/tapioca_asking.hpp"
 
+#include "daemon/client/tapioca_names.hpp"
 #include "daemon/client/text_table.hpp"
 
 #include <algorithm>
@@ -21,6 +22,17 @@ bool has_ended(const instance& one)
     return std::ranges::find(there, one) == there.end();
 }
 
+bool is_called(const instance& one, const std::string& name)
+{
+    try {
+        control_connection server{one};
+        const auto names = names_of(server);
+        return std::ranges::find(names, name) != names.end();
+    } catch (const control_failure&) { // nobody knows what it is called
+        return false;
+    }
+}
+
 } // namespace
 
 void print(const std::string& text)
@@ -36,6 +48,12 @@ std::vector<instance> wanted_instances(const tapioca_command& command)
     auto found = find_instances();
     if (command.pid)
         std::erase_if(found, [&](const instance& i) { return i.pid != *command.pid; });
+    if (!command.name.empty()) {
+        std::erase_if(found, [&](const instance& i) { return !is_called(i, command.name); });
+        if (found.empty())
+            throw control_failure("no instance serves a namespace, a machine or a socket that is called " + command.name +
+                                  "; 'tapioca ps' lists them");
+    }
     if (command.pid && found.empty())
         throw control_failure(
             "process " + std::to_string(*command.pid) +

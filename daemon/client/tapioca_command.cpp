@@ -41,17 +41,18 @@ constexpr std::string_view version_text = "tapioca " TAPIOCA_VERSION "\nCopyrigh
                                           "License: Apache-2.0 <https://www.apache.org/licenses/LICENSE-2.0>\n"
                                           "There is no warranty, to the extent permitted by law.\n";
 
-constexpr std::string_view synopsis = "Usage: tapioca COMMAND [OPTION]... [PID]\n"
-                                      "       tapioca flows [OPTION]... FILTER [PID]\n"
-                                      "       tapioca end [OPTION]... ID [PID]\n"
-                                      "       tapioca rules add|replace -t|-u|-T|-U SPEC... [OPTION]... [PID]\n"
-                                      "       tapioca rules delete ID | -t|-u|-T|-U SPEC... [OPTION]... [PID]\n";
+constexpr std::string_view synopsis = "Usage: tapioca COMMAND [OPTION]... [PID|NAME]\n"
+                                      "       tapioca flows [OPTION]... FILTER [PID|NAME]\n"
+                                      "       tapioca end [OPTION]... ID [PID|NAME]\n"
+                                      "       tapioca rules add|replace -t|-u|-T|-U SPEC... [OPTION]... [PID|NAME]\n"
+                                      "       tapioca rules delete ID | -t|-u|-T|-U SPEC... [OPTION]... [PID|NAME]\n";
 
 std::string help_text()
 {
     std::string text{synopsis};
     text += R"(Shows and changes what running passt and pasta do: those of this user, or of
-everybody for root, or the one with the process id PID.
+everybody for root, or the one with the process id PID, or those whose
+namespace, machine or socket is called NAME.
 
 Commands:
 )";
@@ -153,10 +154,10 @@ std::vector<std::string_view> take_options(tapioca_command& command, given_optio
     return operands;
 }
 
-/// The first operand, unless it is a process id.
+/// The first operand, if it has what no process id and no name of an instance has.
 flow_expression filter_of(std::span<const std::string_view> operands, std::size_t& next)
 {
-    if (next == operands.size() || operands[next].find_first_not_of("0123456789") == std::string_view::npos)
+    if (next == operands.size() || operands[next].find_first_of(" =<>!()") == std::string_view::npos)
         return {};
     const auto text = operands[next++];
     try {
@@ -166,13 +167,19 @@ flow_expression filter_of(std::span<const std::string_view> operands, std::size_
     }
 }
 
-pid_t pid_of(std::string_view text)
+/// Whatever is no number is a name.
+void take_instance(tapioca_command& command, std::string_view text)
 {
+    if (command.path)
+        misused("an instance is named by an operand, or by --control");
     pid_t pid = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
-    if (error != std::errc{} || end != text.data() + text.size() || pid <= 0)
-        misused("'" + std::string{text} + "' is no process id");
-    return pid;
+    if (text.empty() || (error == std::errc{} && end == text.data() + text.size() && pid <= 0))
+        misused("'" + std::string{text} + "' is neither a process id nor a name");
+    if (error == std::errc{} && end == text.data() + text.size())
+        command.pid = pid;
+    else
+        command.name = text;
 }
 
 bool takes(const subcommand& what, std::string_view option)
@@ -211,11 +218,9 @@ tapioca_command parse_tapioca_command(std::span<const char* const> argv)
     if (takes(*command.what, "info"))
         command.filter = filter_of(left, next);
     if (next < left.size() && takes(*command.what, "control"))
-        command.pid = pid_of(left[next++]);
+        take_instance(command, left[next++]);
     if (next < left.size())
         misused("'" + std::string{left[next]} + "' is one operand too many");
-    if (command.pid && command.path)
-        misused("one instance is named by PID, and one by --control");
     return command;
 }
 

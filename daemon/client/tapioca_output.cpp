@@ -9,6 +9,15 @@ namespace json = boost::json;
 
 namespace {
 
+/// Of a list.
+std::string first_of(const json::object& from, std::string_view list)
+{
+    const auto* found = from.if_contains(list);
+    const bool any =
+        found != nullptr && found->is_array() && !found->get_array().empty() && found->get_array().front().is_string();
+    return any ? json::value_to<std::string>(found->get_array().front()) : "";
+}
+
 /// Calls `show` with each object of a list, and whose it is.
 template <class Show>
 void each_in(const std::vector<said>& all, std::string_view list, Show show)
@@ -60,11 +69,12 @@ std::string missing_ports(const json::object& rule)
 
 std::string show_instances(const std::vector<said>& all, std::size_t width)
 {
-    text_table table{{"PID", "PROGRAM", "NETWORK", "INTERFACE", "ADDRESSES", "MTU", "WORKERS", "VERSION"}};
+    text_table table{{"PID", "NAME", "PROGRAM", "ADDRESSES", "NETWORK", "INTERFACE", "MTU", "VERSION", "WORKERS"}};
     for (const auto& one : all)
         for (const auto& reply : one.replies)
-            table.add({one.pid, text_in(reply, "mode"), text_in(reply, "namespace"), text_in(reply, "interface"),
-                       text_in(reply, "addresses"), text_in(reply, "mtu"), text_in(reply, "workers"), text_in(reply, "version")});
+            table.add({one.pid, first_of(reply, "names"), text_in(reply, "mode"), text_in(reply, "addresses"),
+                       text_in(reply, "namespace"), text_in(reply, "interface"), text_in(reply, "mtu"), text_in(reply, "version"),
+                       text_in(reply, "workers")});
     return table.text(width);
 }
 

@@ -37,13 +37,19 @@ std::string text_table::text(std::size_t width) const
     for (const auto& row : rows_)
         for (std::size_t i = 0; i < row.size(); ++i)
             widths[i] = std::max(widths[i], row[i].size());
+    const auto least = [&] {
+        return std::accumulate(widths.begin(), widths.end(), gap * (widths.size() - 1),
+                               [](std::size_t sum, std::size_t each) { return sum + std::min(each, narrowest); });
+    };
+    while (width != 0 && widths.size() > 1 && least() > width)
+        widths.pop_back();
     const auto total = [&] { return std::accumulate(widths.begin(), widths.end(), gap * (widths.size() - 1)); };
     while (width != 0 && total() > width && std::ranges::max(widths) > narrowest)
         --*std::ranges::max_element(widths);
     std::string lines;
     for (const auto& row : rows_) {
         std::string line;
-        for (std::size_t i = 0; i < row.size(); ++i)
+        for (std::size_t i = 0; i < widths.size(); ++i)
             line += cut(row[i], widths[i]) + std::string(widths[i] - std::min(row[i].size(), widths[i]) + gap, ' ');
         line.erase(line.find_last_not_of(' ') + 1);
         lines += line + '\n';

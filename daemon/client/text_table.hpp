@@ -12,7 +12,8 @@ public:
 
     void add(std::vector<std::string> cells);
     [[nodiscard]] bool empty() const noexcept { return rows_.size() == 1; }
-    /// Lines of at most `width` characters, as far as that is possible: what is too long loses its middle. 0: any width.
+    /// Lines of at most `width` characters, as far as that is possible: what is too long loses its middle,
+    /// and the last columns are left out where that is not enough. 0: any width.
     [[nodiscard]] std::string text(std::size_t width) const;
 
 private:

@@ -58,7 +58,7 @@ TEST_CASE("rules are shown, added, deleted and replaced")
     CHECK(parse({"rules", "replace", "-t", "none"}).rules.what == rule_change::action::replace);
 }
 
-TEST_CASE("flows may have a filter, which is no process id, and then one")
+TEST_CASE("flows may have a filter, which is no process id and no name, and then one of these")
 {
     CHECK(parse({"flows"}).filter.is_empty());
     CHECK(parse({"flows", "4711"}).filter.is_empty());
@@ -72,14 +72,40 @@ TEST_CASE("flows may have a filter, which is no process id, and then one")
     CHECK(parse({"watch", "4711"}).what->name == "watch");
 }
 
+TEST_CASE("an instance has a number or a name")
+{
+    CHECK(parse({"flows", "4711"}).pid == 4711);
+    CHECK(parse({"flows", "4711"}).name.empty());
+    for (const char* name : {"web", "4711-web", "/run/netns/web", "99999999999999"}) {
+        const auto command = parse({"flows", name});
+        CHECK(command.name == name);
+        CHECK_FALSE(command.pid);
+    }
+}
+
+TEST_CASE("what one sub-command takes others do not")
+{
+    const auto served = parse({"metrics", "-l", "127.0.0.1:9101", "--openmetrics"});
+    REQUIRE(served.listen);
+    CHECK(served.listen->port == 9101);
+    CHECK(served.openmetrics);
+    CHECK(parse({"report", "--anonymous", "web"}).anonymous);
+    CHECK(parse({"doctor", "-j"}).json);
+}
+
 TEST_CASE("a command line that makes no sense is refused with status 2")
 {
     const std::string path(108, 'x');
     for (const auto& words : std::vector<std::vector<const char*>>{{},
                                                                    {"fly"},
-                                                                   {"flows", "x"},
+                                                                   {"flows", ""},
+                                                                   {"doctor", "1"},
+                                                                   {"ps", "--listen", "unix:/m"},
+                                                                   {"metrics", "-l", "9101"},
+                                                                   {"flows", "-a"},
+                                                                   {"report", "--json"},
                                                                    {"flows", "0"},
-                                                                   {"flows", "-3"},
+                                                                   {"flows", "--", "-3"},
                                                                    {"flows", "1", "2"},
                                                                    {"end"},
                                                                    {"end", "0.tcp.1.2", "1", "2"},

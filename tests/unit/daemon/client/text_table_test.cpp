@@ -28,6 +28,17 @@ TEST_CASE("the widest columns lose their middle where the terminal is narrow")
     }
 }
 
+TEST_CASE("the last columns are left out where nothing can be read in so little room")
+{
+    text_table table{{"FIRST", "SECOND", "THIRD"}};
+    table.add({"aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"});
+    CHECK(table.text(31) == "FIRST      SECOND     THIRD\naaaa~aaaa  bbbb~bbbb  cccc~cccc\n");
+    CHECK(table.text(30).find("THIRD") == std::string::npos);
+    CHECK(table.text(30).find("bbbbbbbbbbbb") != std::string::npos);
+    CHECK(table.text(19).find("SECOND") == std::string::npos);
+    CHECK(table.text(1).find("FIRST") != std::string::npos);
+}
+
 TEST_CASE("what a terminal would obey is not printed")
 {
     text_table table{{"NAME"}};
