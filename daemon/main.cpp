@@ -67,7 +67,7 @@ namespace {
     control ctl{hooks_of(opts, workers, watch, follower.get()), target.watch ? &*target.watch : nullptr,
                 target.command ? std::optional{target.command->pid()} : std::nullopt};
     begin_service(opts, rules, {facts, workers, resident.get(), follower.get()}, ctl);
-    const auto following = follow_host(opts, parts, std::move(resolvers), *rules.rules, workers, ctl);
+    const auto following = begin_following(opts, parts, std::move(resolvers), *rules.rules, workers, events, ctl);
     const auto seen = begin_control(opts, std::move(parts.control), ready, workers, {*rules.rules, watch}, ctl);
     if (resident)
         resident->start();

@@ -88,6 +88,8 @@ std::string line_of(const json::object& event)
         return time + line_of_drops(event);
     if (event.if_contains("guest") != nullptr && event.if_contains("remote") != nullptr)
         return time + line_of_flow(event, what == "flow_opened" ? "opened" : what == "flow_closed" ? "closed" : "failed");
+    if (const auto words = text_in(event, "words"); !words.empty())
+        return time + printable(words);
     json::object rest; // of an event that came into being after this program
     for (const auto& [name, value] : event)
         if (name != "event" && name != "topic" && name != "time")

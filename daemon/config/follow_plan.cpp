@@ -15,7 +15,7 @@ bool has_appeared(const host_family& before, const host_family& now)
 
 bool same(const host_family& a, const host_family& b)
 {
-    return a.local_mode == b.local_mode && a.interface_index == b.interface_index && a.address == b.address &&
+    return a.local_mode == b.local_mode && a.interface_index == b.interface_index && a.interface == b.interface && a.address == b.address &&
            a.gateway == b.gateway;
 }
 
@@ -105,20 +105,21 @@ followed_network follow_host(const options& opts, const network_at_start& start,
     return next;
 }
 
-std::vector<std::string> changes_of(const host_network& before, const host_network& now)
+std::vector<host_change> changes_of(const host_network& before, const host_network& now)
 {
-    std::vector<std::string> lines;
+    std::vector<host_change> changes;
     if (!same(before.v4, now.v4))
-        lines.push_back(described("IPv4", now.v4));
+        changes.push_back({"network_changed", described("IPv4", now.v4)});
     if (!same(before.v6, now.v6))
-        lines.push_back(described("IPv6", now.v6));
+        changes.push_back({"network_changed", described("IPv6", now.v6)});
     if (before.resolvers != now.resolvers) {
         std::string list;
         for (const auto& resolver : now.resolvers)
             list += (list.empty() ? "" : ", ") + to_text(resolver);
-        lines.push_back(list.empty() ? "The host has no resolvers any more" : "The host's resolvers are now " + list);
+        changes.push_back(
+            {"resolvers_changed", list.empty() ? "The host has no resolvers any more" : "The host's resolvers are now " + list});
     }
-    return lines;
+    return changes;
 }
 
 } // namespace tapioca

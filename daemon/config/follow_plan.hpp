@@ -32,7 +32,13 @@ void update(host_network& host, const host_look& look);
 /// far as it can be told: a namespace that was configured keeps its IPv4 address, which is translated.
 [[nodiscard]] followed_network follow_host(const options& opts, const network_at_start& start, const host_network& now);
 
-/// For the log, a line for each family that is another one, and for resolvers.
-[[nodiscard]] std::vector<std::string> changes_of(const host_network& before, const host_network& now);
+/// What is told: a word for programs, and a line for people.
+struct host_change {
+    std::string_view name;
+    std::string words;
+    bool operator==(const host_change&) const = default;
+};
+/// One for each family that is another one, and for resolvers.
+[[nodiscard]] std::vector<host_change> changes_of(const host_network& before, const host_network& now);
 
 } // namespace tapioca

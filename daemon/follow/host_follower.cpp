@@ -43,6 +43,18 @@ void host_follower::start(reactor& loop)
     wait_for_resolvers();
 }
 
+void host_follower::tell(std::string_view name, const std::string& words)
+{
+    log::info(words);
+    means_.told.publish(event_topic::host, name, [&words] { return boost::json::object{{"words", words}}; });
+}
+
+void host_follower::tell(const std::vector<host_change>& changes)
+{
+    for (const auto& change : changes)
+        tell(change.name, change.words);
+}
+
 void host_follower::wait_for_resolvers()
 {
     if (!means_.resolvers)
@@ -79,7 +91,7 @@ void host_follower::set_resolvers(resolv_conf to)
     const auto before = now_;
     now_.resolvers = std::move(to.resolvers);
     now_.search = std::move(to.search);
-    log::info(changes_of(before, now_));
+    tell(changes_of(before, now_));
     give_to_planes();
 }
 
@@ -101,7 +113,7 @@ void host_follower::look()
         const auto seen = look_at_host(opts_, enabled_, watch_.tables);
         const auto before = now_;
         update(now_, seen);
-        log::info(changes_of(before, now_));
+        tell(changes_of(before, now_));
         note_gone(before.addresses);
         give_to_planes();
         listen_anew(before.links);
@@ -153,7 +165,7 @@ void host_follower::end_stranded_flows()
     if (ending->gone.empty())
         return;
     for (const auto& address : ending->gone)
-        log::info("The host has lost its address " + to_text(address) + "; connections that have it are reset");
+        tell("address_gone", "The host has lost its address " + to_text(address) + "; connections that have it are reset");
     means_.workers.ask(0, ending);
     continue_ending(0, std::move(ending));
 }
@@ -188,6 +200,8 @@ void host_follower::listen_anew(const std::vector<os::link_entry>& before)
         }
         means_.workers.stop_listening(name);
         means_.workers.listen({std::move(*opened), name});
+        tell("listening_again",
+             "Listening again on " + std::string{rule.interface.view()} + ", port " + std::to_string(name.port));
     }
 }
 

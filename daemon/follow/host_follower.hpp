@@ -5,6 +5,7 @@
 
 #include "daemon/config/follow_plan.hpp"
 #include "daemon/config/resolv_conf.hpp"
+#include "daemon/control/event_stream.hpp"
 #include "daemon/control/reactor.hpp"
 #include "daemon/follow/resolver_watcher.hpp"
 #include "daemon/forward/listener_set.hpp"
@@ -26,6 +27,7 @@ class host_follower final : public control_service {
 public:
     struct means {
         worker_pool& workers;
+        event_stream& told;   ///< what happens, beside the log
         listener_opener open; ///< sockets of rules of the host's side
         std::function<std::vector<listener_name>()> listening;
         std::optional<resolver_watcher> resolvers;
@@ -40,6 +42,8 @@ public:
     static constexpr duration half_written = std::chrono::seconds{2};
 
 private:
+    void tell(std::string_view name, const std::string& words);
+    void tell(const std::vector<host_change>& changes);
     void wait_for_events();
     void wait_for_resolvers();
     void take(const resolver_watcher::report& report);

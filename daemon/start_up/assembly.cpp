@@ -91,8 +91,9 @@ void begin_service(const options& opts, rule_service& service, const rule_makers
     ctl.serve(*service.pesto);
 }
 
-std::unique_ptr<control_service> follow_host(const options& opts, plane_parts& parts, std::optional<resolver_watcher> resolvers,
-                                             const rules_in_force& rules, worker_pool& workers, control& ctl)
+std::unique_ptr<control_service> begin_following(const options& opts, plane_parts& parts,
+                                                 std::optional<resolver_watcher> resolvers, const rules_in_force& rules,
+                                                 worker_pool& workers, event_stream& events, control& ctl)
 {
     if (!parts.watch)
         return nullptr;
@@ -100,10 +101,12 @@ std::unique_ptr<control_service> follow_host(const options& opts, plane_parts& p
         const auto& now = rules.listening();
         return std::vector<listener_name>(now.begin(), now.end());
     };
-    auto follower = std::make_unique<host_follower>(
-        opts, std::move(*parts.watch), std::move(parts.start),
-        host_follower::means{
-            .workers = workers, .open = opener(opts, nullptr), .listening = std::move(names), .resolvers = std::move(resolvers)});
+    auto follower = std::make_unique<host_follower>(opts, std::move(*parts.watch), std::move(parts.start),
+                                                    host_follower::means{.workers = workers,
+                                                                         .told = events,
+                                                                         .open = opener(opts, nullptr),
+                                                                         .listening = std::move(names),
+                                                                         .resolvers = std::move(resolvers)});
     ctl.serve(*follower);
     return follower;
 }

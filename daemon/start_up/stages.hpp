@@ -70,9 +70,10 @@ struct rule_makers {
 };
 void begin_service(const options& opts, rule_service& service, const rule_makers& makers, control& ctl);
 /// For --follow; null if nothing is followed. All of it outlives the loop.
-[[nodiscard]] std::unique_ptr<control_service> follow_host(const options& opts, plane_parts& parts,
-                                                           std::optional<resolver_watcher> resolvers, const rules_in_force& rules,
-                                                           worker_pool& workers, control& ctl);
+[[nodiscard]] std::unique_ptr<control_service> begin_following(const options& opts, plane_parts& parts,
+                                                               std::optional<resolver_watcher> resolvers,
+                                                               const rules_in_force& rules, worker_pool& workers,
+                                                               event_stream& events, control& ctl);
 /// What the loop does with the workers, what they tell, and the follower, if there is one; all outlive it.
 [[nodiscard]] control_hooks hooks_of(const options& opts, worker_pool& workers, plane_watch& watch, port_follower* follower);
 

@@ -82,8 +82,8 @@ TEST_CASE("what the guest has stays, and leads to where the host is now")
     CHECK(next.address_map.host6 == new6);
     CHECK(next.address_map.map_host_loopback4 == router4);
     CHECK(changes_of(start.host, now) ==
-          std::vector<std::string>{"The host's IPv4 network is now 198.51.100.9 on eth3 by 198.51.100.1",
-                                   "The host's IPv6 network is now 2001:db8:9::2 on eth3 by fe80::abcd"});
+          std::vector<host_change>{{"network_changed", "The host's IPv4 network is now 198.51.100.9 on eth3 by 198.51.100.1"},
+                                   {"network_changed", "The host's IPv6 network is now 2001:db8:9::2 on eth3 by fe80::abcd"}});
 }
 
 TEST_CASE("an address that the user has given stays what map_guest_addr leads to")
