@@ -152,7 +152,7 @@ class Following:
     def test_storms_of_routes_cost_nothing(self):
         daemon = self.start()
         batch = "".join(f"route {verb} 10.{n >> 8 & 255}.{n & 255}.0/24 via {ROUTER4}\n" for n in range(2000) for verb in ("add", "del"))
-        before, began = cpu_time(daemon.pid), time.monotonic()
+        before, began, events = cpu_time(daemon.pid), time.monotonic(), 0
         while time.monotonic() - began < 5:
             self.host.run("ip", "-batch", "-", input=batch)
             events += 4000
