@@ -54,7 +54,6 @@ namespace {
         log::debug(kernel_report(parts));
     parts.resources.pcap = std::move(files.pcap);
     const int tap = parts.tap() != nullptr ? parts.tap()->fd.get() : -1;
-
     std::optional<resolver_watcher> resolvers = watch_resolvers(opts);
     os::readiness ready = leave_the_caller(opts, box, files);
     std::unique_ptr<netns::resident> resident = make_resident(opts, parts.resources.tap_queues.size(), target);

@@ -50,7 +50,8 @@ inline constexpr std::array<std::string_view, drop_reason_count> drop_reason_wor
     "a frame for another station behind the guest's bridge",
     "a query of the guest while the host has no resolver",
     "a resolver's answer to a query that another resolver has answered",
-    "the guest tells which addresses are its own, asks whether they are taken (duplicate detection), answers our questions, or gives an address back by DHCP",
+    "the guest tells which addresses are its own, asks whether they are taken (duplicate detection), answers our questions, or "
+    "gives an address back by DHCP",
     "the guest tells which multicast groups it listens to (IGMP, MLD)",
     "the guest looks for a router, but announcements are off (--config-net, --no-ra)",
     "what bridges and switches say to each other: spanning tree, LLDP, 802.1X",

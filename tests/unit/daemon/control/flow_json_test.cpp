@@ -33,8 +33,8 @@ TEST_CASE("a filter lets through what fits all that it asks for")
     CHECK(fits({{"protocol", nullptr}}));
     for (const json::object& other :
          {json::object{{"protocol", "udp"}}, json::object{{"way", "bypass"}}, json::object{{"origin", "peer"}},
-          json::object{{"state", "SYN-SENT"}}, json::object{{"guest_address", "10.0.0.6"}},
-          json::object{{"guest_port", 1}}, json::object{{"remote_address", "2001:db8::/32"}}, json::object{{"remote_port", 80}},
+          json::object{{"state", "SYN-SENT"}}, json::object{{"guest_address", "10.0.0.6"}}, json::object{{"guest_port", 1}},
+          json::object{{"remote_address", "2001:db8::/32"}}, json::object{{"remote_port", 80}},
           json::object{{"protocol", "tcp"}, {"way", "bypass"}}})
         CHECK_FALSE(fits(other));
 }
