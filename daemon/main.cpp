@@ -2,7 +2,6 @@
 // seccomp/sandbox.hpp says why the order is as it is.
 #include "daemon/config/command_line.hpp"
 #include "daemon/config/early_exit.hpp"
-#include "daemon/config/start_report.hpp"
 #include "daemon/os/process.hpp"
 #include "daemon/os/start_failure.hpp"
 #include "daemon/os/user_map.hpp"
@@ -49,9 +48,7 @@ namespace {
     netns::target target = netns::attach(opts, std::move(named), box);
     log::warning(box.take_warnings());
     plane_parts parts = set_up(opts, target, std::move(on_host), std::move(client), owner);
-    log::info(rule_report(opts)); // behind all that is refused: callers show the first line of a failure
-    if (opts.level >= log_level::debug)
-        log::debug(kernel_report(parts));
+    report_rules_and_kernel(opts, parts);
     parts.resources.pcap = std::move(files.pcap);
     const int tap = parts.tap() != nullptr ? parts.tap()->fd.get() : -1;
     std::optional<resolver_watcher> resolvers = watch_resolvers(opts);

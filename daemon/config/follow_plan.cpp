@@ -15,8 +15,8 @@ bool has_appeared(const host_family& before, const host_family& now)
 
 bool same(const host_family& a, const host_family& b)
 {
-    return a.local_mode == b.local_mode && a.interface_index == b.interface_index && a.interface == b.interface && a.address == b.address &&
-           a.gateway == b.gateway;
+    return a.local_mode == b.local_mode && a.interface_index == b.interface_index && a.interface == b.interface &&
+           a.address == b.address && a.gateway == b.gateway;
 }
 
 std::string described(const char* family, const host_family& f)

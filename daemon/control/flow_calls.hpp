@@ -16,7 +16,8 @@ struct wanted_flows {
     bool detailed = false; ///< the kernel is asked about each
 };
 /// Lists the flows of all workers that are wanted, a reply for some of them at a time.
-[[nodiscard]] std::unique_ptr<running_call> begin_listing(worker_pool& workers, const rules_in_force& rules, const wanted_flows& wanted);
+[[nodiscard]] std::unique_ptr<running_call> begin_listing(worker_pool& workers, const rules_in_force& rules,
+                                                          const wanted_flows& wanted);
 [[nodiscard]] std::unique_ptr<running_call> begin_ending(worker_pool& workers, const flow_name& which);
 
 } // namespace tapioca

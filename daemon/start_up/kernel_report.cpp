@@ -1,3 +1,5 @@
+#include "daemon/config/start_report.hpp"
+#include "daemon/report/log.hpp"
 #include "daemon/start_up/stages.hpp"
 #include "seccomp/landlock.hpp"
 
@@ -6,8 +8,7 @@ namespace {
 
 std::string yes_or_no(bool is) { return is ? "yes" : "no"; }
 
-} // namespace
-
+/// The features that we do without somewhere: doc/kernels.md.
 std::string kernel_report(const plane_parts& parts)
 {
     std::string line = "Kernel: peek offset of TCP " + yes_or_no(parts.config.peek_offset4) + " (IPv4), " +
@@ -17,6 +18,15 @@ std::string kernel_report(const plane_parts& parts)
                 yes_or_no(tun->offload.checksum) + ", TSO " + yes_or_no(tun->offload.tso) + ", USO " +
                 yes_or_no(tun->offload.uso);
     return line;
+}
+
+} // namespace
+
+void report_rules_and_kernel(const options& opts, const plane_parts& parts)
+{
+    log::info(rule_report(opts));
+    if (opts.level >= log_level::debug)
+        log::debug(kernel_report(parts));
 }
 
 } // namespace tapioca

@@ -45,8 +45,9 @@ void assume_identity(const options& opts, sandbox& box);
                                             bool bypass);
 
 // kernel_report.cpp
-/// What was found out about the kernel, in one line for the log: the features that we do without somewhere (doc/kernels.md).
-[[nodiscard]] std::string kernel_report(const plane_parts& parts);
+/// Tells the log of the rules, and in detail of what was found out about the kernel. Behind all that may be refused: callers show
+/// the first line of a failure.
+void report_rules_and_kernel(const options& opts, const plane_parts& parts);
 
 // assembly.cpp
 /// Sockets of the namespace are needed while the program runs if loopback traffic goes past the tap; null if it does not.
