@@ -100,7 +100,8 @@ class Completions(unittest.TestCase):
             self.assertEqual(candidates("pesto", "-A", "-t", "80", file.name[:-1]), [file.name])
 
     def test_bash_offers_commands_of_tapioca(self):
-        self.assertEqual(candidates("tapioca", "--json", ""), re.findall(r"^\.It Cm (\w+)", lint.read(lint.ROOT, "doc/man/tapioca.1"), re.M))
+        explained = re.findall(r"^\.It Cm (\w+)", lint.read(lint.ROOT, "doc/man/tapioca.1"), re.M)
+        self.assertEqual(candidates("tapioca", "--json", ""), list(dict.fromkeys(explained)))
         self.assertEqual(candidates("tapioca", "--control", "a.socket", "p"), ["ps"])
         self.assertEqual(candidates("tapioca", "ps", "m"), [])
         self.assertEqual(candidates("tapioca", "ps", "--js"), ["--json"])
