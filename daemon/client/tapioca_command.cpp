@@ -167,14 +167,14 @@ flow_expression filter_of(std::span<const std::string_view> operands, std::size_
     }
 }
 
-/// Whatever is no number is a name.
+/// Whatever is no number is a name, if it is one word.
 void take_instance(tapioca_command& command, std::string_view text)
 {
     if (command.path)
         misused("an instance is named by an operand, or by --control");
     pid_t pid = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
-    if (text.empty() || (error == std::errc{} && end == text.data() + text.size() && pid <= 0))
+    if (text.empty() || text.find(' ') != text.npos || (error == std::errc{} && end == text.data() + text.size() && pid <= 0))
         misused("'" + std::string{text} + "' is neither a process id nor a name");
     if (error == std::errc{} && end == text.data() + text.size())
         command.pid = pid;

@@ -70,6 +70,8 @@ TEST_CASE("flows may have a filter, which is no process id and no name, and then
               .text.starts_with("tapioca: the filter 'dport = x' makes no sense: 'x' is no number for dport\n"));
     CHECK(refused({"ps", "dport = :443"}).status == 2);
     CHECK(parse({"watch", "4711"}).what->name == "watch");
+    CHECK(parse({"flows", "web"}).name == "web");
+    CHECK(parse({"flows", "dport = :443", "web"}).name == "web");
 }
 
 TEST_CASE("an instance has a number or a name")
