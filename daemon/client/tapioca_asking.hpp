@@ -31,7 +31,8 @@ struct answers {
 [[nodiscard]] std::string pid_of(control_connection& server);
 
 /// Complains of those that do not answer. Throws control_failure if the one that was named does not.
-[[nodiscard]] answers ask_instances(const tapioca_command& command, const question& ask, std::chrono::seconds patience = usual_patience);
+[[nodiscard]] answers ask_instances(const tapioca_command& command, const question& ask,
+                                    std::chrono::seconds patience = usual_patience);
 
 /// Asks, and prints the replies, a line each, or what `text` makes of them. The exit status.
 int show(const tapioca_command& command, const question& ask, const shown_text& text);

@@ -27,13 +27,15 @@ int run_flows(const tapioca_command& command)
 {
     const auto ask = [&](control_connection& server) {
         std::vector<json::object> replies;
-        server.call("ListFlows", {{"filter", command.filter.filter()}, {"details", command.info}}, [&](const json::object& reply) {
-            replies.push_back(reply);
-            leave_what_fits(replies.back(), command.filter);
-        });
+        server.call("ListFlows", {{"filter", command.filter.filter()}, {"details", command.info}},
+                    [&](const json::object& reply) {
+                        replies.push_back(reply);
+                        leave_what_fits(replies.back(), command.filter);
+                    });
         return replies;
     };
-    return show(command, ask, [&](const std::vector<said>& all, std::size_t width) { return show_flows(all, width, command.info); });
+    return show(command, ask,
+                [&](const std::vector<said>& all, std::size_t width) { return show_flows(all, width, command.info); });
 }
 
 } // namespace tapioca::client

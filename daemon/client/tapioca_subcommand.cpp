@@ -6,11 +6,13 @@ namespace {
 constexpr subcommand table[] = {
     {"ps", "", "json control ", "The instances that there are", run_ps},
     {"flows", "", "json control info ",
-     "Connections, UDP flows and echo identifiers; those that fit a FILTER as that of ss(8), if one is given: comparisons of sport, "
+     "Connections, UDP flows and echo identifiers; those that fit a FILTER as that of ss(8), if one is given: comparisons of "
+     "sport, "
      "dport, src, dst, state, proto, kind, way, from and rule, with and, or, not and parentheses",
      run_flows},
     {"watch", "", "json control ",
-     "What goes on, as a page that is kept up to date until q is pressed; a line for each event where standard output is no terminal",
+     "What goes on, as a page that is kept up to date until q is pressed; a line for each event where standard output is no "
+     "terminal",
      run_watch},
     {"drops", "", "json control ", "Packets that were dropped, by reason", run_drops},
     {"rules", "", "json control tcp-ports udp-ports tcp-ns udp-ns owner ",
