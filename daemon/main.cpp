@@ -24,6 +24,13 @@ extern "C" const char* __tsan_default_options() { return "symbolize=0"; }
 namespace tapioca {
 namespace {
 
+netns::watch* watch_of(netns::target& target) { return target.watch ? &*target.watch : nullptr; }
+
+std::optional<pid_t> command_of(const netns::target& target)
+{
+    return target.command ? std::optional{target.command->pid()} : std::nullopt;
+}
+
 [[noreturn]] void run(std::span<const char* const> argv)
 {
     os::ignore_broken_pipes();
@@ -58,10 +65,8 @@ namespace {
     rule_service rules = serve_rules(opts, parts);
     const seccomp::profile left = what_is_left(opts, target, parts.config, resident != nullptr);
     worker_pool workers{std::move(parts.config), std::move(parts.resources), resident.get()};
-    event_stream events;
-    plane_watch watch{workers, events};
-    control ctl{hooks_of(opts, workers, watch, follower.get()), target.watch ? &*target.watch : nullptr,
-                target.command ? std::optional{target.command->pid()} : std::nullopt};
+    plane_watch watch{workers};
+    control ctl{hooks_of(opts, workers, watch, follower.get()), watch_of(target), command_of(target)};
     begin_service(opts, rules, {facts, workers, resident.get(), follower.get()}, ctl);
     const auto following = begin_following(opts, parts, std::move(resolvers), *rules.rules, workers, events, ctl);
     const auto seen = begin_control(opts, std::move(parts.control), ready, workers, {*rules.rules, watch}, ctl);

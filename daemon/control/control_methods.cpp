@@ -228,7 +228,7 @@ running list(const asked& a)
     if (!wrong.empty())
         return refuse_parameter(a, "filter." + wrong);
     if (rule)
-        ask_for_rule(wanted, a.of.rules, *rule);
+        ask_for_rule(wanted, a.of.rules, a.of.workers.config(), *rule);
     const bool detailed = details != nullptr && details->is_bool() && details->get_bool();
     return begin_listing(a.of.workers, a.of.rules, {wanted, detailed});
 }

@@ -82,10 +82,10 @@ asked_filter filter_from(const json::object& text)
     return asked;
 }
 
-void ask_for_rule(flow_filter& wanted, const rules_in_force& rules, std::uint64_t id)
+void ask_for_rule(flow_filter& wanted, const rules_in_force& rules, const plane_config& config, std::uint64_t id)
 {
     for (const auto origin : {flow_origin::peer, flow_origin::guest})
-        for (std::uint16_t slot = 0; slot < forward_rules::capacity(); ++slot)
+        for (std::uint16_t slot = 0; slot < (origin == flow_origin::peer ? config.host_rules : config.guest_rules).size(); ++slot)
             if (rule_id(rules, origin, slot) == id && wanted.origin.value_or(origin) == origin) {
                 wanted.origin = origin;
                 wanted.rule = slot;

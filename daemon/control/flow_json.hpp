@@ -43,6 +43,6 @@ struct asked_filter {
 };
 [[nodiscard]] asked_filter filter_from(const boost::json::object& text);
 /// And that they came through the rule with that id; nothing fits if there is none.
-void ask_for_rule(flow_filter& wanted, const rules_in_force& rules, std::uint64_t id);
+void ask_for_rule(flow_filter& wanted, const rules_in_force& rules, const plane_config& config, std::uint64_t id);
 
 } // namespace tapioca

@@ -40,8 +40,6 @@ json::object described(std::size_t worker, const report::worker_event& event, st
 
 } // namespace
 
-plane_watch::plane_watch(worker_pool& workers, event_stream& events) : workers_(workers), events_(events) {}
-
 void plane_watch::start(reactor& loop)
 {
     loop_ = &loop;

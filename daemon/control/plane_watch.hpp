@@ -11,8 +11,8 @@ namespace tapioca {
 
 class plane_watch final : public control_service {
 public:
-    /// Both outlive it.
-    plane_watch(worker_pool& workers, event_stream& events);
+    /// The workers outlive it.
+    explicit plane_watch(worker_pool& workers) : workers_(workers) {}
 
     void start(reactor& loop) override;
     /// Takes what the workers have reported since the last call.
@@ -31,7 +31,7 @@ private:
     void compare_drops();
 
     worker_pool& workers_;
-    event_stream& events_;
+    event_stream events_;
     const rules_in_force* rules_ = nullptr;
     reactor* loop_ = nullptr;
     std::uint64_t lost_ = 0; ///< events of workers, as far as watchers know
