@@ -158,7 +158,7 @@ TEST_CASE("only what is wanted is kept")
     drops.part->end_turn();
     const auto dropped = drops.read();
     REQUIRE(dropped.size() == 2);
-    CHECK(dropped[0].says("drop_bad_length: a length field contradicts the frame"));
+    CHECK(dropped[0].says("drop_bad_length: a length contradicts the frame"));
     CHECK(dropped[1].says("another of the 5 frames"));
 
     stage to_guest{{.way = pcapng::direction::out}};
