@@ -68,7 +68,7 @@ std::optional<pid_t> command_of(const netns::target& target)
     plane_watch watch{workers};
     control ctl{hooks_of(opts, workers, watch, follower.get()), watch_of(target), command_of(target)};
     begin_service(opts, rules, {facts, workers, resident.get(), follower.get()}, ctl);
-    const auto following = begin_following(opts, parts, std::move(resolvers), *rules.rules, workers, events, ctl);
+    const auto following = begin_following(opts, parts, std::move(resolvers), *rules.rules, workers, watch.events(), ctl);
     const auto seen = begin_control(opts, std::move(parts.control), ready, workers, {*rules.rules, watch}, ctl);
     if (resident)
         resident->start();

@@ -172,7 +172,10 @@ bool simulation::turn()
         plane->process(back_end().receive(memory_tap::most_frames), now());
     plane->end_turn(now());
     allocations += allocation_count() - before;
-    events->drain([this](const report::worker_event& e) { ++told[static_cast<std::size_t>(e.kind)]; });
+    events->drain([this](const report::worker_event& e) {
+        ++told[static_cast<std::size_t>(e.kind)];
+        hears_event(e);
+    });
     return had_frames || !ready.empty() || plane->has_ready();
 }
 

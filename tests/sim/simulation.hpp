@@ -123,8 +123,9 @@ public:
     plane_config config;
     link_quality to_guest{}, from_guest{};
     std::unique_ptr<report::counters> counters;
-    std::unique_ptr<vhost_tap> rings; ///< before the tap, if the guest shares its memory
-    std::unique_ptr<report::event_ring> events;
+    std::unique_ptr<vhost_tap> rings;           ///< before the tap, if the guest shares its memory
+    std::unique_ptr<report::event_ring> events; ///< drained in each turn
+    std::function<void(const report::worker_event&)> hears_event = [](const report::worker_event&) {};
     guest_link guest;
     os::poller poller;
     std::unique_ptr<tapioca::plane> plane;
