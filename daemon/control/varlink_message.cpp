@@ -1,7 +1,7 @@
 #include "daemon/control/varlink_message.hpp"
 
+#include <array>
 #include <new>
-#include <vector>
 
 namespace tapioca::varlink {
 
@@ -30,7 +30,7 @@ std::optional<call> parse_call(std::string_view message)
 try {
     if (message.size() > longest_call)
         return std::nullopt;
-    std::vector<unsigned char> memory(memory_for_a_call);
+    static std::array<unsigned char, memory_for_a_call> memory; // set aside with the program, and not touched before it is used
     json::static_resource fixed{memory.data(), memory.size()};
     json::parse_options limits;
     limits.max_depth = deepest;

@@ -17,7 +17,7 @@ struct call {
     bool more = false, oneway = false;
 };
 
-/// `message`: without the NUL. Nothing: it is no call, or a larger one than anybody needs.
+/// `message`: without the NUL. Nothing: it is no call, or a larger one than anybody needs. From one thread only.
 [[nodiscard]] std::optional<call> parse_call(std::string_view message);
 
 enum class continues : bool { no, yes };
