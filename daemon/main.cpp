@@ -60,12 +60,12 @@ namespace {
     std::unique_ptr<netns::resident> resident = make_resident(opts, parts.resources.tap_queues.size(), target);
     std::unique_ptr<port_follower> follower = follow_ports(opts, parts, resident.get());
     rule_service rules = serve_rules(opts, parts);
-    const seccomp::profile left = what_is_left(opts, target, parts.config, resident != nullptr);
+    const seccomp::profile left = what_is_left(opts, target, parts.config, resident && resident->has_sockets());
     worker_pool workers{std::move(parts.config), std::move(parts.resources), resident.get()};
     control ctl{hooks_of(opts, workers, follower.get()), target.watch ? &*target.watch : nullptr,
                 target.command ? std::optional{target.command->pid()} : std::nullopt};
     begin_service(opts, rules, {facts, workers, resident.get(), follower.get()}, ctl);
-    const auto following = follow_host(opts, parts, std::move(resolvers), *rules.rules, workers, ctl);
+    const auto following = follow_host(opts, parts, std::move(resolvers), *rules.rules, {tap, workers, resident.get()}, ctl);
     const auto seen = begin_control(opts, std::move(parts.control), ready, workers, *rules.rules, ctl);
     if (resident)
         resident->start();
