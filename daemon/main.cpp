@@ -63,12 +63,13 @@ std::optional<pid_t> command_of(const netns::target& target)
     std::unique_ptr<netns::resident> resident = make_resident(opts, parts.resources.tap_queues.size(), target);
     std::unique_ptr<port_follower> follower = follow_ports(opts, parts, resident.get());
     rule_service rules = serve_rules(opts, parts);
-    const seccomp::profile left = what_is_left(opts, target, parts.config, resident != nullptr);
+    const seccomp::profile left = what_is_left(opts, target, parts.config, resident && resident->has_sockets());
     worker_pool workers{std::move(parts.config), std::move(parts.resources), resident.get()};
     plane_watch watch{workers};
     control ctl{hooks_of(opts, workers, watch, follower.get()), watch_of(target), command_of(target)};
     begin_service(opts, rules, {facts, workers, resident.get(), follower.get()}, ctl);
-    const auto following = begin_following(opts, parts, std::move(resolvers), *rules.rules, workers, watch.events(), ctl);
+    const auto following =
+        begin_following(opts, parts, std::move(resolvers), *rules.rules, {tap, workers, watch.events(), resident.get()}, ctl);
     const auto seen = begin_control(opts, std::move(parts.control), ready, workers, {*rules.rules, watch}, ctl);
     if (resident)
         resident->start();

@@ -28,6 +28,7 @@ enum class task : std::uint8_t {
     command,  ///< a command in the namespace
     log_file, ///< its own log
     vhost,    ///< a guest that shares its memory
+    carrier,  ///< the guest's interface loses its carrier for a moment
     pieces,   ///< frames that are written in pieces: into a capture file, and to a tap out of our own store
 };
 

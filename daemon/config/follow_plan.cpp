@@ -63,6 +63,34 @@ void follow_names(const options& opts, const network_at_start& start, const host
             (void)names.forwarded.push_back(told);
 }
 
+/// Its router stays the one that it knows: a link-local address of ours, which leads to wherever the host's router is. Where
+/// nothing is advertised the routes are exchanged, and with them the router.
+void keep_router6(const network_at_start& start, followed_network& next)
+{
+    next.guest.our_link_local = start.guest.our_link_local;
+    next.address_map.our_tap6_ll = start.address_map.our_tap6_ll;
+    next.address_map.gateway6 = start.address_map.gateway6;
+    next.address_map.map_host_loopback6 = start.address_map.map_host_loopback6;
+}
+
+/// By what the host is now, but for families that the guest has not.
+followed_network plan_anew(const options& opts, const network_at_start& start, host_network now)
+{
+    now.v4.enabled = now.v4.enabled && start.guest.ipv4;
+    now.v6.enabled = now.v6.enabled && start.guest.ipv6;
+    followed_network next{plan_guest(opts, now, start.guest.duid_time),
+                          plan_translation(opts, now, without_resolvers::queries_fail),
+                          static_cast<unsigned>(now.v6.interface_index)};
+    if (!opts.config_net && start.guest.ipv6)
+        keep_router6(start, next);
+    if (opts.splice_only)
+        next.address_map.guest4 = next.address_map.guest6 = next.address_map.host4 = next.address_map.host6 = {};
+    next.guest.stand_ins = start.guest.stand_ins;
+    for (const auto family : {ip_family::ipv4, ip_family::ipv6})
+        follow_names(opts, start, now, family, next);
+    return next;
+}
+
 } // namespace
 
 bool needs_resolvers_of_host(const options& opts)
@@ -83,6 +111,8 @@ void update(host_network& host, const host_look& look)
 
 followed_network follow_host(const options& opts, const network_at_start& start, const host_network& now)
 {
+    if (opts.follow == follow_mode::guest)
+        return plan_anew(opts, start, now);
     followed_network next{start.guest, start.address_map, static_cast<unsigned>(now.v6.interface_index)};
     const auto planned = plan_guest(opts, now, start.guest.duid_time);
     const auto translation = plan_translation(opts, now, without_resolvers::queries_fail);

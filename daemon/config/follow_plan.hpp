@@ -1,4 +1,5 @@
-// What becomes of a guest's network when the host's changes. What the guest has stays; where it leads to is exchanged.
+// What becomes of a guest's network when the host's changes. What the guest has stays, and where it leads to is exchanged; or it
+// has what the host has, where it is told (--follow guest).
 #pragma once
 
 #include "daemon/config/host_network.hpp"
@@ -28,8 +29,9 @@ struct followed_network {
 /// The host as it is taken to be after a look: a family that has lost its network keeps what it had, for there is nothing better.
 void update(host_network& host, const host_look& look);
 
-/// By what the host is now. A guest that was given a network of its own because the host had none is given what has appeared, as
-/// far as it can be told: a namespace that was configured keeps its IPv4 address, which is translated.
+/// By what the host is now. With --follow guest that is all. Otherwise a guest that was given a network of its own because the
+/// host had none is given what has appeared, as far as it can be told: a namespace that was configured keeps its IPv4 address,
+/// which is translated.
 [[nodiscard]] followed_network follow_host(const options& opts, const network_at_start& start, const host_network& now);
 
 /// What is told: a word for programs, and a line for people.

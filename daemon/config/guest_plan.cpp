@@ -125,6 +125,7 @@ guest_network plan_guest(const options& opts, const host_network& host, std::uin
     guest.our_mac = opts.our_mac;
     guest.mtu = opts.mtu;
     guest.duid_time = duid_time;
+    guest.may_change = opts.follow == follow_mode::guest;
     const bool announces_routers = !opts.config_net; // a namespace that we configure ourselves needs no second word
 
     guest.ipv4 = host.v4.enabled;

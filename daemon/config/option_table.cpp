@@ -61,7 +61,7 @@ constexpr option_entry table[] = {
     {"outbound", 'o', "ADDR", everybody, guest, built, values::outbound, "Source address on the host, once for each of IPv4 and IPv6 (default: the kernel's choice)"},
     {"outbound-if4", 0, "NAME", everybody, guest, built, values::outbound_if4, "Interface that IPv4 connections leave by"},
     {"outbound-if6", 0, "NAME", everybody, guest, built, values::outbound_if6, "Interface that IPv6 connections leave by"},
-    {"follow", 0, "host|none", everybody, guest, built, values::follow, "When the host's network changes, what the guest has stays and leads to where the host is now; none: what was true at the start stays (default: host)"},
+    {"follow", 0, "host|guest|none", everybody, guest, built, values::follow, "When the host's network changes, what the guest has stays and leads to where the host is now; guest: the guest is told and has what the host has; none: what was true at the start stays (default: host)"},
     {"ipv4-only", '4', "", everybody, guest, built, values::ipv4_only, "No IPv6"},
     {"ipv6-only", '6', "", everybody, guest, built, values::ipv6_only, "No IPv4"},
 

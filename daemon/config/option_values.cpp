@@ -181,9 +181,9 @@ void outbound_if6(parsed_options& d, std::string_view text)
 
 void follow(parsed_options& d, std::string_view text)
 {
-    if (text != "host" && text != "none")
-        refuse("Invalid --follow, host or none is needed: ", text);
-    d.opts.follow = text == "host" ? follow_mode::host : follow_mode::none;
+    if (text != "host" && text != "guest" && text != "none")
+        refuse("Invalid --follow, host, guest or none is needed: ", text);
+    d.opts.follow = text == "host" ? follow_mode::host : text == "guest" ? follow_mode::guest : follow_mode::none;
 }
 
 void ipv4_only(parsed_options& d, std::string_view)

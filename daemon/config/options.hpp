@@ -28,6 +28,7 @@ struct identity {
 enum class follow_mode : std::uint8_t {
     none, ///< what was true at the start is taken to be true
     host, ///< what the guest has stays, and leads to where the host is now
+    guest ///< the guest is told, and has what the host has
 };
 
 /// What pasta attaches to: exactly one alternative is set, by `target_kind`.

@@ -115,6 +115,8 @@ void host_follower::look()
         update(now_, seen);
         tell(changes_of(before, now_));
         note_gone(before.addresses);
+        if (means_.in_namespace)
+            means_.in_namespace->follow(now_, seen, follow_host(opts_, start_, now_).guest, watch_.tables);
         give_to_planes();
         listen_anew(before.links);
     } catch (const std::exception& failure) { // an interface that the user named is away
@@ -127,16 +129,61 @@ void host_follower::look()
 void host_follower::give_to_planes()
 {
     auto next = follow_host(opts_, start_, now_);
+    if (opts_.follow == follow_mode::guest) {
+        withdrawn_.note(given_.guest, next.guest, os::now());
+        withdrawn_.put_into(next, os::now());
+    }
     if (next == given_)
         return;
-    const bool announces = !(next.guest == given_.guest);
-    given_ = std::move(next);
+    const auto before = std::exchange(given_, std::move(next)).guest;
     means_.workers.exchange([this](plane_config& config) {
         set_network(config, given_.guest, given_.address_map);
         config.scope6 = given_.scope6;
     });
-    if (announces)
+    if (opts_.follow == follow_mode::guest)
+        tell_guest(before);
+    else if (!(given_.guest == before))
         means_.workers.advertise_router();
+}
+
+/// What a client of DHCP has, it asks for anew when the carrier has been away.
+void host_follower::tell_guest(const guest_network& before)
+{
+    keep_withdrawing();
+    const auto& is = given_.guest;
+    auto was = before;
+    was.withdrawn = is.withdrawn; // the time that is left is no news
+    if (is == was)
+        return;
+    advertise(advertisements, ++changes_told_);
+    const bool moves = is.address4 != was.address4 || is.gateway4 != was.gateway4 || is.address6 != was.address6;
+    if (means_.in_namespace) {
+        if (moves)
+            means_.workers.guest_has(is.address4.address, is.address6);
+    } else if (moves && means_.set_carrier) {
+        means_.set_carrier(false);
+        loop_->call_in(carrier_loss, [this] { means_.set_carrier(true); });
+    }
+}
+
+void host_follower::advertise(unsigned times, std::uint64_t change)
+{
+    if (times == 0 || change != changes_told_)
+        return;
+    means_.workers.advertise_router();
+    loop_->call_in(between_advertisements, [this, times, change] { advertise(times - 1, change); });
+}
+
+void host_follower::keep_withdrawing()
+{
+    if (withdraws_ || withdrawn_.empty())
+        return;
+    withdraws_ = true;
+    loop_->call_in(between_withdrawals, [this] {
+        withdraws_ = false;
+        give_to_planes();
+        keep_withdrawing();
+    });
 }
 
 void host_follower::note_gone(const std::vector<ip_address>& before)

@@ -5,8 +5,10 @@
 
 #include "daemon/config/follow_plan.hpp"
 #include "daemon/config/resolv_conf.hpp"
+#include "daemon/config/withdrawals.hpp"
 #include "daemon/control/event_stream.hpp"
 #include "daemon/control/reactor.hpp"
+#include "daemon/follow/namespace_follower.hpp"
 #include "daemon/follow/resolver_watcher.hpp"
 #include "daemon/forward/listener_set.hpp"
 #include "daemon/loop/worker_pool.hpp"
@@ -31,6 +33,9 @@ public:
         listener_opener open; ///< sockets of rules of the host's side
         std::function<std::vector<listener_name>()> listening;
         std::optional<resolver_watcher> resolvers;
+        // for --follow guest alone
+        std::optional<namespace_follower> in_namespace; ///< if we configured it
+        std::function<void(bool)> set_carrier;          ///< of the guest's interface; empty: it has none that we set
     };
     host_follower(const options& opts, host_watch watch, network_at_start start, means m);
 
@@ -40,6 +45,12 @@ public:
     static constexpr duration settling = std::chrono::milliseconds{250}, grace = std::chrono::seconds{10};
     /// How long the resolvers are kept of a file that has none: it may be half written.
     static constexpr duration half_written = std::chrono::seconds{2};
+    /// How far advertisements of a change are apart (RFC 4861 section 10: three seconds at least), how many there are
+    /// (MAX_INITIAL_RTR_ADVERTISEMENTS), and how long the carrier is away.
+    static constexpr duration between_advertisements = std::chrono::seconds{4}, carrier_loss = std::chrono::milliseconds{300};
+    static constexpr unsigned advertisements = 3;
+    /// How often what is left of the life of withdrawn prefixes is told anew.
+    static constexpr duration between_withdrawals = std::chrono::minutes{5};
 
 private:
     void tell(std::string_view name, const std::string& words);
@@ -54,6 +65,9 @@ private:
     void continue_ending(std::size_t worker, end_stranded ending);
     void listen_anew(const std::vector<os::link_entry>& before);
     void give_to_planes();
+    void tell_guest(const guest_network& before);
+    void advertise(unsigned times, std::uint64_t change);
+    void keep_withdrawing();
 
     const options& opts_;
     host_watch watch_;
@@ -65,6 +79,9 @@ private:
     std::map<ip_address, instant> gone_; ///< addresses, and when they have been gone for too long
     duration pause_ = settling;          ///< before the next look
     std::uint64_t reports_ = 0;          ///< counts those of the watcher of resolvers
+    withdrawals withdrawn_;
+    bool withdraws_ = false;         ///< what is left is told anew later
+    std::uint64_t changes_told_ = 0; ///< counts them
     reactor* loop_ = nullptr;
 };
 

@@ -35,6 +35,8 @@ worker_pool::worker_pool(plane_config config, plane_resources&& resources, netns
 {
     if (capture_)
         pcap_file::begin(capture_.get());
+    if (in_namespace != nullptr && !in_namespace->has_sockets())
+        in_namespace = nullptr;
     for (auto& tap : resources.tap_queues) {
         const auto self = static_cast<unsigned>(workers_.size());
         workers_.push_back(std::make_unique<worker>(shared_, self, std::move(tap), capture_.get(),
@@ -98,6 +100,12 @@ void worker_pool::exchange(const std::function<void(plane_config&)>& change)
     shared_.config = std::move(next);
     for (auto& w : workers_)
         w->command(shared_.config);
+}
+
+void worker_pool::guest_has(const ip_address& v4, const ip_address& v6) noexcept
+{
+    for (const auto& address : {v4, v6})
+        shared_.guest.learn_address(address);
 }
 
 void worker_pool::advertise_router()

@@ -18,7 +18,7 @@ struct plane_resources {
 class worker_pool {
 public:
     /// One worker a queue of the tap. Reserves all memory; throws std::system_error.
-    /// `in_namespace` outlives it; null if nothing is spliced.
+    /// `in_namespace` outlives it; null, or without sockets, if nothing is spliced.
     worker_pool(plane_config config, plane_resources&& resources, netns::resident* in_namespace = nullptr);
 
     /// Starts the threads, each of which does `first` before anything else: they inherit the caller's credentials and signal
@@ -66,6 +66,9 @@ public:
     void ask(std::size_t who, end_flow question) { workers_[who]->command(std::move(question)); }
     void tell(std::size_t who, begin_capture what) { workers_[who]->command(std::move(what)); }
     void tell(std::size_t who, end_capture what) { workers_[who]->command(std::move(what)); }
+
+    /// Where the outside is led to, unless the user has said where. An unspecified address changes nothing.
+    void guest_has(const ip_address& v4, const ip_address& v6) noexcept;
 
     /// Sends an unsolicited router advertisement, unless the guest is to have none.
     void advertise_router();

@@ -1,12 +1,12 @@
 #include "daemon/netns/interface.hpp"
 
+#include "daemon/netns/interface_requests.hpp"
 #include "daemon/os/start_failure.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <linux/if.h>
-#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <optional>
 #include <sys/socket.h>
@@ -58,30 +58,6 @@ void demand(os::netlink_socket& socket, os::netlink_message&& request, const cha
 {
     if (const auto done = socket.request(request); !done)
         throw std::system_error(done.error(), failure);
-}
-
-os::netlink_message address_request(int index, const os::address_entry& entry, std::uint16_t type, std::uint16_t flags)
-{
-    const bool v4 = entry.address.address.is_v4();
-    os::netlink_message request{type, flags};
-    auto& header = request.header<ifaddrmsg>();
-    header.ifa_family = v4 ? AF_INET : AF_INET6;
-    header.ifa_prefixlen = entry.address.length;
-    header.ifa_scope = entry.scope == os::reach::link   ? RT_SCOPE_LINK
-                       : entry.scope == os::reach::site ? RT_SCOPE_SITE
-                                                        : RT_SCOPE_UNIVERSE;
-    header.ifa_index = static_cast<unsigned>(index);
-    request.attribute(IFA_LOCAL, entry.address.address);
-    request.attribute(IFA_ADDRESS, entry.peer ? entry.peer->address : entry.address.address);
-    if (entry.broadcast)
-        request.attribute(IFA_BROADCAST, *entry.broadcast);
-    std::uint32_t address_flags = entry.prefix_route ? 0 : IFA_F_NOPREFIXROUTE;
-    if (!v4)
-        address_flags |= IFA_F_NODAD; // the guest's peer is us: nobody else can have the address
-    request.attribute(IFA_FLAGS, address_flags);
-    if (entry.metric != 0)
-        request.attribute(IFA_RT_PRIORITY, entry.metric);
-    return request;
 }
 
 /// Whether an error means that the family does not exist on this interface: not in the kernel, switched off by disable_ipv6
@@ -155,33 +131,6 @@ os::result<void> add_addresses(os::netlink_socket& socket, int index, const std:
             expected.expect(entry.address.address);
     }
     return {};
-}
-
-struct route_outcome {
-    std::size_t left = 0; ///< how many the kernel would not take
-    error_code why;       ///< what it said about the last of them
-};
-
-/// A route may need another one first (its gateway's), in whatever order the host listed them: what failed is tried again for as
-/// long as something else succeeds. One that exists, the kernel made for an address.
-route_outcome add_routes(os::netlink_socket& socket, int index, std::vector<os::netlink_message> routes)
-{
-    for (auto& route : routes)
-        os::set_output(route, index);
-    for (;;) {
-        route_outcome outcome;
-        std::vector<os::netlink_message> failed;
-        for (auto& route : routes) {
-            const auto done = socket.request(route);
-            if (done || done.error().value() == EEXIST)
-                continue;
-            outcome = {failed.size() + 1, done.error()};
-            failed.push_back(std::move(route));
-        }
-        if (failed.empty() || failed.size() == routes.size())
-            return outcome;
-        routes = std::move(failed);
-    }
 }
 
 /// False if the namespace has no such family.

@@ -125,6 +125,15 @@ std::string interface_name(const options& opts, const host_network& host)
 
 interface_plan plan_interface(const options& opts, const host_network& host, const guest_network& guest)
 {
+    auto socket = os::netlink_socket::open();
+    if (!socket)
+        throw std::system_error(socket.error(), "Couldn't open a netlink socket");
+    return plan_interface(opts, host, guest, *socket);
+}
+
+interface_plan plan_interface(const options& opts, const host_network& host, const guest_network& guest,
+                              os::netlink_socket& socket)
+{
     interface_plan plan;
     plan.name = interface_name(opts, host);
     plan.configure = opts.config_net;
@@ -132,14 +141,11 @@ interface_plan plan_interface(const options& opts, const host_network& host, con
     if (!plan.configure)
         return plan;
     plan.mtu = opts.mtu;
-    auto socket = os::netlink_socket::open();
-    if (!socket)
-        throw std::system_error(socket.error(), "Couldn't open a netlink socket");
     if (guest.ipv4)
         plan.v4 = plan_family(
             opts,
             {ip_family::ipv4, host.v4, guest.address4, guest.gateway4, opts.address4.has_value(), opts.gateway4.has_value()},
-            *socket);
+            socket);
     if (guest.ipv6)
         plan.v6 = plan_family(opts,
                               {ip_family::ipv6,
@@ -148,7 +154,7 @@ interface_plan plan_interface(const options& opts, const host_network& host, con
                                guest_gateway(opts, host, ip_family::ipv6),
                                opts.address6.has_value(),
                                opts.gateway6.has_value()},
-                              *socket);
+                              socket);
     return plan;
 }
 

@@ -27,8 +27,11 @@ struct interface_plan {
     interface_family_plan v4, v6;
 };
 
-/// Reads the template interface's addresses and routes where they are to be copied. Call it in the host's network namespace.
+/// Reads the template interface's addresses and routes where they are to be copied. Call it in the host's network namespace, or
+/// with a socket of it.
 [[nodiscard]] interface_plan plan_interface(const options& opts, const host_network& host, const guest_network& guest);
+[[nodiscard]] interface_plan plan_interface(const options& opts, const host_network& host, const guest_network& guest,
+                                            os::netlink_socket& socket);
 
 /// The tap's name: as given, else that of the template interface unless that is the loopback, else "tap0".
 [[nodiscard]] std::string interface_name(const options& opts, const host_network& host);

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <linux/capability.h>
 #include <sys/socket.h>
+#include <system_error>
 
 namespace tapioca::netns {
 namespace {
@@ -86,11 +87,11 @@ bool socket_store::refill() noexcept
     return news;
 }
 
-resident::resident(os::unique_fd network_namespace, std::size_t workers, listening later)
-    : namespace_(std::move(network_namespace)), bell_(os::make_event_fd(os::unsignalled::waits)), later_(later),
+resident::resident(os::unique_fd network_namespace, std::size_t workers, duties after_start)
+    : namespace_(std::move(network_namespace)), bell_(os::make_event_fd(os::unsignalled::waits)), duties_(after_start),
       worker_bells_(workers, -1)
 {
-    const auto share = os::descriptor_limit() / 32 / namespace_sockets::kinds / workers;
+    const auto share = os::descriptor_limit() / 32 / namespace_sockets::kinds / std::max<std::size_t>(workers, 1);
     const auto depth = static_cast<std::uint32_t>(std::clamp<std::size_t>(share, 1, socket_store::most));
     for (std::size_t i = 0; i < workers; ++i)
         stores_.emplace_back(bell_.get(), depth);
@@ -103,8 +104,15 @@ void resident::enter()
     os::join_network_namespace(namespace_.get());
     namespace_.reset();
     (void)capabilities::drop_bounding();
-    const bool listens = later_ != listening::nowhere;
-    capabilities::limit_to(later_ == listening::at_any_port ? capabilities::bit(CAP_NET_BIND_SERVICE) : 0);
+    if (duties_.administers) { // the kernel asks for the right of who opened it, too
+        auto opened = os::netlink_socket::open();
+        if (!opened)
+            throw std::system_error(opened.error(), "Couldn't open a netlink socket in namespace");
+        netlink_ = std::move(*opened);
+    }
+    const bool listens = duties_.later != listening::nowhere;
+    capabilities::limit_to((duties_.later == listening::at_any_port ? capabilities::bit(CAP_NET_BIND_SERVICE) : 0) |
+                           (duties_.administers ? capabilities::bit(CAP_NET_ADMIN) : 0));
     landlock::confine(listens ? landlock::bind_to::any_port : landlock::bind_to::nothing, landlock::connect_to::nobody);
     for (auto& store : stores_)
         (void)store.refill();
@@ -151,6 +159,10 @@ void resident::serve() noexcept
         asked->made = asked->protocol == wire::protocol_tcp ? os::listen_tcp(asked->at) : os::listen_udp(asked->at);
         answered_.release();
     }
+    if (const auto* ordered = ordered_.exchange(nullptr, std::memory_order_acquire)) {
+        (*ordered)(*netlink_);
+        answered_.release();
+    }
     for (std::size_t i = 0; i < stores_.size(); ++i)
         if (stores_[i].refill() && worker_bells_[i] >= 0)
             os::signal(worker_bells_[i]);
@@ -163,6 +175,13 @@ os::result<os::unique_fd> resident::listen(octet protocol, const os::listen_at& 
     os::signal(bell_.get());
     answered_.acquire();
     return std::move(asked.made);
+}
+
+void resident::administer(const administration& work)
+{
+    ordered_.store(&work, std::memory_order_release);
+    os::signal(bell_.get());
+    answered_.acquire();
 }
 
 } // namespace tapioca::netns

@@ -3,22 +3,37 @@
 #include "daemon/control/plane_report.hpp"
 #include "daemon/os/process.hpp"
 #include "daemon/report/log.hpp"
+#include "daemon/tap/open_tap.hpp"
 #include "daemon/translate/limits.hpp"
 
 #include <cstdio>
 
 namespace tapioca {
 
+namespace {
+
+bool tells_guest(const options& opts) { return opts.follow == follow_mode::guest && !opts.splice_only; }
+/// A guest on a stream has no interface of ours.
+bool has_tap(const options& opts) { return opts.mode == mode::pasta && !opts.client; }
+bool follows_in_namespace(const options& opts) { return tells_guest(opts) && has_tap(opts) && opts.config_net; }
+
+} // namespace
+
+bool sets_carrier(const options& opts) { return tells_guest(opts) && has_tap(opts) && !opts.config_net; }
+
 std::unique_ptr<netns::resident> make_resident(const options& opts, std::size_t workers, netns::target& target)
 {
     using listening = netns::resident::listening;
     std::unique_ptr<netns::resident> resident;
     const bool may_be = opts.rules_may_change() && opts.mode == mode::pasta;
-    if ((opts.splice && !opts.host_rules.empty()) || !opts.guest_rules.empty() || may_be)
-        resident = std::make_unique<netns::resident>(std::move(target.network), workers,
-                                                     scans(opts.guest_rules) ? listening::at_any_port
-                                                     : may_be                ? listening::at_ordinary_ports
-                                                                             : listening::nowhere);
+    const bool makes_sockets = (opts.splice && !opts.host_rules.empty()) || !opts.guest_rules.empty() || may_be;
+    const bool administers = follows_in_namespace(opts);
+    if (makes_sockets || administers)
+        resident = std::make_unique<netns::resident>(std::move(target.network), makes_sockets ? workers : 0,
+                                                     netns::resident::duties{scans(opts.guest_rules) ? listening::at_any_port
+                                                                             : may_be ? listening::at_ordinary_ports
+                                                                                      : listening::nowhere,
+                                                                             administers});
     target.network.reset(); // or it would live as long as we do
     return resident;
 }
@@ -93,7 +108,7 @@ void begin_service(const options& opts, rule_service& service, const rule_makers
 
 std::unique_ptr<control_service> begin_following(const options& opts, plane_parts& parts,
                                                  std::optional<resolver_watcher> resolvers, const rules_in_force& rules,
-                                                 worker_pool& workers, event_stream& events, control& ctl)
+                                                 const told_of_changes& who, control& ctl)
 {
     if (!parts.watch)
         return nullptr;
@@ -101,12 +116,18 @@ std::unique_ptr<control_service> begin_following(const options& opts, plane_part
         const auto& now = rules.listening();
         return std::vector<listener_name>(now.begin(), now.end());
     };
-    auto follower = std::make_unique<host_follower>(opts, std::move(*parts.watch), std::move(parts.start),
-                                                    host_follower::means{.workers = workers,
-                                                                         .told = events,
-                                                                         .open = opener(opts, nullptr),
-                                                                         .listening = std::move(names),
-                                                                         .resolvers = std::move(resolvers)});
+    host_follower::means means{.workers = who.workers,
+                               .told = who.events,
+                               .open = opener(opts, nullptr),
+                               .listening = std::move(names),
+                               .resolvers = std::move(resolvers),
+                               .in_namespace = std::nullopt,
+                               .set_carrier = {}};
+    if (follows_in_namespace(opts))
+        means.in_namespace.emplace(opts, *who.resident, std::move(parts.interface));
+    if (sets_carrier(opts))
+        means.set_carrier = [tap = who.tap](bool there) { set_carrier(tap, there); };
+    auto follower = std::make_unique<host_follower>(opts, std::move(*parts.watch), std::move(parts.start), std::move(means));
     ctl.serve(*follower);
     return follower;
 }

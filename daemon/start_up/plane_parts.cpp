@@ -143,7 +143,7 @@ std::pair<os::unique_fd, std::string> listen_for_guests(const options& opts)
 plane_parts set_up_namespace(const options& opts, const netns::target& target, os::unique_fd client, set_up_report& report)
 {
     auto [host, guest] = read_host(opts, report);
-    const interface_plan plan = plan_interface(opts, host, guest);
+    interface_plan plan = plan_interface(opts, host, guest);
     plane_parts parts;
     configured_interface interface;
     netns::enter(target.network.get(), [&] { interface = furnish(opts, plan, std::move(client), parts, report); });
@@ -158,6 +158,7 @@ plane_parts set_up_namespace(const options& opts, const netns::target& target, o
     append(report.notes,
            start_report(opts, host, guest, parts.config.address_map, opts.splice_only || opts.client ? "none" : plan.name));
     parts.start = {std::move(host), parts.config.net, parts.config.address_map};
+    parts.interface = {interface.index, std::move(plan)};
     return parts;
 }
 

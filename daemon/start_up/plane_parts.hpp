@@ -28,6 +28,7 @@ struct plane_parts {
     os::unique_fd conf_listener;                            ///< of --conf-path
     control_access control;
     network_at_start start;
+    interface_in_use interface;
     std::optional<host_watch> watch; ///< unless nothing is followed
 
     /// The first queue of the tap; null if there is none.

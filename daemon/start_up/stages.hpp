@@ -50,7 +50,10 @@ void assume_identity(const options& opts, sandbox& box);
 void report_rules_and_kernel(const options& opts, const plane_parts& parts);
 
 // assembly.cpp
-/// Sockets of the namespace are needed while the program runs if loopback traffic goes past the tap; null if it does not.
+/// Whether the guest is told of changes by taking the carrier of its interface away for a moment.
+[[nodiscard]] bool sets_carrier(const options& opts);
+/// Sockets of the namespace are needed while the program runs if loopback traffic goes past the tap, and its interface is given
+/// what the host has if it was configured and is to follow. Null if there is nothing to do in there.
 [[nodiscard]] std::unique_ptr<netns::resident> make_resident(const options& opts, std::size_t workers, netns::target& target);
 /// For the rules that follow the other side; null if there are none. The resident outlives it.
 [[nodiscard]] std::unique_ptr<port_follower> follow_ports(const options& opts, plane_parts& parts, netns::resident* resident);
@@ -70,11 +73,18 @@ struct rule_makers {
     port_follower* follower;
 };
 void begin_service(const options& opts, rule_service& service, const rule_makers& makers, control& ctl);
-/// For --follow; null if nothing is followed. All of it outlives the loop.
+/// Who is told of changes. All of it outlives the loop.
+struct told_of_changes {
+    int tap; ///< its descriptor; -1 if there is none
+    worker_pool& workers;
+    event_stream& events;
+    netns::resident* resident;
+};
+/// For --follow; null if nothing is followed.
 [[nodiscard]] std::unique_ptr<control_service> begin_following(const options& opts, plane_parts& parts,
                                                                std::optional<resolver_watcher> resolvers,
-                                                               const rules_in_force& rules, worker_pool& workers,
-                                                               event_stream& events, control& ctl);
+                                                               const rules_in_force& rules, const told_of_changes& who,
+                                                               control& ctl);
 /// What the loop does with the workers, what they tell, and the follower, if there is one; all outlive it.
 [[nodiscard]] control_hooks hooks_of(const options& opts, worker_pool& workers, plane_watch& watch, port_follower* follower);
 

@@ -108,4 +108,11 @@ std::vector<tun_descriptor> open_tap(const std::string& name, unsigned queues)
 // syscalls: ioctl
 void leave_to_namespace(int queue) noexcept { ::ioctl(queue, TUNSETPERSIST, 1); }
 
+// syscalls: ioctl
+void set_carrier(int queue, bool there) noexcept
+{
+    int on = there ? 1 : 0;
+    ::ioctl(queue, TUNSETCARRIER, &on);
+}
+
 } // namespace tapioca

@@ -17,4 +17,7 @@ namespace tapioca {
 /// who closes the last queue waits for grace periods of RCU.
 void leave_to_namespace(int queue) noexcept;
 
+/// As if a cable was pulled and put back in: clients of DHCP ask again. Kernels before 5.0 do not know how.
+void set_carrier(int queue, bool there) noexcept;
+
 } // namespace tapioca

@@ -210,14 +210,6 @@ bool ingress::owns(const flow_key& key) noexcept
     }
 }
 
-void ingress::learn(const packet& p, instant now) noexcept
-{
-    if (!p.source_mac.is_multicast() && ctx_.guest.learn_mac(p.source_mac))
-        ctx_.report(report::event_kind::guest_mac_learned, now, {});
-    if (p.kind != packet_kind::arp)
-        ctx_.guest.learn_address(p.source);
-}
-
 /// All frames of the batch that belong to the flow of frame `first`, in order: they are dealt with together.
 std::size_t ingress::gather(std::size_t first, run& frames) noexcept
 {
@@ -277,7 +269,7 @@ void ingress::answer_server(const packet& p) noexcept
     if (!datagram)
         commit(datagram.why(), counter::dhcp_answers);
     else if (p.source.is_v4())
-        commit(dhcp_respond(p.source_mac, datagram->payload, ctx_.config->net, ctx_.tap.acquire()), counter::dhcp_answers);
+        answer_dhcp(p, datagram->payload);
     else if (const auto ip = wire::parse_ipv6(p.l3))
         commit(dhcpv6_respond(p.source_mac, *ip, *datagram, ctx_.config->net, ctx_.tap.acquire()), counter::dhcpv6_answers);
 }
@@ -317,17 +309,6 @@ void ingress::take_too_big(const too_big_packet& about, instant now) noexcept
     }
     if (tcp)
         tcp_.on_narrow_path(key, now);
-}
-
-/// True if the message was one of neighbour discovery, which ends at the link.
-bool ingress::answer_neighbour(const packet& p) noexcept
-{
-    constexpr octet redirect = wire::icmpv6_neighbour_advertisement + 1;
-    if (p.l4.empty() || p.l4[0] < wire::icmpv6_router_solicitation || p.l4[0] > redirect)
-        return false;
-    if (const auto ip = wire::parse_ipv6(p.l3))
-        commit(ndp_respond(p.source_mac, *ip, ctx_.config->net, ctx_.tap.acquire()), counter::ndp_answers);
-    return true;
 }
 
 void ingress::answer_arp(const packet& p) noexcept

@@ -49,6 +49,7 @@ private:
     void dispatch_all(instant now) noexcept;
     [[nodiscard]] bool hand_over(const pending& p) noexcept;
     void learn(const packet& p, instant now) noexcept;
+    void learn_address(const ip_address& source) noexcept;
     [[nodiscard]] bool owns(const flow_key& key) noexcept;
     [[nodiscard]] std::size_t gather(std::size_t first, run& frames) noexcept;
     void dispatch(std::span<const guest_packet* const> packets, instant now) noexcept;
@@ -60,6 +61,7 @@ private:
     void take_fragment(const packet& p, instant now) noexcept;
     void answer_arp(const packet& p) noexcept;
     void answer_server(const packet& p) noexcept;
+    void answer_dhcp(const packet& p, bytes_view question) noexcept;
     void commit(parsed<std::size_t> size, report::counter answered) noexcept;
 
     context& ctx_;

@@ -1,6 +1,7 @@
 #include "proto/responder/dhcp.hpp"
 
 #include "proto/responder/enclose.hpp"
+#include "proto/responder/lifetimes.hpp"
 #include "proto/wire/dhcp.hpp"
 #include "proto/wire/domain_name.hpp"
 
@@ -12,7 +13,6 @@ namespace {
 using wire::dhcp_request;
 using wire::dhcp_type;
 
-constexpr std::uint32_t lease_forever = 0xffffffff;
 constexpr octet fqdn_canonical = 0x04;       // RFC 4702 section 2.1: the E bit, the name is in labels
 constexpr octet fqdn_result_unused = 0xff;   // RFC 4702 section 2.2
 constexpr std::size_t shortest_options = 60; // the vendor area of BOOTP (RFC 951 section 3), less the cookie
@@ -132,7 +132,7 @@ void put_value(writer& out, octet code, const answer& a) noexcept
     case wire::dhcp_mtu:
         return net.mtu == 0 ? void() : out.put(be16{net.mtu});
     case wire::dhcp_lease_time:
-        return out.put(be32{lease_forever});
+        return out.put(be32{lifetimes_of(net).lease});
     case wire::dhcp_message_type:
         return out.put(static_cast<octet>(a.type));
     case wire::dhcp_server_identifier:
@@ -229,6 +229,15 @@ ip_address destination_of(const answer& a) noexcept
 }
 
 } // namespace
+
+ip_address address_given_by_dhcp(bytes_view udp_payload, const guest_network& net) noexcept
+{
+    const auto request = wire::parse_dhcp_request(udp_payload);
+    if (!net.ipv4 || !net.dhcp || !request || request->type == dhcp_type::inform)
+        return {};
+    const auto type = answer_to(*request, net);
+    return type && *type == dhcp_type::ack ? net.address4.address : ip_address{};
+}
 
 parsed<std::size_t> dhcp_respond(const mac_address& ethernet_source, bytes_view udp_payload, const guest_network& net,
                                  bytes_span out) noexcept

@@ -1,6 +1,7 @@
 #include "proto/responder/dhcpv6.hpp"
 
 #include "proto/responder/enclose.hpp"
+#include "proto/responder/lifetimes.hpp"
 #include "proto/wire/dhcpv6.hpp"
 #include "proto/wire/domain_name.hpp"
 
@@ -15,7 +16,6 @@ using wire::dhcpv6_message;
 using wire::dhcpv6_status;
 using wire::dhcpv6_type;
 
-constexpr std::uint32_t infinite = 0xffffffff;
 constexpr octet fqdn_client_wants_server_update = 0x01; // RFC 4704 section 4.1: the S bit
 constexpr octet fqdn_server_overrides = 0x02;           // the O bit
 constexpr std::string_view not_on_link_text = "Prefix not appropriate for link.";
@@ -128,16 +128,18 @@ void put_address(writer& out, const ip_address& address, std::uint32_t lifetime)
     out.put(wire::dhcpv6_ia_address_value{address.octets(), lifetime, lifetime});
 }
 
-/// Everything behind the option header of an identity association: its own header, then `options`.
+/// Everything behind the option header of an identity association: its own header, then `options`. `lifetime`: of its addresses,
+/// which is extended after a half, and by whomever after four fifths (RFC 8415 section 21.4).
 template <class Options>
-void put_ia(writer& out, const dhcpv6_ia& ia, std::uint32_t times, Options options) noexcept
+void put_ia(writer& out, const dhcpv6_ia& ia, std::uint32_t lifetime, Options options) noexcept
 {
+    const bool ends = lifetime != forever;
     const auto place = out.skip(sizeof(wire::dhcpv6_option_header));
     const auto start = out.size();
     if (ia.code == wire::dhcpv6_ia_ta)
         out.put(be32{ia.identifier});
     else
-        out.put(wire::dhcpv6_ia_header{ia.identifier, times, times});
+        out.put(wire::dhcpv6_ia_header{ia.identifier, ends ? lifetime / 2 : forever, ends ? lifetime / 5 * 4 : forever});
     options();
     writer{place}.put(wire::dhcpv6_option_header{ia.code, static_cast<std::uint16_t>(out.size() - start)});
 }
@@ -174,8 +176,8 @@ void put_leases(writer& out, const dhcpv6_message& m, const guest_network& net) 
         } else if (&ia != holder) {
             put_ia_status(out, ia, dhcpv6_status::no_addresses_available, {});
         } else {
-            put_ia(out, ia, infinite, [&] {
-                put_address(out, net.address6, infinite);
+            put_ia(out, ia, lifetimes_of(net).lease, [&] {
+                put_address(out, net.address6, lifetimes_of(net).lease);
                 for (const auto& address : ia.addresses)
                     if (extends && address != net.address6)
                         put_address(out, address, 0);

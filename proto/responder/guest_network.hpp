@@ -4,6 +4,7 @@
 #include "proto/base/address.hpp"
 #include "proto/base/fixed_vector.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace tapioca {
@@ -13,6 +14,14 @@ inline constexpr std::size_t most_search_domains = 6;
 inline constexpr std::size_t longest_domain_name = 253; ///< RFC 1035 section 2.3.4, in text form
 
 using domain_name = fixed_string<longest_domain_name>;
+
+/// A prefix that the guest was told of before. It may go on to use addresses of it for a while, but is to make none its own.
+struct withdrawn_prefix {
+    prefix which;                   ///< an address of IPv4, or 64 bits of IPv6
+    std::uint32_t seconds_left = 0; ///< as the guest is told
+    bool operator==(const withdrawn_prefix&) const = default;
+};
+inline constexpr std::size_t most_withdrawn = 4; ///< of each kind; the oldest make way
 
 /// An unspecified address means "none". `ip_address{}` is unspecified in both families' fields.
 struct guest_network {
@@ -39,9 +48,25 @@ struct guest_network {
     fixed_vector<domain_name, most_search_domains> search;           ///< announced; empty: none
     domain_name hostname, fqdn;
 
+    /// What the guest is told holds for a while (lifetimes.hpp), since it may be told something else; otherwise for ever.
+    bool may_change = false;
+    fixed_vector<withdrawn_prefix, most_withdrawn> withdrawn;
+    fixed_vector<ip_address, most_withdrawn> withdrawn_resolvers; ///< of both families
+
     std::uint32_t duid_time = 0; ///< seconds since 2000-01-01 UTC at start, for the DUID-LLT of DHCPv6
 
     bool operator==(const guest_network&) const = default;
+
+    /// Stands for us or for somebody on the host, so that it is not for a guest to take.
+    [[nodiscard]] constexpr bool is_ours(const ip_address& a) const noexcept
+    {
+        return a == gateway4 || a == our_address4 || a == our_link_local ||
+               std::find(stand_ins.begin(), stand_ins.end(), a) != stand_ins.end();
+    }
+    [[nodiscard]] constexpr bool has_withdrawn(const ip_address& a) const noexcept
+    {
+        return std::any_of(withdrawn.begin(), withdrawn.end(), [&](const withdrawn_prefix& w) { return w.which.contains(a); });
+    }
 };
 
 } // namespace tapioca

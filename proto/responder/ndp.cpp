@@ -1,41 +1,55 @@
 #include "proto/responder/ndp.hpp"
 
 #include "proto/responder/enclose.hpp"
+#include "proto/responder/lifetimes.hpp"
 #include "proto/wire/domain_name.hpp"
 #include "proto/wire/icmp.hpp"
 #include "proto/wire/ndp.hpp"
+
+#include <algorithm>
 
 namespace tapioca {
 namespace {
 
 constexpr auto all_nodes = ip_address::v6({0xff02, 0, 0, 0, 0, 0, 0, 1});
-constexpr std::uint16_t router_lifetime = 65535; // RFC 8319 section 4: the longest
-constexpr std::uint32_t infinite = 0xffffffff;
 constexpr octet prefix_length = 64;
 constexpr std::size_t longest_message = smallest_ipv6_mtu - sizeof(wire::ipv6_header);
 
-void put_prefix(writer& out, const guest_network& net) noexcept
+void put_prefix(writer& out, const prefix& which, std::uint32_t valid, std::uint32_t preferred) noexcept
 {
-    if (net.address6.is_unspecified() || net.address6.is_link_local()) // RFC 4861 section 4.6.2: never the link-local prefix
-        return;
     wire::nd_prefix_option o{};
     o.header = {wire::nd_prefix_information, sizeof o / 8};
     o.prefix_length = prefix_length;
     o.flags = wire::nd_on_link_flag | wire::nd_autonomous_flag;
-    o.valid_lifetime = infinite;
-    o.preferred_lifetime = infinite;
-    o.prefix = prefix{net.address6, prefix_length}.network().octets();
+    o.valid_lifetime = valid;
+    o.preferred_lifetime = preferred;
+    o.prefix = which.network().octets();
     out.put(o);
 }
 
-void put_resolvers(writer& out, const guest_network& net) noexcept
+/// The guest's, and those that were; the latter are not preferred any more (RFC 4862 section 5.5.4).
+void put_prefixes(writer& out, const guest_network& net) noexcept
 {
-    if (net.resolvers6.empty())
+    const auto& last = lifetimes_of(net);
+    if (!net.address6.is_unspecified() && !net.address6.is_link_local()) // RFC 4861 section 4.6.2: never the link-local prefix
+        put_prefix(out, {net.address6, prefix_length}, last.valid, last.preferred);
+    for (const auto& old : net.withdrawn)
+        if (!old.which.address.is_v4())
+            put_prefix(out, old.which, old.seconds_left, 0);
+}
+
+template <class List>
+void put_resolvers(writer& out, const List& resolvers, std::uint32_t lifetime) noexcept
+{
+    const auto of_ipv6 = [](const ip_address& a) { return !a.is_v4(); };
+    const auto count = std::count_if(resolvers.begin(), resolvers.end(), of_ipv6);
+    if (count == 0)
         return;
-    const auto length = static_cast<octet>(1 + 2 * net.resolvers6.size());
-    out.put(wire::nd_dns_option{{wire::nd_resolvers, length}, std::uint16_t{0}, infinite});
-    for (const auto& resolver : net.resolvers6)
-        out.put(resolver.octets());
+    const auto length = static_cast<octet>(1 + 2 * count);
+    out.put(wire::nd_dns_option{{wire::nd_resolvers, length}, std::uint16_t{0}, lifetime});
+    for (const auto& resolver : resolvers)
+        if (of_ipv6(resolver))
+            out.put(resolver.octets());
 }
 
 /// RFC 8106 section 5.2: names without compression, padded with zeros to a multiple of eight octets.
@@ -51,7 +65,7 @@ void put_search_domains(writer& out, const guest_network& net) noexcept
         return;
     names.fill((8 - names.size() % 8) % 8);
     const auto length = static_cast<octet>(1 + names.size() / 8);
-    out.put(wire::nd_dns_option{{wire::nd_search_domains, length}, std::uint16_t{0}, infinite});
+    out.put(wire::nd_dns_option{{wire::nd_search_domains, length}, std::uint16_t{0}, lifetimes_of(net).name_service});
     out.put(names.written());
 }
 
@@ -123,14 +137,15 @@ std::size_t router_advertisement(const guest_network& net, const ip_address& des
     h.type = wire::icmpv6_router_advertisement;
     h.hop_limit = 255;
     h.flags = net.dhcpv6 ? wire::nd_managed_flag : octet{0}; // addresses by DHCPv6 are promised only where it answers
-    h.router_lifetime = net.ra_without_route ? std::uint16_t{0} : router_lifetime;
+    h.router_lifetime = net.ra_without_route ? std::uint16_t{0} : lifetimes_of(net).router;
     writer message{room_behind(out, room_before_icmpv6, longest_message)};
     message.put(h);
-    put_prefix(message, net);
+    put_prefixes(message, net);
     message.put(wire::nd_link_address_option{{wire::nd_source_link_address, 1}, net.our_mac});
     if (net.mtu != 0)
         message.put(wire::nd_mtu_option{{wire::nd_mtu, 1}, std::uint16_t{0}, std::uint32_t{net.mtu}});
-    put_resolvers(message, net);
+    put_resolvers(message, net.resolvers6, lifetimes_of(net).name_service);
+    put_resolvers(message, net.withdrawn_resolvers, 0); // RFC 8106 section 5.1: to be used no more
     if (!net.resolvers6.empty())
         put_search_domains(message, net);
     if (message.full())

@@ -18,10 +18,12 @@ constexpr argument_test pipe_flags[] = {{1, O_NONBLOCK | O_CLOEXEC}};
 constexpr argument_test no_wait[] = {{2, WNOHANG}};
 
 constexpr argument_test persistence_only[] = {{1, TUNSETPERSIST}};
+constexpr argument_test carrier_only[] = {{1, TUNSETCARRIER}};
 
 constexpr allowed_call calls[] = {
     {"fcntl", "pipe_pool", "the size of a pipe, nothing else", task::bypass, pipe_size_only},
     {"ioctl", "tun_queue", "the tap goes with its namespace", task::command, persistence_only},
+    {"ioctl", "host_follower", "a client of DHCP asks again", task::carrier, carrier_only},
     {"listen", "auto_forward", "a port that appeared on the other side", task::scan},
     {"openat", "netns_watch", "is the namespace's name still there?", task::watch, look_only},
     {"pipe2", "pipe_pool", "a pipe between two sockets", task::bypass, pipe_flags},

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/if_tun.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -38,8 +39,8 @@ constexpr seccomp::profile passt{task::guest};
 constexpr seccomp::profile passt_at_most{task::guest, task::log_file, task::pieces};
 constexpr seccomp::profile splice_only_at_most{task::bypass, task::scan, task::watch, task::command, task::log_file};
 constexpr seccomp::profile pasta{task::guest, task::bypass, task::watch};
-constexpr seccomp::profile pasta_at_most{task::guest,   task::bypass,   task::scan,  task::watch,
-                                         task::command, task::log_file, task::pieces};
+constexpr seccomp::profile pasta_at_most{task::guest,   task::bypass,   task::scan,    task::watch,
+                                         task::command, task::log_file, task::carrier, task::pieces};
 
 int ending(int status)
 {
@@ -140,6 +141,12 @@ TEST_CASE("what a run was not asked to do, it cannot do")
     const auto writes_pieces = [](seccomp::profile which) { return end_of(which, [] { (void)!::writev(-1, nullptr, 0); }); };
     CHECK(writes_pieces(passt_at_most) == allowed);
     CHECK(writes_pieces(passt) == SIGSYS);
+    const auto takes_carrier = [](seccomp::profile which) {
+        return end_of(which, [] { (void)!::ioctl(-1, TUNSETCARRIER, nullptr); });
+    };
+    CHECK(takes_carrier({task::guest, task::carrier}) == allowed);
+    CHECK(takes_carrier({task::guest, task::bypass, task::watch, task::command}) == SIGSYS);
+    CHECK(end_of({task::guest, task::carrier}, [] { (void)!::ioctl(-1, TUNSETPERSIST, 1); }) == SIGSYS);
     const auto logs = [](seccomp::profile which) { return end_of(which, [] { (void)!::pwrite(-1, "", 0, 0); }); };
     CHECK(logs(passt_at_most) == allowed);
     CHECK(logs(passt) == SIGSYS);

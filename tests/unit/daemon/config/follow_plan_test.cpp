@@ -86,6 +86,45 @@ TEST_CASE("what the guest has stays, and leads to where the host is now")
                                    {"network_changed", "The host's IPv6 network is now 2001:db8:9::2 on eth3 by fe80::abcd"}});
 }
 
+TEST_CASE("a guest that is told has what the host has, by the router that it knows")
+{
+    options opts;
+    opts.follow = follow_mode::guest;
+    const auto start = started(opts, host_at(family4(old4, router4, 2), family6(old6, 2)));
+    auto now = host_at(family4(new4, other_router4, 3), family6(new6, 3));
+    now.v6.gateway = ip_address::v6({0xfe80, 0, 0, 0, 0, 0, 0, 0xef});
+    const auto next = follow_host(opts, start, now);
+    CHECK(next.guest.may_change);
+    CHECK(next.guest.address4 == prefix{new4, 24});
+    CHECK(next.guest.gateway4 == other_router4);
+    CHECK(next.guest.address6 == new6);
+    CHECK(next.guest.our_link_local == router6);
+    CHECK(next.address_map.guest4 == new4);
+    CHECK(next.address_map.host4 == new4);
+    CHECK(next.address_map.map_host_loopback4 == other_router4);
+    CHECK(next.address_map.map_host_loopback6 == router6);
+
+    SECTION("or, in a namespace that we configure, by the host's")
+    {
+        opts.config_net = true;
+        CHECK(follow_host(opts, start, now).guest.our_link_local == now.v6.gateway);
+    }
+    SECTION("but not a family that it has not")
+    {
+        auto without = start;
+        without.guest.ipv6 = false;
+        CHECK_FALSE(follow_host(opts, without, now).guest.ipv6);
+    }
+    SECTION("and keeps what the user has given")
+    {
+        opts.address4 = old4;
+        opts.gateway4 = router4;
+        const auto fixed = follow_host(opts, start, now);
+        CHECK(fixed.guest.address4.address == old4);
+        CHECK(fixed.guest.gateway4 == router4);
+    }
+}
+
 TEST_CASE("an address that the user has given stays what map_guest_addr leads to")
 {
     options opts;

@@ -6,6 +6,8 @@
 #include "tests/support/octets.hpp"
 #include "tests/support/reference_network.hpp"
 
+#include <algorithm>
+
 #include <string>
 
 using namespace tapioca;
@@ -249,4 +251,28 @@ TEST_CASE("relayed requests, switches and a slot that is too small")
     CHECK(x.sends(discover + end) == drop_reason::protocol_disabled);
     x.net.ipv4 = false;
     CHECK(x.sends(discover + end) == drop_reason::family_disabled);
+}
+
+TEST_CASE("a lease of an address that may change lasts ten minutes")
+{
+    exchange x;
+    x.net.may_change = true;
+    REQUIRE(x.sends(hex("35 01 01 ff")) == answered);
+    const auto options = x.options();
+    const auto ten_minutes = hex("33 04 00000258");
+    CHECK(std::search(options.begin(), options.end(), ten_minutes.begin(), ten_minutes.end()) != options.end());
+}
+
+TEST_CASE("an address is given by an ACK, and by nothing else")
+{
+    const exchange x;
+    const auto given = [&x](const octets& options) {
+        return address_given_by_dhcp(x.header("01", x.client, octets(4)) + options, x.net);
+    };
+    CHECK(given(hex("35 01 03 ff")) == x.net.address4.address);
+    CHECK(given(hex("35 01 01 50 00 ff")) == x.net.address4.address);
+    CHECK(given(hex("35 01 01 ff")).is_unspecified());
+    CHECK(given(hex("35 01 03 32 04 c0000299 ff")).is_unspecified());
+    CHECK(given(hex("35 01 08 ff")).is_unspecified());
+    CHECK(given(hex("35")).is_unspecified());
 }

@@ -251,3 +251,13 @@ TEST_CASE("unicast, sources that cannot be answered, switches and a slot that is
     x.net.ipv6 = false;
     CHECK(x.sends("01", solicit) == drop_reason::family_disabled);
 }
+
+TEST_CASE("a lease of an address that may change lasts ten minutes, and is extended after five")
+{
+    exchange x;
+    x.net.may_change = true;
+    REQUIRE(x.sends("05", client_id + server_id + ia_na("00000007", other_address)) == answered);
+    const auto ten_minutes = hex("0005 0018 20010db8000500000000000000000010 00000258 00000258");
+    CHECK(x.message() == reply(server_id + option("0003", hex("00000007 0000012c 000001e0") + ten_minutes + other_address_ended) +
+                               client_id + information));
+}

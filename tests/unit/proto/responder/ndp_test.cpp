@@ -5,6 +5,7 @@
 #include "tests/support/octets.hpp"
 #include "tests/support/reference_network.hpp"
 
+#include <algorithm>
 #include <string>
 
 using namespace tapioca;
@@ -221,4 +222,25 @@ TEST_CASE("the first thing a guest hears over IPv6 is a solicitation of its addr
           hex("ffffffffffff 9a559a559a55 86dd 60000000 0018 3a ff fe800000 00000000 00000000 00000001 "
               "20010db8 00050000 00000000 00000010"));
     CHECK(x.message() == hex("87 00 0000 00000000 20010db8 00050000 00000000 00000010"));
+}
+
+TEST_CASE("what may change is advertised for a while, and what was before as over")
+{
+    exchange x{guest_link_local, all_routers};
+    x.net.may_change = true;
+    x.net.search.clear();
+    x.net.withdrawn.push_back({{ip_address::v4(192, 0, 2, 2), 32}, 7200});
+    x.net.withdrawn.push_back({{ip_address::v6({0x2001, 0xdb8, 9, 0, 0, 0, 0, 0}), 64}, 7000});
+    x.net.withdrawn_resolvers.push_back(ip_address::v4(192, 0, 2, 53));
+    x.net.withdrawn_resolvers.push_back(ip_address::v6({0x2001, 0xdb8, 9, 0, 0, 0, 0, 0x53}));
+    REQUIRE(x.sends(router_solicitation) == answered);
+    const auto message = x.message();
+    const auto has = [&message](const octets& part) {
+        return std::search(message.begin(), message.end(), part.begin(), part.end()) != message.end();
+    };
+    CHECK((message[6] == 0x07 && message[7] == 0x08)); // 1800 s as a router
+    CHECK(has(hex("03 04 40 c0 00001c20 00000708 00000000")));
+    CHECK(has(hex("03 04 40 c0 00001b58 00000000 00000000 20010db8000900000000000000000000")));
+    CHECK(has(hex("19 03 0000 00000708")));
+    CHECK(has(hex("19 03 0000 00000000 20010db8000900000000000000000053")));
 }
