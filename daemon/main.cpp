@@ -60,7 +60,7 @@ std::optional<pid_t> command_of(const netns::target& target)
     const int tap = parts.tap() != nullptr ? parts.tap()->fd.get() : -1;
     std::optional<resolver_watcher> resolvers = watch_resolvers(opts);
     os::readiness ready = leave_the_caller(opts, box, files);
-    std::unique_ptr<netns::resident> resident = make_resident(opts, parts.resources.tap_queues.size(), target);
+    std::unique_ptr<netns::resident> resident = make_resident(opts, parts, target);
     std::unique_ptr<port_follower> follower = follow_ports(opts, parts, resident.get());
     rule_service rules = serve_rules(opts, parts);
     const seccomp::profile left = what_is_left(opts, target, parts.config, resident && resident->has_sockets());

@@ -21,19 +21,20 @@ bool follows_in_namespace(const options& opts) { return tells_guest(opts) && has
 
 bool sets_carrier(const options& opts) { return tells_guest(opts) && has_tap(opts) && !opts.config_net; }
 
-std::unique_ptr<netns::resident> make_resident(const options& opts, std::size_t workers, netns::target& target)
+std::unique_ptr<netns::resident> make_resident(const options& opts, const plane_parts& parts, netns::target& target)
 {
     using listening = netns::resident::listening;
     std::unique_ptr<netns::resident> resident;
     const bool may_be = opts.rules_may_change() && opts.mode == mode::pasta;
     const bool makes_sockets = (opts.splice && !opts.host_rules.empty()) || !opts.guest_rules.empty() || may_be;
-    const bool administers = follows_in_namespace(opts);
+    const bool administers = follows_in_namespace(opts) && parts.watch;
     if (makes_sockets || administers)
-        resident = std::make_unique<netns::resident>(std::move(target.network), makes_sockets ? workers : 0,
-                                                     netns::resident::duties{scans(opts.guest_rules) ? listening::at_any_port
-                                                                             : may_be ? listening::at_ordinary_ports
-                                                                                      : listening::nowhere,
-                                                                             administers});
+        resident =
+            std::make_unique<netns::resident>(std::move(target.network), makes_sockets ? parts.resources.tap_queues.size() : 0,
+                                              netns::resident::duties{scans(opts.guest_rules) ? listening::at_any_port
+                                                                      : may_be                ? listening::at_ordinary_ports
+                                                                                              : listening::nowhere,
+                                                                      administers});
     target.network.reset(); // or it would live as long as we do
     return resident;
 }

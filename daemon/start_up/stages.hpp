@@ -54,7 +54,8 @@ void report_rules_and_kernel(const options& opts, const plane_parts& parts);
 [[nodiscard]] bool sets_carrier(const options& opts);
 /// Sockets of the namespace are needed while the program runs if loopback traffic goes past the tap, and its interface is given
 /// what the host has if it was configured and is to follow. Null if there is nothing to do in there.
-[[nodiscard]] std::unique_ptr<netns::resident> make_resident(const options& opts, std::size_t workers, netns::target& target);
+[[nodiscard]] std::unique_ptr<netns::resident> make_resident(const options& opts, const plane_parts& parts,
+                                                             netns::target& target);
 /// For the rules that follow the other side; null if there are none. The resident outlives it.
 [[nodiscard]] std::unique_ptr<port_follower> follow_ports(const options& opts, plane_parts& parts, netns::resident* resident);
 /// The rules in force, and the server of --conf-path, if it was given.

@@ -302,6 +302,17 @@ class Leased(Told):
         self.move4(OTHER10, 24, ROUTER10)
         self.ends()
 
+    @netns_test.needs("dhcpcd")
+    def test_dhcpcd_gets_the_address_of_ipv6(self):
+        pathlib.Path(self.host.dir, "dhcpcd.conf").write_text(DHCPCD_CONF)
+        self.start()
+        self.guest.run("ip", "link", "set", "eth0", "up")
+        self.as_root("unshare", "-m", "sh", "-c", DHCPCD, "sh", "-6")
+        self.gets(HOST6, timeout=30)
+        self.move6()
+        self.gets(OTHER6, timeout=30)
+        self.assertEqual(meet(self.inside, self.remote, f"{PREFIX6}:1", 7001, TCP)[0], OTHER6)
+
     @unittest.skipUnless(os.path.exists("/lib/systemd/systemd-networkd"), "systemd-networkd is not installed")
     def test_networkd_asks_when_the_carrier_returns(self):
         self.begins("unshare", "-m", "sh", "-c", NETWORKD)

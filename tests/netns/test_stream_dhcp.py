@@ -9,7 +9,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
 from guests import OnSimulatedHost
-from hosts import HOST4, HOST6, RESOLVER4, RESOLVER6, ROUTER4
+from hosts import HOST4, HOST6, RESOLVER4, RESOLVER6, ROUTER4, wait_until
 from passt import Passt
 
 netns_test.needs_module("scapy")
@@ -64,6 +64,21 @@ class Told(OnSimulatedHost, unittest.TestCase):
             bootp = udp_payload(frame, 68)
             self.assertEqual(bootp[:28], bytes.fromhex("02010600 00001234 0000 0000 00000000") + address + bytes(8))
             self.assertEqual(bootp[28:34], HARDWARE)
+
+    def test_the_old_address_is_refused_once_the_host_has_another(self):
+        client = self.start("--follow", "guest")
+        self.addCleanup(self.host._configure_host, True, False, True)
+        self.addCleanup(self.host.ip, "addr", "del", "10.77.0.2/24", "dev", "eth0")
+        renewal = ("message-type", "request"), ("requested_addr", HOST4)
+        leased = dict(self.options(self.dhcp(client, *renewal)))
+        self.assertEqual((leased[53], leased[51]), (b"\5", struct.pack("!I", 600)))
+        self.host.ip("addr", "del", f"{HOST4}/24", "dev", "eth0")
+        self.host.ip("addr", "add", "10.77.0.2/24", "dev", "eth0")
+        self.host.ip("route", "add", "default", "via", "10.77.0.1")
+        wait_until(lambda: dict(self.options(self.dhcp(client, *renewal)))[53] == b"\6", "refusal", 5)
+        offered = self.dhcp(client, ("message-type", "discover"))
+        self.assertEqual(udp_payload(offered, 68)[16:20], socket.inet_aton("10.77.0.2"))
+        self.assertEqual(dict(self.options(offered))[3], socket.inet_aton("10.77.0.1"))
 
     def test_the_clients_own_list_says_what_comes_first(self):
         client = self.start("-H", "myhost", "--fqdn", "myhost.example.com")
