@@ -116,7 +116,7 @@ void host_follower::look()
         tell(changes_of(before, now_));
         note_gone(before.addresses);
         if (means_.in_namespace)
-            means_.in_namespace->follow(now_, seen, follow_host(opts_, start_, now_).guest, watch_.tables);
+            give_to_namespace(means_.in_namespace->plan(now_, seen, follow_host(opts_, start_, now_).guest, watch_.tables));
         give_to_planes();
         listen_anew(before.links);
     } catch (const std::exception& failure) { // an interface that the user named is away
@@ -157,10 +157,9 @@ void host_follower::tell_guest(const guest_network& before)
         return;
     advertise(advertisements, ++changes_told_);
     const bool moves = is.address4 != was.address4 || is.gateway4 != was.gateway4 || is.address6 != was.address6;
-    if (means_.in_namespace) {
-        if (moves)
-            means_.workers.guest_has(is.address4.address, is.address6);
-    } else if (moves && means_.set_carrier) {
+    if (moves && means_.in_namespace)
+        means_.workers.guest_has(is.address4.address, is.address6);
+    if (moves && means_.set_carrier) {
         means_.set_carrier(false);
         loop_->call_in(carrier_loss, [this] { means_.set_carrier(true); });
     }
@@ -213,20 +212,40 @@ void host_follower::end_stranded_flows()
         return;
     for (const auto& address : ending->gone)
         tell("address_gone", "The host has lost its address " + to_text(address) + "; connections that have it are reset");
+    end_flows(ending);
+}
+
+void host_follower::end_flows(const end_stranded& ending, std::function<void()> then)
+{
     means_.workers.ask(0, ending);
-    continue_ending(0, std::move(ending));
+    continue_ending(0, ending, std::move(then));
 }
 
 /// One worker after the other, each some of its flows in a turn.
-void host_follower::continue_ending(std::size_t worker, end_stranded ending)
+void host_follower::continue_ending(std::size_t worker, end_stranded ending, std::function<void()> then)
 {
     if (ending->done.exchange(false, std::memory_order_acquire)) {
         worker += ending->from == 0;
-        if (worker == means_.workers.size())
+        if (worker == means_.workers.size()) {
+            if (then)
+                loop_->call_in(on_the_way, std::move(then));
             return;
+        }
         means_.workers.ask(worker, ending);
     }
-    loop_->call_in(between_workers_answers, [this, worker, ending] { continue_ending(worker, ending); });
+    loop_->call_in(between_workers_answers,
+                   [this, worker, ending, then = std::move(then)] { continue_ending(worker, ending, then); });
+}
+
+/// A reset that comes to an address that is not there any more is nobody's: connections end first.
+void host_follower::give_to_namespace(interface_plan next)
+{
+    auto ending = std::make_shared<stranded_flows>();
+    ending->guest_lost = means_.in_namespace->loses(next);
+    if (ending->guest_lost.empty())
+        means_.in_namespace->give(std::move(next));
+    else
+        end_flows(ending, [this, next = std::move(next)] { means_.in_namespace->give(next); });
 }
 
 /// A socket is bound to an interface by its index, which is another one when the interface was away.

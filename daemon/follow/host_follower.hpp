@@ -49,6 +49,8 @@ public:
     /// (MAX_INITIAL_RTR_ADVERTISEMENTS), and how long the carrier is away.
     static constexpr duration between_advertisements = std::chrono::seconds{4}, carrier_loss = std::chrono::milliseconds{300};
     static constexpr unsigned advertisements = 3;
+    /// For what workers have sent to get there.
+    static constexpr duration on_the_way = std::chrono::milliseconds{20};
     /// How often what is left of the life of withdrawn prefixes is told anew.
     static constexpr duration between_withdrawals = std::chrono::minutes{5};
 
@@ -62,7 +64,9 @@ private:
     void look();
     void note_gone(const std::vector<ip_address>& before);
     void end_stranded_flows();
-    void continue_ending(std::size_t worker, end_stranded ending);
+    void end_flows(const end_stranded& ending, std::function<void()> then = {});
+    void continue_ending(std::size_t worker, end_stranded ending, std::function<void()> then);
+    void give_to_namespace(interface_plan next);
     void listen_anew(const std::vector<os::link_entry>& before);
     void give_to_planes();
     void tell_guest(const guest_network& before);

@@ -22,8 +22,13 @@ public:
     {
     }
 
-    /// A family that the host has lost keeps what it has. `tables` is of the host. Throws what plan_interface() throws.
-    void follow(const host_network& now, const host_look& seen, const guest_network& guest, os::netlink_socket& tables);
+    /// What the interface is to have. A family that the host has lost keeps what it has. `tables` is of the host. Throws what
+    /// plan_interface() throws.
+    [[nodiscard]] interface_plan plan(const host_network& now, const host_look& seen, const guest_network& guest,
+                                      os::netlink_socket& tables) const;
+    /// The addresses that go when it gets that.
+    [[nodiscard]] std::vector<ip_address> loses(const interface_plan& next) const;
+    void give(interface_plan next);
 
 private:
     const options& opts_;

@@ -93,11 +93,11 @@ public:
     {
         return sets_[static_cast<std::size_t>(kind)]->close(id, why, now);
     }
-    /// Resets connections over the tap that have one of these addresses on the host, of those in `most` slots from `from` on. The
+    /// Resets connections over the tap that have one of these addresses, of those in `most` slots from `from` on. The
     /// slot to go on from; 0: there is none behind.
-    std::uint32_t end_stranded(std::uint32_t from, std::uint32_t most, std::span<const ip_address> gone, instant now) noexcept
+    std::uint32_t end_stranded(std::uint32_t from, std::uint32_t most, const lost_addresses& lost, instant now) noexcept
     {
-        return tcp_.end_stranded(from, most, gone, now);
+        return tcp_.end_stranded(from, most, lost, now);
     }
 
     /// Connections that weigh on the worker.

@@ -82,6 +82,11 @@ struct leftovers {
     bool open = false;   ///< a connection that the guest has not ended
 };
 
+/// That one end of a connection has lost.
+struct lost_addresses {
+    std::span<const ip_address> of_host, of_guest;
+};
+
 class tcp_translator final : public flows_of<tcp_flow, flow_kind::tcp> {
 public:
     static constexpr std::size_t most_flows = std::size_t{1} << flow_id::slot_bits;
@@ -136,7 +141,7 @@ public:
     /// For the end of the process: resets what is not complete. How many.
     std::uint32_t reset_incomplete() noexcept;
     /// See plane::end_stranded.
-    std::uint32_t end_stranded(std::uint32_t from, std::uint32_t most, std::span<const ip_address> gone, instant now) noexcept;
+    std::uint32_t end_stranded(std::uint32_t from, std::uint32_t most, const lost_addresses& lost, instant now) noexcept;
 
 private:
     /// A run on its way to the socket.

@@ -123,6 +123,20 @@ class Configured(Told):
         self.host.ip("addr", "add", "2001:db8:9::41/64", "dev", "eth0", "nodad")
         self.gets("2001:db8:9::41", loses=OTHER6)
 
+    def test_connections_of_an_address_that_goes_are_reset_while_it_is_there(self):
+        daemon = self.start()
+        gone, peer = pair(self.inside, self.remote, REMOTE4, 7100)
+        stays, other = pair(self.inside, self.remote, REMOTE6, 7100)
+        with gone, peer, stays, other:
+            self.move4(OTHER10, 24, ROUTER10)
+            gone.settimeout(SETTLED)
+            with self.assertRaises(ConnectionResetError):
+                gone.recv(1)
+            self.gets(OTHER10, loses=HOST4)
+            stays.sendall(b"still here")
+            self.assertEqual(exactly(other, 10), b"still here")
+        self.assertEqual(daemon.counters()[0]["flow_end_address_gone"], 1)
+
     def test_a_route_alone(self):
         self.start()
         self.host.ip("route", "replace", "default", "via", "192.0.2.3")
