@@ -119,7 +119,7 @@ const char* words_of(end_reason why)
     case end_reason::on_request:
         return "ended on request";
     case end_reason::address_gone:
-        return "the host has lost its address";
+        return "its address is gone";
     case end_reason::count_:
         break;
     }

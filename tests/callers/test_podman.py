@@ -175,6 +175,46 @@ class Podman(Engine):
         self.assertIn("rootless-netns", " ".join(self.daemons()[0]))
         self.podman("network", "rm", "-f", "-t", "0", "bridge1")
 
+    def test_ports_of_a_bridge_are_published_by_pesto(self):
+        """As Podman does with rootless_port_forwarder="pasta", which this one does not know yet: its pasta gets a --conf-path by pasta_options."""
+        conf = f"{debian13.RUNTIME}/pesto.sock"
+        self.system.write(f"{debian13.HOME}/.config/containers/containers.conf.d/pesto.conf", f'[network]\npasta_options = ["--conf-path", "{conf}"]\n')
+        self.addCleanup(self.system.run, "rm", "-f", f"{debian13.HOME}/.config/containers/containers.conf.d/pesto.conf")
+        self.podman("network", "create", "bridge2")
+        self.addCleanup(self.podman, "network", "rm", "-f", "-t", "0", "bridge2")
+        self.podman("run", "-d", "--name", "quiet", "--network", "bridge2", "box", "sleep", "600")      # with it the network stays
+        # 8093 leads from the bridge's network namespace to the container; who connects is in the answer
+        run = ("run", "-d", "--name", "web", "--network", "bridge2", "-p", "8093:80", "box", "nc", "-ll", "-p", "80", "-e", "cat", "/proc/net/tcp", "/proc/net/tcp6")
+        self.podman(*run)
+        def pesto(*words):
+            return self.system.run(self.host.binary("pesto"), *words, conf).stdout
+
+        pesto("--add", "-t", "8094:8093")
+        self.assertIn("8094", pesto())
+        for n in range(20):
+            with self.subTest(restart=n):
+                self.assertIn(self.in_hexadecimal(REMOTE4), self.said_at(8094))
+                self.podman("restart", "-t", "0", "web")
+                pesto("--add", "-t", "8094:8093")               # it is there already
+        pesto("--delete", "-t", "8094:8093")
+        with self.assertRaises(ConnectionRefusedError):
+            self.remote.connected(HOST4, 8094)
+
+    @staticmethod
+    def in_hexadecimal(address):
+        """As /proc/net/tcp has it."""
+        return "".join(f"{int(part):02X}" for part in reversed(address.split(".")))
+
+    def said_at(self, port):
+        """What a server says that may have been started just now."""
+        def answer():
+            try:
+                with self.remote.connected(HOST4, port, source=REMOTE4) as s:
+                    return b"".join(iter(lambda: s.recv(65536), b"")).decode()
+            except OSError:
+                return ""
+        return wait_until(answer, "answer of the container")
+
     def test_buildah_builds_with_a_network(self):
         self.system.write(f"{debian13.HOME}/Containerfile", "FROM localhost/box\nRUN ip addr; wget -qO- http://192.0.2.3/\n")
         for options, name in (([], "eth0"), (["--network", "private"], "eth0"), (["--network", "pasta:--ns-ifname,own0"], "own0")):
