@@ -253,8 +253,10 @@ void host_follower::listen_anew(const std::vector<os::link_entry>& before)
 {
     const auto& rules = means_.workers.config().host_rules;
     for (const auto& name : means_.listening()) {
+        if (name.side != rule_side::host)
+            continue;
         const auto& rule = rules[name.rule];
-        if (name.side != rule_side::host || rule.interface.empty())
+        if (rule.interface.empty())
             continue;
         const int was = index_of(before, rule.interface.view()), is = index_of(now_.links, rule.interface.view());
         if (is == 0 || is == was)

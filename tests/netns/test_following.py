@@ -107,7 +107,7 @@ class Following:
                 self.assertEqual(client.recv(10), b"still here")
 
     def test_a_port_on_an_interface_that_was_away(self):
-        daemon = self.start(ports=("-t", "%eth0/7000", "-u", "none", "-T", "none", "-U", "none"))
+        daemon = self.start(ports=("-t", "%eth0/7000", "-u", "none", "-T", "7100,7102,7104", "-U", "none"))
         meet(self.remote, self.inside, HOST4, 7000, TCP, server_address="0.0.0.0")
         self.host.replace_uplink()
         wait_until(lambda: self.is_served(HOST4, 7000), "port on the new interface", SETTLED)
