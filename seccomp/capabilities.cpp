@@ -16,12 +16,14 @@ struct thread_sets {
 
 constexpr unsigned word_bits = 32;
 
+[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
 thread_sets current()
 {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     __user_cap_data_struct words[_LINUX_CAPABILITY_U32S_3] = {};
     if (::syscall(SYS_capget, &header, words) != 0)
-        throw std::system_error(errno, std::generic_category(), "Couldn't read capabilities");
+        fail("Couldn't read capabilities");
     const auto join = [](std::uint32_t low, std::uint32_t high) { return set{low} | set{high} << word_bits; };
     return {join(words[0].effective, words[1].effective), join(words[0].permitted, words[1].permitted),
             join(words[0].inheritable, words[1].inheritable)};
@@ -36,7 +38,7 @@ void apply(const thread_sets& sets)
         words[i] = {word(sets.effective), word(sets.permitted), word(sets.inheritable)};
     }
     if (::syscall(SYS_capset, &header, words) != 0)
-        throw std::system_error(errno, std::generic_category(), "Couldn't reduce capabilities");
+        fail("Couldn't reduce capabilities");
 }
 
 } // namespace
@@ -61,6 +63,16 @@ bool drop_bounding()
         if (::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1 && ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
             return false;
     return true;
+}
+
+void forbid_gains()
+{
+#ifndef TAPIOCA_SANITIZED // a sanitizer inspects its own process
+    if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        fail("Couldn't forbid tracing");
+#endif
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        fail("Couldn't forbid new privileges");
 }
 
 } // namespace tapioca::capabilities

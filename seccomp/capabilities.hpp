@@ -21,4 +21,8 @@ void raise_permitted();
 /// Empties the bounding set, so that no exec can ever gain anything. Needs CAP_SETPCAP; returns false without it.
 [[nodiscard]] bool drop_bounding();
 
+/// From now on nobody traces the process or gets a core of it, and nothing that it executes gains anything. Throws
+/// std::system_error.
+void forbid_gains();
+
 } // namespace tapioca::capabilities

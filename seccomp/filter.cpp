@@ -21,11 +21,6 @@ constexpr bool traps = true;
 #else
 constexpr bool traps = false;
 #endif
-#ifdef TAPIOCA_SANITIZED
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
-#endif
 
 constexpr int trapped_status = 128 + SIGSYS;
 

@@ -8,6 +8,12 @@
 
 namespace tapioca::seccomp {
 
+#ifdef TAPIOCA_SANITIZED
+inline constexpr bool sanitized = true;
+#else
+inline constexpr bool sanitized = false;
+#endif
+
 using rules = std::unique_ptr<void, decltype(&seccomp_release)>;
 
 /// Throws std::system_error for a negative error number.

@@ -8,19 +8,12 @@
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <set>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <system_error>
 #include <unistd.h>
 
 namespace tapioca::seccomp {
 namespace {
-
-#ifdef TAPIOCA_SANITIZED
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
-#endif
 
 template <class F>
 void for_each_call(helper who, const F& visit)
@@ -77,12 +70,7 @@ void confine_helper()
 {
     (void)capabilities::drop_bounding(); // in a user namespace that lacks CAP_SETPCAP they count for nothing
     capabilities::limit_to(0);
-#ifndef TAPIOCA_SANITIZED // a sanitizer inspects its own process
-    if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-        fail("Couldn't forbid tracing");
-#endif
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        fail("Couldn't forbid new privileges");
+    capabilities::forbid_gains();
     landlock::confine_to_reading();
 }
 

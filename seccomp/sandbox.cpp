@@ -159,12 +159,7 @@ void sandbox::drop()
 
 void sandbox::seal(seccomp::profile which)
 {
-#ifndef TAPIOCA_SANITIZED // a sanitizer inspects its own process
-    if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-        fail("Couldn't forbid tracing");
-#endif
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        fail("Couldn't forbid new privileges");
+    capabilities::forbid_gains();
     const bool listens = which.has(seccomp::task::scan);
     landlock::confine(listens ? landlock::bind_to::any_port : landlock::bind_to::nothing, landlock::connect_to::nobody);
     seccomp::install(which);
