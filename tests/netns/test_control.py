@@ -4,17 +4,16 @@ import json
 import os
 import random
 import socket
-import stat
 import sys
 import threading
 import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-import cleanup
 import netns_test
+from controlled import OnControlledDaemon
 from guests import Daemon, Guest
-from hosts import PYTHON, REMOTE4, USER, SimulatedHost, wait_until
+from hosts import PYTHON, REMOTE4, USER, wait_until
 
 CONNECTIONS = 200
 OTHER_USER = USER + 7
@@ -73,33 +72,12 @@ def call(method, more=False, **parameters):
     return json.dumps({"method": name, "parameters": parameters, "more": more}).encode() + b"\0"
 
 
-class Control(unittest.TestCase):
-    workers = 1
-
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-        cls.guest = Guest(cls.host)
-        cls.path = f"{cls.host.dir}/control"
-        os.chmod(cls.host.dir, stat.S_IMODE(os.stat(cls.host.dir).st_mode) | 0o777)
-        cls.daemon = Daemon(cls.guest, "--control", cls.path, "--workers", cls.workers, ports=("-t", "8000:7000", "-u", "none", "-T", "none", "-U", "none"))
-        cls.server = cls.host.popen(*cls.host.in_remote(PYTHON, "-c", SERVER), stdout=-1)
-        cls.server.stdout.readline()
-
-    @classmethod
-    def tearDownClass(cls):
-        cleanup.end_process(cls.server)
-        cls.daemon.stop()
-        cls.host.close()
+class Control(OnControlledDaemon, unittest.TestCase):
+    program = SERVER
 
     def tearDown(self):
-        self.assertIsNone(self.daemon.process.poll(), self.daemon.log())
+        super().tearDown()
         self.assertEqual(len(self.instances()), 1)
-
-    def tapioca(self, *words, status=0, uid=USER):
-        done = self.host.run(self.host.binary("tapioca"), *words, uid=uid, check=False)
-        self.assertEqual(done.returncode, status, done.stderr)
-        return done.stdout if status == 0 else done.stderr
 
     def instances(self, **named):
         return [json.loads(line) for line in self.tapioca("ps", "--json", **named).splitlines()]

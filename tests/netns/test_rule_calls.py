@@ -3,49 +3,35 @@
 import json
 import os
 import socket
-import stat
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import cleanup
 import netns_test
-from guests import Daemon, Guest
-from hosts import HOST4, PYTHON, USER, SimulatedHost, wait_until
+from controlled import OnControlledDaemon
+from hosts import HOST4, PYTHON, USER, wait_until
 from inside import Task
 from rule_calls import ASK, CALLER, SERVER, spec
 
 OF_THE_START = [("command line", "TCP [*]:8000  =>  7000")]
 
 
-class RuleCalls(unittest.TestCase):
-    workers = 1
+class RuleCalls(OnControlledDaemon, unittest.TestCase):
+    @classmethod
+    def options(cls):
+        cls.pesto_path = f"{cls.host.dir}/conf"
+        return "-c", cls.pesto_path
 
     @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-        cls.guest = Guest(cls.host)
-        os.chmod(cls.host.dir, stat.S_IMODE(os.stat(cls.host.dir).st_mode) | 0o777)
-        cls.path, cls.pesto_path = f"{cls.host.dir}/control", f"{cls.host.dir}/conf"
-        cls.daemon = Daemon(cls.guest, "--control", cls.path, "-c", cls.pesto_path, "--workers", cls.workers,
-                            ports=("-t", "8000:7000", "-u", "none", "-T", "none", "-U", "none"))
-        cls.server = cls.guest.popen(PYTHON, "-c", SERVER, 7000, 7001, stdout=-1)
-        cls.server.stdout.readline()
-
-    @classmethod
-    def tearDownClass(cls):
-        cleanup.end_process(cls.server)
-        cls.daemon.stop()
-        cls.host.close()
+    def serve(cls):
+        return cls.guest.popen(PYTHON, "-c", SERVER, 7000, 7001, stdout=-1)
 
     def setUp(self):
         self.call("ReplaceRules", rules=[spec("8000:7000")], owner="command line")
         for owner in {r["owner"] for r in self.rules()} - {"command line"}:
             self.call("ReplaceRules", rules=[], owner=owner)
         self.assertEqual(self.owned(), OF_THE_START)
-
-    def tearDown(self):
-        self.assertIsNone(self.daemon.process.poll(), self.daemon.log())
 
     def say(self, method, path=None, **parameters):
         """The whole reply."""
@@ -89,9 +75,7 @@ class RuleCalls(unittest.TestCase):
         return self.host.run(self.host.binary("pesto"), *options, self.pesto_path).stdout
 
     def tapioca(self, *words, status=0):
-        done = self.host.run(self.host.binary("tapioca"), "rules", *words, "--control", self.path, uid=USER, check=False)
-        self.assertEqual(done.returncode, status, done.stderr)
-        return done.stdout if status == 0 else done.stderr
+        return super().tapioca("rules", *words, "--control", self.path, status=status)
 
     def ask(self, port, how="tcp", count=1, address=HOST4):
         return self.host.run_remote(PYTHON, "-c", ASK, address, port, how, count, check=False).stdout == "answered\n"

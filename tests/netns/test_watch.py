@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import time
@@ -13,8 +12,9 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import cleanup
 import netns_test
+from controlled import OnControlledDaemon
 from guests import Daemon, Guest
-from hosts import PYTHON, REMOTE4, USER, SimulatedHost, wait_until
+from hosts import PYTHON, REMOTE4, USER, wait_until
 from screen import Screen
 
 MANY = 100_000
@@ -101,32 +101,8 @@ class Replies:
         self.socket.close()
 
 
-class Watch(unittest.TestCase):
-    workers = 1
-
-    @classmethod
-    def setUpClass(cls):
-        cls.host = SimulatedHost()
-        cls.guest = Guest(cls.host)
-        cls.path = f"{cls.host.dir}/control"
-        os.chmod(cls.host.dir, stat.S_IMODE(os.stat(cls.host.dir).st_mode) | 0o777)
-        cls.daemon = Daemon(cls.guest, "--control", cls.path, "--workers", cls.workers, ports=("-t", "8000:7000", "-u", "none", "-T", "none", "-U", "none"))
-        cls.server = cls.host.popen(*cls.host.in_remote(PYTHON, "-c", SERVER), stdout=-1)
-        cls.server.stdout.readline()
-
-    @classmethod
-    def tearDownClass(cls):
-        cleanup.end_process(cls.server)
-        cls.daemon.stop()
-        cls.host.close()
-
-    def tearDown(self):
-        self.assertIsNone(self.daemon.process.poll(), self.daemon.log())
-
-    def tapioca(self, *words, status=0):
-        done = self.host.run(self.host.binary("tapioca"), *words, uid=USER, check=False)
-        self.assertEqual(done.returncode, status, done.stderr)
-        return done.stdout if status == 0 else done.stderr
+class Watch(OnControlledDaemon, unittest.TestCase):
+    program = SERVER
 
     def flows(self, *words):
         words = words if words and isinstance(words[-1], int) else (*words, self.daemon.pid)
