@@ -50,6 +50,9 @@ inline constexpr std::array<std::string_view, drop_reason_count> drop_reason_wor
     "a frame for another station behind the guest's bridge",
     "a query of the guest while the host has no resolver",
     "a resolver's answer to a query that another resolver has answered",
+    "the egress policy does not let the guest go there; the guest is told",
+    "more than the egress policy lets through: octets a second, connections, or its quota",
+    "the audit log takes no more, and --audit-required lets nothing pass that is not recorded",
     "the guest tells which addresses are its own, asks whether they are taken (duplicate detection), answers our questions, or "
     "gives an address back by DHCP",
     "the guest tells which multicast groups it listens to (IGMP, MLD)",

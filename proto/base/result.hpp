@@ -55,6 +55,9 @@ enum class drop_reason : std::uint8_t {
     other_station,       ///< a frame for another station of the guest's link
     no_resolver,         ///< a query while the host has no resolver
     late_answer,         ///< a resolver's, to a query that has been answered
+    egress_denied,       ///< the egress policy does not let the guest go there
+    egress_limit,        ///< more than the egress policy lets through: octets, connections, or its quota
+    audit_full,          ///< no flow, because what must be recorded could not be
     // From here on ordinary: no losses.
     address_news,        ///< ARP, ND or DHCP that tells of the guest's own addresses, or asks whether they are taken
     group_membership,    ///< IGMP or MLD: the groups that the guest listens to, of interest to a multicast router
@@ -66,16 +69,17 @@ enum class drop_reason : std::uint8_t {
 inline constexpr std::size_t drop_reason_count = static_cast<std::size_t>(drop_reason::count_);
 
 inline constexpr std::array<std::string_view, drop_reason_count> drop_reason_names = {
-    "truncated",          "bad_length",          "bad_version",        "bad_header_length", "bad_option",
-    "bad_type",           "bad_checksum",        "bad_hop_limit",      "unknown_ethertype", "unknown_protocol",
-    "family_disabled",    "protocol_disabled",   "loopback_address",   "not_unicast",       "unspecified_address",
-    "zero_port",          "extension_header",    "not_for_us",         "fragment_held",     "fragment_overlap",
-    "fragment_too_large", "fragment_bad",        "fragment_no_memory", "fragment_timeout",  "no_flow",
-    "flow_table_full",    "socket_failed",       "send_failed",        "message_too_big",   "outside_window",
-    "overflow_exhausted", "mailbox_full",        "tap_truncated",      "tap_write_failed",  "tap_gso",
-    "rate_limited",       "no_translation",      "unanswered_share",   "datagram_share",    "flow_limit",
-    "new_flow_rate",      "other_station",       "no_resolver",        "late_answer",       "address_news",
-    "group_membership",   "router_solicitation", "link_protocol",
+    "truncated",          "bad_length",        "bad_version",        "bad_header_length", "bad_option",
+    "bad_type",           "bad_checksum",      "bad_hop_limit",      "unknown_ethertype", "unknown_protocol",
+    "family_disabled",    "protocol_disabled", "loopback_address",   "not_unicast",       "unspecified_address",
+    "zero_port",          "extension_header",  "not_for_us",         "fragment_held",     "fragment_overlap",
+    "fragment_too_large", "fragment_bad",      "fragment_no_memory", "fragment_timeout",  "no_flow",
+    "flow_table_full",    "socket_failed",     "send_failed",        "message_too_big",   "outside_window",
+    "overflow_exhausted", "mailbox_full",      "tap_truncated",      "tap_write_failed",  "tap_gso",
+    "rate_limited",       "no_translation",    "unanswered_share",   "datagram_share",    "flow_limit",
+    "new_flow_rate",      "other_station",     "no_resolver",        "late_answer",       "egress_denied",
+    "egress_limit",       "audit_full",        "address_news",       "group_membership",  "router_solicitation",
+    "link_protocol",
 };
 static_assert(!drop_reason_names.back().empty());
 

@@ -5,7 +5,9 @@
 #include "proto/base/result.hpp"
 #include "proto/flow/head.hpp"
 #include "proto/forward/address_mapping.hpp"
+#include "proto/policy/egress_policy.hpp"
 
+#include <memory>
 #include <string_view>
 
 namespace tapioca {
@@ -15,11 +17,13 @@ struct forwarding {
     tapioca::address_map address_map;
     ip_address outbound4, outbound6; ///< that sockets are bound to; unspecified: the kernel chooses
     fixed_string<15> outbound_if4, outbound_if6;
-    unsigned scope6 = 0;                     ///< interface of link-local destinations
-    forward_rules host_rules, guest_rules;   ///< of listening sockets on the host; of those on the namespace's loopback
-    bool splice = false;                     ///< loopback traffic goes from socket to socket
-    bool host_loopback_to_namespace = false; ///< host's loopback leads to the namespace's loopback, not to its public address
-    bool splice_only = false;                ///< there is no tap
+    unsigned scope6 = 0;                         ///< interface of link-local destinations
+    forward_rules host_rules, guest_rules;       ///< of listening sockets on the host; of those on the namespace's loopback
+    bool splice = false;                         ///< loopback traffic goes from socket to socket
+    bool host_loopback_to_namespace = false;     ///< host's loopback leads to the namespace's loopback, not to its public address
+    bool splice_only = false;                    ///< there is no tap
+    std::shared_ptr<const egress_policy> egress; ///< null: the guest may go anywhere
+    std::shared_ptr<const host_places> places;   ///< with a policy never null: for its classes
 };
 
 /// How a socket of the host reaches an address.
