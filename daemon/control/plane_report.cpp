@@ -59,6 +59,8 @@ const char* words_of(event_kind kind)
         return "New guest MAC address observed";
     case event_kind::flow_table_full:
         return "No room for another flow: ";
+    case event_kind::egress_denied:
+        return "Denied by the egress policy: ";
     case event_kind::tap_failed:
         return "Couldn't use the tap device";
     case event_kind::listener_failed:

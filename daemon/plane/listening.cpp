@@ -2,6 +2,7 @@
 
 #include "daemon/plane/plane.hpp"
 
+#include "daemon/translate/egress.hpp"
 #include "proto/wire/protocol.hpp"
 
 #include <algorithm>
@@ -84,12 +85,20 @@ void plane::take_connection(os::accepted connection, const listener_name& throug
     if (depends_on_address(*ctx_.config, arrived))
         if (const auto local = os::local_endpoint(connection.fd.get()))
             arrived.to = local->address;
-    const auto opening = decide_inbound(*ctx_.config, arrived, ctx_.guest.addresses());
+    const auto opening = decide_inbound(*ctx_.config, arrived, ctx_.guest.addresses(), now);
     if (!opening) {
         if (ctx_.config->splice_only || way_of(*ctx_.config, arrived) == flow_way::bypass)
             ctx_.counters.add(report::counter::splice_refused);
         else
             ctx_.counters.drop(opening.why());
+        return os::reset_on_close(connection.fd.get());
+    }
+    if (!opening->verdict.passes) {
+        report_denial(
+            ctx_,
+            {connection.peer.address, opening->server.address, connection.peer.port, opening->server.port, wire::protocol_tcp},
+            opening->verdict, now);
+        ctx_.counters.drop(drop_reason::egress_denied);
         return os::reset_on_close(connection.fd.get());
     }
     if (opening->way == flow_way::bypass)

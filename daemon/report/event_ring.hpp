@@ -23,6 +23,7 @@ enum class event_kind : std::uint8_t {
     flow_quarantined,
     guest_mac_learned,
     flow_table_full,
+    egress_denied, ///< `words` say on what ground
     tap_failed,
     listener_failed,
     client_accepted, ///< `error` is the process id
@@ -47,7 +48,7 @@ enum class event_kind : std::uint8_t {
 [[nodiscard]] constexpr bool is_provoked(event_kind kind) noexcept
 {
     return kind == event_kind::socket_failed || kind == event_kind::flow_table_full || kind == event_kind::guest_mac_learned ||
-           kind == event_kind::vhost_request_refused;
+           kind == event_kind::egress_denied || kind == event_kind::vhost_request_refused;
 }
 
 /// Octets of connections, by whoever sent them.

@@ -1,6 +1,8 @@
 // Flows of echo requests: their sockets, and who makes room for a newer one.
 
 #include "daemon/translate/echo_translator.hpp"
+#include "daemon/translate/egress.hpp"
+#include "daemon/translate/resolvers.hpp"
 
 #include <cerrno>
 
@@ -17,6 +19,22 @@ bool may_be_unbound(int error) noexcept
 }
 
 } // namespace
+
+echo_flow* echo_translator::open_or_answer(const flow_key& key, const packet& p, instant now) noexcept
+{
+    const auto opening = destination_of(ctx_, key, now);
+    if (!opening) {
+        ctx_.counters.drop(opening.why());
+        if (opening.why() == drop_reason::egress_denied)
+            tell_of_denial(ctx_, key, about(p));
+        return nullptr;
+    }
+    if (!opening->to.address.is_loopback())
+        return open(key, p, now);
+    ctx_.counters.add(counter::echo_from_guest);
+    answer_for_host(key, p.l4);
+    return nullptr;
+}
 
 echo_flow* echo_translator::open(const flow_key& key, const packet& p, instant now) noexcept
 {

@@ -51,16 +51,9 @@ void echo_translator::from_guest(const packet& p, instant now) noexcept
     if (!request)
         return ctx_.counters.drop(request.why());
     const auto key = key_of(p, request->identifier);
-    const auto to = decide_outbound(*ctx_.config, key);
-    if (!to)
-        return ctx_.counters.drop(to.why());
-    if (to->address.is_loopback()) {
-        ctx_.counters.add(counter::echo_from_guest);
-        return answer_for_host(key, p.l4);
-    }
     auto* f = flows_.find(key);
     if (f == nullptr)
-        f = open(key, p, now);
+        f = open_or_answer(key, p, now);
     if (f == nullptr)
         return;
     note(*f, false, now);

@@ -76,6 +76,8 @@ private:
     void set_options(echo_flow& f, const packet& p) noexcept;
     void on_refused(echo_flow& f, const packet& p, int error, instant now) noexcept;
     void send_in_fragments(echo_flow& f, const packet& p) noexcept;
+    /// The flow of a first request, which may have been answered already: null then, or if there can be none.
+    [[nodiscard]] echo_flow* open_or_answer(const flow_key& key, const packet& p, instant now) noexcept;
     [[nodiscard]] static guest_error about(const packet& p) noexcept;
     [[nodiscard]] static guest_error about(bytes_view request) noexcept;
     std::optional<std::uint32_t> relay_errors(echo_flow& f, instant now) noexcept;

@@ -1,5 +1,7 @@
 #include "daemon/translate/resolvers.hpp"
 
+#include "daemon/translate/egress.hpp"
+
 namespace tapioca {
 
 resolver_choice& resolvers_of(context& ctx, ip_family family) noexcept
@@ -11,18 +13,24 @@ resolver_choice& resolvers_of(context& ctx, ip_family family) noexcept
 
 bool asks_names(const context& ctx, const flow_key& key) noexcept
 {
-    return asked_names(ctx.config->address_map, key.protocol, {key.remote, key.remote_port}) != nullptr;
+    const auto* egress = ctx.config->egress.get();
+    return (egress == nullptr || !egress->has_names()) &&
+           asked_names(ctx.config->address_map, key.protocol, {key.remote, key.remote_port}) != nullptr;
 }
 
-parsed<endpoint> destination_of(context& ctx, const flow_key& key, instant now) noexcept
+parsed<outbound_opening> destination_of(context& ctx, const flow_key& key, instant now) noexcept
 {
-    auto to = decide_outbound(*ctx.config, key);
-    if (!to || !asks_names(ctx, key))
-        return to;
+    auto opening = decide_outbound(*ctx.config, key, now);
+    if (opening && !opening->verdict.passes) {
+        report_denial(ctx, key, opening->verdict, now);
+        return drop_reason::egress_denied;
+    }
+    if (!opening || !asks_names(ctx, key))
+        return opening;
     const auto& choice = resolvers_of(ctx, key.remote.family());
     if (const auto first = choice.next(0, now))
-        to->address = choice.list()[*first];
-    return to;
+        opening->to.address = choice.list()[*first];
+    return opening;
 }
 
 } // namespace tapioca

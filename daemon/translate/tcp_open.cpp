@@ -1,5 +1,6 @@
 // How TCP connections begin, and how they are refused.
 
+#include "daemon/translate/egress.hpp"
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/resolvers.hpp"
 #include "daemon/translate/tcp_translator.hpp"
@@ -61,6 +62,8 @@ void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant n
     const auto to = destination_of(ctx_, key, now);
     if (!to) {
         ctx_.counters.drop(to.why());
+        if (to.why() == drop_reason::egress_denied)
+            tell_of_denial(ctx_, key, {.sequence = s.seq.value(), .ttl = p.ttl, .tos = p.tos, .payload_length = 12});
         return to.why() == drop_reason::no_resolver ? reset_stray(p, s) : void();
     }
     auto* f = insert(flow_head{.key = key}, now);
@@ -72,8 +75,8 @@ void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant n
     f->c.open_from_guest(tcp::without_octets(s), initial_sequence(key, now), largest);
 
     if (asks_names(ctx_, key))
-        note_resolver(*f, to->address, now);
-    const auto progress = connect(*f, *to, p.ttl);
+        note_resolver(*f, to->to.address, now);
+    const auto progress = connect(*f, to->to, p.ttl);
     if (!progress)
         return (void)refuse(*f, progress.error().value(), now);
     if (*progress == os::connect_progress::connected)

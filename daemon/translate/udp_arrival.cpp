@@ -72,7 +72,8 @@ udp_flow* udp_translator::open_answer(udp_port& p, const os::incoming& in, insta
 std::optional<inbound> udp_translator::as_seen_by_guest(const listener_name& through, const endpoint& peer,
                                                         const ip_address& to) const noexcept
 {
-    const auto opening = decide_inbound(*ctx_.config, ctx_.arrival_at(through, peer, to), ctx_.guest.addresses());
+    constexpr instant no_matter; // which the policy asks for with flows of the guest only
+    const auto opening = decide_inbound(*ctx_.config, ctx_.arrival_at(through, peer, to), ctx_.guest.addresses(), no_matter);
     return opening ? std::optional{opening->seen} : std::nullopt;
 }
 

@@ -1,5 +1,6 @@
 // Datagrams of the guest on their way to sockets.
 
+#include "daemon/translate/egress.hpp"
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/resolvers.hpp"
 #include "daemon/translate/to_guest.hpp"
@@ -28,14 +29,14 @@ void udp_translator::from_guest(std::span<const guest_packet* const> run, instan
         (void)close(*f, end_reason::replaced, now); // its peer was a resolver of the host, and is none any more
         f = nullptr;
     }
-    const auto to = f == nullptr ? destination_of(ctx_, key, now) : endpoint{};
-    if (!to)
-        return to.why() == drop_reason::no_resolver ? refuse_queries(key, run) : ctx_.counters.drop(to.why(), run.size());
+    const auto opening = f == nullptr ? destination_of(ctx_, key, now) : outbound_opening{};
+    if (!opening)
+        return refuse(key, opening.why(), run);
     while (f == nullptr) { // each datagram that gets no flow is counted, with its reason
         if (run.empty())
             return;
         ctx_.at_hand = run.first(1);
-        f = open(key, *to, run.front()->packet, now);
+        f = open(key, opening->to, run.front()->packet, now);
         if (f == nullptr)
             run = run.subspan(1);
     }
@@ -52,6 +53,27 @@ void udp_translator::from_guest(std::span<const guest_packet* const> run, instan
         f->life.on_guest(now, b.messages[i].run.segments());
     send(*f, b, now);
     arm(*f);
+}
+
+/// Datagrams for which there is no flow.
+void udp_translator::refuse(const flow_key& key, drop_reason why, std::span<const guest_packet* const> run) noexcept
+{
+    if (why == drop_reason::no_resolver)
+        return refuse_queries(key, run);
+    ctx_.counters.drop(why, run.size());
+    if (why != drop_reason::egress_denied)
+        return;
+    for (const auto* frame : run)
+        tell_of_denial(ctx_, key, about(frame->packet));
+}
+
+guest_error udp_translator::about(const packet& p) noexcept
+{
+    guest_error e{.ttl = p.ttl, .tos = p.tos};
+    if (const auto datagram = wire::parse_udp(p.l4))
+        e.payload = datagram->payload;
+    e.payload_length = e.payload.size();
+    return e;
 }
 
 /// Appends a frame to the last message, if that is treated alike, or begins another.

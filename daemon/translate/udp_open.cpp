@@ -106,11 +106,7 @@ std::optional<unsigned> udp_translator::place_of(const flow_key& key) noexcept
 /// The guest hears what it would have heard of its own system.
 void udp_translator::tell_of_failure(const flow_key& key, const packet& p, int error) noexcept
 {
-    guest_error e{.ttl = p.ttl, .tos = p.tos};
-    if (const auto datagram = wire::parse_udp(p.l4))
-        e.payload = datagram->payload;
-    e.payload_length = e.payload.size();
-    report_failure(ctx_, key, error, e);
+    report_failure(ctx_, key, error, about(p));
 }
 
 endpoint udp_translator::peer_of(const flow_key& key) const noexcept

@@ -1,6 +1,7 @@
 // How flows past the tap begin: with a client's datagram at a listening socket, on either side.
 
 #include "daemon/os/socket.hpp"
+#include "daemon/translate/egress.hpp"
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/udp_splice.hpp"
 #include "proto/udp/segment_run.hpp"
@@ -53,9 +54,14 @@ void udp_splice::from_listener(const listener_name& through, std::span<const os:
 udp_splice_flow* udp_splice::open(const flow_head& head, const listener_name& through, const os::incoming& in,
                                   instant now) noexcept
 {
-    const auto opening = decide_inbound(*ctx_.config, ctx_.arrival_at(through, in.source, in.local), ctx_.guest.addresses());
+    const auto opening = decide_inbound(*ctx_.config, ctx_.arrival_at(through, in.source, in.local), ctx_.guest.addresses(), now);
     if (!opening) {
         ctx_.counters.drop(opening.why());
+        return nullptr;
+    }
+    if (!opening->verdict.passes) { // nobody could be told: the kernel has taken the datagram on loopback
+        report_denial(ctx_, shown(opening->server, in.source), opening->verdict, now);
+        ctx_.counters.drop(drop_reason::egress_denied);
         return nullptr;
     }
     auto* f = open_flow(head, shown(opening->server, in.source), now, {in.local, through.port});

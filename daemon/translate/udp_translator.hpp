@@ -138,6 +138,9 @@ private:
     [[nodiscard]] std::optional<listener_name> forwarded_to(const flow_key& key, const endpoint& to) const noexcept;
     [[nodiscard]] bool is_ambiguous(const udp_port& p, const flow_key& key, const endpoint& to) noexcept;
     void tell_of_failure(const flow_key& key, const packet& p, int error) noexcept;
+    void refuse(const flow_key& key, drop_reason why, std::span<const guest_packet* const> run) noexcept;
+    /// What an error about a datagram quotes.
+    [[nodiscard]] static guest_error about(const packet& p) noexcept;
     [[nodiscard]] endpoint peer_of(const flow_key& key) const noexcept;
 
     // udp_port.cpp

@@ -15,7 +15,16 @@ host_path path_to(const forwarding& f, const ip_address& to) noexcept
             .scope = scoped ? f.scope6 : 0};
 }
 
-parsed<endpoint> decide_outbound(const forwarding& f, const flow_key& key) noexcept
+namespace {
+
+egress_verdict judge(const forwarding& f, octet protocol, const endpoint& to, instant now) noexcept
+{
+    return f.egress == nullptr ? egress_verdict{} : judge(*f.egress, *f.places, protocol, to, now);
+}
+
+} // namespace
+
+parsed<outbound_opening> decide_outbound(const forwarding& f, const flow_key& key, instant now) noexcept
 {
     const bool udp = key.protocol == wire::protocol_udp;
     if ((udp || key.protocol == wire::protocol_tcp) && (key.guest_port == 0 || key.remote_port == 0))
@@ -24,10 +33,16 @@ parsed<endpoint> decide_outbound(const forwarding& f, const flow_key& key) noexc
         return drop_reason::unspecified_address;
     if (!key.guest.is_unicast() || (!udp && !key.remote.is_unicast()))
         return drop_reason::not_unicast;
-    const auto* names = asked_names(f.address_map, key.protocol, {key.remote, key.remote_port});
+    const endpoint asked{key.remote, key.remote_port};
+    if (f.egress != nullptr && f.egress->takes_query(key.protocol, asked))
+        return outbound_opening{f.egress->name_service_of(key.remote.family()), {.ground = egress_ground::resolver}};
+    const auto* names = asked_names(f.address_map, key.protocol, asked);
     if (names != nullptr && names->resolvers.empty())
         return drop_reason::no_resolver;
-    return outbound_destination(f.address_map, key.protocol, {key.remote, key.remote_port});
+    const auto to = outbound_destination(f.address_map, key.protocol, asked);
+    if (names != nullptr && f.egress != nullptr && !f.egress->has_names()) // clouds have it at an address of the class `metadata`
+        return outbound_opening{to, {.ground = egress_ground::resolver}};
+    return outbound_opening{to, judge(f, key.protocol, to, now)};
 }
 
 flow_way way_of(const forwarding& f, const arrival& a) noexcept
@@ -41,14 +56,14 @@ bool depends_on_address(const forwarding& f, const arrival& a) noexcept
     return way_of(f, a) == flow_way::bypass && (a.side == rule_side::guest || f.host_loopback_to_namespace);
 }
 
-parsed<inbound_opening> decide_inbound(const forwarding& f, const arrival& a, const guest_addresses& guest) noexcept
+parsed<inbound_opening> decide_inbound(const forwarding& f, const arrival& a, const guest_addresses& guest, instant now) noexcept
 {
     const auto way = way_of(f, a);
     if (way == flow_way::tap) {
         const auto seen = f.splice_only ? std::nullopt : inbound_endpoints(f.address_map, a.rule, a.port, a.peer, a.to, guest);
         if (!seen)
             return drop_reason::no_translation;
-        return inbound_opening{way, *seen, {}};
+        return inbound_opening{way, *seen, {}, {}};
     }
     const bypass_request request{.side = a.side,
                                  .protocol = a.rule.protocol,
@@ -58,7 +73,9 @@ parsed<inbound_opening> decide_inbound(const forwarding& f, const arrival& a, co
     const auto to = bypass_destination(request, f.host_loopback_to_namespace, guest, f.guest_rules);
     if (!to)
         return drop_reason::no_translation;
-    return inbound_opening{way, {}, {*to, request.server_port}};
+    const endpoint server{*to, request.server_port};
+    const auto verdict = a.side == rule_side::guest ? judge(f, a.rule.protocol, server, now) : egress_verdict{};
+    return inbound_opening{way, {}, server, verdict};
 }
 
 } // namespace tapioca

@@ -34,9 +34,13 @@ struct host_path {
 };
 [[nodiscard]] host_path path_to(const forwarding& f, const ip_address& to) noexcept;
 
-/// A flow of the guest's: whom it really leads to. The reason why it may not begin: a port that is zero, an address that cannot
+struct outbound_opening {
+    endpoint to;            ///< whom it really leads to
+    egress_verdict verdict; ///< it begins only if that passes
+};
+/// A flow of the guest's. The reason why it may not begin whatever the policy says: a port that is zero, an address that cannot
 /// be answered, a group over anything but UDP, or our name service while there is no resolver.
-[[nodiscard]] parsed<endpoint> decide_outbound(const forwarding& f, const flow_key& key) noexcept;
+[[nodiscard]] parsed<outbound_opening> decide_outbound(const forwarding& f, const flow_key& key, instant now) noexcept;
 
 /// What reached a listening socket.
 struct arrival {
@@ -55,11 +59,12 @@ enum class flow_way : std::uint8_t { tap, bypass };
 
 struct inbound_opening {
     flow_way way = flow_way::tap;
-    inbound seen;    ///< over the tap: what the guest sees
-    endpoint server; ///< past it: on the other side
+    inbound seen;           ///< over the tap: what the guest sees
+    endpoint server;        ///< past it: on the other side
+    egress_verdict verdict; ///< if the guest asked: it begins only if that passes
 };
 /// Nothing but a reason if there is no such way, or it would lead back.
-[[nodiscard]] parsed<inbound_opening> decide_inbound(const forwarding& f, const arrival& a,
-                                                     const guest_addresses& guest) noexcept;
+[[nodiscard]] parsed<inbound_opening> decide_inbound(const forwarding& f, const arrival& a, const guest_addresses& guest,
+                                                     instant now) noexcept;
 
 } // namespace tapioca

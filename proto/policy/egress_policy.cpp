@@ -1,5 +1,6 @@
 #include "proto/policy/egress_policy.hpp"
 
+#include "proto/wire/dns.hpp"
 #include "proto/wire/protocol.hpp"
 
 #include <algorithm>
@@ -67,6 +68,12 @@ egress_verdict say(const egress_policy& policy, const host_places& host, octet p
 }
 
 } // namespace
+
+bool egress_policy::takes_query(octet protocol, const endpoint& remote) const noexcept
+{
+    const bool has_port = protocol == wire::protocol_tcp || protocol == wire::protocol_udp;
+    return has_names() && has_port && remote.port == wire::dns_port && remote.address.is_unicast();
+}
 
 egress_verdict judge(const egress_policy& policy, const host_places& host, octet protocol, const endpoint& to,
                      instant now) noexcept

@@ -55,6 +55,12 @@ struct egress_policy {
     std::shared_ptr<const pin_table> pins;
 
     [[nodiscard]] bool has_names() const noexcept { return !names.empty(); }
+    [[nodiscard]] const endpoint& name_service_of(ip_family family) const noexcept
+    {
+        return name_service[static_cast<std::size_t>(family)];
+    }
+    /// Whether a new flow of the guest's to `remote` is one of queries that our name service must see.
+    [[nodiscard]] bool takes_query(octet protocol, const endpoint& remote) const noexcept;
 };
 
 /// Who decided.

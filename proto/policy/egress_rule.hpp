@@ -12,16 +12,16 @@ namespace tapioca {
 
 enum class egress_action : std::uint8_t { deny, allow };
 
-struct port_range {
+struct egress_ports {
     std::uint16_t first = 0, last = 65535;
     [[nodiscard]] constexpr bool has(std::uint16_t port) const noexcept { return first <= port && port <= last; }
-    constexpr bool operator==(const port_range&) const = default;
+    constexpr bool operator==(const egress_ports&) const = default;
 };
 
 /// What a rule says beside the destination's address. Echo requests have port 0, so that only a rule for all ports meets them.
 struct egress_service {
     octet protocol = 0; ///< of IP; 0: any
-    port_range ports;
+    egress_ports ports;
     [[nodiscard]] constexpr bool meets(octet of, std::uint16_t port) const noexcept
     {
         return (protocol == 0 || protocol == of) && ports.has(port);

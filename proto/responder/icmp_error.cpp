@@ -147,6 +147,12 @@ icmp_cause too_big(ip_family family, std::uint32_t mtu) noexcept
                                      : icmp_cause{wire::icmpv6_packet_too_big, 0, mtu};
 }
 
+icmp_cause administratively_prohibited(ip_family family) noexcept
+{
+    return family == ip_family::ipv4 ? icmp_cause{wire::icmpv4_unreachable, wire::icmpv4_code_prohibited, 0}
+                                     : icmp_cause{wire::icmpv6_unreachable, wire::icmpv6_code_prohibited, 0};
+}
+
 icmp_cause host_unreachable(ip_family family) noexcept
 {
     return family == ip_family::ipv4 ? icmp_cause{wire::icmpv4_unreachable, wire::icmpv4_code_host, 0}

@@ -19,6 +19,9 @@ struct icmp_cause {
 /// The remote cannot be reached: what EHOSTUNREACH means to the guest.
 [[nodiscard]] icmp_cause host_unreachable(ip_family family) noexcept;
 
+/// A policy does not let the packet pass: EHOSTUNREACH in IPv4, EACCES in IPv6.
+[[nodiscard]] icmp_cause administratively_prohibited(ip_family family) noexcept;
+
 struct icmp_error_request {
     mac_address our_mac{}, guest_mac{};
     ip_address offender{}; ///< who reports the error, as the guest knows it

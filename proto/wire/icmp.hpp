@@ -23,6 +23,7 @@ inline constexpr octet icmpv4_parameter_problem = 12;
 inline constexpr octet icmpv4_code_host = 1;
 inline constexpr octet icmpv4_code_port = 3;
 inline constexpr octet icmpv4_code_fragmentation_needed = 4;
+inline constexpr octet icmpv4_code_prohibited = 13; // RFC 1812 section 5.2.7.1
 
 inline constexpr octet icmpv6_unreachable = 1;
 inline constexpr octet icmpv6_packet_too_big = 2;
@@ -38,6 +39,7 @@ inline constexpr octet icmpv6_listener_query = 130; // RFC 2710: multicast liste
 inline constexpr octet icmpv6_listener_report = 131;
 inline constexpr octet icmpv6_listener_done = 132;
 inline constexpr octet icmpv6_listener_report_v2 = 143; // RFC 9777
+inline constexpr octet icmpv6_code_prohibited = 1;
 inline constexpr octet icmpv6_code_address = 3;
 inline constexpr octet icmpv6_code_port = 4;
 

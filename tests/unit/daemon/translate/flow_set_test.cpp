@@ -25,7 +25,7 @@ public:
     {
         auto* f = flows_.find(key);
         if (f == nullptr) {
-            if (const auto to = decide_outbound(*ctx_.config, key); !to)
+            if (const auto to = decide_outbound(*ctx_.config, key, {}); !to)
                 return ctx_.counters.drop(to.why());
             f = open_flow(flow_head{.key = key}, key, now);
         }

@@ -56,12 +56,47 @@ TEST_CASE("a flow of the guest leads to its mapped destination, or is refused wi
         {{guest6, group6, 7, 0, wire::protocol_icmpv6}, drop_reason::not_unicast},
     };
     for (const auto& row : rows) {
-        const auto to = decide_outbound(plain(), row.key);
+        const auto to = decide_outbound(plain(), row.key, {});
         REQUIRE(static_cast<bool>(to) == static_cast<bool>(row.expected));
         if (to)
-            CHECK(*to == *row.expected);
+            CHECK(to->to == *row.expected);
         else
             CHECK(to.why() == row.expected.why());
+    }
+}
+
+TEST_CASE("the policy judges where a flow leads, not what the guest calls it, and never our own name service")
+{
+    auto f = plain();
+    f.address_map.names4.resolvers.push_back(ip_address::v4(169, 254, 169, 254));
+    auto policy = std::make_shared<egress_policy>();
+    policy->profile = egress_profile::internet_only;
+    f.egress = policy;
+    f.places = std::make_shared<host_places>();
+    const auto passes = [&](const flow_key& key) { return decide_outbound(f, key, {})->verdict.passes; };
+    CHECK(passes({guest4, remote4, 4000, 80, tcp}));
+    CHECK(!passes({guest4, router4, 4000, 80, tcp})); // it is the host's loopback
+    CHECK(!passes({guest4, router4, 7, 0, icmp}));
+    CHECK(!passes({guest6, group6, 4000, 5353, udp}));
+    CHECK(passes({guest4, names4, 4000, 53, udp}));
+    CHECK(!passes({guest4, ip_address::v4(169, 254, 169, 254), 4000, 80, tcp}));
+    const forward_rule rule{.protocol = tcp, .first = 80, .last = 80, .target_first = 80};
+    const auto past = decide_inbound(f, {rule_side::guest, rule, 80, {loopback4, 5000}, loopback4}, known, {});
+    REQUIRE(past);
+    CHECK(!past->verdict.passes);
+    SECTION("with names all queries go to the one that sees them")
+    {
+        auto named = std::make_shared<egress_policy>(*policy);
+        named->names = {{egress_action::allow, {}, "shop.example", false, false, 0}};
+        named->name_service = {endpoint{loopback4, 5353}, endpoint{ip_address::loopback(ip_family::ipv6), 5354}};
+        f.egress = named;
+        for (const auto& asked : {names4, remote4, router4})
+            for (const auto protocol : {tcp, udp}) {
+                const auto opening = decide_outbound(f, {guest4, asked, 4000, 53, protocol}, {});
+                CHECK((opening->to == endpoint{loopback4, 5353} && opening->verdict.passes));
+            }
+        CHECK(decide_outbound(f, {guest6, names6, 4000, 53, udp}, {})->to.port == 5354);
+        CHECK(!passes({guest4, names4, 4000, 853, tcp}));
     }
 }
 
@@ -92,16 +127,16 @@ TEST_CASE("tap or bypass: loopback traffic goes past the tap if it may, what the
     CHECK(way_of(f, from(remote4, rule)) == flow_way::tap);
     CHECK(way_of(f, from(loopback4, aimed)) == flow_way::tap);
 
-    const auto over_tap = decide_inbound(f, from(remote4, rule), known);
+    const auto over_tap = decide_inbound(f, from(remote4, rule), known, {});
     REQUIRE(over_tap);
     CHECK(over_tap->way == flow_way::tap);
     CHECK(over_tap->seen.source == endpoint{remote4, 5000});
     CHECK(over_tap->seen.destination == endpoint{guest4, 8080});
-    const auto past = decide_inbound(f, from(loopback4, rule), known);
+    const auto past = decide_inbound(f, from(loopback4, rule), known, {});
     REQUIRE(past);
     CHECK((past->way == flow_way::bypass && past->server == endpoint{guest4, 8080}));
     f.host_loopback_to_namespace = true;
-    CHECK(decide_inbound(f, from(loopback4, rule), known)->server == endpoint{loopback4, 8080});
+    CHECK(decide_inbound(f, from(loopback4, rule), known, {})->server == endpoint{loopback4, 8080});
     CHECK(depends_on_address(f, from(loopback4, rule)));
     CHECK_FALSE(depends_on_address(f, from(remote4, rule)));
 }
@@ -111,10 +146,11 @@ TEST_CASE("what has no way into the guest is refused: without a tap, without a s
     auto f = plain();
     f.splice = true;
     const forward_rule rule{.protocol = tcp, .first = 80, .last = 80, .target_first = 8080};
-    CHECK(decide_inbound(f, {rule_side::host, rule, 80, {remote4, 0}, {}}, known).why() == drop_reason::no_translation);
-    CHECK(decide_inbound(f, {rule_side::guest, rule, 80, {guest4, 5000}, loopback4}, known).why() == drop_reason::no_translation);
+    CHECK(decide_inbound(f, {rule_side::host, rule, 80, {remote4, 0}, {}}, known, {}).why() == drop_reason::no_translation);
+    CHECK(decide_inbound(f, {rule_side::guest, rule, 80, {guest4, 5000}, loopback4}, known, {}).why() ==
+          drop_reason::no_translation);
     f.guest_rules.push_back({.protocol = tcp, .first = 8080, .last = 8080, .target_first = 8080});
-    CHECK(decide_inbound(f, {rule_side::host, rule, 80, {loopback4, 5000}, {}}, {}).why() == drop_reason::no_translation);
+    CHECK(decide_inbound(f, {rule_side::host, rule, 80, {loopback4, 5000}, {}}, {}, {}).why() == drop_reason::no_translation);
     f.splice_only = true;
-    CHECK(decide_inbound(f, {rule_side::host, rule, 80, {remote4, 5000}, {}}, known).why() == drop_reason::no_translation);
+    CHECK(decide_inbound(f, {rule_side::host, rule, 80, {remote4, 5000}, {}}, known, {}).why() == drop_reason::no_translation);
 }
