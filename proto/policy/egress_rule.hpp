@@ -3,9 +3,12 @@
 
 #include "proto/policy/address_class.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace tapioca {
@@ -55,6 +58,7 @@ struct egress_name_rule {
 class address_rules {
 public:
     address_rules() = default;
+    /// In the header, as it allocates: proto itself makes none.
     explicit address_rules(std::vector<egress_address_rule> rules);
 
     /// The number of a rule that the address meets by itself or by its classes.
@@ -70,5 +74,23 @@ private:
     std::vector<egress_address_rule> networks_, classes_; ///< the former by family, length and network
     std::vector<length_group> lengths_;
 };
+
+inline address_rules::address_rules(std::vector<egress_address_rule> rules)
+{
+    for (auto& r : rules) {
+        r.network.address = r.network.network();
+        (r.by_class ? classes_ : networks_).push_back(r);
+    }
+    const auto order = [](const egress_address_rule& r) {
+        return std::tuple{!r.network.address.is_v4(), r.network.length, r.network.address};
+    };
+    std::stable_sort(networks_.begin(), networks_.end(), [&](const auto& a, const auto& b) { return order(a) < order(b); });
+    for (std::uint32_t i = 0; i < networks_.size(); ++i) {
+        const auto& n = networks_[i].network;
+        if (lengths_.empty() || lengths_.back().v4 != n.address.is_v4() || lengths_.back().length != n.length)
+            lengths_.push_back({n.address.is_v4(), n.length, i, i});
+        lengths_.back().end = i + 1;
+    }
+}
 
 } // namespace tapioca

@@ -4,11 +4,6 @@
 
 namespace tapioca {
 
-pin_table::pin_table(std::size_t capacity, siphash_key secret)
-    : capacity_(capacity), secret_(secret), entries_(std::make_unique<entry[]>(capacity))
-{
-}
-
 bool pin_table::set(const pin& what) noexcept
 {
     const auto words = words_of(what.address);

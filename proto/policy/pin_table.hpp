@@ -25,7 +25,10 @@ struct pin {
 class pin_table {
 public:
     /// `capacity` is a power of two. Throws std::bad_alloc.
-    pin_table(std::size_t capacity, siphash_key secret);
+    pin_table(std::size_t capacity, siphash_key secret)
+        : capacity_(capacity), secret_(secret), entries_(std::make_unique<entry[]>(capacity))
+    {
+    }
 
     /// By the writer: from now on the address is pinned for that rule and name, until then. False if the table is too full.
     bool set(const pin& what) noexcept;

@@ -7,14 +7,14 @@ import lint
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 
 # proto: a folder may include itself and every folder of a lower rank.
-PROTO_RANK = {"base": 0, "wire": 1, "capture": 1, "frame": 2, "responder": 3, "flow": 3, "tcp": 4, "udp": 4, "icmp": 4, "forward": 4, "vhost": 4,
+PROTO_RANK = {"base": 0, "wire": 1, "capture": 1, "policy": 2, "frame": 2, "responder": 3, "flow": 3, "tcp": 4, "udp": 4, "icmp": 4, "forward": 4, "vhost": 4,
               "control": 5}
 # daemon: likewise; what stands in daemon/ itself is known by none of them.
 DAEMON_RANK = {"os": 0, "config": 1, "report": 2, "client": 2, "tap": 3, "forward": 4, "translate": 5, "plane": 6, "netns": 6, "loop": 7, "control": 8,
                "follow": 9, "start_up": 10}
-# memory is there for construct_at; whoever allocates is caught by purity.py.
-PROTO_STANDARD = set("""algorithm array bit chrono climits compare concepts cstddef cstdint cstring initializer_list iterator limits
-memory numeric optional ranges ratio span string_view tuple type_traits utility variant version""".split())
+# memory is there for construct_at, string and vector for what is given to proto; whoever allocates is caught by purity.py.
+PROTO_STANDARD = set("""algorithm array atomic bit chrono climits compare concepts cstddef cstdint cstring initializer_list iterator limits
+memory numeric optional ranges ratio span string string_view tuple type_traits utility variant vector version""".split())
 
 # Own headers: top folder -> top folders that it may include. tests may include everything, nothing may include tests.
 MAY_INCLUDE = {"proto": {"proto"}, "seccomp": {"seccomp"}, "qrap": {"qrap", "proto"}, "daemon": {"daemon", "proto", "seccomp"},
@@ -120,7 +120,7 @@ VIOLATIONS = [
     ("proto must not include daemon", planted("proto/base/a.hpp", '"daemon/os/b.hpp"', daemon__os__b=1)),
     ("seccomp must not include daemon", planted("seccomp/a.cpp", '"daemon/os/b.hpp"', daemon__os__b=1)),
     ("daemon must not include tests", planted("daemon/main.cpp", '"tests/b.hpp"', tests__b=1)),
-    ("not this one", planted("proto/base/a.hpp", "<string>")),
+    ("not this one", planted("proto/base/a.hpp", "<map>")),
     ("only in daemon/os/", planted("daemon/translate/a.cpp", "<sys/socket.h>")),
     ("only in daemon/control/", planted("daemon/loop/worker.cpp", "<boost/asio.hpp>")),
     (".cpp files only", planted("daemon/control/a.hpp", "<boost/asio/ip/tcp.hpp>")),
