@@ -6,7 +6,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from guests import connected_guest
+from guests import connected_guest, without_timeouts
 from hosts import REMOTE4, REMOTE6, UNREACHABLE4, UNREACHABLE6, SimulatedHost
 
 GIB = 1 << 30
@@ -40,14 +40,13 @@ class Tcp(unittest.TestCase):
                 check(address)
 
     def test_1_gib_each_way_arrives_whole_without_a_timeout(self):
-        before = self.guest.counter("TcpExtTCPTimeouts")
-
         def check(address):
-            for direction in ("download", "upload"):
-                done = self.transfer(direction, address, GIB, timeout=120)
-                print(f"{direction} {address}: {done['mbit']:.0f} Mbit/s")
+            def exchange():
+                for direction in ("download", "upload"):
+                    done = self.transfer(direction, address, GIB, timeout=120)
+                    print(f"{direction} {address}: {done['mbit']:.0f} Mbit/s")
+            without_timeouts(self, self.guest, exchange)
         self.in_each_family(check)
-        self.assertEqual(self.guest.counter("TcpExtTCPTimeouts"), before)
 
     def test_one_octet_each_way(self):
         def check(address):
@@ -119,15 +118,14 @@ class TcpMtu(unittest.TestCase):
         host.start_services()
         for mtu in (1280, 1500, 9000, 65520):
             guest, daemon = connected_guest(host, "-m", mtu)
-            before = guest.counter("TcpExtTCPTimeouts")
             for address in (REMOTE4, REMOTE6):
                 for direction in ("download", "upload"):
-                    with self.subTest(mtu=mtu, address=address, direction=direction):
+                    def exchange():
                         done = guest.client(direction, address, 32 << 20)
                         print(f"MTU {mtu} {direction} {address}: {done['mbit']:.0f} Mbit/s")
                         self.assertTrue(done["equal"])
-            with self.subTest(mtu=mtu):
-                self.assertEqual(guest.counter("TcpExtTCPTimeouts"), before)
+                    with self.subTest(mtu=mtu, address=address, direction=direction):
+                        without_timeouts(self, guest, exchange)
             self.assertEqual(daemon.stop(), 0)
             guest.close()
 

@@ -7,7 +7,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from guests import connected_guest
+from guests import connected_guest, without_timeouts
 from hosts import PYTHON, REMOTE4, SimulatedHost, run
 
 RATE = 200                  # Mbit/s: slow enough that the machine's own speed does not matter
@@ -44,11 +44,12 @@ class SlowUplink(unittest.TestCase):
             for mtu in (1500, 65520):
                 with self.subTest(congestion_control=congestion_control, mtu=mtu):
                     guest, daemon = connected_guest(self.host, "-m", mtu)
-                    before = guest.counter("TcpExtTCPTimeouts")
-                    rate = guest.client("upload", REMOTE4, LENGTH)["mbit"]
-                    print(f"{congestion_control}, MTU {mtu}: {rate:.0f} Mbit/s of the host's {own:.0f}")
-                    self.assertGreater(rate, 0.9 * own)
-                    self.assertEqual(guest.counter("TcpExtTCPTimeouts"), before)
+
+                    def exchange():
+                        rate = guest.client("upload", REMOTE4, LENGTH)["mbit"]
+                        print(f"{congestion_control}, MTU {mtu}: {rate:.0f} Mbit/s of the host's {own:.0f}")
+                        self.assertGreater(rate, 0.9 * own)
+                    without_timeouts(self, guest, exchange)
                     self.assertEqual(daemon.stop(), 0)
                     guest.close()
 
