@@ -11,6 +11,7 @@
 #include "proto/frame/classify.hpp"
 #include "proto/frame/emit.hpp"
 #include "proto/frame/segmentation.hpp"
+#include "proto/policy/egress_policy.hpp"
 #include "tests/support/guest_frames.hpp"
 #include "tests/support/memory_kernel.hpp"
 #include "tests/support/memory_tap.hpp"
@@ -179,12 +180,43 @@ double turn(std::size_t flows)
     return turns / static_cast<double>(batch.size());
 }
 
+/// A new flow under an egress policy, by the rules and pins that there are.
+double verdict(std::size_t rules, std::size_t pins)
+{
+    std::mt19937 any;
+    egress_policy policy;
+    policy.profile = egress_profile::deny_all;
+    std::vector<egress_address_rule> allowed;
+    for (std::size_t i = 0; i < rules; ++i) {
+        const auto length = static_cast<std::uint8_t>(16 + i % 17);
+        allowed.push_back({egress_action::allow,
+                           {wire::protocol_tcp, {443, 443}},
+                           std::nullopt,
+                           {ip_address::v4(static_cast<std::uint32_t>(any()) | 0x80000000U), length},
+                           static_cast<std::uint16_t>(i)});
+    }
+    policy.allowed = address_rules{std::move(allowed)};
+    policy.names = {{egress_action::allow, {wire::protocol_tcp, {443, 443}}, "example", true, false, 0}};
+    const auto table = std::make_shared<pin_table>(32768, siphash_key{1, 2});
+    const auto pinned = [](std::size_t i) { return ip_address::v4(static_cast<std::uint32_t>(0x01000000U + i * 7919)); };
+    for (std::size_t i = 0; i < pins; ++i)
+        (void)table->set({pinned(i), 0, static_cast<std::uint32_t>(i), instant::max()});
+    policy.pins = table;
+    const host_places host;
+    return nanoseconds(100'000, [&](std::size_t i) {
+        use(judge(policy, host, wire::protocol_tcp, {pinned(i * 31 % (pins + 1)), 443}, instant{}));
+    });
+}
+
 } // namespace
 
 int main()
 {
     std::puts("| one frame | ns |\n|---|---|");
     frames();
+    std::puts("\n| egress policy: rules, pins | new flow, ns |\n|---|---|");
+    for (const auto& [rules, pins] : {std::pair<std::size_t, std::size_t>{0, 0}, {10, 100}, {1000, 10'000}})
+        std::printf("| %zu, %zu | %.1f |\n", rules, pins, verdict(rules, pins));
     std::puts("\n| flows | lookup, ns | timer, ns | frame in a turn, ns | turns a second |\n|---|---|---|---|---|");
     for (const std::size_t flows :
          {std::size_t{1}, std::size_t{100}, std::size_t{10'000}, std::size_t{50'000}, std::size_t{100'000}}) {
