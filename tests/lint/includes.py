@@ -8,7 +8,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 
 # proto: a folder may include itself and every folder of a lower rank.
 PROTO_RANK = {"base": 0, "wire": 1, "capture": 1, "policy": 2, "frame": 2, "responder": 3, "flow": 3, "tcp": 4, "udp": 4, "icmp": 4, "forward": 4, "vhost": 4,
-              "control": 5}
+              "control": 5, "migrate": 5}
 # daemon: likewise; what stands in daemon/ itself is known by none of them.
 DAEMON_RANK = {"os": 0, "config": 1, "report": 2, "client": 2, "tap": 3, "forward": 4, "translate": 5, "plane": 6, "netns": 6, "loop": 7, "control": 8,
                "follow": 9, "start_up": 10}
