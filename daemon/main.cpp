@@ -37,9 +37,10 @@ std::optional<pid_t> command_of(const netns::target& target)
     os::use_one_heap();
     const port_facts facts = discover_port_facts();
     const options opts = parse_command_line(argv, facts);
+    const os::unique_fd exit = inherited_exit(opts);
     os::unique_fd client = inherited_client(opts);
     netns::named_namespaces named = netns::open_named(opts); // whose path may be that of an inherited descriptor
-    sandbox box = sandbox::enter({client.get(), named.user.get(), named.network.get()});
+    sandbox box = sandbox::enter({exit.get(), client.get(), named.user.get(), named.network.get()});
     os::end_on_termination();
     os::raise_descriptor_limit();
     named_files files = create_files(opts);

@@ -17,6 +17,7 @@ constexpr std::uint64_t greatest_mtu = 65521;   ///< a frame of 65535 octets les
 constexpr unsigned most_workers = 64;
 constexpr std::uint64_t longest_drain_timeout = 3600;
 constexpr std::uint64_t longest_statistics_delay = 86400;
+constexpr std::uint64_t first_inherited = 3; ///< descriptor that is not standard input, output or error
 
 /// Stores `address` in the field of its family.
 void by_family(std::optional<ip_address>& v4, std::optional<ip_address>& v6, const ip_address& address)
@@ -278,6 +279,14 @@ void fd(parsed_options& d, std::string_view text)
         refuse("Invalid --fd: ", text, "the number of an inherited descriptor is needed");
     d.opts.client = static_cast<int>(*number);
     d.opts.socket_path.reset();
+}
+
+void exit_fd(parsed_options& d, std::string_view text)
+{
+    const auto number = parse_number(text, INT_MAX);
+    if (!number || *number < first_inherited)
+        refuse("Invalid --exit-fd: ", text, "the number of an inherited descriptor is needed, none of 0, 1 and 2");
+    d.opts.exit_fd = static_cast<int>(*number);
 }
 
 namespace {

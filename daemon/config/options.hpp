@@ -49,6 +49,7 @@ struct options {
     std::optional<std::string> control_path; ///< of the socket where it can be seen and changed
     /// Forwarding rules, while the program runs.
     [[nodiscard]] bool rules_may_change() const noexcept { return conf_path || control_path; }
+    std::optional<int> exit_fd; ///< an inherited descriptor: when its other end closes, we end
     std::optional<identity> run_as;
     bool chroot_fallback = false;
     unsigned workers = 1;

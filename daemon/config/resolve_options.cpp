@@ -112,6 +112,8 @@ void check_conflicts(const parsed_options& d)
         refuse("--splice-only is incompatible with --no-splice");
     if (d.opts.splice_only && d.opts.client)
         refuse("--splice-only is incompatible with --fd");
+    if (d.opts.exit_fd && d.opts.exit_fd == d.opts.client)
+        refuse("--exit-fd is the same descriptor as --fd", {}, "the guest's end is ours without it");
     if (d.opts.host_loopback_to_namespace && !d.opts.splice)
         refuse("--host-lo-to-ns-lo is incompatible with --no-splice");
 }

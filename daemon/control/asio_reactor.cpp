@@ -65,7 +65,9 @@ bool asio_reactor::watch(int fd, readiness_for what, std::function<void()> ready
 {
     forget(fd);
     const auto number = ++state_->next;
-    const auto trigger = what == readiness_for::reading ? os::trigger::level : os::trigger::edge;
+    const auto trigger = what == readiness_for::reading   ? os::trigger::level
+                         : what == readiness_for::writing ? os::trigger::edge
+                                                          : os::trigger::edge_errors;
     if (!state_->poller.add(fd, {0, number}, trigger))
         return false;
     state_->descriptors[fd] = {number, std::move(ready)};

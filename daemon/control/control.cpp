@@ -16,11 +16,14 @@
 #include <csignal>
 #include <cstdlib>
 #include <random>
+#include <system_error>
 #include <utility>
 
 namespace tapioca {
 namespace asio = boost::asio;
 using boost::system::error_code;
+
+constexpr duration longest_end_of_helpers = std::chrono::seconds{1};
 
 // The tags of what Asio does for us inside this file.
 // syscalls: epoll_wait epoll_ctl read write timerfd_settime clock_gettime
@@ -38,6 +41,7 @@ struct control::state {
         wait_for_signal();
         wait_for_children();
         wait_for_namespace();
+        wait_for_caller();
         wait_for_events();
         wait_for_advertisement();
         wait_for_scan();
@@ -121,6 +125,18 @@ struct control::state {
         });
     }
 
+    void wait_for_caller()
+    {
+        if (hooks.exit_fd < 0)
+            return;
+        const bool watched = services.watch(hooks.exit_fd, readiness_for::closing, [this] {
+            log::info("The other end of the descriptor of --exit-fd is closed, exiting");
+            end(EXIT_SUCCESS);
+        });
+        if (!watched)
+            throw std::system_error(errno, std::generic_category(), "Couldn't watch the descriptor of --exit-fd");
+    }
+
     void wait_for_events()
     {
         if (!events.is_open())
@@ -183,6 +199,27 @@ struct control::state {
         until_next_scan = std::clamp<duration>(400 * cost, std::chrono::seconds{1}, std::chrono::milliseconds{1700});
     }
 
+    void wait_for_helpers()
+    {
+        done = [] { return false; };
+        hurry = [this] { io.stop(); };
+        for (const int helper : std::vector{helpers})
+            if (!services.watch(helper, readiness_for::reading, [this, helper] { helper_ended(helper); }))
+                helper_ended(helper);
+        services.call_in(longest_end_of_helpers, [this] { io.stop(); });
+        io.restart();
+        if (!helpers.empty())
+            io.run();
+    }
+
+    void helper_ended(int helper)
+    {
+        services.forget(helper);
+        std::erase(helpers, helper);
+        if (helpers.empty())
+            io.stop();
+    }
+
     control_hooks hooks;
     std::function<bool()> done; ///< while wait_until() runs
     std::function<void()> hurry;
@@ -196,6 +233,8 @@ struct control::state {
     asio::posix::stream_descriptor names, events;
     asio::steady_timer look, advertise, scan, statistics;
     asio_reactor services{io};
+    std::vector<control_service*> served;
+    std::vector<int> helpers; ///< readable when a process beside us has ended
     std::mt19937_64 random;
     duration until_next_scan = std::chrono::seconds{1};
 };
@@ -207,7 +246,24 @@ control::control(control_hooks hooks, netns::watch* watch, std::optional<pid_t> 
 
 control::~control() = default;
 
-void control::serve(control_service& service) { service.start(state_->services); }
+void control::serve(control_service& service)
+{
+    service.start(state_->services);
+    state_->served.push_back(&service);
+}
+
+void control::end_helpers()
+{
+    for (auto* service : state_->served)
+        if (const int end = service->end_helpers(); end >= 0)
+            state_->helpers.push_back(end);
+}
+
+void control::wait_for_helpers()
+{
+    if (!state_->helpers.empty())
+        state_->wait_for_helpers();
+}
 
 int control::run()
 {

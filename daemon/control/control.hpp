@@ -25,7 +25,8 @@ struct control_hooks {
     std::function<void()> scan_ports;           ///< each second, and once at the start
     std::function<void()> show_statistics;      ///< each `statistics_delay`
     duration statistics_delay{};
-    int events = -1; ///< the workers' bell; drain_log silences it
+    int events = -1;  ///< the workers' bell; drain_log silences it
+    int exit_fd = -1; ///< the loop ends when its other end closes; -1: none
 };
 
 class control_service;
@@ -36,8 +37,8 @@ public:
     control(control_hooks hooks, netns::watch* watch, std::optional<pid_t> command);
     ~control();
 
-    /// Runs until SIGTERM or SIGQUIT (0), the end of the namespace (0), or that of the command (its status). Returns the exit
-    /// status.
+    /// Runs until SIGTERM or SIGQUIT (0), the end of the namespace (0), that of whoever has the other end of `exit_fd` (0), or
+    /// that of the command (its status). Returns the exit status.
     [[nodiscard]] int run();
 
     /// Serves that, too; before run(). It outlives the loop.
@@ -46,6 +47,11 @@ public:
     /// Behind run(): serves the log, and calls `hurry` at a further SIGTERM or SIGQUIT, until the workers' bell tells that
     /// `done`.
     void wait_until(std::function<bool()> done, std::function<void()> hurry);
+
+    /// Behind run(): the processes that services have beside us end. wait_for_helpers() returns when they have, or after a
+    /// second.
+    void end_helpers();
+    void wait_for_helpers();
 
     /// Whether that was the end of the command, or a signal.
     [[nodiscard]] bool command_ended() const noexcept;

@@ -7,7 +7,8 @@
 
 namespace tapioca {
 
-enum class readiness_for : std::uint8_t { reading, writing };
+/// `closing`: the other end of a pipe, or of a stream, has been closed; told once.
+enum class readiness_for : std::uint8_t { reading, writing, closing };
 
 /// All in the main thread. Nothing is called from inside of these calls.
 class reactor {
@@ -28,6 +29,8 @@ class control_service {
 public:
     virtual ~control_service() = default;
     virtual void start(reactor& loop) = 0;
+    /// The loop is over: processes that it has beside us end. Readable when they have; -1: there is nothing to wait for.
+    [[nodiscard]] virtual int end_helpers() noexcept { return -1; }
 };
 
 } // namespace tapioca

@@ -43,6 +43,15 @@ void host_follower::start(reactor& loop)
     wait_for_resolvers();
 }
 
+int host_follower::end_helpers() noexcept
+{
+    if (!means_.resolvers)
+        return -1;
+    loop_->forget(means_.resolvers->descriptor());
+    means_.resolvers->stop();
+    return means_.resolvers->end();
+}
+
 void host_follower::tell(std::string_view name, const std::string& words)
 {
     log::info(words);

@@ -40,6 +40,7 @@ public:
     host_follower(const options& opts, host_watch watch, network_at_start start, means m);
 
     void start(reactor& loop) override;
+    [[nodiscard]] int end_helpers() noexcept override;
 
     /// How long what has changed is left to settle, and how long an address may be gone.
     static constexpr duration settling = std::chrono::milliseconds{250}, grace = std::chrono::seconds{10};

@@ -22,7 +22,7 @@ os::result<resolver_watcher> resolver_watcher::start(const char* path)
         ends->to_read.reset(); // or the daemon's end would go unnoticed
         guard_watcher(std::move(ends->to_write), path);
     }
-    return resolver_watcher{std::move(ends->to_read)};
+    return resolver_watcher{std::move(ends->to_read), os::end_of(*child)};
 }
 
 std::optional<resolver_watcher::report> resolver_watcher::take()

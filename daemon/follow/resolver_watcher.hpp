@@ -32,13 +32,18 @@ public:
     /// The next report, if there is a whole one; does not block, and takes no other system call than read(2).
     [[nodiscard]] std::optional<report> take();
 
-    /// The watcher ends.
+    /// The watcher ends, and then its guardian; nothing can be taken any more.
     void stop() noexcept { from_watcher_.reset(); }
+    /// Readable when both have ended; -1: that is not known.
+    [[nodiscard]] int end() const noexcept { return end_.get(); }
 
 private:
-    explicit resolver_watcher(os::unique_fd from_watcher) noexcept : from_watcher_(std::move(from_watcher)) {}
+    resolver_watcher(os::unique_fd from_watcher, os::unique_fd end) noexcept
+        : from_watcher_(std::move(from_watcher)), end_(std::move(end))
+    {
+    }
 
-    os::unique_fd from_watcher_;
+    os::unique_fd from_watcher_, end_;
     std::string text_; ///< of a report that is not whole yet
 };
 

@@ -131,6 +131,16 @@ result<pid_t> split() noexcept
     return static_cast<pid_t>(child);
 }
 
+unique_fd end_of(pid_t process) noexcept
+{
+#ifdef SYS_pidfd_open
+    return unique_fd{static_cast<int>(::syscall(SYS_pidfd_open, process, 0U))};
+#else
+    (void)process;
+    return {};
+#endif
+}
+
 // syscalls of the guardian: wait4
 bool ended_well(pid_t child) noexcept
 {

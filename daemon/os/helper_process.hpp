@@ -34,6 +34,9 @@ void forget_heap() noexcept;
 /// fork(2), past the C library, which wants its heap for that. 0 in the child.
 [[nodiscard]] result<pid_t> split() noexcept;
 
+/// Readable when that process has ended. Empty before Linux 5.3.
+[[nodiscard]] unique_fd end_of(pid_t process) noexcept;
+
 /// Waits for the end of that child. True: it ended by itself, with status 0.
 [[nodiscard]] bool ended_well(pid_t child) noexcept;
 

@@ -140,6 +140,7 @@ control_hooks hooks_of(const options& opts, worker_pool& workers, plane_watch& w
     hooks.drain_log = [&watch] { watch.drain(); };
     hooks.router_advertisement = [&workers] { workers.advertise_router(); };
     hooks.events = workers.events();
+    hooks.exit_fd = opts.exit_fd.value_or(-1);
     if (opts.one_off)
         hooks.finished = [&workers] { return workers.guest_gone(); };
     if (opts.statistics_delay.count() != 0) {

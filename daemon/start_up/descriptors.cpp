@@ -1,4 +1,5 @@
 #include "daemon/os/file.hpp"
+#include "daemon/os/lifeline.hpp"
 #include "daemon/os/process.hpp"
 #include "daemon/os/start_failure.hpp"
 #include "daemon/os/stream_listener.hpp"
@@ -21,6 +22,18 @@ os::unique_fd inherited_client(const options& opts)
                                     ? "no descriptor " + std::to_string(*opts.client) + " was inherited"
                                     : "a connected stream socket is needed");
     return std::move(*client);
+}
+
+os::unique_fd inherited_exit(const options& opts)
+{
+    if (!opts.exit_fd)
+        return {};
+    auto fd = os::adopt_lifeline(*opts.exit_fd);
+    if (!fd)
+        throw os::start_failure("Could not use --exit-fd descriptor", fd.error().value(),
+                                fd.error().value() == EBADF ? "no descriptor " + std::to_string(*opts.exit_fd) + " was inherited"
+                                                            : "a pipe or a connected UNIX socket is needed");
+    return std::move(*fd);
 }
 
 named_files create_files(const options& opts)

@@ -40,7 +40,9 @@ int serve(const options& opts, netns::target& target, int tap, waiting who, work
         announce(opts, who);
         status = ctl.run();
         who.manager.stopping();
+        ctl.end_helpers();
         drain(opts, workers, ctl);
+        ctl.wait_for_helpers();
         if (ctl.command_ended() && opts.pid_namespace) // with its first process all of the namespace's have ended
             leave_to_namespace(tap);
         if (opts.level >= log_level::debug)

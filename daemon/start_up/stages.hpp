@@ -17,6 +17,8 @@ namespace tapioca {
 /// The guest that whoever started us has connected already: a descriptor that neither stands in the way of standard input and
 /// output nor is closed with the other inherited ones. Empty without --fd.
 [[nodiscard]] os::unique_fd inherited_client(const options& opts);
+/// The one whose other end is open as long as we are wanted, under the number that it has. Empty without --exit-fd.
+[[nodiscard]] os::unique_fd inherited_exit(const options& opts);
 
 /// Files that the user named, created with the rights that the program was started with.
 struct named_files {
