@@ -10,8 +10,9 @@ set -eu
 # Alternatives are separated by |: the first that the distribution offers is installed, any of them that is there is enough.
 # "name>=version" sets a least version. The base packages of dnsmasq and dhcpcd hold the programs without their services.
 build='g++>=4:12 make cmake>=3.25 ninja-build pkg-config|pkgconf python3 libboost1.81-dev|libboost-dev>=1.81|libboost1.83-dev
-libseccomp-dev libcli11-dev libspdlog-dev libfmt-dev catch2 libmnl-dev libcap-ng-dev libpcap-dev iproute2 iputils-ping curl procps'
-test='git mandoc mkdocs codespell iperf3 isc-dhcp-client dhcpcd-base udhcpc dnsmasq-base socat tcpdump tshark traceroute ethtool python3-scapy qemu-system-x86 busybox-static|busybox'
+libseccomp-dev libcli11-dev libspdlog-dev libfmt-dev catch2 libmnl-dev libcap-ng-dev libpcap-dev libtomlplusplus-dev libidn2-dev libpsl-dev iproute2 iputils-ping curl procps'
+test='git mandoc mkdocs codespell iperf3 isc-dhcp-client dhcpcd-base udhcpc dnsmasq-base socat tcpdump tshark traceroute ethtool python3-scapy qemu-system-x86 busybox-static|busybox
+bind9-dnsutils knot-dnsutils iodine postgresql-client musl-tools python3-dnspython bubblewrap'
 full='clang lld clang-tidy cppcheck'
 
 die() { echo "deps.sh: $*" >&2; exit 1; }

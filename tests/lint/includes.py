@@ -10,7 +10,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 PROTO_RANK = {"base": 0, "wire": 1, "capture": 1, "policy": 2, "frame": 2, "responder": 3, "flow": 3, "tcp": 4, "udp": 4, "icmp": 4, "forward": 4, "vhost": 4,
               "control": 5, "migrate": 5}
 # daemon: likewise; what stands in daemon/ itself is known by none of them.
-DAEMON_RANK = {"os": 0, "config": 1, "report": 2, "client": 2, "tap": 3, "forward": 4, "translate": 5, "plane": 6, "netns": 6, "loop": 7, "control": 8,
+DAEMON_RANK = {"os": 0, "config": 1, "policy": 1.5, "report": 2, "client": 2, "tap": 3, "forward": 4, "translate": 5, "plane": 6, "netns": 6, "loop": 7, "control": 8,
                "follow": 9, "start_up": 10}
 # memory is there for construct_at, string and vector for what is given to proto; whoever allocates is caught by purity.py.
 PROTO_STANDARD = set("""algorithm array atomic bit chrono climits compare concepts cstddef cstdint cstring initializer_list iterator limits
@@ -29,6 +29,7 @@ KNOWN_IN = [
     (re.compile(r"^CLI/"), ("daemon/config/",)),
     (re.compile(r"^libmnl/"), ("daemon/os/", "daemon/netns/")),
     (re.compile(r"^pcap/"), ("daemon/client/",)),
+    (re.compile(r"^(toml\+\+/|idn2\.h$|libpsl\.h$)"), ("daemon/policy/",)),
     (re.compile(r"^(seccomp|cap-ng)\.h$"), ("seccomp/",)),
 ]
 ASIO = re.compile(r"^boost/asio")
