@@ -37,6 +37,7 @@ std::optional<pid_t> command_of(const netns::target& target)
     os::use_one_heap();
     const port_facts facts = discover_port_facts();
     const options opts = parse_command_line(argv, facts);
+    egress_at_start egress = read_egress(opts);
     const os::unique_fd exit = inherited_exit(opts);
     os::unique_fd client = inherited_client(opts);
     netns::named_namespaces named = netns::open_named(opts); // whose path may be that of an inherited descriptor
@@ -58,6 +59,7 @@ std::optional<pid_t> command_of(const netns::target& target)
     plane_parts parts = set_up(opts, target, std::move(on_host), std::move(client), owner);
     report_rules_and_kernel(opts, parts);
     parts.resources.pcap = std::move(files.pcap);
+    parts.config.egress = told_of(std::move(egress));
     const int tap = parts.tap() != nullptr ? parts.tap()->fd.get() : -1;
     std::optional<resolver_watcher> resolvers = watch_resolvers(opts);
     os::readiness ready = leave_the_caller(opts, box, files);

@@ -73,6 +73,11 @@ void keep_router6(const network_at_start& start, followed_network& next)
     next.address_map.map_host_loopback6 = start.address_map.map_host_loopback6;
 }
 
+host_places places_for(const options& opts, const host_network& now)
+{
+    return opts.egress.empty() ? host_places{} : places_of(now);
+}
+
 /// By what the host is now, but for families that the guest has not.
 followed_network plan_anew(const options& opts, const network_at_start& start, host_network now)
 {
@@ -80,7 +85,7 @@ followed_network plan_anew(const options& opts, const network_at_start& start, h
     now.v6.enabled = now.v6.enabled && start.guest.ipv6;
     followed_network next{plan_guest(opts, now, start.guest.duid_time),
                           plan_translation(opts, now, without_resolvers::queries_fail),
-                          static_cast<unsigned>(now.v6.interface_index)};
+                          static_cast<unsigned>(now.v6.interface_index), places_for(opts, now)};
     if (!opts.config_net && start.guest.ipv6)
         keep_router6(start, next);
     if (opts.splice_only)
@@ -103,6 +108,7 @@ void update(host_network& host, const host_look& look)
 {
     host.links = look.links;
     host.addresses = look.addresses;
+    host.networks = look.networks;
     if (!look.v4.local_mode)
         host.v4 = look.v4;
     if (!look.v6.local_mode)
@@ -113,7 +119,7 @@ followed_network follow_host(const options& opts, const network_at_start& start,
 {
     if (opts.follow == follow_mode::guest)
         return plan_anew(opts, start, now);
-    followed_network next{start.guest, start.address_map, static_cast<unsigned>(now.v6.interface_index)};
+    followed_network next{start.guest, start.address_map, static_cast<unsigned>(now.v6.interface_index), places_for(opts, now)};
     const auto planned = plan_guest(opts, now, start.guest.duid_time);
     const auto translation = plan_translation(opts, now, without_resolvers::queries_fail);
     if (start.guest.ipv4 && has_appeared(start.host.v4, now.v4) && !opts.config_net)

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <system_error>
+#include <tuple>
 
 namespace tapioca {
 
@@ -37,19 +38,39 @@ int index_of(const std::vector<os::link_entry>& links, const std::string& name)
     return found->index;
 }
 
+/// Routes that some VPNs lay over the default one have a bit of the address or few.
+bool is_of_a_network(const os::route_entry& route, int loopback)
+{
+    constexpr std::uint8_t shortest = 8;
+    return route.destination.length >= shortest && route.nexthops.back().interface_index != loopback;
+}
+
 int loopback_of(const std::vector<os::link_entry>& links)
 {
     const auto found = std::find_if(links.begin(), links.end(), [](const os::link_entry& l) { return l.loopback; });
     return found != links.end() ? found->index : 0;
 }
 
-/// What the kernel does not tell is taken as absent: the family is local then.
-family_tables read_tables(os::netlink_socket& socket, ip_family family, int loopback, std::vector<std::string>& warnings)
+/// What the kernel does not tell is taken as absent: the family is local then. `networks`: where the destinations of routes that
+/// are no default routes go; null: nobody needs them.
+family_tables read_tables(os::netlink_socket& socket, ip_family family, int loopback, std::vector<prefix>* networks,
+                          std::vector<std::string>& warnings)
 {
     family_tables tables;
-    const auto add = [&](const nlmsghdr&, os::route_entry&& route) { tables.routes.add(std::move(route), loopback); };
-    if (const auto done = os::read_routes(socket, family, add, [&] { tables.routes = {}; }); !done)
+    std::vector<prefix> others;
+    const auto add = [&](const nlmsghdr&, os::route_entry&& route) {
+        if (networks != nullptr && is_of_a_network(route, loopback))
+            others.push_back(route.destination);
+        tables.routes.add(std::move(route), loopback);
+    };
+    const auto restart = [&] {
+        tables.routes = {};
+        others.clear();
+    };
+    if (const auto done = os::read_routes(socket, family, add, restart); !done)
         warnings.push_back("Couldn't read the host's routes: " + done.error().message());
+    if (networks != nullptr)
+        networks->insert(networks->end(), others.begin(), others.end());
     if (auto addresses = os::read_addresses(socket, family))
         tables.addresses = std::move(*addresses);
     else
@@ -66,7 +87,8 @@ host_family look_at_family(const options& opts, ip_family family, os::netlink_so
                                    .interface_index = opts.interface ? index_of(look.links, *opts.interface) : outbound_index,
                                    .address_given = (v4 ? opts.address4 : opts.address6).has_value()};
     const int loopback = loopback_of(look.links);
-    const auto tables = read_tables(socket, family, loopback, look.warnings);
+    auto* const networks = opts.egress.empty() ? nullptr : &look.networks;
+    const auto tables = read_tables(socket, family, loopback, networks, look.warnings);
     for (const auto& entry : tables.addresses)
         look.addresses.push_back(entry.address.address);
     auto chosen = choose_template(request, look.links, tables, look.notes);
@@ -76,6 +98,21 @@ host_family look_at_family(const options& opts, ip_family family, os::netlink_so
 }
 
 } // namespace
+
+host_places places_of(const host_network& host)
+{
+    host_places places{host.addresses, host.networks};
+    auto& networks = places.reachable;
+    std::ranges::sort(networks, {}, [](const prefix& p) { return std::tuple{!p.address.is_v4(), p.network(), p.length}; });
+    // What lies in another one stands right behind it, or behind others that do.
+    std::vector<prefix> widest;
+    for (const auto& n : networks)
+        if (widest.empty() || !widest.back().contains(n.address))
+            widest.push_back(n);
+    networks = std::move(widest);
+    std::ranges::sort(places.own);
+    return places;
+}
 
 host_look look_at_host(const options& opts, families enabled, os::netlink_socket& socket)
 {
@@ -109,6 +146,7 @@ host_network discover(const options& opts)
     host.v6 = std::move(look.v6);
     host.links = std::move(look.links);
     host.addresses = std::move(look.addresses);
+    host.networks = std::move(look.networks);
     host.notes = std::move(look.notes);
     host.warnings = std::move(look.warnings);
 

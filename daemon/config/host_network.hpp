@@ -4,6 +4,7 @@
 #include "daemon/config/options.hpp"
 #include "daemon/os/rtnetlink.hpp"
 #include "proto/base/address.hpp"
+#include "proto/policy/address_class.hpp"
 #include "proto/responder/guest_network.hpp"
 
 #include <string>
@@ -26,6 +27,7 @@ struct host_network {
     host_family v4, v6;
     std::vector<os::link_entry> links;
     std::vector<ip_address> addresses; ///< of all interfaces, in the enabled families
+    std::vector<prefix> networks;      ///< destinations of its routes beside the default ones; only read for an egress policy
     std::vector<ip_address> resolvers; ///< of resolv.conf, in its order, zone ids cut
     std::vector<std::string> search;
     int resolv_conf_error = 0;                            ///< errno: why there are none
@@ -40,6 +42,7 @@ struct host_look {
     host_family v4, v6;
     std::vector<os::link_entry> links;
     std::vector<ip_address> addresses; ///< of all interfaces, in the enabled families
+    std::vector<prefix> networks;      ///< as host_network has them
     std::vector<std::string> notes, warnings;
 };
 
@@ -54,5 +57,8 @@ struct families {
 /// Reads the host's routes, addresses and resolvers by netlink and from /etc/resolv.conf. Only a named interface that does not
 /// exist or cannot be used throws; a host without a network yields local mode in the family that lacks one.
 [[nodiscard]] host_network discover(const options& opts);
+
+/// What the classes of an egress policy are told of the host.
+[[nodiscard]] host_places places_of(const host_network& host);
 
 } // namespace tapioca

@@ -97,6 +97,9 @@ constexpr option_entry table[] = {
     {"max-new-flows", 0, "NUMBER", everybody, limits, built, values::limit<&flow_limits::new_flows>, "At most so many new flows of all kinds a second (default: 0)"},
     {"max-reassembly", 0, "BYTES", everybody, limits, built, values::limit<&flow_limits::reassembly>, "At most so much memory for the guest's fragments, but room for one datagram a thread; 0: 64 datagrams a thread (default: 0)"},
 
+    {"egress", 0, "PROFILE|NAME|FILE", everybody, egress, built, values::egress, "Where the guest may connect: open, no-metadata, no-lan, internet-only or deny-all, or the policy in FILE, or in NAME.toml in /etc/tapioca/egress.d or ~/.config/tapioca/egress; several are joined (default: open)"},
+    {"egress-lock", 0, "", everybody, egress, built, set<&options::egress_lock, true>, "The policy is only exchanged for a narrower one"},
+
     {"socket", 's', "PATH", passt_or_vhost_user, passt_only, built, values::socket_path, "Listen for the guest's network at PATH (default: the first free /tmp/passt_N.socket)"},
     {"socket-path", 's', "PATH", passt_or_vhost_user, passt_only, built, values::socket_path, "Same as --socket"},
     {"vhost-user", 0, "", everybody, reports, built, values::vhost_user, "Share memory with the guest by vhost-user"},

@@ -20,6 +20,7 @@ enum class option_group : std::uint8_t {
     translation,
     ports,
     limits,
+    egress,
     passt_only,
     pasta_only,
     information,

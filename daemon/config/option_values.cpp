@@ -272,6 +272,13 @@ void no_copy_addrs(parsed_options& d, std::string_view)
     d.opts.warnings.emplace_back("--no-copy-addrs will be dropped soon");
 }
 
+void egress(parsed_options& d, std::string_view text)
+{
+    if (text.empty())
+        refuse("Invalid --egress", {}, "a profile, the name of a policy, or the path of one is needed");
+    d.opts.egress.emplace_back(text);
+}
+
 void fd(parsed_options& d, std::string_view text)
 {
     const auto number = parse_number(text, INT_MAX);

@@ -50,6 +50,7 @@ void netns_only(parsed_options&, std::string_view);
 void no_copy_routes(parsed_options&, std::string_view);
 void no_copy_addrs(parsed_options&, std::string_view);
 
+void egress(parsed_options&, std::string_view);
 void fd(parsed_options&, std::string_view);
 void exit_fd(parsed_options&, std::string_view);
 void socket_path(parsed_options&, std::string_view);

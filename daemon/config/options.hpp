@@ -83,6 +83,10 @@ struct options {
 
     flow_limits limits;
 
+    // where the guest may connect
+    std::vector<std::string> egress; ///< profiles, and policies by their name or path; empty: anywhere
+    bool egress_lock = false;        ///< a policy is only exchanged for a narrower one
+
     // address translation; an empty optional inside a set optional does not occur: `none` clears
     bool map_gw = true; ///< the gateway's address stands for the host's loopback unless map_host_loopback says otherwise
     std::optional<ip_address> map_host_loopback4, map_host_loopback6;

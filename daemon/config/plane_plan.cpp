@@ -63,6 +63,8 @@ plane_config plan_plane(const options& opts, const host_network& host, const gue
     (void)plane.outbound_if4.assign(opts.outbound_if4.value_or("")); // an interface that exists, so the name fits
     (void)plane.outbound_if6.assign(opts.outbound_if6.value_or(""));
     plane.scope6 = static_cast<unsigned>(host.v6.interface_index);
+    if (!opts.egress.empty())
+        plane.places = std::make_shared<const host_places>(places_of(host));
     plane.freebind = opts.freebind;
     plane.host_rules = opts.host_rules;
     plane.guest_rules = opts.guest_rules;

@@ -16,6 +16,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(option_group::co
     "Addresses of the host",
     "Ports",
     "Limits",
+    "Where the guest may connect",
     "passt only",
     "pasta only",
     "Information",

@@ -148,6 +148,8 @@ void host_follower::give_to_planes()
     means_.workers.exchange([this](plane_config& config) {
         set_network(config, given_.guest, given_.address_map);
         config.scope6 = given_.scope6;
+        if (!opts_.egress.empty())
+            config.places = std::make_shared<const host_places>(given_.places);
     });
     if (opts_.follow == follow_mode::guest)
         tell_guest(before);

@@ -35,7 +35,7 @@ constexpr std::array<sock_filter, 7> default_routes_only = {{
 } // namespace
 
 // syscalls: socket setsockopt bind
-result<network_events> network_events::open()
+result<network_events> network_events::open(routes which)
 {
     unique_fd fd{::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE)};
     if (!fd)
@@ -43,7 +43,8 @@ result<network_events> network_events::open()
     auto filter = default_routes_only;
     const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
     // Without the filter there is only more to clear.
-    (void)::setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+    if (which == routes::defaults_only)
+        (void)::setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
     sockaddr_nl name{};
     name.nl_family = AF_NETLINK;
     name.nl_groups = groups;

@@ -45,7 +45,8 @@ std::optional<host_watch> watch_host(const options& opts, set_up_report& report)
 {
     if (opts.follow == follow_mode::none)
         return std::nullopt;
-    auto events = os::network_events::open();
+    using routes = os::network_events::routes;
+    auto events = os::network_events::open(opts.egress.empty() ? routes::defaults_only : routes::all);
     auto tables = os::netlink_socket::open();
     if (events && tables)
         return host_watch{std::move(*events), std::move(*tables)};

@@ -13,6 +13,17 @@
 
 namespace tapioca {
 
+// egress.cpp
+/// Where the guest may connect, as --egress says.
+struct egress_at_start {
+    std::shared_ptr<const egress_policy> policy; ///< null: anywhere
+    std::vector<std::string> warnings;           ///< for the log, in order
+};
+/// Reads the policies with the rights that the program was started with. Throws early_exit with a line for each fault.
+[[nodiscard]] egress_at_start read_egress(const options& opts);
+/// Tells the log. The policy.
+[[nodiscard]] std::shared_ptr<const egress_policy> told_of(egress_at_start egress);
+
 // descriptors.cpp
 /// The guest that whoever started us has connected already: a descriptor that neither stands in the way of standard input and
 /// output nor is closed with the other inherited ones. Empty without --fd.

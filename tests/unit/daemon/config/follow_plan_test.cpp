@@ -68,6 +68,23 @@ TEST_CASE("nothing changes for a host that has not changed")
     CHECK(changes_of(host, host).empty());
 }
 
+TEST_CASE("an egress policy hears of other addresses and networks of the host")
+{
+    options opts;
+    auto before = host_at(family4(old4, router4, 2), family6(old6, 2)), now = before;
+    before.networks = now.networks = {{ip_address::v4(192, 0, 2, 0), 24}};
+    auto look = look_of(now);
+    look.networks = {{ip_address::v4(192, 0, 2, 0), 24}, {ip_address::v4(198, 51, 100, 0), 24}};
+    look.addresses = {old4};
+    update(now, look);
+    const auto places_after = [&] { return follow_host(opts, started(opts, before), now).places; };
+    CHECK(places_after() == host_places{});
+    opts.egress = {"internet-only"};
+    CHECK(places_after() == host_places{{old4}, look.networks});
+    opts.follow = follow_mode::guest;
+    CHECK(places_after() == host_places{{old4}, look.networks});
+}
+
 TEST_CASE("what the guest has stays, and leads to where the host is now")
 {
     options opts;

@@ -229,3 +229,15 @@ TEST_CASE("pasta's interface in the namespace")
     CHECK(to_text(*o.ns_mac) == "01:02:03:04:05:06");
     CHECK(o.warnings.size() == 2);
 }
+
+TEST_CASE("policies of where the guest may connect add up, in both programs")
+{
+    CHECK(parse("pasta").egress.empty());
+    CHECK_FALSE(parse("pasta").egress_lock);
+    const options o = parse("pasta --egress no-lan --egress=agent --egress ./a.toml --egress-lock");
+    CHECK(o.egress == std::vector<std::string>{"no-lan", "agent", "./a.toml"});
+    CHECK(o.egress_lock);
+    CHECK(parse("passt --egress internet-only").egress.size() == 1);
+    CHECK(exit_of("pasta --egress ''").text ==
+          "Invalid --egress; a profile, the name of a policy, or the path of one is needed\n");
+}

@@ -55,6 +55,22 @@ TEST_CASE("what is forwarded, and how, is handed on")
     CHECK_FALSE(plane_of({}, opts).splice);
 }
 
+TEST_CASE("what an egress policy takes for the host and its networks is told if there is one")
+{
+    options opts;
+    host_network host;
+    const auto lan = ip_address::v4(10, 1, 0, 0), own = ip_address::v4(192, 0, 2, 2);
+    host.addresses = {own, ip_address::loopback(ip_family::ipv6)};
+    host.networks = {{ip_address::v4(10, 1, 2, 0), 24}, {ip_address::v4(192, 0, 2, 0), 24}, {lan, 16}, {lan, 16}};
+    CHECK(plane_of(host, opts).places == nullptr);
+    opts.egress = {"no-lan"};
+    const auto plane = plane_of(host, opts);
+    REQUIRE(plane.places != nullptr);
+    CHECK(plane.places->is_own(own));
+    CHECK(plane.places->is_own(ip_address::loopback(ip_family::ipv6)));
+    CHECK(plane.places->reachable == std::vector<prefix>{{lan, 16}, {ip_address::v4(192, 0, 2, 0), 24}});
+}
+
 TEST_CASE("what stands for the host or a resolver is not the guest's to take")
 {
     options opts;
