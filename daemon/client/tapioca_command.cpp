@@ -44,6 +44,7 @@ constexpr std::string_view version_text = "tapioca " TAPIOCA_VERSION "\nCopyrigh
 constexpr std::string_view synopsis = "Usage: tapioca COMMAND [OPTION]... [PID|NAME]\n"
                                       "       tapioca flows [OPTION]... FILTER [PID|NAME]\n"
                                       "       tapioca end [OPTION]... ID [PID|NAME]\n"
+                                      "       tapioca policy check [OPTION]... PROFILE|NAME|FILE...\n"
                                       "       tapioca rules add|replace -t|-u|-T|-U SPEC... [OPTION]... [PID|NAME]\n"
                                       "       tapioca rules delete ID | -t|-u|-T|-U SPEC... [OPTION]... [PID|NAME]\n";
 
@@ -208,6 +209,9 @@ tapioca_command parse_tapioca_command(std::span<const char* const> argv)
     auto left = std::span<const std::string_view>{operands}.subspan(1);
     if (takes(*command.what, "owner"))
         if (const auto why = take_rule_action(command.rules, left))
+            misused(*why);
+    if (command.what->run == run_policy)
+        if (const auto why = take_policy_action(command.policy, left))
             misused(*why);
     std::size_t next = 0;
     if (!command.what->operand.empty()) {

@@ -3,6 +3,7 @@
 
 #include "daemon/client/flow_expression.hpp"
 #include "daemon/client/tapioca_metrics_server.hpp"
+#include "daemon/client/tapioca_policy.hpp"
 #include "daemon/client/tapioca_rule_change.hpp"
 #include "daemon/client/tapioca_subcommand.hpp"
 #include "daemon/config/option_table.hpp"
@@ -27,6 +28,7 @@ struct tapioca_command {
     std::string name;                   ///< of instances: that of a namespace, a machine, or a socket
     std::string operand;                ///< that the sub-command needs
     rule_change rules;                  ///< for rules
+    policy_action policy;               ///< for policy
 };
 
 [[nodiscard]] std::span<const option_entry> tapioca_options() noexcept;

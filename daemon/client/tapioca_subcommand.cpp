@@ -27,6 +27,10 @@ constexpr subcommand table[] = {
      "What passes between a guest and its instance. Its options are its own: `tapioca capture --help` shows them", run_capture},
     {"metrics", "", "json control listen openmetrics ", "All counters, for Prometheus and others, on standard output or served",
      run_metrics},
+    {"policy", "", "json ",
+     "`policy check` reads policies of where a guest may connect as several --egress do, says what they mean together and what "
+     "is wrong with them",
+     run_policy},
     {"doctor", "", "json ", "What keeps pasta and passt from working on this machine, with a remedy for each", run_doctor},
     {"report", "", "control anonymous ", "What a report of a fault should tell, as one text", run_report},
 };

@@ -4,6 +4,7 @@
 #include "daemon/client/tapioca_capture_options.hpp"
 #include "daemon/client/tapioca_command.hpp"
 #include "daemon/config/option_table.hpp"
+#include "daemon/policy/policy_words.hpp"
 
 #include <algorithm>
 #include <array>
@@ -47,8 +48,18 @@ value_kind kind_of(const option_entry& entry)
     return std::ranges::count(of_interfaces, entry.name) > 0 ? value_kind::interface : value_kind::other;
 }
 
+std::vector<std::string> profiles()
+{
+    std::vector<std::string> words;
+    for (auto p = egress_profile::open; p <= egress_profile::deny_all; p = static_cast<egress_profile>(static_cast<int>(p) + 1))
+        words.emplace_back(word_of(p));
+    return words;
+}
+
 std::vector<std::string> words_of(const option_entry& entry, std::string_view program)
 {
+    if (entry.name == "egress")
+        return profiles();
     if (entry.value_name == "WAY")
         return {"in", "out"};
     if (entry.value_name == "PIF")
@@ -91,7 +102,7 @@ std::vector<offer> offers_of(std::string_view program)
                           .value = kind_of(entry),
                           .words = words_of(entry, program),
                           .repeats = value == "SPEC" || value == "PIF" || entry.letter == 'A' || entry.letter == 'D' ||
-                                     has(value, "ADDR") || has(value, "LIST"),
+                                     has(value, "ADDR") || has(value, "LIST") || entry.name == "egress",
                           .summary = summary_of(entry.help)});
     }
     return offers;
