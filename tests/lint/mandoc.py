@@ -11,7 +11,7 @@ ELSEWHERE = "referenced manual not found"
 
 def check(root):
     complaints = []
-    for path in lint.files(root, ".1"):
+    for path in lint.files(root, ".1", ".5"):
         said = subprocess.run(["mandoc", "-T", "lint", "-W", "style", str(path)], cwd=root, capture_output=True, text=True, timeout=60)
         complaints += [line for line in said.stdout.splitlines() if ELSEWHERE not in line]
     return complaints
