@@ -46,7 +46,6 @@ std::optional<pid_t> command_of(const netns::target& target)
     os::raise_descriptor_limit();
     named_files files = create_files(opts);
     start_log(opts, files);
-    log::warning(opts.warnings);
     warn_of_few_descriptors();
     os::service_manager manager = connect_service_manager(opts);
     make_room_for_descriptors(opts);

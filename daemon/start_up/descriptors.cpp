@@ -65,6 +65,7 @@ void start_log(const options& opts, named_files& files)
     where.file_cap = opts.log_size;
     where.syslog = os::connect_log();
     log::start(std::move(where));
+    log::warning(opts.warnings);
 }
 
 void warn_of_few_descriptors()
