@@ -65,6 +65,7 @@ std::optional<pid_t> command_of(const netns::target& target)
     std::unique_ptr<netns::resident> resident = make_resident(opts, parts, target);
     std::unique_ptr<port_follower> follower = follow_ports(opts, parts, resident.get());
     rule_service rules = serve_rules(opts, parts);
+    std::optional<name_forwarder::beginning> names = open_names(opts, parts);
     const seccomp::profile left = what_is_left(opts, target, parts.config, resident && resident->has_sockets());
     worker_pool workers{std::move(parts.config), std::move(parts.resources), resident.get()};
     plane_watch watch{workers};
@@ -72,7 +73,8 @@ std::optional<pid_t> command_of(const netns::target& target)
     begin_service(opts, rules, {facts, workers, resident.get(), follower.get()}, ctl);
     const auto following =
         begin_following(opts, parts, std::move(resolvers), *rules.rules, {tap, workers, watch.events(), resident.get()}, ctl);
-    const auto seen = begin_control(opts, std::move(parts.control), ready, workers, {*rules.rules, watch}, ctl);
+    const auto forwarder = begin_names(std::move(names), workers, ctl);
+    const auto seen = begin_control(opts, std::move(parts.control), ready, workers, {*rules.rules, watch, forwarder.get()}, ctl);
     if (resident)
         resident->start();
     box.drop();

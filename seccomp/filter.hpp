@@ -29,6 +29,7 @@ enum class task : std::uint8_t {
     log_file, ///< its own log
     vhost,    ///< a guest that shares its memory
     carrier,  ///< the guest's interface loses its carrier for a moment
+    names,    ///< questions of our own to the host's resolvers, over TCP, too
     pieces,   ///< frames that are written in pieces: into a capture file, and to a tap out of our own store
 };
 

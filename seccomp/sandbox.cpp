@@ -161,7 +161,11 @@ void sandbox::seal(seccomp::profile which)
 {
     capabilities::forbid_gains();
     const bool listens = which.has(seccomp::task::scan);
-    landlock::confine(listens ? landlock::bind_to::any_port : landlock::bind_to::nothing, landlock::connect_to::nobody);
+    const bool connects = which.has(seccomp::task::names);
+    landlock::confine(listens    ? landlock::bind_to::any_port
+                      : connects ? landlock::bind_to::port_of_the_kernels_choice
+                                 : landlock::bind_to::nothing,
+                      connects ? landlock::connect_to::anybody : landlock::connect_to::nobody);
     seccomp::install(which);
 }
 

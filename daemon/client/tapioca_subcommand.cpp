@@ -15,6 +15,8 @@ constexpr subcommand table[] = {
      "terminal",
      run_watch},
     {"drops", "", "json control ", "Packets that were dropped, by reason", run_drops},
+    {"dns", "", "json control ",
+     "Names that the guest has asked for, and the addresses that a rule of its egress policy lets it reach by them", run_dns},
     {"rules", "", "json control tcp-ports udp-ports tcp-ns udp-ns owner ",
      "Ports that are forwarded, for whom, and what came through them. `rules add` forwards more, all that are named or none; "
      "`rules delete` those no longer, or the one that is listed as ID; `rules replace` these and no others. Changes need an "

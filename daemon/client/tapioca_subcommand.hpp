@@ -24,6 +24,7 @@ int run_ps(const tapioca_command& command);
 int run_flows(const tapioca_command& command);
 int run_watch(const tapioca_command& command);
 int run_drops(const tapioca_command& command);
+int run_dns(const tapioca_command& command);
 int run_rules(const tapioca_command& command);
 int run_end(const tapioca_command& command);
 int run_metrics(const tapioca_command& command);

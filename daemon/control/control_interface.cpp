@@ -141,6 +141,13 @@ method DeleteRule(id: ?int, rule: ?RuleSpec, rules: ?[]RuleSpec, owner: ?string)
 # Exchanges the rules of that owner, or those of everybody, for these
 method ReplaceRules(rules: []RuleSpec, owner: ?string) -> (rules: []Rule)
 
+# A name that the guest has asked for, and that a rule of the egress policy allows. seconds: for how
+# long the address may still be connected to; longer, if a flow has it then.
+type Name (name: string, addresses: [](address: string, seconds: int))
+
+# With `more`: several replies, each with some of the names
+method ListNames() -> (names: []Name)
+
 # With `more`: several replies, each with some of the flows
 method ListFlows(filter: ?Filter, details: ?bool) -> (flows: []Flow)
 

@@ -233,6 +233,8 @@ running list(const asked& a)
     return begin_listing(a.of.workers, a.of.rules, {wanted, detailed});
 }
 
+running list_names(const asked& a) { return a.call.more ? begin_listing_names(a.of.names) : expect_more(a); }
+
 /// Nothing: it names something else.
 std::optional<topic_set> topics_from(const json::value* names)
 {
@@ -286,6 +288,7 @@ constexpr method methods[] = {
     {"io.github.tapioca.Control.GetCounters", count},
     {"io.github.tapioca.Control.ListRules", list_rules},
     {"io.github.tapioca.Control.ListFlows", list},
+    {"io.github.tapioca.Control.ListNames", list_names},
     {"io.github.tapioca.Control.EndFlow", end},
     {"io.github.tapioca.Control.AddRule", change_rules<rule_change_request::kind::add>},
     {"io.github.tapioca.Control.DeleteRule", change_rules<rule_change_request::kind::remove>},

@@ -4,6 +4,7 @@
 #include "daemon/control/capture_calls.hpp"
 #include "daemon/control/event_stream.hpp"
 #include "daemon/control/flow_calls.hpp"
+#include "daemon/control/name_calls.hpp"
 #include "daemon/control/rules_in_force.hpp"
 
 #include <string_view>
@@ -21,7 +22,8 @@ public:
         worker_pool& workers;
         rules_in_force& rules;
         event_stream& events;
-        pid_t pid = 0; ///< as whoever started us sees it
+        pid_t pid = 0;                        ///< as whoever started us sees it
+        const name_register* names = nullptr; ///< null: the policy has none
     };
     explicit control_methods(const parts& p) : parts_(p) {}
 

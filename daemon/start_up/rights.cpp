@@ -48,6 +48,7 @@ seccomp::profile what_is_left(const options& opts, const netns::target& target, 
     add(target.watch.has_value(), task::watch);
     add(target.command.has_value(), task::command);
     add(opts.log_file.has_value(), task::log_file);
+    add(config.egress && config.egress->has_names(), task::names);
     add(opts.pcap_file || (opts.mode == mode::pasta && !opts.splice_only && config.keeps_peer_octets()), task::pieces);
     return left;
 }

@@ -7,6 +7,7 @@
 #include "daemon/control/plane_watch.hpp"
 #include "daemon/control/port_follower.hpp"
 #include "daemon/follow/resolver_watcher.hpp"
+#include "daemon/names/name_forwarder.hpp"
 #include "daemon/os/daemonize.hpp"
 #include "daemon/os/notify.hpp"
 #include "daemon/start_up/plane_parts.hpp"
@@ -102,11 +103,19 @@ struct told_of_changes {
 /// What the loop does with the workers, what they tell, and the follower, if there is one; all outlive it.
 [[nodiscard]] control_hooks hooks_of(const options& opts, worker_pool& workers, plane_watch& watch, port_follower* follower);
 
+// names.cpp
+/// If the egress policy has names, what the guest's queries are led to, which the policy is told of; else nothing.
+[[nodiscard]] std::optional<name_forwarder::beginning> open_names(const options& opts, plane_parts& parts);
+/// Serves them; null if there are none. It outlives the loop.
+[[nodiscard]] std::unique_ptr<name_forwarder> begin_names(std::optional<name_forwarder::beginning> begun, worker_pool& workers,
+                                                          control& ctl);
+
 // control_sockets.cpp
 /// What clients see and change beside the workers. All of it outlives the loop.
 struct shown_parts {
     rules_in_force& rules;
     plane_watch& watch;
+    const name_register* names; ///< null: the policy has none
 };
 /// Serves --control, which tells what is watched; null if nobody is to see us. It is called in the process that serves, in the
 /// host's network namespace.

@@ -3,6 +3,7 @@
 #include "daemon/translate/limits.hpp"
 #include "daemon/translate/udp_translator.hpp"
 #include "proto/forward/address_mapping.hpp"
+#include "proto/wire/dns.hpp"
 #include "proto/wire/protocol.hpp"
 
 namespace tapioca {
@@ -45,6 +46,10 @@ bool udp_translator::is_between(const udp_flow& f, const udp_port& p, const os::
 /// The flow in which the guest has sent to that peer.
 udp_flow* udp_translator::find_answered(const udp_port& p, const endpoint& peer) noexcept
 {
+    if (p.is_of_queries()) {
+        auto* f = flows_.find({p.key.guest, p.key.remote, p.key.guest_port, wire::dns_port, wire::protocol_udp});
+        return f != nullptr && f->port == ports_.slot_of(p) && f->between.to == peer ? f : nullptr;
+    }
     for (const auto& called : called_addresses(ctx_.config->address_map, wire::protocol_udp, peer)) {
         auto* f = flows_.find({p.key.guest, called, p.key.guest_port, peer.port, wire::protocol_udp});
         if (f != nullptr && f->port == ports_.slot_of(p) && f->between.to == peer)
@@ -56,7 +61,8 @@ udp_flow* udp_translator::find_answered(const udp_port& p, const endpoint& peer)
 /// An answer from another port than the one that was asked (as TFTP's are, RFC 1350 section 4), or from a member of a group.
 udp_flow* udp_translator::open_answer(udp_port& p, const os::incoming& in, instant now) noexcept
 {
-    const bool expected = p.groups != 0 || permissions_.find(permission_of(p, in.source.address)) != nullptr;
+    const bool expected =
+        p.groups != 0 || (!p.is_of_queries() && permissions_.find(permission_of(p, in.source.address)) != nullptr);
     const auto called = called_addresses(ctx_.config->address_map, wire::protocol_udp, in.source);
     if (!expected || in.source.port == 0 || called.empty() || !called[0].is_unicast() || called[0].is_loopback()) {
         ctx_.counters.drop(drop_reason::no_flow);

@@ -49,7 +49,7 @@ udp_flow* udp_translator::open(const flow_key& key, const endpoint& to, const pa
 /// The socket that the flow leaves from: a listening one, if the guest is called there; its own; or one that is made for it.
 udp_port* udp_translator::port_for(const flow_key& key, const endpoint& to, octet ttl, int& error) noexcept
 {
-    if (auto* listening = listening_port_for(key, to))
+    if (auto* listening = takes_query(key) ? nullptr : listening_port_for(key, to))
         return listening;
     for (unsigned number = 0; number < most_numbers; ++number) {
         const auto name = key_of_port(key, to.address, number);
@@ -94,7 +94,7 @@ udp_port* udp_translator::listening_port_for(const flow_key& key, const endpoint
 std::optional<unsigned> udp_translator::place_of(const flow_key& key) noexcept
 {
     const auto to = peer_of(key);
-    if (ctx_.others == nullptr || !key.guest.is_unicast())
+    if (ctx_.others == nullptr || !key.guest.is_unicast() || takes_query(key))
         return std::nullopt;
     const auto name = key_of_port(key, to.address);
     if (ports_.find(name) != nullptr)

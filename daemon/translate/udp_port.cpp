@@ -14,10 +14,20 @@ constexpr ip_address any(ip_family family) noexcept { return family == ip_family
 
 } // namespace
 
+/// Whether the flow leads to the name forwarder, whomever the guest has asked. As that is one endpoint for all, such a flow has a
+/// socket of its own, by which its answers are known.
+bool udp_translator::takes_query(const flow_key& key) const noexcept
+{
+    const auto* egress = ctx_.config->egress.get();
+    return egress != nullptr && egress->takes_query(key.protocol, {key.remote, key.remote_port});
+}
+
 /// The guest's address and port. A socket that is bound to an interface does not lead to the host's loopback, so what goes there
 /// has another; `number` counts those that are there because one could not tell two flows apart.
 flow_key udp_translator::key_of_port(const flow_key& key, const ip_address& to, unsigned number) const noexcept
 {
+    if (takes_query(key))
+        return {key.guest, key.remote, key.guest_port, udp_port::number_of_queries, wire::protocol_udp};
     const bool v4 = key.guest.is_v4();
     const bool apart =
         !(v4 ? ctx_.config->outbound_if4 : ctx_.config->outbound_if6).empty() && path_to(*ctx_.config, to).interface.empty();
@@ -135,7 +145,7 @@ void udp_translator::join(udp_flow& f, udp_port& p, const os::addressing& betwee
     f.between = between;
     ++p.flows;
     p.asking += f.asks_names;
-    if (p.listens)
+    if (p.listens || p.is_of_queries())
         return;
     p.groups += is_group(between.to.address);
     const auto key = permission_of(p, between.to.address);
@@ -154,7 +164,7 @@ void udp_translator::leave(udp_flow& f) noexcept
     f.port = udp_flow::no_port;
     --p.flows;
     p.asking -= f.asks_names;
-    if (!p.listens) {
+    if (!p.listens && !p.is_of_queries()) {
         p.groups -= is_group(f.between.to.address);
         auto* permission = permissions_.find(permission_of(p, f.between.to.address));
         if (permission != nullptr && --permission->flows == 0)

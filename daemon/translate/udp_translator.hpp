@@ -52,6 +52,9 @@ struct udp_port {
     std::uint32_t asking = 0;                                    ///< of them, those to our name service
     flow_id last;                                                ///< the flow of what came last
     arrival_rate rate;                                           ///< of what comes for the guest
+
+    static constexpr std::uint16_t number_of_queries = 0xffff; ///< as the key's remote port; others count from zero
+    [[nodiscard]] bool is_of_queries() const noexcept { return !listens && key.remote_port == number_of_queries; }
 };
 static_assert(sizeof(udp_port) <= 96);
 
@@ -144,6 +147,7 @@ private:
     [[nodiscard]] endpoint peer_of(const flow_key& key) const noexcept;
 
     // udp_port.cpp
+    [[nodiscard]] bool takes_query(const flow_key& key) const noexcept;
     [[nodiscard]] flow_key key_of_port(const flow_key& key, const ip_address& to, unsigned number = 0) const noexcept;
     [[nodiscard]] udp_port* make_port(const flow_key& key, const ip_address& to, octet ttl, int& error) noexcept;
     [[nodiscard]] os::result<void> make_socket(udp_port& p, const ip_address& to, octet ttl) noexcept;

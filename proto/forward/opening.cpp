@@ -10,7 +10,9 @@ host_path path_to(const forwarding& f, const ip_address& to) noexcept
     const bool v4 = to.is_v4(), scoped = !v4 && (to.is_link_local() || to.is_multicast());
     const auto& chosen = v4 ? f.outbound_if4 : f.outbound_if6;
     const bool local = stays_on_host(f.address_map, to); // the host's own interfaces do not lead there
-    return {.from = v4 ? f.outbound4 : f.outbound6,
+    return {.from = to.is_loopback() ? ip_address{}
+                    : v4             ? f.outbound4
+                                     : f.outbound6,
             .interface = local ? std::string_view{} : chosen.view(),
             .scope = scoped ? f.scope6 : 0};
 }
@@ -34,8 +36,11 @@ parsed<outbound_opening> decide_outbound(const forwarding& f, const flow_key& ke
     if (!key.guest.is_unicast() || (!udp && !key.remote.is_unicast()))
         return drop_reason::not_unicast;
     const endpoint asked{key.remote, key.remote_port};
-    if (f.egress != nullptr && f.egress->takes_query(key.protocol, asked))
+    if (f.egress != nullptr && f.egress->takes_query(key.protocol, asked)) {
+        if (f.egress->name_service_of(key.remote.family()).port == 0) // the host's loopback does not have this family
+            return drop_reason::no_resolver;
         return outbound_opening{f.egress->name_service_of(key.remote.family()), {.ground = egress_ground::resolver}};
+    }
     const auto* names = asked_names(f.address_map, key.protocol, asked);
     if (names != nullptr && names->resolvers.empty())
         return drop_reason::no_resolver;

@@ -97,6 +97,8 @@ TEST_CASE("the policy judges where a flow leads, not what the guest calls it, an
             }
         CHECK(decide_outbound(f, {guest6, names6, 4000, 53, udp}, {})->to.port == 5354);
         CHECK(!passes({guest4, names4, 4000, 853, tcp}));
+        named->name_service[1] = {}; // a host without ::1
+        CHECK(decide_outbound(f, {guest6, names6, 4000, 53, udp}, {}).why() == drop_reason::no_resolver);
     }
 }
 
@@ -105,7 +107,7 @@ TEST_CASE("sockets are bound as the user chose, but for what stays on the host; 
     const auto f = plain();
     const auto out4 = path_to(f, remote4), own = path_to(f, loopback4), guests = path_to(f, guest4);
     CHECK((out4.from == f.outbound4 && out4.interface == "eth0" && out4.scope == 0));
-    CHECK((own.from == f.outbound4 && own.interface.empty()));
+    CHECK((own.from.is_unspecified() && own.interface.empty()));
     CHECK(guests.interface.empty());
     const auto out6 = path_to(f, remote6), link = path_to(f, local6), group = path_to(f, group6);
     CHECK((out6.from.is_unspecified() && out6.interface == "eth1" && out6.scope == 0));
