@@ -69,12 +69,14 @@ std::optional<pid_t> command_of(const netns::target& target)
     const seccomp::profile left = what_is_left(opts, target, parts.config, resident && resident->has_sockets());
     worker_pool workers{std::move(parts.config), std::move(parts.resources), resident.get()};
     plane_watch watch{workers};
-    control ctl{hooks_of(opts, workers, watch, follower.get()), watch_of(target), command_of(target)};
+    const std::unique_ptr<audit_log> audit = keep_audit(opts, files, workers);
+    control ctl{hooks_of(opts, workers, {watch, audit.get()}, follower.get()), watch_of(target), command_of(target)};
     begin_service(opts, rules, {facts, workers, resident.get(), follower.get()}, ctl);
     const auto following =
         begin_following(opts, parts, std::move(resolvers), *rules.rules, {tap, workers, watch.events(), resident.get()}, ctl);
     const auto forwarder = begin_names(std::move(names), workers, ctl);
-    const auto seen = begin_control(opts, std::move(parts.control), ready, workers, {*rules.rules, watch, forwarder.get()}, ctl);
+    const auto seen =
+        begin_control(opts, std::move(parts.control), ready, workers, {*rules.rules, watch, forwarder.get(), audit.get()}, ctl);
     if (resident)
         resident->start();
     box.drop();
@@ -84,7 +86,7 @@ std::optional<pid_t> command_of(const netns::target& target)
     os::forget_start_up_code();
     box.seal(left);
     // Threads cannot end any more, nor memory be given back.
-    os::end_process(serve(opts, target, tap, {ready, manager}, workers, ctl));
+    os::end_process(serve(opts, target, tap, {ready, manager}, workers, audit.get(), ctl));
 }
 
 } // namespace

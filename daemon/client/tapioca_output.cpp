@@ -29,11 +29,11 @@ void each_in(const std::vector<said>& all, std::string_view list, Show show)
 }
 
 /// Milliseconds, in a unit that suits them.
-std::string idle_of(const json::object& flow)
+std::string time_in(const json::object& flow, std::string_view name)
 {
-    if (flow.if_contains("idle_ms") == nullptr)
+    if (flow.if_contains(name) == nullptr)
         return {};
-    const auto seconds = number_in(flow, "idle_ms") / 1000;
+    const auto seconds = number_in(flow, name) / 1000;
     if (seconds < 120)
         return std::to_string(seconds) + 's';
     return seconds < 7200 ? std::to_string(seconds / 60) + "min" : std::to_string(seconds / 3600) + 'h';
@@ -80,7 +80,8 @@ std::string show_instances(const std::vector<said>& all, std::size_t width)
 
 std::string show_flows(const std::vector<said>& all, std::size_t width, bool info)
 {
-    std::vector<std::string> heads{"PID", "ID", "PROTO", "STATE", "WAY", "FROM", "GUEST", "REMOTE", "IDLE", "RULE"};
+    std::vector<std::string> heads{"PID",    "ID",  "PROTO", "STATE", "WAY",      "FROM",      "GUEST",
+                                   "REMOTE", "AGE", "IDLE",  "RULE",  "TO GUEST", "FROM GUEST"};
     if (info)
         heads.insert(heads.end(), {"HOST", "PEER", "RTT", "CWND", "RETR", "SENT", "ACKED", "RECEIVED"});
     text_table table{std::move(heads)};
@@ -89,7 +90,8 @@ std::string show_flows(const std::vector<said>& all, std::size_t width, bool inf
         for (const auto* name : {"id", "protocol", "state", "way", "origin"})
             cells.push_back(text_in(flow, name));
         cells.insert(cells.end(),
-                     {endpoint_in(flow, "guest"), endpoint_in(flow, "remote"), idle_of(flow), text_in(flow, "rule")});
+                     {endpoint_in(flow, "guest"), endpoint_in(flow, "remote"), time_in(flow, "age_ms"), time_in(flow, "idle_ms"),
+                      text_in(flow, "rule"), text_in(flow, "octets_to_guest"), text_in(flow, "octets_from_guest")});
         if (info)
             add_info(cells, flow);
         table.add(std::move(cells));

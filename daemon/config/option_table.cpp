@@ -47,6 +47,8 @@ constexpr option_entry table[] = {
     {"conf-path", 'c', "PATH", everybody, reports, built, values::conf_path, "Listen at PATH for changes of the forwarding rules"},
     {"control", 0, "auto|PATH|none", everybody, reports, built, values::control, "Where tapioca sees what goes on: an abstract socket of the same user's, or also a socket at PATH, where it may end flows and change rules too (default: auto)"},
     {"pcap", 'p', "FILE", everybody, reports, built, values::pcap, "Capture the guest's traffic into FILE"},
+    {"audit-log", 0, "FILE|-", everybody, reports, built, keep<&options::audit_log>, "Append a line of JSON to FILE, or to standard output, for each flow that begins, ends or is refused"},
+    {"audit-required", 0, "", everybody, reports, built, set<&options::audit_required, true>, "What --audit-log cannot record is not let through"},
     {"pid", 'P', "FILE", everybody, reports, built, keep<&options::pid_file>, "Write our process id to FILE"},
     {"fd", 'F', "NUMBER", everybody, reports, built, values::fd, "The guest is behind the connected stream socket NUMBER, inherited from the parent process; implies --one-off"},
     {"exit-fd", 0, "NUMBER", everybody, reports, built, values::exit_fd, "End when the other end of descriptor NUMBER closes, a pipe or socket inherited from the parent process"},

@@ -31,6 +31,13 @@ enum class follow_mode : std::uint8_t {
     guest ///< the guest is told, and has what the host has
 };
 
+/// Whether there is an audit log.
+enum class audit_mode : std::uint8_t {
+    none,
+    kept,    ///< as far as that is possible
+    required ///< what cannot be recorded is not let through
+};
+
 /// What pasta attaches to: exactly one alternative is set, by `target_kind`.
 enum class target_kind : std::uint8_t { command, pid, path };
 
@@ -44,6 +51,12 @@ struct options {
     std::size_t log_size = 1048576;
     std::optional<std::string> pid_file;
     std::optional<std::string> pcap_file;
+    std::optional<std::string> audit_log; ///< a path; "-": standard output
+    bool audit_required = false;
+    [[nodiscard]] audit_mode audit() const noexcept
+    {
+        return !audit_log ? audit_mode::none : audit_required ? audit_mode::required : audit_mode::kept;
+    }
     std::optional<std::string> conf_path;    ///< where pesto changes the forwarding rules
     bool shows_itself = true;                ///< has an abstract socket where it can be seen
     std::optional<std::string> control_path; ///< of the socket where it can be seen and changed

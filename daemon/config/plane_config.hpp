@@ -32,6 +32,7 @@ struct plane_config : forwarding {
     std::size_t datagram_sockets = SIZE_MAX;     ///< of UDP and echo in one worker, at most
     bool report_flows = false;                   ///< the log is to tell of each flow
     bool trace = false;
+    audit_mode audit = audit_mode::none;
 
     siphash_key secret;
 };

@@ -79,6 +79,7 @@ plane_config plan_plane(const options& opts, const host_network& host, const gue
     plane.peek_offset6 = os::has_tcp_peek_offset(ip_family::ipv6);
     plane.report_flows = opts.level >= log_level::debug;
     plane.trace = opts.level == log_level::trace;
+    plane.audit = opts.audit();
     plane.secret = os::random_key();
     return plane;
 }

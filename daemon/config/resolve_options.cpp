@@ -104,6 +104,8 @@ void resolve_protocols(parsed_options& d)
 
 void check_conflicts(const parsed_options& d)
 {
+    if (d.opts.audit_required && !d.opts.audit_log)
+        refuse("--audit-required needs --audit-log");
     if (!d.opts.copy_routes && !d.opts.config_net)
         refuse("--no-copy-routes needs --config-net");
     if (!d.opts.copy_addresses && !d.opts.config_net)

@@ -38,6 +38,7 @@ type Endpoint (address: string, port: int)
 # rule: the id of the rule that it came through.
 # guest, remote: as the guest sees them. host_peer: whom the host's socket speaks to, if known.
 # state: of TCP towards the guest, by RFC 9293; else UNREPLIED, REPLIED or ASSURED.
+# age_ms: since it began. octets_from_guest, octets_to_guest: payload, unless it is of TCP.
 # With details: host_own, the address of the host's socket, and tcp, what the kernel knows of it.
 type Flow (
   id: string,
@@ -48,7 +49,10 @@ type Flow (
   remote: Endpoint,
   rule: ?int,
   state: string,
+  age_ms: int,
   idle_ms: ?int,
+  octets_from_guest: ?int,
+  octets_to_guest: ?int,
   host_peer: ?Endpoint,
   host_own: ?Endpoint,
   tcp: ?Tcp
@@ -155,7 +159,7 @@ method ListFlows(filter: ?Filter, details: ?bool) -> (flows: []Flow)
 # Each event has `event`, what has happened; `topic`; and `time`, in milliseconds since 1970.
 # lost: events that followed, which this client was too slow for.
 # flow_opened, flow_closed, connect_failed: with id, protocol, way, origin, guest, remote and rule
-# of the flow; with reason and words; octets_from_guest and octets_to_guest; error
+# of the flow; with reason, words and duration_ms; octets_from_guest and octets_to_guest; error
 method WatchFlows() -> (events: []object, lost: int)
 
 # dropped: what was dropped within a second, as drops: [](reason, packets, total, words)
@@ -181,7 +185,13 @@ method EndFlow(id: string) -> ()
 method Capture(filter: ?string, snaplen: ?int, drops_only: ?bool, direction: ?string)
   -> (chosen: int, lost: int)
 
+# The audit log goes on in the file that comes with the call (SCM_RIGHTS), opened to append. Its first
+# line says that it was reopened. No line is lost, and none is written twice but one that the other
+# file has not taken as a whole.
+method ReopenAuditLog() -> ()
+
 error NoSuchFlow (id: string)
+error AuditLogRefused (why: string)
 error NoFrames (why: string)
 error SocketNeeded ()
 error TooManyCaptures (most: int)

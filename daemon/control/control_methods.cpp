@@ -277,6 +277,20 @@ running end(const asked& a)
     return {};
 }
 
+running reopen_audit(const asked& a)
+{
+    if (!may_change(a))
+        return {};
+    std::string why = "there is none: start with --audit-log FILE";
+    if (a.of.audit != nullptr)
+        why = a.passed ? a.of.audit->reopen(std::move(a.passed)) : "a file comes with the call";
+    if (why.empty())
+        varlink::put_reply(a.out, {});
+    else
+        varlink::put_error(a.out, "io.github.tapioca.Control.AuditLogRefused", {{"why", why}});
+    return {};
+}
+
 struct method {
     std::string_view name;
     running (*call)(const asked&);
@@ -294,6 +308,7 @@ constexpr method methods[] = {
     {"io.github.tapioca.Control.DeleteRule", change_rules<rule_change_request::kind::remove>},
     {"io.github.tapioca.Control.ReplaceRules", change_rules<rule_change_request::kind::replace>},
     {"io.github.tapioca.Control.Capture", capture},
+    {"io.github.tapioca.Control.ReopenAuditLog", reopen_audit},
     {"io.github.tapioca.Control.WatchFlows", watch_flows},
     {"io.github.tapioca.Control.WatchDrops", watch_drops},
     {"io.github.tapioca.Control.WatchEvents", watch_events},

@@ -1,6 +1,7 @@
 // The methods that varlink clients call.
 #pragma once
 
+#include "daemon/control/audit_log.hpp"
 #include "daemon/control/capture_calls.hpp"
 #include "daemon/control/event_stream.hpp"
 #include "daemon/control/flow_calls.hpp"
@@ -24,6 +25,7 @@ public:
         event_stream& events;
         pid_t pid = 0;                        ///< as whoever started us sees it
         const name_register* names = nullptr; ///< null: the policy has none
+        audit_log* audit = nullptr;           ///< null: there is none
     };
     explicit control_methods(const parts& p) : parts_(p) {}
 

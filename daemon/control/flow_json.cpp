@@ -1,9 +1,8 @@
 #include "daemon/control/flow_json.hpp"
 
 #include "daemon/config/address_text.hpp"
+#include "daemon/control/json_text_writer.hpp"
 #include "proto/base/ip_text.hpp"
-
-#include <charconv>
 
 namespace tapioca {
 
@@ -19,6 +18,11 @@ std::string_view kernel_state(std::uint8_t number) noexcept
 {
     const auto at = std::size_t{number} - 1;
     return at < kernel_states.size() ? kernel_states[at] : "unknown";
+}
+
+std::uint64_t milliseconds(duration time) noexcept
+{
+    return static_cast<std::uint64_t>(std::chrono::floor<std::chrono::milliseconds>(time).count());
 }
 
 /// Members of an object.
@@ -37,38 +41,6 @@ public:
 
 private:
     json::object& into_;
-};
-
-/// The same as text, for lists of very many. There is nothing in it that has to be escaped.
-class text_writer {
-public:
-    explicit text_writer(std::string& out) : out_(out) { out_ += '{'; }
-
-    void put(std::string_view name, std::string_view text)
-    {
-        begin(name);
-        out_.append(1, '"').append(text).append(1, '"');
-    }
-    void put(std::string_view name, std::uint64_t number)
-    {
-        begin(name);
-        std::array<char, 20> digits;
-        out_.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
-    }
-    template <class Fill>
-    void put_object(std::string_view name, Fill fill)
-    {
-        begin(name);
-        text_writer inner{out_};
-        fill(inner);
-        inner.end();
-    }
-    void end() { out_ += '}'; }
-
-private:
-    void begin(std::string_view name) { out_.append(out_.back() == '{' ? "\"" : ",\"").append(name).append("\":"); }
-
-    std::string& out_;
 };
 
 template <class Writer>
@@ -124,11 +96,16 @@ json::object flow_json(const flow_name& name, const flow_key& key, flow_origin o
 void put_flow(std::string& out, std::size_t worker, const listed_flow& f, std::optional<std::uint64_t> rule)
 {
     const auto& [view, details] = f;
-    text_writer to{out};
+    json_text_writer to{out};
     put_name(to, {worker, view.head.kind, view.id}, view.key, view.head.origin, rule);
     to.put("state", name_of(view.state));
+    to.put("age_ms", milliseconds(view.age));
     if (view.idle)
-        to.put("idle_ms", static_cast<std::uint64_t>(std::chrono::floor<std::chrono::milliseconds>(*view.idle).count()));
+        to.put("idle_ms", milliseconds(*view.idle));
+    if (view.octets) {
+        to.put("octets_from_guest", view.octets->from_guest);
+        to.put("octets_to_guest", view.octets->to_guest);
+    }
     const auto& peer = details ? details->peer : view.peer;
     if (!peer.address.is_unspecified())
         put_endpoint(to, "host_peer", peer);

@@ -21,6 +21,17 @@ std::string flow_text(const flow_key& key)
            endpoint_text(key.remote, key.remote_port);
 }
 
+/// " (12 octets from the guest, 345 to it, in 1.500 s)"; empty if the octets are not known.
+std::string carried_text(const worker_event& event)
+{
+    if (!event.octets)
+        return {};
+    const auto ms = std::chrono::floor<std::chrono::milliseconds>(event.lasted).count();
+    const auto fraction = std::to_string(1000 + ms % 1000).substr(1);
+    return " (" + std::to_string(event.octets->from_guest) + " octets from the guest, " + std::to_string(event.octets->to_guest) +
+           " to it, in " + std::to_string(ms / 1000) + '.' + fraction + " s)";
+}
+
 log::severity severity_of(event_kind kind)
 {
     if (is_routine(kind))
@@ -136,7 +147,7 @@ std::string to_text(const worker_event& event)
     if (event.accepted_at.port != 0)
         text += ", accepted at " + endpoint_text(event.accepted_at.address, event.accepted_at.port);
     if (event.kind == event_kind::flow_closed)
-        return text + ": " + words_of(event.why);
+        return text + ": " + words_of(event.why) + carried_text(event);
     const bool is_number = event.kind == event_kind::vhost_request_refused || event.kind == event_kind::vhost_ring_broken ||
                            event.kind == event_kind::client_accepted || event.kind == event_kind::client_refused;
     if (is_number)

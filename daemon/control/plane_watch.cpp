@@ -28,6 +28,7 @@ json::object described(std::size_t worker, const report::worker_event& event, st
     if (event.kind == event_kind::flow_closed) {
         told["reason"] = end_reason_names[static_cast<std::size_t>(event.why)];
         told["words"] = report::words_of(event.why);
+        told["duration_ms"] = std::chrono::floor<std::chrono::milliseconds>(event.lasted).count();
     }
     if (event.octets) {
         told["octets_from_guest"] = event.octets->from_guest;

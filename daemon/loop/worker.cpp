@@ -16,6 +16,13 @@ constexpr std::size_t large_pipes_of(unsigned worker, std::size_t workers) noexc
     return pipe_pool::large_pipes / workers + (worker < pipe_pool::large_pipes % workers ? 1 : 0);
 }
 
+std::optional<report::audit_ring> ring_for(audit_mode mode, unsigned worker)
+{
+    if (mode == audit_mode::none)
+        return std::nullopt;
+    return std::optional<report::audit_ring>{std::in_place, mode, worker};
+}
+
 /// Our addresses on the link, and those that stand for something else than the guest.
 guest_link::ours ours(const plane_config& c)
 {
@@ -46,18 +53,20 @@ shared_state::shared_state(plane_config c, const flow_budget::shares& shares, st
 }
 
 worker::worker(shared_state& common, unsigned self, tap_source tap, int capture, namespace_sockets* in_namespace)
-    : shared_(common), self_(self), device_(make_device(std::move(tap), {poller_, *this, counters_, common.devices, self})),
-      captured_(device_->queue()), plane_({.config = common.config.get(),
-                                           .tap = device_->queue(),
-                                           .poller = poller_,
-                                           .counters = counters_,
-                                           .events = events_,
-                                           .guest = common.guest,
-                                           .others = common.mailboxes.size() > 1 ? this : nullptr,
-                                           .in_namespace = in_namespace,
-                                           .budget = &common.budget,
-                                           .watched = &common.flows_watched},
-                                          {.large_pipes = large_pipes_of(self, common.mailboxes.size())}, os::now()),
+    : shared_(common), self_(self), audit_(ring_for(common.config->audit, self)),
+      device_(make_device(std::move(tap), {poller_, *this, counters_, common.devices, self})), captured_(device_->queue()),
+      plane_({.config = common.config.get(),
+              .tap = device_->queue(),
+              .poller = poller_,
+              .counters = counters_,
+              .events = events_,
+              .guest = common.guest,
+              .others = common.mailboxes.size() > 1 ? this : nullptr,
+              .in_namespace = in_namespace,
+              .budget = &common.budget,
+              .audit = audit(),
+              .watched = &common.flows_watched},
+             {.large_pipes = large_pipes_of(self, common.mailboxes.size())}, os::now()),
       ctx_(plane_.common()), now_(os::now())
 {
     snapshot shared_with_others = common.config;
@@ -169,7 +178,8 @@ void worker::publish_load() noexcept
 /// Wakes the main thread if it sleeps and there are new events.
 void worker::wake_reader() noexcept
 {
-    if (events_.reader_sleeps())
+    const bool events = events_.reader_sleeps(), records = audit_ && audit_->reader_sleeps();
+    if (events || records)
         os::signal(shared_.events_bell.get());
 }
 

@@ -76,6 +76,8 @@ public:
     [[nodiscard]] const report::counters& counters() const noexcept { return counters_; }
     [[nodiscard]] const report::rule_counts& by_rule() const noexcept { return plane_.by_rule(); }
     [[nodiscard]] report::event_ring& events() noexcept { return events_; }
+    /// Null: there is no audit log.
+    [[nodiscard]] report::audit_ring* audit() noexcept { return audit_ ? &*audit_ : nullptr; }
 
 private:
     void run() noexcept;
@@ -127,7 +129,7 @@ private:
     }
     bool hand_over(unsigned to, const rx_frame& frame) noexcept override;
     bool hand_over(unsigned to, const packet& reassembled) noexcept override;
-    bool hand_over(unsigned to, const tcp_flow& f) noexcept override;
+    bool hand_over(unsigned to, const tcp_flow& f, const flow_birth& birth) noexcept override;
     void transfer(std::uint64_t flow_hash, unsigned to) noexcept override { shared_.owners.transfer(flow_hash, self_, to); }
     bool hand_over(unsigned to, os::accepted& connection, const listener_name& through) noexcept override;
     bool post(unsigned to, std::span<const bytes_view> parts) noexcept;
@@ -136,6 +138,7 @@ private:
     const unsigned self_;
     report::counters counters_;
     report::event_ring events_;
+    std::optional<report::audit_ring> audit_; ///< if there is an audit log
     os::poller poller_;
     std::unique_ptr<tap_device> device_;
     capture_queue captured_;

@@ -59,6 +59,8 @@ void worker::drain() noexcept
         if (!stays_for(left.octets || (listens && now_ - owed < patience.speaking)))
             break;
     }
+    if (audit_)
+        plane_.audit_what_is_left(now_);
     shared_.reset_at_end.fetch_add(plane_.reset_incomplete(), std::memory_order_relaxed);
     shared_.ended.fetch_add(1);
     os::signal(shared_.events_bell.get());

@@ -33,6 +33,7 @@ struct connection_letter {
 struct flow_letter {
     letter_kind kind = letter_kind::flow;
     tcp_flow flow;
+    flow_birth birth;
 };
 
 constexpr std::size_t letters_per_turn = 64;
@@ -93,9 +94,9 @@ bool worker::hand_over(unsigned to, const packet& reassembled) noexcept
     return post(to, parts);
 }
 
-bool worker::hand_over(unsigned to, const tcp_flow& f) noexcept
+bool worker::hand_over(unsigned to, const tcp_flow& f, const flow_birth& birth) noexcept
 {
-    const flow_letter letter{.flow = f};
+    const flow_letter letter{.flow = f, .birth = birth};
     const bytes_view parts[] = {octets(letter)};
     return post(to, parts);
 }
@@ -174,8 +175,10 @@ void worker::take_letter(bytes_view letter, instant now) noexcept
         counters_.add(counter::frames_taken_over);
         return plane_.take_over(whole, now);
     }
-    case letter_kind::flow:
-        return plane_.tcp().arrive(open<flow_letter>(letter).flow, now);
+    case letter_kind::flow: {
+        const auto moved = open<flow_letter>(letter);
+        return plane_.tcp().arrive(moved.flow, moved.birth, now);
+    }
     case letter_kind::connection: {
         const auto head = open<connection_letter>(letter);
         return plane_.take_connection({os::unique_fd{head.fd}, head.peer}, head.through, now);

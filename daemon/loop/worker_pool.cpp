@@ -115,6 +115,31 @@ void worker_pool::advertise_router()
         workers_.front()->command(tapioca::advertise_router{});
 }
 
+bool worker_pool::drain_audit(const std::function<bool(std::size_t, const report::audit_record&)>& take)
+{
+    bool more = false;
+    for (std::size_t i = 0; i < workers_.size(); ++i)
+        if (auto* ring = workers_[i]->audit())
+            more = ring->drain([&](const report::audit_record& record) { return take(i, record); }) || more;
+    return more;
+}
+
+std::uint64_t worker_pool::audit_records_lost() const noexcept
+{
+    std::uint64_t sum = 0;
+    for (const auto& w : workers_)
+        if (const auto* ring = w->audit())
+            sum += ring->lost();
+    return sum;
+}
+
+void worker_pool::stop_audit(bool stopped) noexcept
+{
+    for (const auto& w : workers_)
+        if (auto* ring = w->audit())
+            ring->stop(stopped);
+}
+
 void worker_pool::drain_events(const std::function<void(std::size_t, const report::worker_event&)>& visit)
 {
     os::clear(shared_.events_bell.get());

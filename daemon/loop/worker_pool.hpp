@@ -39,6 +39,13 @@ public:
     [[nodiscard]] int events() const noexcept { return shared_.events_bell.get(); }
     /// Calls `visit` for everything that the workers have reported since the last call. From one thread only.
     void drain_events(const std::function<void(std::size_t worker, const report::worker_event&)>& visit);
+    /// Calls `take` for what the workers have for the audit log, the oldest of each first, until it returns false: then that
+    /// record stays. Whether there may be more. From the same thread.
+    bool drain_audit(const std::function<bool(std::size_t worker, const report::audit_record&)>& take);
+    /// Records that there was no room for, since the start.
+    [[nodiscard]] std::uint64_t audit_records_lost() const noexcept;
+    /// Nothing can be written at present, or it can again: if the log is required, no flow begins meanwhile.
+    void stop_audit(bool stopped) noexcept;
     /// Whether the workers are to report each flow that begins and ends, which they do for the log of --debug in any case.
     void watch_flows(bool wanted) noexcept { shared_.flows_watched.store(wanted, std::memory_order_relaxed); }
 

@@ -20,6 +20,23 @@ unique_fd create_private_file(const std::string& path, access how, const std::st
     return fd;
 }
 
+unique_fd open_to_append(const std::string& path, const std::string& what)
+{
+    // Another description of what standard output is, as the flags of that one belong to others, too.
+    const std::string where = path == "-" ? "/proc/self/fd/1" : path;
+    constexpr int flags = O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    struct stat there {};
+    const bool is_fifo = ::stat(where.c_str(), &there) == 0 && S_ISFIFO(there.st_mode);
+    unique_fd fd; // a FIFO that we could read, too, needs nobody else who does
+    if (is_fifo)
+        fd = unique_fd{::open(where.c_str(), O_RDWR | flags)};
+    if (!fd)
+        fd = unique_fd{::open(where.c_str(), O_WRONLY | O_CREAT | flags, S_IRUSR | S_IWUSR)};
+    if (!fd)
+        throw std::system_error(errno, std::generic_category(), what + " " + path);
+    return fd;
+}
+
 unique_fd open_null()
 {
     unique_fd fd{::open("/dev/null", O_RDWR | O_CLOEXEC)};
@@ -51,6 +68,15 @@ result<void> write_all(int fd, std::string_view text) noexcept
             text.remove_prefix(static_cast<std::size_t>(n));
     }
     return {};
+}
+
+// syscalls: write
+result<std::size_t> write_some(int fd, std::string_view text) noexcept
+{
+    const ssize_t n = ::write(fd, text.data(), text.size());
+    if (n < 0)
+        return last_error();
+    return static_cast<std::size_t>(n);
 }
 
 // syscalls: pwrite64

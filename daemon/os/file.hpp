@@ -16,6 +16,11 @@ enum class access { write_only, read_write };
 /// Creates or truncates a file that only its owner may read. Throws with `what`, the path and the cause.
 [[nodiscard]] unique_fd create_private_file(const std::string& path, access how, const std::string& what);
 
+/// Opens what lines are appended to: a file, which is made if there is none and which only its owner may read then, a device, or
+/// a FIFO, which needs no reader yet. "-" is standard output. Writing never waits for a reader. Throws with `what`, the path and
+/// the cause.
+[[nodiscard]] unique_fd open_to_append(const std::string& path, const std::string& what);
+
 /// /dev/null, to stand in for standard input, output and error once no path can be opened any more.
 [[nodiscard]] unique_fd open_null();
 
@@ -24,6 +29,8 @@ enum class access { write_only, read_write };
 
 /// Writes all of it, unless an error stops that.
 result<void> write_all(int fd, std::string_view text) noexcept;
+/// As much as there is room for now.
+result<std::size_t> write_some(int fd, std::string_view text) noexcept;
 result<void> write_at(int fd, std::string_view text, std::size_t offset) noexcept;
 result<std::span<char>> read_at(int fd, std::span<char> into, std::size_t offset) noexcept;
 /// What is there, at most as much as there is room for; 0 at the end.

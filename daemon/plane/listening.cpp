@@ -95,14 +95,14 @@ void plane::take_connection(os::accepted connection, const listener_name& throug
     }
     if (!opening->verdict.passes) {
         report_denial(
-            ctx_,
+            ctx_, flow_kind::tcp_splice,
             {connection.peer.address, opening->server.address, connection.peer.port, opening->server.port, wire::protocol_tcp},
-            opening->verdict, now);
+            {opening->server, opening->verdict}, now);
         ctx_.counters.drop(drop_reason::egress_denied);
         return os::reset_on_close(connection.fd.get());
     }
     if (opening->way == flow_way::bypass)
-        tcp_splice_.from_listener(std::move(connection), through, opening->server, now);
+        tcp_splice_.from_listener(std::move(connection), through, {opening->server, opening->verdict}, now);
     else
         tcp_.from_peer(std::move(connection), through, opening->seen, now);
 }

@@ -80,6 +80,13 @@ public:
     /// For the end of the process: resets what is not complete. How many connections.
     std::uint32_t reset_incomplete() noexcept { return tcp_.reset_incomplete() + tcp_splice_.reset_incomplete(); }
 
+    /// The audit log hears of the flows that there are, as they go with the program.
+    void audit_what_is_left(instant now) noexcept
+    {
+        for (auto* flows : sets_)
+            flows->audit_what_is_left(now);
+    }
+
     /// Where a listing goes on.
     struct place {
         std::uint8_t kind = 0;

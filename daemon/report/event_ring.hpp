@@ -6,6 +6,7 @@
 #include "proto/base/time.hpp"
 #include "proto/flow/end_reason.hpp"
 #include "proto/flow/head.hpp"
+#include "proto/flow/octets.hpp"
 
 #include <array>
 #include <atomic>
@@ -51,11 +52,6 @@ enum class event_kind : std::uint8_t {
            kind == event_kind::egress_denied || kind == event_kind::vhost_request_refused;
 }
 
-/// Octets of connections, by whoever sent them.
-struct flow_octets {
-    std::uint64_t from_guest = 0, to_guest = 0;
-};
-
 struct worker_event {
     instant when{};
     event_kind kind = event_kind::flow_opened;
@@ -69,6 +65,7 @@ struct worker_event {
     flow_origin origin = flow_origin::guest;
     std::uint16_t rule = flow_head::no_rule;
     std::optional<flow_octets> octets{}; ///< of flow_closed, if they are known
+    duration lasted{};                   ///< of flow_closed
 };
 
 class event_ring {

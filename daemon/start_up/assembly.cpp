@@ -133,11 +133,22 @@ std::unique_ptr<control_service> begin_following(const options& opts, plane_part
     return follower;
 }
 
-control_hooks hooks_of(const options& opts, worker_pool& workers, plane_watch& watch, port_follower* follower)
+std::unique_ptr<audit_log> keep_audit(const options& opts, named_files& files, worker_pool& workers)
+{
+    if (opts.audit() == audit_mode::none)
+        return nullptr;
+    return std::make_unique<audit_log>(std::move(files.audit), opts.audit(), workers);
+}
+
+control_hooks hooks_of(const options& opts, worker_pool& workers, const told_by_workers& told, port_follower* follower)
 {
     control_hooks hooks;
     hooks.print_counters = [&workers] { report::log_counters(workers); };
-    hooks.drain_log = [&watch] { watch.drain(); };
+    hooks.drain_log = [told] {
+        told.watch.drain();
+        if (told.audit != nullptr)
+            told.audit->drain();
+    };
     hooks.router_advertisement = [&workers] { workers.advertise_router(); };
     hooks.events = workers.events();
     hooks.exit_fd = opts.exit_fd.value_or(-1);

@@ -35,7 +35,8 @@ std::unique_ptr<control_service> begin_control(const options& opts, control_acce
                               .changing = std::move(access.changing),
                               .own_user = os::current_account().uid,
                               .hears_root = access.in_initial_namespace,
-                              .methods = control_methods{{opts, workers, shown.rules, shown.watch.events(), pid, shown.names}}});
+                               .methods = control_methods{
+                                   {opts, workers, shown.rules, shown.watch.events(), pid, shown.names, shown.audit}}});
     shown.watch.name_rules_by(shown.rules);
     ctl.serve(shown.watch);
     ctl.serve(*service);

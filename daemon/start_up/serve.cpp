@@ -20,28 +20,35 @@ void announce(const options& opts, waiting who)
 }
 
 /// Brings what was acknowledged to where it belongs, and resets what is not complete then.
-void drain(const options& opts, worker_pool& workers, control& ctl)
+void drain(const options& opts, worker_pool& workers, audit_log* audit, control& ctl)
 {
     using processes = worker_pool::processes;
     workers.begin_drain(opts.drain_timeout, ctl.told_to_end() ? processes::live : processes::have_ended);
     ctl.wait_until([&workers] { return workers.ended(); }, [&workers] { workers.end_drain(); });
+    if (audit != nullptr) {
+        audit->finish();
+        ctl.wait_until([audit] { return audit->is_done(); }, [] {});
+    }
     if (const auto count = workers.reset_at_end(); count != 0)
         log::info("Connections that were not complete and have been reset: " + std::to_string(count));
 }
 
 } // namespace
 
-int serve(const options& opts, netns::target& target, int tap, waiting who, worker_pool& workers, control& ctl) noexcept
+int serve(const options& opts, netns::target& target, int tap, waiting who, worker_pool& workers, audit_log* audit,
+          control& ctl) noexcept
 {
     int status = EXIT_FAILURE;
     try {
         if (target.command)
             target.command->release();
         announce(opts, who);
+        if (audit != nullptr)
+            ctl.serve(*audit);
         status = ctl.run();
         who.manager.stopping();
         ctl.end_helpers();
-        drain(opts, workers, ctl);
+        drain(opts, workers, audit, ctl);
         ctl.wait_for_helpers();
         if (ctl.command_ended() && opts.pid_namespace) // with its first process all of the namespace's have ended
             leave_to_namespace(tap);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/config/port_rules.hpp"
+#include "daemon/control/audit_log.hpp"
 #include "daemon/control/control.hpp"
 #include "daemon/control/pesto_server.hpp"
 #include "daemon/control/plane_watch.hpp"
@@ -34,7 +35,7 @@ struct egress_at_start {
 
 /// Files that the user named, created with the rights that the program was started with.
 struct named_files {
-    os::unique_fd null, pid, log, pcap;
+    os::unique_fd null, pid, log, pcap, audit;
 };
 [[nodiscard]] named_files create_files(const options& opts);
 void start_log(const options& opts, named_files& files);
@@ -100,8 +101,16 @@ struct told_of_changes {
                                                                std::optional<resolver_watcher> resolvers,
                                                                const rules_in_force& rules, const told_of_changes& who,
                                                                control& ctl);
+/// Who writes what the workers record; null without --audit-log.
+[[nodiscard]] std::unique_ptr<audit_log> keep_audit(const options& opts, named_files& files, worker_pool& workers);
+/// Who hears of what the workers tell. All of it outlives the loop.
+struct told_by_workers {
+    plane_watch& watch;
+    audit_log* audit; ///< null: there is none
+};
 /// What the loop does with the workers, what they tell, and the follower, if there is one; all outlive it.
-[[nodiscard]] control_hooks hooks_of(const options& opts, worker_pool& workers, plane_watch& watch, port_follower* follower);
+[[nodiscard]] control_hooks hooks_of(const options& opts, worker_pool& workers, const told_by_workers& told,
+                                     port_follower* follower);
 
 // names.cpp
 /// If the egress policy has names, what the guest's queries are led to, which the policy is told of; else nothing.
@@ -116,6 +125,7 @@ struct shown_parts {
     rules_in_force& rules;
     plane_watch& watch;
     const name_register* names; ///< null: the policy has none
+    audit_log* audit; ///< null: there is none
 };
 /// Serves --control, which tells what is watched; null if nobody is to see us. It is called in the process that serves, in the
 /// host's network namespace.
@@ -128,8 +138,9 @@ struct waiting {
     os::readiness& caller;
     os::service_manager& manager;
 };
-/// What is left to do when everything is sealed: say so, and serve. `tap`: its descriptor; -1 if there is none. The exit status.
-[[nodiscard]] int serve(const options& opts, netns::target& target, int tap, waiting who, worker_pool& workers,
+/// What is left to do when everything is sealed: say so, and serve. `tap`: its descriptor; -1 if there is none. `audit`: null if
+/// there is none. The exit status.
+[[nodiscard]] int serve(const options& opts, netns::target& target, int tap, waiting who, worker_pool& workers, audit_log* audit,
                         control& ctl) noexcept;
 
 } // namespace tapioca

@@ -4,6 +4,7 @@
 #include "daemon/config/plane_config.hpp"
 #include "daemon/forward/listener_table.hpp"
 #include "daemon/os/poller.hpp"
+#include "daemon/report/audit_ring.hpp"
 #include "daemon/report/counters.hpp"
 #include "daemon/report/event_ring.hpp"
 #include "daemon/report/event_source.hpp"
@@ -46,6 +47,7 @@ struct context {
     const listener_table* listeners = nullptr;      ///< null: nothing listens
     report::rule_counts* by_rule = nullptr;         ///< null: nobody wants to know
     flow_budget* budget = nullptr;                  ///< of all workers; null: no limits
+    report::audit_ring* audit = nullptr;            ///< null: there is no audit log
     const std::atomic<bool>* watched = nullptr;     ///< whether somebody watches flows beside the log; null: nobody
     std::array<resolver_choice, 2> resolvers{};     ///< of our name service, by ip_family; see resolvers_of()
     std::span<const guest_packet* const> at_hand{}; ///< the guest's packets that are dealt with: what is dropped is one of them
@@ -67,6 +69,10 @@ struct context {
     /// Whether somebody watches flows, and the log or somebody wants to know of each.
     [[nodiscard]] bool is_watched() const noexcept { return watched != nullptr && watched->load(std::memory_order_relaxed); }
     [[nodiscard]] bool reports_flows() const noexcept { return config->report_flows || is_watched(); }
+    /// Whether somebody wants to know what each has carried.
+    [[nodiscard]] bool wants_octets() const noexcept { return audit != nullptr || reports_flows(); }
+    /// False: what must be recorded could not be at present, so that no flow may begin.
+    [[nodiscard]] bool may_record() const noexcept { return audit == nullptr || audit->admits(); }
     void report(report::event_kind kind, instant now, const flow_key& key, int error = 0, const endpoint& accepted_at = {},
                 end_reason why = end_reason::finished, const char* words = nullptr) noexcept
     {

@@ -25,22 +25,26 @@ echo_flow* echo_translator::open_or_answer(const flow_key& key, const packet& p,
     const auto opening = destination_of(ctx_, key, now);
     if (!opening) {
         ctx_.counters.drop(opening.why());
-        if (opening.why() == drop_reason::egress_denied)
+        if (is_denial(opening.why()))
             tell_of_denial(ctx_, key, about(p));
         return nullptr;
     }
     if (!opening->to.address.is_loopback())
-        return open(key, p, now);
+        return open(key, *opening, p, now);
+    if (!audit_without_flow(ctx_, report::audit_event::answered, flow_kind::echo, key, *opening, now)) {
+        ctx_.counters.drop(drop_reason::audit_full);
+        return nullptr;
+    }
     ctx_.counters.add(counter::echo_from_guest);
     answer_for_host(key, p.l4);
     return nullptr;
 }
 
-echo_flow* echo_translator::open(const flow_key& key, const packet& p, instant now) noexcept
+echo_flow* echo_translator::open(const flow_key& key, const outbound_opening& leads, const packet& p, instant now) noexcept
 {
     if (flows_.size() == flows_.capacity() || ctx_.is_full(flow_kind::echo))
         (void)displace(now);
-    auto* f = open_flow(flow_head{.key = key}, key, now);
+    auto* f = open_flow(flow_head{.key = key}, key, leads, now);
     if (f == nullptr)
         return nullptr;
     auto made = make_socket(*f);
@@ -136,7 +140,7 @@ flow_alive echo_translator::close(echo_flow& f, end_reason why, instant now) noe
         (f.answered ? answered_ : waiting_).remove(f.quiet);
     if (f.fd >= 0)
         os::close(f.fd);
-    return erase_flow(f, why, now);
+    return erase_flow(f, why, now, f.octets);
 }
 
 } // namespace tapioca

@@ -57,6 +57,7 @@ void echo_translator::from_guest(const packet& p, instant now) noexcept
     if (f == nullptr)
         return;
     note(*f, false, now);
+    f->octets.from_guest += p.l4.size() - sizeof(wire::icmp_header);
     wheel_.arm_no_later(flows_.slot_of(*f), now + limits::echo_timeout);
     auto sent = send(*f, p);
     if (!sent && replace_socket(*f, sent.error().value(), now))
@@ -211,9 +212,10 @@ std::size_t echo_translator::relay_replies(echo_flow& f, instant now) noexcept
         const auto& in = (*got)[i];
         if (in.source.address != peer || in.truncated)
             ctx_.counters.add(counter::echo_strays);
-        else if (relay_reply(f.key, buffers_[i].first(in.length)))
+        else if (relay_reply(f.key, buffers_[i].first(in.length))) {
             note(f, true, now);
-        else
+            f.octets.to_guest += in.length - sizeof(wire::icmp_header);
+        } else
             ctx_.counters.drop(drop_reason::bad_type);
     }
     return got->size();

@@ -33,6 +33,7 @@ struct echo_flow : flow_head {
     path_mtu_notices too_big;
     instant last{};     ///< when a message last went either way
     instant replaced{}; ///< when the socket was last exchanged for another
+    flow_octets octets;
 };
 static_assert(sizeof(echo_flow) <= 128);
 
@@ -62,7 +63,7 @@ private:
     [[nodiscard]] ip_address peer_of(const flow_key& key) const noexcept;
 
     // echo_open.cpp
-    [[nodiscard]] echo_flow* open(const flow_key& key, const packet& p, instant now) noexcept;
+    [[nodiscard]] echo_flow* open(const flow_key& key, const outbound_opening& leads, const packet& p, instant now) noexcept;
     [[nodiscard]] bool displace(instant now) noexcept;
     [[nodiscard]] os::result<void> make_socket(echo_flow& f) noexcept;
     [[nodiscard]] os::result<void> bind(const echo_flow& f) noexcept;
@@ -70,6 +71,7 @@ private:
     void note(echo_flow& f, bool answered, instant now) noexcept;
     flow_alive close(echo_flow& f, end_reason why, instant now) noexcept override;
     void describe(const echo_flow& f, flow_view& view, instant now) const noexcept override;
+    [[nodiscard]] std::optional<flow_octets> octets_of(const echo_flow& f) const noexcept override { return f.octets; }
 
     // echo_translator.cpp
     [[nodiscard]] os::result<std::size_t> send(echo_flow& f, const packet& p) noexcept;

@@ -22,11 +22,24 @@ const char* words_of(egress_ground ground) noexcept
 
 } // namespace
 
-void report_denial(context& ctx, const flow_key& key, const egress_verdict& verdict, instant now) noexcept
+void report_denial(context& ctx, flow_kind kind, const flow_key& key, const outbound_opening& opening, instant now) noexcept
 {
+    (void)audit_without_flow(ctx, report::audit_event::refused, kind, key, opening, now); // it is refused in any case
     report::worker_event event{.when = now, .kind = report::event_kind::egress_denied, .key = key};
-    event.words = words_of(verdict.ground);
+    event.words = words_of(opening.verdict.ground);
     ctx.report(event);
+}
+
+bool audit_without_flow(context& ctx, report::audit_event what, flow_kind kind, const flow_key& key,
+                        const outbound_opening& opening, instant now) noexcept
+{
+    if (ctx.audit == nullptr)
+        return true;
+    report::audit_record record{.what = what, .when = now, .to = opening.to, .verdict = opening.verdict};
+    record.head.key = key;
+    record.head.kind = kind;
+    record.policy = ctx.config->egress.get();
+    return ctx.audit->note(record);
 }
 
 void tell_of_denial(context& ctx, const flow_key& key, guest_error about) noexcept

@@ -12,6 +12,12 @@
 
 namespace tapioca {
 
+/// What is noted of a flow when it begins, for its end. It stands beside the flows, as nobody touches it in between.
+struct flow_birth {
+    instant at;
+    std::uint64_t audited = 0; ///< its number in the audit log; 0: it is not in there
+};
+
 /// Asked in each turn, never for a frame.
 class flow_set {
 public:
@@ -35,6 +41,8 @@ public:
     virtual std::uint32_t visit(std::uint32_t from, std::uint32_t most, flow_visitor& visitor, instant now) noexcept = 0;
     /// Ends a flow; both its ends hear of it as far as the protocol lets them. False if there is none.
     virtual bool close(flow_id id, end_reason why, instant now) noexcept = 0;
+    /// The program ends: the audit log hears what each flow has carried until now.
+    virtual void audit_what_is_left(instant now) noexcept = 0;
 };
 
 /// The flows with their memory, timers and list of those that have something to do.
@@ -51,7 +59,7 @@ public:
     std::uint32_t visit(std::uint32_t from, std::uint32_t most, flow_visitor& visitor, instant now) noexcept final
     {
         return flows_.for_some(from, most, [&](const Flow& f) {
-            flow_view view{.id = flows_.id_of(f), .head = f, .key = shown(f)};
+            flow_view view{.id = flows_.id_of(f), .head = f, .key = shown(f), .age = now - birth_of(f).at};
             describe(f, view, now);
             visitor.visit(view);
         });
@@ -64,13 +72,19 @@ public:
         return f != nullptr;
     }
 
+    void audit_what_is_left(instant now) noexcept final
+    {
+        flows_.for_each([&](const Flow& f) { audit_end(f, report::audit_event::left_open, {}, now, octets_of(f)); });
+    }
+
     [[nodiscard]] bool owns(const flow_key& key) noexcept { return flows_.find(key) != nullptr; }
 
 protected:
     /// Reserves the memory; `capacity` is a power of two.
     flows_of(context& ctx, std::size_t capacity, instant start)
         : ctx_(ctx), flow_memory_(flow_table<Flow>::memory_needed(capacity)), timer_memory_(capacity * sizeof(timer_wheel::node)),
-          ready_memory_(capacity * sizeof(std::uint32_t)), flows_(flow_memory_.bytes(), capacity, ctx.config->secret),
+          ready_memory_(capacity * sizeof(std::uint32_t)), birth_memory_(capacity * sizeof(flow_birth)),
+          births_(birth_memory_.as<flow_birth>()), flows_(flow_memory_.bytes(), capacity, ctx.config->secret),
           wheel_(timer_memory_.as<timer_wheel::node>(), start), ready_(ready_memory_.as<std::uint32_t>())
     {
     }
@@ -81,19 +95,26 @@ protected:
     virtual flow_alive abort(Flow& f, end_reason why, instant now) noexcept { return close(f, why, now); }
     /// The endpoints that the log names.
     [[nodiscard]] virtual flow_key shown(const Flow& f) const noexcept { return f.key; }
+    /// What it has carried, if somebody wants to know and it is known.
+    [[nodiscard]] virtual std::optional<flow_octets> octets_of(const Flow& f) const noexcept = 0;
     /// Adds what the kind knows of it (flow_shown.cpp).
     virtual void describe(const Flow& f, flow_view& view, instant now) const noexcept = 0;
 
-    /// A new flow that is ours among all workers; null if there is no room for it, which is counted and reported. `accepted_at`:
-    /// where on the host, if a peer opened it.
-    [[nodiscard]] Flow* open_flow(const flow_head& head, const flow_key& shown_as, instant now,
+    /// A new flow that is ours among all workers; null if there is no room for it, which is counted and reported. `leads`: whom
+    /// the host will speak to for it, and what the policy has said. `accepted_at`: where on the host, if a peer opened it.
+    [[nodiscard]] Flow* open_flow(const flow_head& head, const flow_key& shown_as, const outbound_opening& leads, instant now,
                                   const endpoint& accepted_at = {}) noexcept
     {
+        if (!ctx_.may_record()) {
+            ctx_.counters.drop(drop_reason::audit_full);
+            return nullptr;
+        }
         auto* f = ctx_.admit(Kind, head.origin, now) ? insert_admitted(head) : nullptr;
         if (f == nullptr) {
             ctx_.report(report::event_kind::flow_table_full, now, shown_as, 0, accepted_at);
             return nullptr;
         }
+        birth_of(*f) = {now, ctx_.audit == nullptr ? 0 : ctx_.audit->open(opening_of(*f, shown_as, leads, now))};
         ctx_.counters.add(head.from_peer() ? facts_of(Kind).accepted : facts_of(Kind).opened);
         ctx_.count_flow(head);
         if (ctx_.reports_flows()) {
@@ -111,7 +132,7 @@ protected:
         ctx_.report(event);
     }
     /// Forgets a flow that has given back what it had. `octets`: that it has carried, if somebody wants to know and it is known.
-    flow_alive erase_flow(Flow& f, end_reason why, instant now, const std::optional<report::flow_octets>& octets = {}) noexcept
+    flow_alive erase_flow(Flow& f, end_reason why, instant now, const std::optional<flow_octets>& octets = {}) noexcept
     {
         wheel_.cancel(flows_.slot_of(f));
         ctx_.counters.add(facts_of(Kind).closed);
@@ -120,8 +141,11 @@ protected:
             auto event = about(f, report::event_kind::flow_closed, shown(f), now);
             event.why = why;
             event.octets = octets;
+            event.lasted = now - birth_of(f).at;
             ctx_.report(event);
         }
+        if (ctx_.audit != nullptr)
+            audit_end(f, report::audit_event::ended, why, now, octets);
         ctx_.release(Kind, f.origin);
         if (crosses_tap(Kind) && ctx_.others != nullptr && flows_.find(f.key) == &f)
             ctx_.others->disclaim(flows_.hash(f));
@@ -163,9 +187,11 @@ protected:
         });
     }
     void list_ready(Flow& f) noexcept { ready_.add(flows_, f); }
+    [[nodiscard]] flow_birth& birth_of(const Flow& f) const noexcept { return births_[flows_.slot_of(f)]; }
 
     context& ctx_;
-    os::arena flow_memory_, timer_memory_, ready_memory_;
+    os::arena flow_memory_, timer_memory_, ready_memory_, birth_memory_;
+    std::span<flow_birth> births_; ///< by slot
     flow_table<Flow> flows_;
     timer_wheel wheel_;
     ready_list ready_; ///< of flows, or of what they share, that have something to do
@@ -175,6 +201,20 @@ private:
                                              instant now) const noexcept
     {
         return {.when = now, .kind = what, .key = key, .flow = Kind, .id = flows_.id_of(f), .origin = f.origin, .rule = f.rule};
+    }
+    [[nodiscard]] report::audit_record opening_of(const Flow& f, const flow_key& shown_as, const outbound_opening& leads,
+                                                  instant now) const noexcept
+    {
+        report::audit_record record{.head = f, .id = flows_.id_of(f), .when = now, .to = leads.to, .verdict = leads.verdict};
+        record.head.key = shown_as;
+        record.policy = ctx_.config->egress.get();
+        return record;
+    }
+    void audit_end(const Flow& f, report::audit_event what, end_reason why, instant now,
+                   const std::optional<flow_octets>& octets) const noexcept
+    {
+        if (const auto number = birth_of(f).audited; number != 0)
+            ctx_.audit->end({.what = what, .why = why, .when = now, .number = number, .octets = octets});
     }
     [[nodiscard]] Flow* insert_admitted(const flow_head& head) noexcept
     {

@@ -82,6 +82,7 @@ void udp_translator::describe(const udp_flow& f, flow_view& view, instant now) c
 {
     view.state = state_of(f.life);
     view.idle = now - f.life.last();
+    view.octets = f.octets;
     view.peer = f.between.to;
 }
 
@@ -89,6 +90,7 @@ void udp_splice::describe(const udp_splice_flow& f, flow_view& view, instant now
 {
     view.state = state_of(f.life);
     view.idle = now - f.life.last();
+    view.octets = f.octets;
     view.peer = f.from_peer() ? f.between.to : f.server;
 }
 
@@ -96,21 +98,21 @@ void echo_translator::describe(const echo_flow& f, flow_view& view, instant now)
 {
     view.state = f.answered ? flow_state::replied : flow_state::unreplied;
     view.idle = now - f.last;
+    view.octets = f.octets;
     view.peer = {peer_of(f.key), 0};
 }
 
-std::optional<report::flow_octets> tcp_translator::octets_of(const tcp_flow& f) const noexcept
+std::optional<flow_octets> tcp_translator::octets_of(const tcp_flow& f) const noexcept
 {
-    if (!ctx_.is_watched() || f.fd < 0)
+    if (!ctx_.wants_octets() || f.fd < 0)
         return std::nullopt;
     const auto known = os::figures_of_tcp(f.fd);
-    return known ? std::optional{report::flow_octets{known->sent, known->octets_received(f.peer_closed && !f.broken)}}
-                 : std::nullopt;
+    return known ? std::optional{flow_octets{known->sent, known->octets_received(f.peer_closed && !f.broken)}} : std::nullopt;
 }
 
-std::optional<report::flow_octets> tcp_splice::octets_of(const tcp_splice_flow& f) const noexcept
+std::optional<flow_octets> tcp_splice::octets_of(const tcp_splice_flow& f) const noexcept
 {
-    if (!ctx_.is_watched() || f.ends[0].fd < 0 || f.ends[1].fd < 0)
+    if (!ctx_.wants_octets() || f.ends[0].fd < 0 || f.ends[1].fd < 0)
         return std::nullopt;
     const auto host = os::figures_of_tcp(f.ends[0].fd), guest = os::figures_of_tcp(f.ends[1].fd);
     if (!host || !guest)
@@ -118,7 +120,7 @@ std::optional<report::flow_octets> tcp_splice::octets_of(const tcp_splice_flow& 
     const auto received_from = [](const os::tcp_figures& known, const tcp_splice_end& end) {
         return known.octets_received(end.ended && !end.failed);
     };
-    return report::flow_octets{received_from(*guest, f.ends[1]), received_from(*host, f.ends[0])};
+    return flow_octets{received_from(*guest, f.ends[1]), received_from(*host, f.ends[0])};
 }
 
 } // namespace tapioca

@@ -3,6 +3,7 @@
 
 #include "proto/base/time.hpp"
 #include "proto/flow/head.hpp"
+#include "proto/flow/octets.hpp"
 #include "proto/flow/state.hpp"
 
 #include <optional>
@@ -14,9 +15,11 @@ struct flow_view {
     flow_head head;
     flow_key key; ///< the endpoints that the log names: over the tap, as the guest sees them
     flow_state state = flow_state::unreplied;
-    std::optional<duration> idle{}; ///< since octets last moved, as exactly as the flow knows
-    endpoint peer{};                ///< whom the host's socket speaks to; unspecified: not known
-    int tcp_socket = -1;            ///< of TCP, towards the peer
+    duration age{};                      ///< since it began
+    std::optional<duration> idle{};      ///< since octets last moved, as exactly as the flow knows
+    std::optional<flow_octets> octets{}; ///< unless it is a connection, of which the kernel knows them
+    endpoint peer{};                     ///< whom the host's socket speaks to; unspecified: not known
+    int tcp_socket = -1;                 ///< of TCP, towards the peer
 };
 
 class flow_visitor {

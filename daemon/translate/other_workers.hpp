@@ -13,6 +13,7 @@
 namespace tapioca {
 
 struct tcp_flow;
+struct flow_birth;
 
 class other_workers {
 public:
@@ -40,7 +41,7 @@ public:
     virtual bool hand_over(unsigned to, const rx_frame& frame) noexcept = 0;
     virtual bool hand_over(unsigned to, const packet& reassembled) noexcept = 0;
     /// Gives a connection to another worker, where the guest speaks of it. False: no room, and it is still ours.
-    virtual bool hand_over(unsigned to, const tcp_flow& f) noexcept = 0;
+    virtual bool hand_over(unsigned to, const tcp_flow& f, const flow_birth& birth) noexcept = 0;
     /// A flow of ours is that worker's from now on.
     virtual void transfer(std::uint64_t flow_hash, unsigned to) noexcept = 0;
     /// Gives a connection that a peer has opened to another worker. False: no room, and the connection is still ours.

@@ -22,9 +22,11 @@ parsed<outbound_opening> destination_of(context& ctx, const flow_key& key, insta
 {
     auto opening = decide_outbound(*ctx.config, key, now);
     if (opening && !opening->verdict.passes) {
-        report_denial(ctx, key, opening->verdict, now);
+        report_denial(ctx, kind_over_tap(key.protocol), key, *opening, now);
         return drop_reason::egress_denied;
     }
+    if (opening && !ctx.may_record())
+        return drop_reason::audit_full;
     if (!opening || !asks_names(ctx, key))
         return opening;
     const auto& choice = resolvers_of(ctx, key.remote.family());

@@ -32,13 +32,15 @@ void tcp_translator::follow(const flow_key& key, unsigned to, instant now) noexc
     if (f == nullptr || !f->strayed || !can_move(*f))
         return;
     ctx_.poller.remove(f->fd);
-    if (!ctx_.others->hand_over(to, *f)) {
+    if (!ctx_.others->hand_over(to, *f, birth_of(*f))) {
         if (!ctx_.poller.add(f->fd, token_of(source::tcp_flow, flows_.id_of(*f).value), os::trigger::edge))
             (void)abort(*f, end_reason::socket_failed, now);
         return;
     }
     ctx_.others->transfer(flows_.hash(*f), to);
     ctx_.counters.add(counter::tcp_flows_moved);
+    if (birth_of(*f).audited != 0)
+        ctx_.audit->expect_no_end();
     ended_by_peer_ -= f->peer_closed;
     small_count_ -= f->small;
     store_.unreserve(f->c.rcv_limit() - tcp::initial_limit);
@@ -47,17 +49,23 @@ void tcp_translator::follow(const flow_key& key, unsigned to, instant now) noexc
 }
 
 /// A connection that was another worker's. What its socket has to say it says again.
-void tcp_translator::arrive(const tcp_flow& from, instant now) noexcept
+void tcp_translator::arrive(const tcp_flow& from, const flow_birth& birth, instant now) noexcept
 {
+    if (birth.audited != 0)
+        ctx_.audit->expect_end();
     auto* f = flows_.insert(from.key);
     if (f == nullptr) {
         ctx_.counters.drop(drop_reason::flow_table_full);
         ctx_.others->disclaim(hash_of(from.key, ctx_.config->secret));
         ctx_.release(own_kind, from.origin);
+        if (birth.audited != 0)
+            ctx_.audit->end(
+                {.what = report::audit_event::ended, .why = end_reason::displaced, .when = now, .number = birth.audited});
         os::reset_on_close(from.fd);
         return os::close(from.fd);
     }
     *f = from;
+    birth_of(*f) = birth;
     f->strayed = f->ready_listed = f->ack_listed = false;
     ended_by_peer_ += f->peer_closed;
     small_count_ += f->small;

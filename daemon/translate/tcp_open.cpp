@@ -44,9 +44,10 @@ std::uint16_t tcp_translator::largest_mss(ip_family family) const noexcept
 }
 
 /// A new flow that is ours; null if there is no room for it, which is counted.
-tcp_flow* tcp_translator::insert(const flow_head& head, instant now, const endpoint& accepted_at) noexcept
+tcp_flow* tcp_translator::insert(const flow_head& head, const outbound_opening& leads, instant now,
+                                 const endpoint& accepted_at) noexcept
 {
-    auto* f = open_flow(head, head.key, now, accepted_at);
+    auto* f = open_flow(head, head.key, leads, now, accepted_at);
     if (f == nullptr)
         return nullptr;
     f->heard.set(now);
@@ -62,11 +63,11 @@ void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant n
     const auto to = destination_of(ctx_, key, now);
     if (!to) {
         ctx_.counters.drop(to.why());
-        if (to.why() == drop_reason::egress_denied)
+        if (is_denial(to.why()))
             tell_of_denial(ctx_, key, {.sequence = s.seq.value(), .ttl = p.ttl, .tos = p.tos, .payload_length = 12});
         return to.why() == drop_reason::no_resolver ? reset_stray(p, s) : void();
     }
-    auto* f = insert(flow_head{.key = key}, now);
+    auto* f = insert(flow_head{.key = key}, *to, now);
     if (f == nullptr)
         return;
     const std::size_t mtu = ctx_.config->net.mtu == 0 ? 1500 : ctx_.config->net.mtu;
@@ -218,7 +219,9 @@ void tcp_translator::from_peer(os::accepted connection, const listener_name& thr
             accepted_at = *local;
     if (!key)
         ctx_.counters.drop(drop_reason::flow_table_full);
-    auto* f = key ? insert(flow_head{.key = *key, .origin = flow_origin::peer, .rule = through.rule}, now, accepted_at) : nullptr;
+    auto* f = key ? insert(flow_head{.key = *key, .origin = flow_origin::peer, .rule = through.rule}, {connection.peer, {}}, now,
+                           accepted_at)
+                  : nullptr;
     if (f == nullptr)
         return os::reset_on_close(connection.fd.get());
     f->fd = connection.fd.release();

@@ -36,11 +36,11 @@ tcp_splice::~tcp_splice()
     });
 }
 
-void tcp_splice::from_listener(os::accepted connection, const listener_name& through, const endpoint& server,
+void tcp_splice::from_listener(os::accepted connection, const listener_name& through, const outbound_opening& leads,
                                instant now) noexcept
 {
     const unsigned side = through.side == rule_side::host ? host_end : guest_end;
-    auto* f = open(connection, side, through.rule, server, now);
+    auto* f = open(connection, side, through.rule, leads, now);
     if (f == nullptr) {
         ctx_.counters.add(counter::splice_refused);
         return os::reset_on_close(connection.fd.get());
@@ -60,14 +60,15 @@ flow_alive tcp_splice::reach_server(tcp_splice_flow& f, instant now) noexcept
 }
 
 /// The accepted end of a new flow; null if there is no room for it.
-tcp_splice_flow* tcp_splice::open(os::accepted& connection, unsigned side, std::uint16_t rule, const endpoint& to,
+tcp_splice_flow* tcp_splice::open(os::accepted& connection, unsigned side, std::uint16_t rule, const outbound_opening& leads,
                                   instant now) noexcept
 {
+    const auto& to = leads.to;
     flow_key key{to.address, connection.peer.address, to.port, connection.peer.port, wire::protocol_tcp};
     if (side == guest_end)
         key = {connection.peer.address, to.address, connection.peer.port, to.port, wire::protocol_tcp};
     const auto origin = side == host_end ? flow_origin::peer : flow_origin::guest;
-    auto* f = open_flow(flow_head{.key = key, .origin = origin, .rule = rule}, key, now);
+    auto* f = open_flow(flow_head{.key = key, .origin = origin, .rule = rule}, key, leads, now);
     if (f == nullptr)
         return nullptr;
     auto& end = f->ends[side];

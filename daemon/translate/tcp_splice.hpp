@@ -81,7 +81,8 @@ public:
     ~tcp_splice() override;
 
     /// A connection that is to lead to a server of the other side.
-    void from_listener(os::accepted connection, const listener_name& through, const endpoint& server, instant now) noexcept;
+    void from_listener(os::accepted connection, const listener_name& through, const outbound_opening& leads,
+                       instant now) noexcept;
     /// `side`: 0 for the host's socket, 1 for the guest's.
     void from_socket(unsigned side, flow_id id, const os::event& e, instant now) noexcept;
     /// The namespace's sockets may have been replenished.
@@ -106,8 +107,8 @@ private:
     };
 
     // tcp_splice.cpp
-    [[nodiscard]] tcp_splice_flow* open(os::accepted& connection, unsigned side, std::uint16_t rule, const endpoint& to,
-                                        instant now) noexcept;
+    [[nodiscard]] tcp_splice_flow* open(os::accepted& connection, unsigned side, std::uint16_t rule,
+                                        const outbound_opening& leads, instant now) noexcept;
     flow_alive reach_server(tcp_splice_flow& f, instant now) noexcept;
     [[nodiscard]] os::unique_fd take_socket(const tcp_splice_flow& f, instant now) noexcept;
     flow_alive wait_for_socket(tcp_splice_flow& f, instant now) noexcept;
@@ -121,7 +122,7 @@ private:
     flow_alive abort(tcp_splice_flow& f, end_reason why, instant now) noexcept override;
     flow_alive close(tcp_splice_flow& f, end_reason why, instant now) noexcept override;
     void describe(const tcp_splice_flow& f, flow_view& view, instant now) const noexcept override;
-    [[nodiscard]] std::optional<report::flow_octets> octets_of(const tcp_splice_flow& f) const noexcept;
+    [[nodiscard]] std::optional<flow_octets> octets_of(const tcp_splice_flow& f) const noexcept override;
     /// What it means that the end of one side has failed.
     [[nodiscard]] static end_reason reset_by(unsigned side) noexcept
     {

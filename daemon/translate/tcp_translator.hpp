@@ -133,7 +133,7 @@ public:
     void note_stray(const flow_key& key) noexcept;
     void follow(const flow_key& key, unsigned to, instant now) noexcept;
     /// A connection that another worker had.
-    void arrive(const tcp_flow& from, instant now) noexcept;
+    void arrive(const tcp_flow& from, const flow_birth& birth, instant now) noexcept;
 
     // drain.cpp
     /// A guest that is not there any more will not end what it has not ended.
@@ -154,7 +154,8 @@ private:
     [[nodiscard]] bool can_move(const tcp_flow& f) const noexcept;
 
     // tcp_open.cpp
-    [[nodiscard]] tcp_flow* insert(const flow_head& head, instant now, const endpoint& accepted_at = {}) noexcept;
+    [[nodiscard]] tcp_flow* insert(const flow_head& head, const outbound_opening& leads, instant now,
+                                   const endpoint& accepted_at = {}) noexcept;
     void wait_for_host(tcp_flow& f, instant now) noexcept;
     void stop_waiting_for_host(tcp_flow& f) noexcept;
     void open(const packet& p, const wire::tcp_segment& s, instant now) noexcept;
@@ -237,7 +238,7 @@ private:
     [[nodiscard]] static end_reason reason_of(const tcp_flow& f) noexcept;
     flow_alive close(tcp_flow& f, end_reason why, instant now) noexcept override;
     void describe(const tcp_flow& f, flow_view& view, instant now) const noexcept override;
-    [[nodiscard]] std::optional<report::flow_octets> octets_of(const tcp_flow& f) const noexcept;
+    [[nodiscard]] std::optional<flow_octets> octets_of(const tcp_flow& f) const noexcept override;
     flow_alive abort(tcp_flow& f, end_reason why, instant now) noexcept override;
     /// The port of the side that accepted the connection.
     [[nodiscard]] static std::uint16_t service_port(const tcp_flow& f) noexcept

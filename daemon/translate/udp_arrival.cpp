@@ -69,7 +69,7 @@ udp_flow* udp_translator::open_answer(udp_port& p, const os::incoming& in, insta
         return nullptr;
     }
     const flow_key key{p.key.guest, called[0], p.key.guest_port, in.source.port, wire::protocol_udp};
-    auto* f = open_flow(flow_head{.key = key, .origin = flow_origin::peer}, key, now);
+    auto* f = open_flow(flow_head{.key = key, .origin = flow_origin::peer}, key, {in.source, {}}, now);
     if (f != nullptr)
         join(*f, p, {in.source, {}, path_to(*ctx_.config, in.source.address).scope});
     return f;
@@ -109,7 +109,7 @@ udp_flow* udp_translator::find_or_open_inbound(udp_port& p, const os::incoming& 
         return nullptr;
     }
     key.remote_port = name_of(seen->source.port, *free);
-    auto* f = open_flow(flow_head{.key = key, .origin = flow_origin::peer, .rule = p.through.rule}, key, now,
+    auto* f = open_flow(flow_head{.key = key, .origin = flow_origin::peer, .rule = p.through.rule}, key, {in.source, {}}, now,
                         {in.destination, p.through.port});
     if (f == nullptr)
         return nullptr;

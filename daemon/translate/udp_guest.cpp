@@ -36,7 +36,7 @@ void udp_translator::from_guest(std::span<const guest_packet* const> run, instan
         if (run.empty())
             return;
         ctx_.at_hand = run.first(1);
-        f = open(key, opening->to, run.front()->packet, now);
+        f = open(key, *opening, run.front()->packet, now);
         if (f == nullptr)
             run = run.subspan(1);
     }
@@ -61,7 +61,7 @@ void udp_translator::refuse(const flow_key& key, drop_reason why, std::span<cons
     if (why == drop_reason::no_resolver)
         return refuse_queries(key, run);
     ctx_.counters.drop(why, run.size());
-    if (why != drop_reason::egress_denied)
+    if (!is_denial(why))
         return;
     for (const auto* frame : run)
         tell_of_denial(ctx_, key, about(frame->packet));
@@ -167,6 +167,7 @@ void udp_translator::send(udp_flow& f, const batch& b, instant now) noexcept
             octets += left[count].run.octets();
         }
         left = left.subspan(count);
+        f.octets.from_guest += octets;
         ctx_.count_from_guest(f, octets);
         allow_fragments(port_of(f), family, fragments);
         flow_sender s{{ctx_.counters, counter::udp_from_guest, family, f.largest_segment}, *this, f, fragments, now};

@@ -82,6 +82,7 @@ bool udp_translator::ask(udp_flow& f, const wire::dns_message& m, bytes_view pay
     auto& choice = resolvers_of(ctx_, f.key.remote.family());
     if (q->generation != choice.generation() || !choice.next(q->tried, now))
         begin_round(*q, choice);
+    f.octets.from_guest += payload.size();
     q->ttl = p.ttl;
     q->tos = p.tos;
     q->began = now;
@@ -243,6 +244,7 @@ void udp_translator::take_answer(name_query& q, const ip_address& resolver, cons
     }
     f.life.on_peer(now, 1);
     arm(f);
+    f.octets.to_guest += datagram.size();
     send_udp(ctx_, f.key, datagram.data(), datagram.size());
     queries_.erase(q);
 }

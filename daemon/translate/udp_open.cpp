@@ -28,13 +28,14 @@ bool sends_for(const forward_rule& rule, const flow_key& key) noexcept
 
 } // namespace
 
-udp_flow* udp_translator::open(const flow_key& key, const endpoint& to, const packet& p, instant now) noexcept
+udp_flow* udp_translator::open(const flow_key& key, const outbound_opening& leads, const packet& p, instant now) noexcept
 {
-    auto* f = open_flow(flow_head{.key = key}, key, now);
+    auto* f = open_flow(flow_head{.key = key}, key, leads, now);
     if (f == nullptr)
         return nullptr;
     f->asks_names = key.remote_port == wire::dns_port && asks_names(ctx_, key);
     int error = 0;
+    const auto& to = leads.to;
     auto* port = port_for(key, to, p.ttl, error);
     if (port != nullptr) {
         join(*f, *port, {to, {}, path_to(*ctx_.config, to.address).scope});

@@ -105,6 +105,7 @@ std::size_t udp_translator::take(udp_port& p, const os::incoming& in, std::size_
     const auto segment = in.segment == 0 ? in.length : in.segment;
     const auto datagrams = datagrams_in(in.length, segment);
     f->life.on_peer(now, datagrams);
+    f->octets.to_guest += in.length;
     ctx_.count_to_guest(*f, in.length);
     arm(*f);
     auto key = f->key;

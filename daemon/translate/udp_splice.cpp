@@ -88,6 +88,7 @@ std::size_t udp_splice::answer(udp_splice_flow& f, std::span<const os::incoming>
         }
     }
     f.life.on_peer(now, datagrams);
+    (f.from_peer() ? f.octets.from_guest : f.octets.to_guest) += moved;
     f.from_peer() ? ctx_.count_from_guest(f, moved) : ctx_.count_to_guest(f, moved);
     send(ctx_.descriptor_of(f.through()), f.family(), {messages.data(), count});
     return moved;
@@ -121,7 +122,7 @@ flow_alive udp_splice::close(udp_splice_flow& f, end_reason why, instant now) no
 {
     if (f.fd >= 0)
         os::close(f.fd);
-    return erase_flow(f, why, now);
+    return erase_flow(f, why, now, f.octets);
 }
 
 /// The flow as the log has it.

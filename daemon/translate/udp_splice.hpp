@@ -22,6 +22,7 @@ struct udp_splice_flow : flow_head {
     endpoint server;
     int fd = -1;            ///< to the server
     pseudo_connection life; ///< the client in the guest's role
+    flow_octets octets;
 
     /// The listening socket that was asked.
     [[nodiscard]] listener_name through() const noexcept
@@ -69,6 +70,7 @@ private:
     void arm(const udp_splice_flow& f) noexcept;
     flow_alive close(udp_splice_flow& f, end_reason why, instant now) noexcept override;
     void describe(const udp_splice_flow& f, flow_view& view, instant now) const noexcept override;
+    [[nodiscard]] std::optional<flow_octets> octets_of(const udp_splice_flow& f) const noexcept override { return f.octets; }
     [[nodiscard]] flow_key shown(const udp_splice_flow& f) const noexcept override { return shown(f.server, f.between.to); }
     [[nodiscard]] static flow_key shown(const endpoint& server, const endpoint& client) noexcept;
 

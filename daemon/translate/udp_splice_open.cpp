@@ -45,6 +45,7 @@ void udp_splice::from_listener(const listener_name& through, std::span<const os:
         datagrams += datagrams_in(got[i].length, got[i].segment);
         moved += got[i].length;
     }
+    (f->from_peer() ? f->octets.to_guest : f->octets.from_guest) += moved;
     f->from_peer() ? ctx_.count_to_guest(*f, moved) : ctx_.count_from_guest(*f, moved);
     f->life.on_guest(now, datagrams);
     arm(*f);
@@ -60,11 +61,12 @@ udp_splice_flow* udp_splice::open(const flow_head& head, const listener_name& th
         return nullptr;
     }
     if (!opening->verdict.passes) { // nobody could be told: the kernel has taken the datagram on loopback
-        report_denial(ctx_, shown(opening->server, in.source), opening->verdict, now);
+        report_denial(ctx_, flow_kind::udp_splice, shown(opening->server, in.source), {opening->server, opening->verdict}, now);
         ctx_.counters.drop(drop_reason::egress_denied);
         return nullptr;
     }
-    auto* f = open_flow(head, shown(opening->server, in.source), now, {in.local, through.port});
+    auto* f =
+        open_flow(head, shown(opening->server, in.source), {opening->server, opening->verdict}, now, {in.local, through.port});
     if (f == nullptr)
         return nullptr;
     f->between = {in.source, in.local};

@@ -58,7 +58,7 @@ flow_alive udp_translator::close(udp_flow& f, end_reason why, instant now) noexc
     if (f.asks_names)
         queries_.forget(flows_.id_of(f));
     leave(f);
-    return erase_flow(f, why, now);
+    return erase_flow(f, why, now, f.octets);
 }
 
 } // namespace tapioca

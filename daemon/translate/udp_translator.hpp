@@ -67,6 +67,7 @@ struct udp_flow : flow_head {
     path_mtu_notices too_big;
     os::addressing between; ///< the peer, and the address of ours that it called, if it called
     pseudo_connection life;
+    flow_octets octets;
 
     static constexpr std::uint32_t no_port = 0xffffffff;
 };
@@ -135,7 +136,7 @@ private:
     };
 
     // udp_open.cpp
-    [[nodiscard]] udp_flow* open(const flow_key& key, const endpoint& to, const packet& p, instant now) noexcept;
+    [[nodiscard]] udp_flow* open(const flow_key& key, const outbound_opening& leads, const packet& p, instant now) noexcept;
     [[nodiscard]] udp_port* port_for(const flow_key& key, const endpoint& to, octet ttl, int& error) noexcept;
     [[nodiscard]] udp_port* listening_port_for(const flow_key& key, const endpoint& to) noexcept;
     [[nodiscard]] std::optional<listener_name> forwarded_to(const flow_key& key, const endpoint& to) const noexcept;
@@ -223,6 +224,7 @@ private:
     [[nodiscard]] instant expiry(const udp_flow& f) const noexcept;
     flow_alive close(udp_flow& f, end_reason why, instant now) noexcept override;
     void describe(const udp_flow& f, flow_view& view, instant now) const noexcept override;
+    [[nodiscard]] std::optional<flow_octets> octets_of(const udp_flow& f) const noexcept override { return f.octets; }
 
     // `ready_` lists ports, whose sockets may have something.
     udp_splice& splice_;

@@ -37,7 +37,7 @@ struct owned_flows final : other_workers {
     bool is_crowded() const noexcept override { return false; }
     bool are_small(flow_origin, std::uint16_t) const noexcept override { return false; }
     void note_end(flow_origin, std::uint16_t, std::uint64_t) noexcept override {}
-    bool hand_over(unsigned /*to*/, const tcp_flow& /*flow*/) noexcept override { return false; }
+    bool hand_over(unsigned /*to*/, const tcp_flow& /*flow*/, const flow_birth& /*birth*/) noexcept override { return false; }
     void transfer(std::uint64_t /*flow_hash*/, unsigned /*to*/) noexcept override {}
     bool hand_over(unsigned, const rx_frame&) noexcept override { return false; }
     bool hand_over(unsigned, const packet&) noexcept override { return false; }

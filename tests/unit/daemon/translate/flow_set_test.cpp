@@ -25,9 +25,10 @@ public:
     {
         auto* f = flows_.find(key);
         if (f == nullptr) {
-            if (const auto to = decide_outbound(*ctx_.config, key, {}); !to)
+            const auto to = decide_outbound(*ctx_.config, key, {});
+            if (!to)
                 return ctx_.counters.drop(to.why());
-            f = open_flow(flow_head{.key = key}, key, now);
+            f = open_flow(flow_head{.key = key}, key, *to, now);
         }
         if (f == nullptr)
             return;
@@ -43,6 +44,7 @@ public:
 private:
     flow_alive close(discard_flow& f, end_reason why, instant now) noexcept override { return erase_flow(f, why, now); }
     void describe(const discard_flow& f, flow_view& view, instant now) const noexcept override { view.idle = now - f.last; }
+    [[nodiscard]] std::optional<flow_octets> octets_of(const discard_flow&) const noexcept override { return flow_octets{1, 0}; }
 };
 
 struct world {

@@ -44,7 +44,7 @@ public:
     [[nodiscard]] bool is_crowded() const noexcept override { return false; }
     [[nodiscard]] bool are_small(flow_origin /*origin*/, std::uint16_t /*port*/) const noexcept override { return false; }
     void note_end(flow_origin /*origin*/, std::uint16_t /*port*/, std::uint64_t /*octets*/) noexcept override {}
-    bool hand_over(unsigned /*to*/, const tcp_flow& /*flow*/) noexcept override { return false; }
+    bool hand_over(unsigned /*to*/, const tcp_flow& /*flow*/, const flow_birth& /*birth*/) noexcept override { return false; }
     void transfer(std::uint64_t /*flow_hash*/, unsigned /*to*/) noexcept override {}
     bool hand_over(unsigned to, const rx_frame& frame) noexcept override { return keep(to, frame.octets, frames); }
     bool hand_over(unsigned to, const packet& reassembled) noexcept override { return keep(to, reassembled.l4, datagrams); }
