@@ -42,6 +42,8 @@ std::string words_of(const std::string& error, const json::value* parameters)
         return "that rule belongs to " + text("owner");
     if (error == interface() + "NoFrames")
         return "nothing can be captured: " + text("why");
+    if (error == interface() + "AuditLogRefused")
+        return "the audit log goes on as before: " + text("why");
     if (error == interface() + "TooManyCaptures")
         return "there are as many captures as it allows";
     if (error == "org.varlink.service.InvalidParameter")

@@ -1,5 +1,6 @@
 // tapioca: shows and changes what running instances of passt and pasta do. tapioca_subcommand.cpp lists what it can.
 #include "daemon/client/tapioca_asking.hpp"
+#include "daemon/client/tapioca_audit.hpp"
 #include "daemon/client/tapioca_capture.hpp"
 #include "daemon/client/tapioca_command.hpp"
 #include "daemon/client/tapioca_extcap.hpp"
@@ -20,6 +21,8 @@ int main(int argc, char** argv)
             return tapioca::client::run_extcap(words);
         if (words.size() > 1 && std::string_view{words[1]} == "capture")
             return tapioca::client::run_capture(words.subspan(1));
+        if (tapioca::client::is_audit_action(words))
+            return tapioca::client::run_audit_action(words);
         const auto command = tapioca::client::parse_tapioca_command(words);
         return command.what->run(command);
     } catch (const tapioca::early_exit& early) {
