@@ -31,6 +31,17 @@ std::optional<pid_t> command_of(const netns::target& target)
     return target.command ? std::optional{target.command->pid()} : std::nullopt;
 }
 
+/// From here on nothing new can be opened.
+void begin_work(sandbox& box, worker_pool& workers, const seccomp::profile& left)
+{
+    box.drop();
+    log::warning(box.take_warnings());
+    workers.start([] { landlock::confine(landlock::bind_to::port_of_the_kernels_choice, landlock::connect_to::anybody); });
+    os::unblock_signals();
+    os::forget_start_up_code();
+    box.seal(left);
+}
+
 [[noreturn]] void run(std::span<const char* const> argv)
 {
     os::ignore_broken_pipes();
@@ -79,12 +90,7 @@ std::optional<pid_t> command_of(const netns::target& target)
         begin_control(opts, std::move(parts.control), ready, workers, {*rules.rules, watch, forwarder.get(), audit.get()}, ctl);
     if (resident)
         resident->start();
-    box.drop();
-    log::warning(box.take_warnings());
-    workers.start([] { landlock::confine(landlock::bind_to::port_of_the_kernels_choice, landlock::connect_to::anybody); });
-    os::unblock_signals();
-    os::forget_start_up_code();
-    box.seal(left);
+    begin_work(box, workers, left);
     // Threads cannot end any more, nor memory be given back.
     os::end_process(serve(opts, target, tap, {ready, manager}, workers, audit.get(), ctl));
 }

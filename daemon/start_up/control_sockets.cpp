@@ -30,13 +30,12 @@ std::unique_ptr<control_service> begin_control(const options& opts, control_acce
     if (!opts.shows_itself)
         return nullptr;
     const pid_t pid = ready.pid_for_caller();
-    auto service = std::make_unique<varlink_server>(
-        varlink_server::parts{.seeing = listen_for_lookers(access, pid),
-                              .changing = std::move(access.changing),
-                              .own_user = os::current_account().uid,
-                              .hears_root = access.in_initial_namespace,
-                               .methods = control_methods{
-                                   {opts, workers, shown.rules, shown.watch.events(), pid, shown.names, shown.audit}}});
+    auto service = std::make_unique<varlink_server>(varlink_server::parts{
+        .seeing = listen_for_lookers(access, pid),
+        .changing = std::move(access.changing),
+        .own_user = os::current_account().uid,
+        .hears_root = access.in_initial_namespace,
+        .methods = control_methods{{opts, workers, shown.rules, shown.watch.events(), pid, shown.names, shown.audit}}});
     shown.watch.name_rules_by(shown.rules);
     ctl.serve(shown.watch);
     ctl.serve(*service);

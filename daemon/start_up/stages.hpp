@@ -125,7 +125,7 @@ struct shown_parts {
     rules_in_force& rules;
     plane_watch& watch;
     const name_register* names; ///< null: the policy has none
-    audit_log* audit; ///< null: there is none
+    audit_log* audit;           ///< null: there is none
 };
 /// Serves --control, which tells what is watched; null if nobody is to see us. It is called in the process that serves, in the
 /// host's network namespace.
