@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The examples of pasta(1) and README.md work when they are pasted: each is run as its reader would, in a simulated host."""
+"""The examples of pasta(1) work when they are pasted: each is run as its reader would, in a simulated host."""
 import os
 import re
 import sys
@@ -12,22 +12,14 @@ from services import PAGE
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 IN_MANUAL = re.compile(r"^\.Bd -literal.*\n((?:(?!\.Ed).*\n)*)", re.M)
-IN_README = re.compile(r"^```sh\n((?:(?!```).*\n)*)", re.M)
 BLUE = f"tn{os.getpid()}blue"
 # What an example leaves in the background is the command in a namespace, or the namespace alone.
 END = '[ -z "$!" ] || { kill $(ps -o pid= --ppid $! | grep . || echo $!); wait $! || true; }\n'
 
 
-def part_of(name, begin, end):
-    with open(f"{ROOT}/{name}") as f:
-        return f.read().split(begin)[1].split(end)[0]
-
-
-def example(word, readme=False):
-    if readme:
-        blocks = IN_README.findall(part_of("README.md", "\n### A namespace\n", "\n### "))
-    else:
-        blocks = IN_MANUAL.findall(part_of("doc/man/pasta.1", ".Sh EXAMPLES\n", "\n.Sh "))
+def example(word):
+    with open(f"{ROOT}/doc/man/pasta.1") as f:
+        blocks = IN_MANUAL.findall(f.read().split(".Sh EXAMPLES\n")[1].split("\n.Sh ")[0])
     found = [block.replace("\\e\n", "\\\n") for block in blocks if word in block]
     assert len(found) == 1, (word, found)
     # The world behind a simulated host is small, names of namespaces are the whole machine's, and a busy machine needs its time.
@@ -49,10 +41,10 @@ class Examples(unittest.TestCase):
     def tearDownClass(cls):
         cls.host.close()
 
-    def paste(self, word, uid=USER, readme=False):
+    def paste(self, word, uid=USER):
         """What the only example with this word prints. Its shell gets one line of input, in case that it starts another one."""
         path = f"PATH={self.host.dir}:/usr/sbin:/usr/bin:/sbin:/bin"
-        done = self.host.run("env", path, "sh", "-ec", f"cd {self.host.dir}\n{example(word, readme)}{END}", uid=uid, check=False, timeout=120, input="ip route\n")
+        done = self.host.run("env", path, "sh", "-ec", f"cd {self.host.dir}\n{example(word)}{END}", uid=uid, check=False, timeout=120, input="ip route\n")
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
@@ -85,11 +77,6 @@ class Examples(unittest.TestCase):
     @netns_test.needs("curl")
     def test_loopbacks_alone(self):
         self.assertIn("Directory listing", self.paste("--splice-only"))
-
-    @netns_test.needs("curl")
-    def test_readme(self):
-        self.assertIn("Directory listing", self.paste("-t 8080", readme=True))
-        self.assertIn(HOST4 + "/24", self.paste("unshare", readme=True))
 
 
 if __name__ == "__main__":

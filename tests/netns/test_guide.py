@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The commands of the guide work when they are pasted: each is run as its reader would, in a simulated host.
+"""The commands of README.md and of the guide work when they are pasted: each is run as its reader would, in a simulated host.
 
 TAPIOCA_SHOW_GUIDE=1 shows what each has printed; words behind the file's name (Guide.test_ports_12) run some of them.
 """
@@ -13,22 +13,15 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import documented
 import netns_test
-from hosts import REMOTE4, REMOTE6, USER, SimulatedHost, run, wait_until
-
-RESOLVER = "127.0.0.53"     # as systemd-resolved has it: the hardest case for a guest
+from documented_host import documented_host
+from hosts import USER, run, wait_until
 
 
 @netns_test.needs("dnsmasq", "curl")
 class Guide(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.host = SimulatedHost()
-        cls.host.start_services()
-        with open(f"{cls.host.dir}/resolv.conf", "w") as f:      # in place: the file is bind-mounted
-            f.write(f"nameserver {RESOLVER}\n")
-        cls.host.popen("dnsmasq", "--no-daemon", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--pid-file=", "--bind-interfaces",
-                       f"--listen-address={RESOLVER}", f"--address=/example.org/{REMOTE4}", f"--address=/example.org/{REMOTE6}", stderr=subprocess.DEVNULL)
-        wait_until(lambda: cls.host.run("getent", "hosts", "example.org", check=False).returncode == 0, "answer of dnsmasq")
+        cls.host = documented_host()
         cls.ours = cls.processes()
 
     @classmethod

@@ -1,6 +1,6 @@
 """The commands of Markdown pages, as a reader would paste them.
 
-In doc/guide each sh block stands below a mark, which readers do not see:
+In README.md and doc/guide each sh block stands below a mark, which readers do not see:
 
     <!-- run: TEXT -->                       as an ordinary user; TEXT is printed
     <!-- run: TEXT | TEXT -->                all of these are printed, on standard output or standard error
@@ -29,7 +29,7 @@ class Block:
 
 
 def pages():
-    return [*sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("doc/guide/*.md"))]
+    return ["README.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("doc/guide/*.md"))]
 
 
 def blocks_of(page, text):
