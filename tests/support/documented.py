@@ -5,6 +5,7 @@ In README.md and doc/guide each sh block stands below a mark, which readers do n
     <!-- run: TEXT -->                       as an ordinary user; TEXT is printed
     <!-- run: TEXT | TEXT -->                all of these are printed, on standard output or standard error
     <!-- run as root with curl tcpdump: TEXT -->      as root; skipped where a program is missing
+    <!-- run until with curl: TEXT -->       ended when all of TEXT is there; for what does not end by itself
     <!-- not run: REASON -->
 """
 import dataclasses
@@ -13,7 +14,7 @@ import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(?:^<!-- (?P<mark>.*?) -->\n+)?^```sh\n(?P<script>.*?)^```$", re.M | re.S)
-RUN = re.compile(r"run(?P<root> as root)?(?: with (?P<programs>[\w. -]+))?: (?P<texts>.+)")
+RUN = re.compile(r"run(?P<root> as root)?(?P<until> until)?(?: with (?P<programs>[\w. -]+))?: (?P<texts>.+)")
 NOT_RUN = re.compile(r"not run: .+")
 
 
@@ -24,6 +25,7 @@ class Block:
     script: str
     run: bool
     root: bool = False
+    until: bool = False  # it does not end by itself
     programs: tuple = ()
     texts: tuple = ()   # what it prints
 
@@ -42,7 +44,7 @@ def blocks_of(page, text):
             found.append(Block(page, line, block["script"], False))
         elif run := RUN.fullmatch(mark):
             texts = tuple(t.strip() for t in run["texts"].split(" | "))
-            found.append(Block(page, line, block["script"], True, bool(run["root"]), tuple((run["programs"] or "").split()), texts))
+            found.append(Block(page, line, block["script"], True, bool(run["root"]), bool(run["until"]), tuple((run["programs"] or "").split()), texts))
         else:
             raise ValueError(f"{page}:{line}: the sh block has neither a mark <!-- run: TEXT --> nor <!-- not run: REASON -->")
     return found
