@@ -45,7 +45,7 @@ def copied(target):
 
 
 def manuals(target):
-    for manual in sorted((ROOT / "doc/man").glob("*.1")):
+    for manual in sorted((ROOT / "doc/man").glob("*.[1-9]")):
         text = subprocess.run(["mandoc", "-T", "markdown", str(manual)], check=True, capture_output=True, text=True).stdout
         text = text.replace("\n# ", "\n## ")      # the title of the page is the heading above them
         (target / "doc/man").mkdir(parents=True, exist_ok=True)
