@@ -22,7 +22,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "support"))
 
 WIDTH, HEIGHT = 104, 26
 PROMPT = "$ "
-TYPING, READING = 0.04, 1.2     # seconds a key, and after each answer
+TYPING, READING = 0.012, 0.6     # seconds a key, and after each answer
 SCENES = [
     "# A command with a network of its own, as an ordinary user:",
     "pasta --config-net -- ip -br address",
@@ -115,7 +115,7 @@ def lines_of(events):
 
 def svg(events):
     """The lines appear at their times, and the whole begins anew; a picture without animations shows all of them."""
-    lines, row, total = lines_of(events), 18, events[-1][0] + 6
+    lines, row, total = lines_of(events), 18, events[-1][0] + 12
     height = (len(lines) + 1) * row + 12
     styles, texts = [], []
     for number, (when, text) in enumerate(lines):
