@@ -32,7 +32,7 @@ SCENES = [
     "# Which guests are there, and which ports of the host lead to them?",
     "tapioca ps",
     "tapioca rules",
-    "# A command that reaches the network, but not this machine, and that nobody reaches:",
+    "# A command that reaches the network, but not the host's loopback, and that nobody reaches:",
     "pasta --config-net --no-map-gw -t none -u none -T none -U 53 -- curl -s http://example.org/",
 ]
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[()][A-Z0-9])")
