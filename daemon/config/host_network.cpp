@@ -101,7 +101,7 @@ host_family look_at_family(const options& opts, ip_family family, os::netlink_so
 
 host_places places_of(const host_network& host)
 {
-    host_places places{host.addresses, host.networks};
+    host_places places{host.addresses, host.networks, host.resolvers};
     auto& networks = places.reachable;
     std::ranges::sort(networks, {}, [](const prefix& p) { return std::tuple{!p.address.is_v4(), p.network(), p.length}; });
     // What lies in another one stands right behind it, or behind others that do.

@@ -153,7 +153,7 @@ std::string to_text(const worker_event& event)
     if (is_number)
         text += std::to_string(event.error);
     if (event.words != nullptr)
-        text += (is_number ? ": " : "") + std::string{event.words};
+        text += (is_number ? ": " : event.kind == event_kind::egress_denied ? ", " : "") + std::string{event.words};
     if (is_number)
         return text;
     if (event.error != 0)

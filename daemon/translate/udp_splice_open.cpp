@@ -61,7 +61,9 @@ udp_splice_flow* udp_splice::open(const flow_head& head, const listener_name& th
         return nullptr;
     }
     if (!opening->verdict.passes) { // nobody could be told: the kernel has taken the datagram on loopback
-        report_denial(ctx_, flow_kind::udp_splice, shown(opening->server, in.source), {opening->server, opening->verdict}, now);
+        report_denial(ctx_, flow_kind::udp_splice,
+                      {in.source.address, opening->server.address, in.source.port, opening->server.port, wire::protocol_udp},
+                      {opening->server, opening->verdict}, now);
         ctx_.counters.drop(drop_reason::egress_denied);
         return nullptr;
     }

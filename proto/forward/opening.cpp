@@ -1,6 +1,7 @@
 #include "proto/forward/opening.hpp"
 
 #include "proto/forward/bypass.hpp"
+#include "proto/wire/dns.hpp"
 #include "proto/wire/protocol.hpp"
 
 namespace tapioca {
@@ -21,7 +22,23 @@ namespace {
 
 egress_verdict judge(const forwarding& f, octet protocol, const endpoint& to, instant now) noexcept
 {
-    return f.egress == nullptr ? egress_verdict{} : judge(*f.egress, *f.places, protocol, to, now);
+    if (f.egress == nullptr)
+        return {};
+    const bool has_port = protocol == wire::protocol_tcp || protocol == wire::protocol_udp;
+    if (has_port && to.port == wire::dns_port && f.places->asks(to.address)) // on a private network, or where clouds have it
+        return {.ground = egress_ground::resolver};
+    return judge(*f.egress, *f.places, protocol, to, now);
+}
+
+/// Queries to whatever server lead to our own name service while the policy has names. Nothing for all else.
+std::optional<parsed<outbound_opening>> open_query(const forwarding& f, octet protocol, const endpoint& asked) noexcept
+{
+    if (f.egress == nullptr || !f.egress->takes_query(protocol, asked))
+        return std::nullopt;
+    const auto& service = f.egress->name_service_of(asked.address.family());
+    if (service.port == 0) // the host's loopback does not have this family
+        return drop_reason::no_resolver;
+    return outbound_opening{service, {.ground = egress_ground::resolver}};
 }
 
 } // namespace
@@ -36,16 +53,13 @@ parsed<outbound_opening> decide_outbound(const forwarding& f, const flow_key& ke
     if (!key.guest.is_unicast() || (!udp && !key.remote.is_unicast()))
         return drop_reason::not_unicast;
     const endpoint asked{key.remote, key.remote_port};
-    if (f.egress != nullptr && f.egress->takes_query(key.protocol, asked)) {
-        if (f.egress->name_service_of(key.remote.family()).port == 0) // the host's loopback does not have this family
-            return drop_reason::no_resolver;
-        return outbound_opening{f.egress->name_service_of(key.remote.family()), {.ground = egress_ground::resolver}};
-    }
+    if (const auto query = open_query(f, key.protocol, asked))
+        return *query;
     const auto* names = asked_names(f.address_map, key.protocol, asked);
     if (names != nullptr && names->resolvers.empty())
         return drop_reason::no_resolver;
     const auto to = outbound_destination(f.address_map, key.protocol, asked);
-    if (names != nullptr && f.egress != nullptr && !f.egress->has_names()) // clouds have it at an address of the class `metadata`
+    if (names != nullptr && f.egress != nullptr && !f.egress->has_names())
         return outbound_opening{to, {.ground = egress_ground::resolver}};
     return outbound_opening{to, judge(f, key.protocol, to, now)};
 }
@@ -79,8 +93,14 @@ parsed<inbound_opening> decide_inbound(const forwarding& f, const arrival& a, co
     if (!to)
         return drop_reason::no_translation;
     const endpoint server{*to, request.server_port};
-    const auto verdict = a.side == rule_side::guest ? judge(f, a.rule.protocol, server, now) : egress_verdict{};
-    return inbound_opening{way, {}, server, verdict};
+    if (a.side == rule_side::host)
+        return inbound_opening{way, {}, server, {}};
+    const auto query = open_query(f, a.rule.protocol, server); // the host's resolver may be on its loopback
+    if (!query)
+        return inbound_opening{way, {}, server, judge(f, a.rule.protocol, server, now)};
+    if (!*query)
+        return query->why();
+    return inbound_opening{way, {}, (*query)->to, (*query)->verdict};
 }
 
 } // namespace tapioca

@@ -53,6 +53,11 @@ class_set own_classes_of(const host_places& host, const ip_address& a) noexcept
 
 bool host_places::is_own(const ip_address& a) const noexcept { return std::find(own.begin(), own.end(), a) != own.end(); }
 
+bool host_places::asks(const ip_address& resolver) const noexcept
+{
+    return std::find(resolvers.begin(), resolvers.end(), resolver) != resolvers.end();
+}
+
 bool host_places::reaches(const ip_address& a) const noexcept
 {
     return std::any_of(reachable.begin(), reachable.end(), [&](const prefix& p) { return p.contains(a); });

@@ -47,8 +47,10 @@ private:
 struct host_places {
     std::vector<ip_address> own;   ///< addresses of all its interfaces
     std::vector<prefix> reachable; ///< destinations of its other routes
+    std::vector<ip_address> resolvers; ///< that it asks for names itself
 
     [[nodiscard]] bool is_own(const ip_address& a) const noexcept;
+    [[nodiscard]] bool asks(const ip_address& resolver) const noexcept;
     [[nodiscard]] bool reaches(const ip_address& a) const noexcept;
     bool operator==(const host_places&) const = default;
 };

@@ -12,7 +12,7 @@ import sys
 import threading
 import urllib.parse
 
-DOH_ANSWER = "192.0.2.73"      # whatever is asked
+DOH_ANSWER = "198.51.100.73"      # whatever is asked
 
 
 class Web(http.server.SimpleHTTPRequestHandler):

@@ -80,9 +80,9 @@ TEST_CASE("an egress policy hears of other addresses and networks of the host")
     const auto places_after = [&] { return follow_host(opts, started(opts, before), now).places; };
     CHECK(places_after() == host_places{});
     opts.egress = {"internet-only"};
-    CHECK(places_after() == host_places{{old4}, look.networks});
+    CHECK(places_after() == host_places{{old4}, look.networks, {}});
     opts.follow = follow_mode::guest;
-    CHECK(places_after() == host_places{{old4}, look.networks});
+    CHECK(places_after() == host_places{{old4}, look.networks, {}});
 }
 
 TEST_CASE("what the guest has stays, and leads to where the host is now")

@@ -84,6 +84,17 @@ TEST_CASE("the policy judges where a flow leads, not what the guest calls it, an
     const auto past = decide_inbound(f, {rule_side::guest, rule, 80, {loopback4, 5000}, loopback4}, known, {});
     REQUIRE(past);
     CHECK(!past->verdict.passes);
+    const forward_rule query{.protocol = udp, .first = 53, .last = 53, .target_first = 53};
+    const auto stub4 = ip_address::v4(127, 0, 0, 53);
+    const auto stub = [&] { return decide_inbound(f, {rule_side::guest, query, 53, {loopback4, 5000}, stub4}, known, {}); };
+    CHECK(!stub()->verdict.passes);
+    CHECK(!passes({guest4, ip_address::v4(10, 0, 0, 53), 4000, 53, udp}));
+    host_places asked;
+    asked.resolvers = {stub4, ip_address::v4(10, 0, 0, 53)};
+    f.places = std::make_shared<host_places>(asked);
+    CHECK((stub()->verdict.passes && stub()->server == endpoint{stub4, 53}));
+    CHECK(passes({guest4, ip_address::v4(10, 0, 0, 53), 4000, 53, udp}));
+    CHECK(!passes({guest4, ip_address::v4(10, 0, 0, 53), 4000, 80, tcp}));
     SECTION("with names all queries go to the one that sees them")
     {
         auto named = std::make_shared<egress_policy>(*policy);
@@ -96,6 +107,7 @@ TEST_CASE("the policy judges where a flow leads, not what the guest calls it, an
                 CHECK((opening->to == endpoint{loopback4, 5353} && opening->verdict.passes));
             }
         CHECK(decide_outbound(f, {guest6, names6, 4000, 53, udp}, {})->to.port == 5354);
+        CHECK((stub()->verdict.passes && stub()->server == endpoint{loopback4, 5353}));
         CHECK(!passes({guest4, names4, 4000, 853, tcp}));
         named->name_service[1] = {}; // a host without ::1
         CHECK(decide_outbound(f, {guest6, names6, 4000, 53, udp}, {}).why() == drop_reason::no_resolver);
