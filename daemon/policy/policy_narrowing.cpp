@@ -16,7 +16,7 @@ egress_profile profile_in(const written_policy& policy) { return policy.profile.
 
 bool enforces(const written_policy& policy) { return policy.mode.value_or(egress_mode::enforce) == egress_mode::enforce; }
 
-bool is_name(const written_rule& rule) { return std::holds_alternative<name_pattern>(rule.target.host); }
+bool has_name(const written_rule& rule) { return std::holds_alternative<name_pattern>(rule.target.host); }
 
 template <class Predicate>
 bool any_rule(const written_policy& policy, egress_action action, Predicate holds)
@@ -24,7 +24,7 @@ bool any_rule(const written_policy& policy, egress_action action, Predicate hold
     return std::ranges::any_of(policy.rules, [&](const written_rule& r) { return r.action == action && holds(r); });
 }
 
-bool has_names(const written_policy& policy) { return std::ranges::any_of(policy.rules, is_name); }
+bool has_names(const written_policy& policy) { return std::ranges::any_of(policy.rules, has_name); }
 
 bool denies_all_of(const written_policy& policy, const egress_target& target)
 {
@@ -80,9 +80,9 @@ difference lost_denial(const written_policy& now, const written_policy& next)
     for (const auto& rule : now.rules) {
         if (rule.action != egress_action::deny || denies_all_of(next, rule.target))
             continue;
-        const bool name = is_name(rule);
+        const bool name = has_name(rule);
         const bool allowed = any_rule(next, egress_action::allow, [&](const written_rule& r) {
-            return (!name || is_name(r)) && may_meet(r.target, rule.target);
+            return (!name || has_name(r)) && may_meet(r.target, rule.target);
         });
         if (allowed || !closed_to(next, rule.target))
             return '"' + to_text(rule.target) + "\" is no longer denied";

@@ -25,6 +25,21 @@ std::string listed(std::string_view words)
     return list;
 }
 
+/// TOML has none but tabs and ends of lines, and toml++ 3.3 takes some for what they are not.
+bool refuse_control_characters(std::string_view text, const std::string& file, policy_findings& findings)
+{
+    const auto is_one = [](char c) {
+        return (static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
+    };
+    const auto found = std::ranges::find_if(text, is_one);
+    if (found == text.end())
+        return false;
+    const auto line = static_cast<unsigned>(std::count(text.begin(), found, '\n')) + 1;
+    findings.error({file, line, {}}, {}, "it is no TOML: there is a control character",
+                   "write \\u and four hexadecimal digits in a text");
+    return true;
+}
+
 class policy_reader {
 public:
     policy_reader(const std::string& file, policy_findings& findings, name_libraries use)
@@ -127,7 +142,7 @@ private:
                                 type ? "leave it out" : "write its name, or TYPE and its number");
         }
         std::ranges::sort(policy_.dns_types);
-        policy_.dns_types.erase(std::ranges::unique(policy_.dns_types).begin(), policy_.dns_types.end());
+        policy_.dns_types.erase(std::unique(policy_.dns_types.begin(), policy_.dns_types.end()), policy_.dns_types.end());
     }
 
     static std::string_view why_not(std::uint16_t type)
@@ -313,6 +328,8 @@ private:
 
 written_policy read_policy(std::string_view text, const std::string& file, policy_findings& findings, name_libraries use)
 {
+    if (refuse_control_characters(text, file, findings))
+        return {};
     const auto parsed = toml::parse(text, std::string_view{file});
     if (parsed)
         return policy_reader{file, findings, use}.read(parsed.table());

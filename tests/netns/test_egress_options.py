@@ -22,7 +22,7 @@ class EgressOptions(OnSimulatedHost, unittest.TestCase):
         return path
 
     def pasta(self, *options, uid=USER):
-        return self.host.run(self.host.binary(), "--config-net", *NO_PORTS, *options, "--", "echo", "up", uid=uid, check=False)
+        return self.host.run("env", "-C", self.host.dir, self.host.binary(), "--config-net", *NO_PORTS, *options, "--", "echo", "up", uid=uid, check=False)
 
     def starts(self, *options):
         done = self.pasta(*options)

@@ -131,6 +131,9 @@ TEST_CASE("what is no TOML is told with its line")
 {
     CHECK(line_of("profile = \"open\"\nallow = [\"a.example\"").starts_with("p.toml:2: it is no TOML: "));
     CHECK(line_of("mode = \"audit\"\nmode = \"audit\"").starts_with("p.toml:2: it is no TOML: "));
+    CHECK(line_of(std::string("mode = \"audit\"\n[\0", 17)) ==
+          "p.toml:2: it is no TOML: there is a control character; write \\u and four "
+          "hexadecimal digits in a text");
     CHECK(line_of(std::string("profile = \"\xff\"")).starts_with("p.toml:1: it is no TOML: "));
 }
 
