@@ -29,6 +29,42 @@ std::string listed(std::string_view words)
     return list;
 }
 
+/// The end of a text or comment that begins here, or the next character if none does. One that is cut is an error of the parser.
+std::size_t behind_text(std::string_view toml, std::size_t at)
+{
+    const char quote = toml[at];
+    if (quote == '#')
+        return std::min(toml.find('\n', at), toml.size());
+    if (quote != '"' && quote != '\'')
+        return at + 1;
+    const std::string triple(3, quote);
+    const auto delimiter = toml.substr(at).starts_with(triple) ? triple : triple.substr(2);
+    for (at += delimiter.size(); at < toml.size(); ++at) {
+        if (toml.substr(at).starts_with(delimiter))
+            return at + delimiter.size();
+        if (quote == '"' && toml[at] == '\\')
+            ++at;
+        else if (toml[at] == '\n' && delimiter.size() == 1)
+            return at;
+    }
+    return toml.size();
+}
+
+/// TOML has characters that are not ASCII in texts and comments alone; toml++ 3.3 asks itself of others what blanks they are, and
+/// for most of them that is undefined behaviour.
+bool has_foreign_characters(std::string_view toml, const std::string& file, policy_findings& findings)
+{
+    std::size_t at = 0;
+    while (at < toml.size() && static_cast<unsigned char>(toml[at]) < 0x80)
+        at = behind_text(toml, at);
+    if (at >= toml.size())
+        return false;
+    const auto line = static_cast<unsigned>(std::ranges::count(toml.substr(0, at), '\n')) + 1;
+    findings.error({file, line, {}}, {}, "it is no TOML: a character that is not ASCII stands outside of a text",
+                   "put it in quotation marks");
+    return true;
+}
+
 class policy_reader {
 public:
     policy_reader(const std::string& file, policy_findings& findings, name_libraries use)
@@ -317,6 +353,8 @@ private:
 
 written_policy read_policy(std::string_view text, const std::string& file, policy_findings& findings, name_libraries use)
 {
+    if (has_foreign_characters(text, file, findings))
+        return {};
     const auto parsed = toml::parse(text, std::string_view{file});
     if (parsed)
         return policy_reader{file, findings, use}.read(parsed.table());

@@ -138,6 +138,18 @@ TEST_CASE("what is no TOML is told with its line")
     CHECK(line_of(std::string("profile = \"\xff\"")).starts_with("p.toml:1: it is no TOML: "));
 }
 
+TEST_CASE("texts and comments have any characters")
+{
+    for (const auto* text : {"# \xc3\xbc\nmode = \"audit\"", "\"mode\" = \"audit\" # \xc3\xbc", "mode = 'audit' # '\xc3\xbc",
+                             "mode = \"\"\"\\\n  audit\"\"\"", "mode = '''audit''' # '''\xc3\xbc", "'mode' = \"\\u0061udit\""})
+        CHECK(read(text).policy.mode == egress_mode::audit);
+    CHECK(line_of("mode = \"\\\"\xc3\xbc\"").starts_with("p.toml:1: mode: \"\"\xc3\xbc\": there is no such mode"));
+    CHECK(line_of("mode = '''\"\n\xc3\xbc'''").starts_with("p.toml:1: mode: "));
+    CHECK(line_of("mode = \"\xc3\xbc\nmode = 3").starts_with("p.toml:1: it is no TOML: "));
+    CHECK(line_of("allow = [\n0\xc3\xbc]") ==
+          "p.toml:2: it is no TOML: a character that is not ASCII stands outside of a text; put it in quotation marks");
+}
+
 TEST_CASE("every fault is told, up to a bound")
 {
     CHECK(read("profile = 1\nmode = 2\nallow = [\"a..b\", \"c:0\"]").findings.all().size() == 4);
