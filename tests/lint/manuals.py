@@ -53,7 +53,7 @@ def of_help(text):
 # Named in pesto(1), and an option of the daemon.
 FOREIGN = [Option(["-c", "--conf-path"], True)]
 # Likewise in tapioca(1).
-FOREIGN_TO_TAPIOCA = [Option(["--pid"], True), Option(["--log-file"], True), Option(["--egress"], True)]
+FOREIGN_TO_TAPIOCA = [Option(["--pid"], True), Option(["--log-file"], True), Option(["--egress"], True), Option(["--audit-log"], True)]
 
 
 def flags_of(line):
