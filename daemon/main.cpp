@@ -85,7 +85,7 @@ void begin_work(sandbox& box, worker_pool& workers, const seccomp::profile& left
     begin_service(opts, rules, {facts, workers, resident.get(), follower.get()}, ctl);
     const auto following =
         begin_following(opts, parts, std::move(resolvers), *rules.rules, {tap, workers, watch.events(), resident.get()}, ctl);
-    const auto forwarder = begin_names(std::move(names), workers, ctl);
+    const auto forwarder = begin_names(std::move(names), workers, audit.get(), ctl);
     const auto seen =
         begin_control(opts, std::move(parts.control), ready, workers, {*rules.rules, watch, forwarder.get(), audit.get()}, ctl);
     if (resident)

@@ -100,8 +100,10 @@ followed_network plan_anew(const options& opts, const network_at_start& start, h
 
 bool needs_resolvers_of_host(const options& opts)
 {
+    const bool judges_names = !opts.egress.empty(); // which may have names
     const bool forwards = (opts.dns_forward4 && !opts.dns_host4) || (opts.dns_forward6 && !opts.dns_host6);
-    return opts.follow != follow_mode::none && !opts.splice_only && (forwards || (opts.announce_dns && !opts.dns));
+    return opts.follow != follow_mode::none && !opts.splice_only &&
+           (judges_names || forwards || (opts.announce_dns && !opts.dns));
 }
 
 void update(host_network& host, const host_look& look)

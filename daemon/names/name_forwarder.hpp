@@ -37,6 +37,8 @@ public:
     name_forwarder(beginning begun, worker_pool& workers);
     void start(reactor& loop) override;
 
+    /// Of a pin; empty if it has been forgotten.
+    [[nodiscard]] std::string name_of(std::uint32_t number) const { return std::string{pins_->name_of(number)}; }
     [[nodiscard]] std::vector<known_name> names_behind(std::uint32_t number, std::size_t most) const override;
 
 private:

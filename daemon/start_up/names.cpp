@@ -19,12 +19,15 @@ std::optional<name_forwarder::beginning> open_names(const options& opts, plane_p
     return begun;
 }
 
-std::unique_ptr<name_forwarder> begin_names(std::optional<name_forwarder::beginning> begun, worker_pool& workers, control& ctl)
+std::unique_ptr<name_forwarder> begin_names(std::optional<name_forwarder::beginning> begun, worker_pool& workers,
+                                            audit_log* audit, control& ctl)
 {
     if (!begun)
         return nullptr;
     auto forwarder = std::make_unique<name_forwarder>(std::move(*begun), workers);
     ctl.serve(*forwarder);
+    if (audit != nullptr)
+        audit->find_names_by([names = forwarder.get()](std::uint32_t number) { return names->name_of(number); });
     return forwarder;
 }
 

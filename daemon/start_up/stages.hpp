@@ -115,9 +115,9 @@ struct told_by_workers {
 // names.cpp
 /// If the egress policy has names, what the guest's queries are led to, which the policy is told of; else nothing.
 [[nodiscard]] std::optional<name_forwarder::beginning> open_names(const options& opts, plane_parts& parts);
-/// Serves them; null if there are none. It outlives the loop.
+/// Serves them; null if there are none. It outlives the loop. `audit` may be null; else it learns of names from here.
 [[nodiscard]] std::unique_ptr<name_forwarder> begin_names(std::optional<name_forwarder::beginning> begun, worker_pool& workers,
-                                                          control& ctl);
+                                                          audit_log* audit, control& ctl);
 
 // control_sockets.cpp
 /// What clients see and change beside the workers. All of it outlives the loop.
