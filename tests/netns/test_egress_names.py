@@ -228,13 +228,13 @@ class Names(World):
 
     def test_the_first_resolver_is_silent_or_is_none(self):
         self.addCleanup(self.host_has, RESOLVER4, RESOLVER6)
-        for first, limit in (("198.18.0.1", 2.5), (REMOTE4, 1.5), (UNREACHABLE4, 1.5)):
+        for first in ("198.18.0.1", REMOTE4, UNREACHABLE4):
             with self.subTest(first=first):
                 self.host_has(first, RESOLVER4)
                 daemon = self.daemon()
                 begin = time.monotonic()
                 self.assertEqual(ask(self.place, ANYWHERE[4], "good.test").addresses(), [FAR4])
-                self.assertLess(time.monotonic() - begin, limit)
+                self.assertLess(time.monotonic() - begin, 4)        # the next one is asked after 0.8 s
                 daemon.stop()
 
     def test_no_resolver_answers(self):
