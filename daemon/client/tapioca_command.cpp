@@ -45,6 +45,8 @@ constexpr std::string_view synopsis = "Usage: tapioca COMMAND [OPTION]... [PID|N
                                       "       tapioca flows [OPTION]... FILTER [PID|NAME]\n"
                                       "       tapioca end [OPTION]... ID [PID|NAME]\n"
                                       "       tapioca policy check [OPTION]... PROFILE|NAME|FILE...\n"
+                                      "       tapioca policy learn AUDIT\n"
+                                      "       tapioca policy reopen FILE [PID|PATH]\n"
                                       "       tapioca rules add|replace -t|-u|-T|-U SPEC... [OPTION]... [PID|NAME]\n"
                                       "       tapioca rules delete ID | -t|-u|-T|-U SPEC... [OPTION]... [PID|NAME]\n";
 

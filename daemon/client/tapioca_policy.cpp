@@ -83,7 +83,7 @@ std::string as_json(const egress_policy& policy, const policy_findings& findings
 std::optional<std::string> take_policy_action(policy_action& into, std::span<const std::string_view>& operands)
 {
     if (operands.empty() || operands[0] != "check")
-        return "policy is followed by check";
+        return "policy is followed by check, learn or reopen";
     into.what = policy_action::action::check;
     for (const auto word : operands.subspan(1))
         into.words.emplace_back(word);

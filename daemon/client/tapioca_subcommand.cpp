@@ -31,7 +31,9 @@ constexpr subcommand table[] = {
      run_metrics},
     {"policy", "", "json ",
      "`policy check` reads policies of where a guest may connect as several --egress do, says what they mean together and what "
-     "is wrong with them",
+     "is wrong with them; `policy learn` proposes one from an audit log; `policy reopen` has an instance go on with its audit "
+     "log "
+     "in another file",
      run_policy},
     {"doctor", "", "json ", "What keeps pasta and passt from working on this machine, with a remedy for each", run_doctor},
     {"report", "", "control anonymous ", "What a report of a fault should tell, as one text", run_report},

@@ -25,8 +25,8 @@ public:
     /// Goes on in another file, which begins with a line that says so. Why not, if it does not: then the one before stays.
     [[nodiscard]] std::string reopen(os::unique_fd file);
 
-    /// The workers have ended: what is left is written as long as a reader goes on reading. From now on is_done() is the question,
-    /// and the pool's events are readable when that changes.
+    /// The workers have ended: what is left is written as long as a reader goes on reading. From now on is_done() is the
+    /// question, and the pool's events are readable when that changes.
     void finish();
     [[nodiscard]] bool is_done() const noexcept { return finished_; }
 

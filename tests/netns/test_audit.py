@@ -20,19 +20,21 @@ from hosts import HOST4, PYTHON, REMOTE4, REMOTE6, ROUTER4, USER, wait_until
 SERVER = """import selectors, socket, sys
 selector = selectors.DefaultSelector()
 listener = socket.create_server(("::", 7000), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1000)
-datagrams = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-datagrams.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-datagrams.bind(("::", 7000))
-for s in (listener, datagrams):
-    selector.register(s, selectors.EVENT_READ)
+selector.register(listener, selectors.EVENT_READ)
+for address in ("192.0.2.3", "2001:db8::3"):  # where there is one, so that answers come from there
+    datagrams = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        datagrams.bind((address, 7000))
+    except OSError:
+        continue
+    selector.register(datagrams, selectors.EVENT_READ)
 print("ready", flush=True)
 while True:
     for key, _ in selector.select():
         s = key.fileobj
         if s is listener:
             selector.register(s.accept()[0], selectors.EVENT_READ)
-        elif s is datagrams:
+        elif s.type == socket.SOCK_DGRAM:
             octets, peer = s.recvfrom(65536)
             s.sendto(octets * 2, peer)
         else:
@@ -123,6 +125,11 @@ class Audit(OnControlledDaemon, unittest.TestCase):
         cls.log = f"{cls.host.dir}/audit"
         return ("--audit-log", cls.log, "--audit-required")
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.guest.run("sysctl", "-qw", "net.ipv4.ping_group_range=0 0")
+
     def recorded(self, after, enough, timeout=30):
         """Lines behind the first so many, once enough(lines) is true."""
         return wait_until(lambda: (lines := lines_in(self.log)[after:]) and enough(lines) and lines, "lines of the audit log", timeout)
@@ -187,7 +194,8 @@ with socket.create_connection(("{HOST4}", 8000)) as s:
         self.guest.run("ping", "-c", "3", "-i", "0.2", "192.0.2.1")
         again = lambda said: sum(line["count"] for line in by_event(said)["suppressed"] if line["of"] == "answered")
         ends = lambda said: [line for line in by_event(said)["ended"] if line["origin"] == "peer"]
-        lines = self.recorded(before, lambda said: ends(said) and len(by_event(said)["answered"]) + again(said) == 3)
+        lines = self.recorded(before, lambda said: ends(said) and len(by_event(said)["answered"]) + again(said) >= 3)
+        self.assertEqual(len(by_event(lines)["answered"]) + again(lines), 3)
         server.kill()
         peer, = ends(lines)
         self.assertEqual((peer["octets_from_guest"], peer["octets_to_guest"], peer["guest"]["port"]), (5, 5, 7000))
