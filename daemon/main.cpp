@@ -57,7 +57,6 @@ void begin_work(sandbox& box, worker_pool& workers, const seccomp::profile& left
     os::raise_descriptor_limit();
     named_files files = create_files(opts);
     start_log(opts, files);
-    warn_of_few_descriptors();
     os::service_manager manager = connect_service_manager(opts);
     make_room_for_descriptors(opts);
     opened_listeners on_host = open_listeners({rule_side::host, opts.host_rules, opts.freebind}); // low ports may be root's

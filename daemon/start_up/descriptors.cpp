@@ -10,6 +10,17 @@
 #include <system_error>
 
 namespace tapioca {
+namespace {
+
+void warn_of_few_descriptors()
+{
+    constexpr std::size_t enough = 512;
+    if (const auto limit = os::descriptor_limit(); limit < enough)
+        log::warning("Only " + std::to_string(limit) +
+                     " files may be open, and every connection takes one: raise the hard limit (ulimit -Hn, LimitNOFILE=)");
+}
+
+} // namespace
 
 os::unique_fd inherited_client(const options& opts)
 {
@@ -68,14 +79,7 @@ void start_log(const options& opts, named_files& files)
     where.syslog = os::connect_log();
     log::start(std::move(where));
     log::warning(opts.warnings);
-}
-
-void warn_of_few_descriptors()
-{
-    constexpr std::size_t enough = 512;
-    if (const auto limit = os::descriptor_limit(); limit < enough)
-        log::warning("Only " + std::to_string(limit) +
-                     " files may be open, and every connection takes one: raise the hard limit (ulimit -Hn, LimitNOFILE=)");
+    warn_of_few_descriptors();
 }
 
 void make_room_for_descriptors(const options& opts) noexcept

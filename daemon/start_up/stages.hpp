@@ -38,8 +38,8 @@ struct named_files {
     os::unique_fd null, pid, log, pcap, audit;
 };
 [[nodiscard]] named_files create_files(const options& opts);
+/// And tells it of a limit that is low.
 void start_log(const options& opts, named_files& files);
-void warn_of_few_descriptors();
 /// Listening sockets, and as many flows as an ordinary guest has at once.
 void make_room_for_descriptors(const options& opts) noexcept;
 
