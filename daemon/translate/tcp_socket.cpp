@@ -111,6 +111,8 @@ flow_alive tcp_translator::pump(tcp_flow& f, instant now) noexcept
         }
         if (*got == 0) {
             f.readable = false;
+            if (!f.broken)
+                note_end(f); // of which the event may be still to come
             return apply(f, {f.broken ? tcp::effects{} : f.c.on_eof(now)}, now);
         }
         send_data(f, *got, now);

@@ -9,9 +9,9 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
 from guests import NO_PORTS, Daemon, Guest
-from hosts import FAR4, REMOTE4, RESOLVER4, RESOLVER6, USER, SimulatedHost, run, wait_until
+from hosts import FAR4, REMOTE4, RESOLVER4, RESOLVER6, USER, SimulatedHost, run
 from inside import Place, guest_place, remote_place
-from name_server import A, NO_ERROR, NameServer, ask
+from name_server import A, NO_ERROR, NameServer, ask, record
 
 POLICY = """profile = "deny-all"
 allow = [
@@ -30,7 +30,7 @@ class AuditOfPolicy(unittest.TestCase):
         cls.host = SimulatedHost()
         for address, length in ((RESOLVER4, 24), (RESOLVER6, 64)):
             run("ip", "-n", cls.host.remote, "addr", "add", f"{address}/{length}", "dev", "eth0", *(["nodad"] if ":" in address else []))
-        cls.server = NameServer(remote_place(cls.host), [RESOLVER4, RESOLVER6], lambda name, kind: [FAR4] if name == "good.test" and kind == A else None)
+        cls.server = NameServer(remote_place(cls.host), [RESOLVER4, RESOLVER6], lambda name, kind: [record(name, FAR4)] if name == "good.test" and kind == A else None)
         cls.listening = [Place(f"/run/netns/{cls.host.far}").bound(FAR4, port) for port in (OPEN, CLOSED)] + [remote_place(cls.host).bound(REMOTE4, 7000)]
 
     @classmethod
@@ -44,7 +44,7 @@ class AuditOfPolicy(unittest.TestCase):
         guest = Guest(self.host)
         self.addCleanup(guest.close)
         self.place = guest_place(guest)
-        self.policy, self.log = f"{self.host.dir}/policy{id(guest)}.toml", f"{self.host.dir}/audit{id(guest)}"
+        self.policy, self.log = f"{self.host.dir}/policy{guest.pid}.toml", f"{self.host.dir}/audit{guest.pid}"
         with open(self.policy, "w") as f:
             f.write(policy)
         os.chmod(self.policy, 0o644)
@@ -60,12 +60,11 @@ class AuditOfPolicy(unittest.TestCase):
         except OSError as refused:
             return refused.errno
 
-    def lines(self, enough):
-        def read():
-            with open(self.log) as f:
-                lines = [json.loads(line) for line in f]
-            return enough(lines) and lines
-        return wait_until(read, "lines of the audit log", 20)
+    def lines(self, daemon):
+        """All, once it has ended."""
+        daemon.stop()
+        with open(self.log) as f:
+            return [json.loads(line) for line in f]
 
     def visits(self):
         self.assertEqual(ask(self.place, "203.0.113.53", "good.test").code, NO_ERROR)
@@ -74,10 +73,10 @@ class AuditOfPolicy(unittest.TestCase):
         return [self.connect(FAR4, CLOSED) for _ in range(3)]
 
     def test_rule_and_name_stand_with_each_flow_and_refusals_are_summed_up(self):
-        self.daemon(POLICY)
+        daemon = self.daemon(POLICY)
         self.assertEqual(self.visits(), [errno.EHOSTUNREACH] * 3)
-        refused = lambda lines: sum(line.get("count", 1) for line in lines if "refused" in (line["event"], line.get("of")))
-        lines = self.lines(lambda lines: refused(lines) >= 3 and [line for line in lines if line["event"] == "ended" and line["protocol"] == "tcp"][1:])
+        lines = self.lines(daemon)
+        self.assertEqual(sum(line.get("count", 1) for line in lines if "refused" in (line["event"], line.get("of"))), 3)
         opened = {line["remote"]["port"]: line for line in lines if line["event"] == "opened"}
         named, plain, query = opened[OPEN], opened[7000], opened[53]
         self.assertEqual((named["name"], named["name_from"], named["ground"], named["verdict"]), ("good.test", "dns", "name", "allow"))
@@ -92,9 +91,10 @@ class AuditOfPolicy(unittest.TestCase):
         self.assertEqual((ended["name"], ended["rule"], ended["flow"]), (named["name"], named["rule"], named["flow"]))
 
     def test_in_the_mode_audit_what_would_be_denied_passes_and_is_told_and_learned(self):
-        self.daemon('mode = "audit"\n' + POLICY)
+        daemon = self.daemon('mode = "audit"\n' + POLICY)
         self.assertEqual(self.visits(), [None] * 3)
-        lines = self.lines(lambda lines: len([line for line in lines if line["event"] == "ended" and line["protocol"] == "tcp"]) == 5)
+        lines = self.lines(daemon)
+        self.assertEqual(len([line for line in lines if line["event"] == "ended" and line["protocol"] == "tcp"]), 5)
         denied = [line for line in lines if line["event"] == "opened" and line["verdict"] == "deny"]
         self.assertEqual([(line["remote"]["port"], line["passed"], line["ground"]) for line in denied], [(CLOSED, True, "profile")] * 3)
         learned = self.host.run(self.host.binary("tapioca"), "policy", "learn", self.log, uid=USER).stdout
