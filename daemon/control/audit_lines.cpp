@@ -66,6 +66,12 @@ std::string_view name_of(egress_ground ground) noexcept
         return "resolver";
     case egress_ground::around_names:
         return "around names";
+    case egress_ground::around_tls:
+        return "around TLS";
+    case egress_ground::server_name:
+        return "server name";
+    case egress_ground::count_:
+        break;
     }
     return "";
 }

@@ -133,6 +133,10 @@ const char* words_of(end_reason why)
         return "ended on request";
     case end_reason::address_gone:
         return "its address is gone";
+    case end_reason::egress_denied:
+        return "denied by the egress policy";
+    case end_reason::egress_limit:
+        return "the quota of the egress policy is used up";
     case end_reason::count_:
         break;
     }

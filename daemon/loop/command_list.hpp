@@ -5,6 +5,7 @@
 
 #include "daemon/config/plane_config.hpp"
 #include "daemon/forward/listening_socket.hpp"
+#include "daemon/loop/denied_flows.hpp"
 #include "daemon/loop/flow_listing.hpp"
 #include "daemon/loop/stranded_flows.hpp"
 #include "daemon/tap/frame_capture.hpp"
@@ -34,6 +35,7 @@ using snapshot = std::shared_ptr<const plane_config>;
 using list_flows = std::shared_ptr<flow_listing>;
 using end_flow = std::shared_ptr<flow_ending>;
 using end_stranded = std::shared_ptr<stranded_flows>;
+using end_denied = std::shared_ptr<denied_flows>;
 
 /// Frames are shown to it from now on, or no more.
 struct begin_capture {
@@ -44,7 +46,7 @@ struct end_capture {
 };
 
 using worker_command = std::variant<listening_socket, stop_listening, rename_listener, advertise_router, snapshot, list_flows,
-                                    end_flow, end_stranded, begin_capture, end_capture>;
+                                    end_flow, end_stranded, end_denied, begin_capture, end_capture>;
 
 class command_list {
 public:

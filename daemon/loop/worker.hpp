@@ -32,6 +32,7 @@ struct shared_state {
 
     snapshot config; ///< that planes have, or will have in their next turn
     flow_budget budget;
+    egress_meter egress_used;
     guest_link guest;
     owner_table owners;
     std::deque<mailbox> mailboxes;

@@ -136,6 +136,8 @@ void worker::carry_out(worker_command& what, instant now) noexcept
         (*ending)->answer(plane_, now);
     } else if (auto* stranded = std::get_if<end_stranded>(&what)) {
         (*stranded)->answer(plane_, now);
+    } else if (auto* denied = std::get_if<end_denied>(&what)) {
+        (*denied)->answer(plane_, now);
     } else if (const auto* begin = std::get_if<begin_capture>(&what)) {
         show_frames_to(begin->what);
     } else if (const auto* over = std::get_if<end_capture>(&what)) {

@@ -70,6 +70,7 @@ public:
     /// Asks a worker; `question` is done when it says so.
     void ask(std::size_t who, list_flows question) { workers_[who]->command(std::move(question)); }
     void ask(std::size_t who, end_stranded question) { workers_[who]->command(std::move(question)); }
+    void ask(std::size_t who, end_denied question) { workers_[who]->command(std::move(question)); }
     void ask(std::size_t who, end_flow question) { workers_[who]->command(std::move(question)); }
     void tell(std::size_t who, begin_capture what) { workers_[who]->command(std::move(what)); }
     void tell(std::size_t who, end_capture what) { workers_[who]->command(std::move(what)); }

@@ -45,7 +45,7 @@ bool pin_book::write(const egress_policy& policy, const entry& n, const held& h)
     bool all = true;
     for (const auto rule : rules_that_allow(policy, n.first, h.is_public)) {
         const struct pin row {
-            h.address, rule, n.second.number, h.until
+            h.address, rule, n.second.number, h.until, table_->text_of(n.first)
         };
         all = table_->set(row) && all;
         if (previous_)

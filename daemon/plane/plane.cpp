@@ -25,6 +25,7 @@ plane::plane(const context& ctx, const plane_sizes& sizes, instant start)
       udp_(ctx_, udp_splice_, sizes.udp, start), echo_(ctx_, sizes.echo, start), ingress_(ctx_, tcp_, udp_, echo_),
       tcp_splice_(ctx_, sizes.tcp_splice, sizes.large_pipes, start), sets_(by_kind(tcp_, udp_, echo_, tcp_splice_, udp_splice_))
 {
+    ctx_.metering.adopt(ctx_.config->egress.get());
     ctx_.listeners = &listeners_;
     ctx_.by_rule = &by_rule_;
 }
@@ -64,13 +65,15 @@ void plane::end_turn(instant now) noexcept
     ingress_.expire(now);
     for (auto* flows : sets_)
         flows->end_turn(now);
+    if (ctx_.metering.is_on() || beyond_quota_)
+        end_beyond_quota(now);
     ctx_.tap.flush();
     ++turn_;
 }
 
 bool plane::has_ready() const noexcept
 {
-    return std::ranges::any_of(sets_, [](const flow_set* flows) { return flows->has_ready(); });
+    return beyond_quota_ || std::ranges::any_of(sets_, [](const flow_set* flows) { return flows->has_ready(); });
 }
 
 bool plane::has_weight() const noexcept
@@ -90,9 +93,13 @@ instant plane::next_deadline(instant now) const noexcept
 
 std::optional<plane::place> plane::visit_flows(place from, std::uint32_t most, flow_visitor& visitor, instant now) noexcept
 {
-    const auto next = sets_[from.kind]->visit(from.slot, most, visitor, now);
-    if (next != 0)
-        return place{from.kind, next};
+    return next_place(from, sets_[from.kind]->visit(from.slot, most, visitor, now));
+}
+
+std::optional<plane::place> plane::next_place(place from, std::uint32_t next_slot) const noexcept
+{
+    if (next_slot != 0)
+        return place{from.kind, next_slot};
     return from.kind + 1U < flow_kinds ? std::optional{place{static_cast<std::uint8_t>(from.kind + 1), 0}} : std::nullopt;
 }
 

@@ -56,6 +56,7 @@ public:
     {
         adopted_.swap(next);
         ctx_.config = adopted_.get();
+        ctx_.metering.adopt(ctx_.config->egress.get());
         listeners_.follow(ctx_.config->host_rules, ctx_.config->guest_rules);
     }
 
@@ -107,6 +108,11 @@ public:
         return tcp_.end_stranded(from, most, lost, now);
     }
 
+    // egress.cpp
+    /// Ends flows that the egress policy denies now, of those in `most` slots from `from` on. Where to go on; nothing: that was
+    /// all.
+    [[nodiscard]] std::optional<place> end_denied(place from, std::uint32_t most, instant now) noexcept;
+
     /// Connections that weigh on the worker.
     [[nodiscard]] std::uint32_t load() const noexcept { return tcp_.live_count() + tcp_splice_.flow_count(); }
     /// Whether there is a flow that is a reason for the worker to stay up.
@@ -122,6 +128,11 @@ public:
     [[nodiscard]] listener_table& listeners() noexcept { return listeners_; }
 
 private:
+    [[nodiscard]] std::optional<place> next_place(place from, std::uint32_t next_slot) const noexcept;
+
+    // egress.cpp
+    void end_beyond_quota(instant now) noexcept;
+
     // listening.cpp
     void watch(std::uint32_t listener, instant now) noexcept;
     void accept_from(std::uint32_t listener, instant now) noexcept;
@@ -141,8 +152,9 @@ private:
     const std::array<flow_set*, flow_kinds> sets_; ///< by flow_kind
     os::unique_fd spare_;
     std::size_t accepts_ = 1; ///< connections that the next visit to a listener tries to accept, if it comes in the next turn
-    std::uint64_t accept_turn_ = 0; ///< the last one that visited a listener
-    std::uint64_t turn_ = 1;        ///< counts turns
+    std::uint64_t accept_turn_ = 0;     ///< the last one that visited a listener
+    std::uint64_t turn_ = 1;            ///< counts turns
+    std::optional<place> beyond_quota_; ///< where the end of flows goes on that the egress policy's quota does not let live
 };
 
 } // namespace tapioca

@@ -25,7 +25,8 @@ enum class counter : std::uint8_t {
     tcp_connect_failed,
     tcp_connects_displaced, ///< attempts of the guest that made room for newer ones
     tcp_resets_to_guest,
-    tcp_challenges, ///< ACKs in answer to segments that do not fit (RFC 5961)
+    tls_names_denied, ///< connections that did not begin with a server name to which a rule leads (tls = "sni")
+    tcp_challenges,   ///< ACKs in answer to segments that do not fit (RFC 5961)
     tcp_retransmits,
     tcp_timeouts,
     tcp_overflowed, ///< times that a socket took less than it was given
@@ -92,6 +93,7 @@ inline constexpr std::array<std::string_view, counter_count> counter_names = {
     "tcp_connect_failed",
     "tcp_connects_displaced",
     "tcp_resets_to_guest",
+    "tls_names_denied",
     "tcp_challenges",
     "tcp_retransmits",
     "tcp_timeouts",

@@ -11,6 +11,7 @@
 #include "daemon/report/rate_limit.hpp"
 #include "daemon/report/rule_counts.hpp"
 #include "daemon/tap/tap_queue.hpp"
+#include "daemon/translate/egress_metering.hpp"
 #include "daemon/translate/guest_link.hpp"
 #include "daemon/translate/kind_facts.hpp"
 #include "daemon/translate/namespace_sockets.hpp"
@@ -47,6 +48,7 @@ struct context {
     const listener_table* listeners = nullptr;      ///< null: nothing listens
     report::rule_counts* by_rule = nullptr;         ///< null: nobody wants to know
     flow_budget* budget = nullptr;                  ///< of all workers; null: no limits
+    egress_metering metering{};                     ///< of the policy in `config`
     report::audit_ring* audit = nullptr;            ///< null: there is no audit log
     const std::atomic<bool>* watched = nullptr;     ///< whether somebody watches flows beside the log; null: nobody
     std::array<resolver_choice, 2> resolvers{};     ///< of our name service, by ip_family; see resolvers_of()
@@ -105,7 +107,12 @@ struct context {
     /// One flow of that kind may be had now, with its socket. False, which is counted, if a limit says no.
     [[nodiscard]] bool admit(flow_kind kind, flow_origin origin, instant now) noexcept
     {
-        const auto why = budget == nullptr ? std::nullopt : budget->refuses(facts_of(kind).share, counted_as(kind, origin), now);
+        auto why = budget == nullptr ? std::nullopt : budget->refuses(facts_of(kind).share, counted_as(kind, origin), now);
+        if (!why && crosses_tap(kind) && exceeds_egress_limits(origin, 1, now)) {
+            if (budget != nullptr)
+                budget->release(facts_of(kind).share, counted_as(kind, origin));
+            why = drop_reason::egress_limit;
+        }
         if (why)
             counters.drop(*why);
         if (why || reserve_datagram_sockets(facts_of(kind).datagram_sockets))
@@ -119,6 +126,16 @@ struct context {
         release_datagram_sockets(facts_of(kind).datagram_sockets);
         if (budget != nullptr)
             budget->release(facts_of(kind).share, counted_as(kind, origin));
+    }
+    /// Whether the egress policy has no room for another flow over the tap, `counted` of which are counted already.
+    [[nodiscard]] bool exceeds_egress_limits(flow_origin origin, std::uint32_t counted, instant now) const noexcept
+    {
+        const auto* egress = config->egress.get();
+        if (egress == nullptr)
+            return false;
+        const auto most = egress->limits.connections;
+        return (most != 0 && origin == flow_origin::guest && budget != nullptr && budget->count_of_guest() - counted >= most) ||
+               (metering.is_on() && metering.is_used_up(now));
     }
     /// Whether flows of that kind have all that there is for them.
     [[nodiscard]] bool is_full(flow_kind kind) const noexcept

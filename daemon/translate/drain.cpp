@@ -24,7 +24,8 @@ leftovers tcp_translator::left_over(bool guest_is_there) noexcept
             return;
         // Closing a socket that was not read to its end resets it, and takes back what it has not sent.
         const bool unread = finished && (f.readable || f.c.in_flight() != 0);
-        left.octets = left.octets || f.store.length() != 0 || ((unread || f.aborted) && os::unacknowledged(f.fd) != 0);
+        left.octets =
+            left.octets || (f.store.length() != 0 && !f.store.held) || ((unread || f.aborted) && os::unacknowledged(f.fd) != 0);
     });
     return left;
 }

@@ -56,6 +56,8 @@ void echo_translator::from_guest(const packet& p, instant now) noexcept
         f = open_or_answer(key, p, now);
     if (f == nullptr)
         return;
+    if (ctx_.metering.is_on() && !ctx_.metering.lets_pass(p.l4.size(), now))
+        return ctx_.counters.drop(drop_reason::egress_limit);
     note(*f, false, now);
     f->octets.from_guest += p.l4.size() - sizeof(wire::icmp_header);
     wheel_.arm_no_later(flows_.slot_of(*f), now + limits::echo_timeout);
@@ -212,6 +214,8 @@ std::size_t echo_translator::relay_replies(echo_flow& f, instant now) noexcept
         const auto& in = (*got)[i];
         if (in.source.address != peer || in.truncated)
             ctx_.counters.add(counter::echo_strays);
+        else if (ctx_.metering.is_on() && !ctx_.metering.lets_pass(in.length, now))
+            ctx_.counters.drop(drop_reason::egress_limit);
         else if (relay_reply(f.key, buffers_[i].first(in.length))) {
             note(f, true, now);
             f.octets.to_guest += in.length - sizeof(wire::icmp_header);

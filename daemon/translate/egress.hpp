@@ -1,6 +1,7 @@
 // What the egress policy has denied: told to the guest, to whoever watches, and to the audit log.
 #pragma once
 
+#include "daemon/translate/flow_view.hpp"
 #include "daemon/translate/to_guest.hpp"
 
 namespace tapioca {
@@ -23,6 +24,12 @@ void report_denial(context& ctx, flow_kind kind, const flow_key& key, const outb
 {
     return why == drop_reason::egress_denied || why == drop_reason::egress_limit || why == drop_reason::audit_full;
 }
+
+/// What a flow does that was allowed is denied. `why`: a constant.
+void report_denial(context& ctx, const flow_key& key, const char* why, instant now) noexcept;
+
+/// As the policy in force says of a flow that stands, whenever its name was pinned.
+[[nodiscard]] egress_verdict verdict_on(const context& ctx, const flow_view& f) noexcept;
 
 /// The guest hears that its packet `about` is prohibited, in the one form that a router has for it, whatever was asked.
 void tell_of_denial(context& ctx, const flow_key& key, guest_error about) noexcept;

@@ -78,6 +78,17 @@ public:
         return of_[static_cast<std::size_t>(of)].load(std::memory_order_relaxed);
     }
 
+    /// Of the guest, over the tap.
+    [[nodiscard]] std::uint32_t count_of_guest() const noexcept
+    {
+        std::uint32_t count = 0;
+        for (const auto share : {flow_share::tcp, flow_share::udp, flow_share::echo}) {
+            const auto k = static_cast<std::size_t>(share);
+            count += of_[k].load(std::memory_order_relaxed) - of_peers_[k].load(std::memory_order_relaxed);
+        }
+        return count;
+    }
+
 private:
     using number = std::atomic<std::uint32_t>;
     static constexpr std::int64_t second = 1'000'000'000;

@@ -39,6 +39,8 @@ public:
     [[nodiscard]] virtual std::uint32_t weight() const noexcept { return flow_count(); }
     /// Shows the flows in `most` slots from `from` on. The slot to go on from; 0: there is none behind.
     virtual std::uint32_t visit(std::uint32_t from, std::uint32_t most, flow_visitor& visitor, instant now) noexcept = 0;
+    /// Likewise ends those of which `judge` says so.
+    virtual std::uint32_t end_some(std::uint32_t from, std::uint32_t most, flow_judge& judge, instant now) noexcept = 0;
     /// Ends a flow; both its ends hear of it as far as the protocol lets them. False if there is none.
     virtual bool close(flow_id id, end_reason why, instant now) noexcept = 0;
     /// The program ends: the audit log hears what each flow has carried until now.
@@ -58,10 +60,13 @@ public:
     [[nodiscard]] std::uint32_t flow_count() const noexcept final { return flows_.size(); }
     std::uint32_t visit(std::uint32_t from, std::uint32_t most, flow_visitor& visitor, instant now) noexcept final
     {
-        return flows_.for_some(from, most, [&](const Flow& f) {
-            flow_view view{.id = flows_.id_of(f), .head = f, .key = shown(f), .age = now - birth_of(f).at};
-            describe(f, view, now);
-            visitor.visit(view);
+        return flows_.for_some(from, most, [&](const Flow& f) { visitor.visit(view_of(f, now)); });
+    }
+    std::uint32_t end_some(std::uint32_t from, std::uint32_t most, flow_judge& judge, instant now) noexcept final
+    {
+        return flows_.for_some(from, most, [&](Flow& f) {
+            if (const auto why = judge.judge(view_of(f, now)))
+                (void)abort(f, *why, now);
         });
     }
     bool close(flow_id id, end_reason why, instant now) noexcept final
@@ -197,6 +202,12 @@ protected:
     ready_list ready_; ///< of flows, or of what they share, that have something to do
 
 private:
+    [[nodiscard]] flow_view view_of(const Flow& f, instant now) const noexcept
+    {
+        flow_view view{.id = flows_.id_of(f), .head = f, .key = shown(f), .age = now - birth_of(f).at};
+        describe(f, view, now);
+        return view;
+    }
     [[nodiscard]] report::worker_event about(const Flow& f, report::event_kind what, const flow_key& key,
                                              instant now) const noexcept
     {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "proto/base/time.hpp"
+#include "proto/flow/end_reason.hpp"
 #include "proto/flow/head.hpp"
 #include "proto/flow/octets.hpp"
 #include "proto/flow/state.hpp"
@@ -20,6 +21,15 @@ struct flow_view {
     std::optional<flow_octets> octets{}; ///< unless it is a connection, of which the kernel knows them
     endpoint peer{};                     ///< whom the host's socket speaks to; unspecified: not known
     int tcp_socket = -1;                 ///< of TCP, towards the peer
+};
+
+/// Says of flows whether they are to end, and why.
+class flow_judge {
+public:
+    [[nodiscard]] virtual std::optional<end_reason> judge(const flow_view& f) noexcept = 0;
+
+protected:
+    ~flow_judge() = default;
 };
 
 class flow_visitor {

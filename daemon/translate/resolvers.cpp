@@ -25,6 +25,10 @@ parsed<outbound_opening> destination_of(context& ctx, const flow_key& key, insta
         report_denial(ctx, kind_over_tap(key.protocol), key, *opening, now);
         return drop_reason::egress_denied;
     }
+    if (opening && ctx.exceeds_egress_limits(flow_origin::guest, 0, now)) {
+        report_denial(ctx, key, "beyond its limit of connections, or its quota", now);
+        return drop_reason::egress_limit;
+    }
     if (opening && !ctx.may_record())
         return drop_reason::audit_full;
     if (!opening || !asks_names(ctx, key))

@@ -13,7 +13,7 @@ namespace tapioca {
 [[nodiscard]] bool asks_names(const context& ctx, const flow_key& key) noexcept;
 
 /// Where a new flow of the guest leads (decide_outbound); if it asks our name service, to the resolver that is asked first now.
-/// If the egress policy does not let it pass, that is reported, and the reason is drop_reason::egress_denied.
+/// If the egress policy does not let it pass, that is reported, and the reason is drop_reason::egress_denied or egress_limit.
 [[nodiscard]] parsed<outbound_opening> destination_of(context& ctx, const flow_key& key, instant now) noexcept;
 
 } // namespace tapioca

@@ -162,7 +162,7 @@ void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
     if (!f.broken)
         f.moved.set(now);
     std::size_t sent = 0;
-    const bool direct = f.store.empty();
+    const bool direct = f.store.empty() && !f.store.held && !ctx_.metering.is_on();
     const bool waiting = f.store.length() != 0; // for the socket: EPOLLOUT will tell when it is writable
     if (direct && !f.broken) {
         const auto n = os::send(f.fd, {d.pieces.data(), d.count});
@@ -189,7 +189,7 @@ void tcp_translator::deliver(tcp_flow& f, delivery& d, instant now) noexcept
         f.c.on_gap_filled(static_cast<std::uint32_t>(there));
     d.count = 0;
     d.octets = 0;
-    if (!direct && !waiting) { // they may have closed a gap
+    if (!direct && (!waiting || f.store.held)) { // they may have closed a gap, or be what is waited for
         send_stored(f, now);
         offer_window(f);
     }

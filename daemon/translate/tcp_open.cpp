@@ -75,6 +75,7 @@ void tcp_translator::open(const packet& p, const wire::tcp_segment& s, instant n
     const auto largest = static_cast<std::uint16_t>(std::min<std::size_t>(fits, 65535 - 60 - 14));
     f->c.open_from_guest(tcp::without_octets(s), initial_sequence(key, now), largest);
 
+    hold_for_server_name(*f, *to);
     if (asks_names(ctx_, key))
         note_resolver(*f, to->to.address, now);
     const auto progress = connect(*f, to->to, p.ttl);

@@ -34,12 +34,20 @@ void tcp_translator::from_socket(flow_id id, const os::event& e, instant now) no
         list_ready(*f);
 }
 
-/// Sends what waited in the store, and what had to wait behind it.
+/// Sends what waited in the store, and what had to wait behind it. What the egress policy's rate holds up waits on.
 void tcp_translator::send_stored(tcp_flow& f, instant now) noexcept
 {
+    if (f.store.held && !may_go_on(f, now))
+        return;
+    const auto may = ctx_.metering.is_on() ? ctx_.metering.allowance(now) : SIZE_MAX;
+    auto left = may;
     std::array<bytes_view, os::most_pieces> pieces;
     while (f.store.length() != 0 && !f.broken) {
-        const auto count = store_.gather(f.store, pieces);
+        if (left == 0) {
+            list_ready(f);
+            break;
+        }
+        const auto count = store_.gather(f.store, pieces, left);
         const auto sent = os::send(f.fd, {pieces.data(), count});
         if (!sent) {
             if (sent.error().value() != EAGAIN)
@@ -52,9 +60,12 @@ void tcp_translator::send_stored(tcp_flow& f, instant now) noexcept
         store_.consume(f.store, static_cast<std::uint32_t>(*sent));
         ctx_.count_from_guest(f, *sent);
         f.moved.set(now);
+        left -= *sent;
         if (*sent < offered)
             break;
     }
+    if (ctx_.metering.is_on())
+        ctx_.metering.charge(may - left, now);
     if (f.store.length() == 0 && f.shutdown_due) {
         f.shutdown_due = false;
         os::shutdown_write(f.fd);
@@ -79,8 +90,9 @@ flow_alive tcp_translator::drain(tcp_flow& f, instant now) noexcept
     return flow_alive::yes;
 }
 
-/// Moves data from the socket to the guest: as much as its window takes, in super-frames of up to 64 KiB.
-flow_alive tcp_translator::pump(tcp_flow& f, instant now) noexcept
+/// Moves data from the socket to the guest: as much as its window takes, in super-frames of up to 64 KiB. Once the budget is
+/// spent, or more, others have their turn.
+flow_alive tcp_translator::pump(tcp_flow& f, std::ptrdiff_t& budget, instant now) noexcept
 {
     if (!f.c.synchronized())
         return flow_alive::yes;
@@ -88,9 +100,10 @@ flow_alive tcp_translator::pump(tcp_flow& f, instant now) noexcept
     f.c.on_room(now);
     const std::size_t headers = f.key.guest.is_v4() ? 40 : 60;
     const auto most = std::min((ctx_.tap.largest_datagram() - headers) / f.c.mss, limits::segments_in_super_frame);
-    const auto segments = ctx_.tap.offload().tso ? std::max<std::size_t>(most, 1) : 1;
-    for (std::size_t moved = 0; f.readable;) {
-        if (moved >= limits::tcp_octets_per_turn || !ctx_.tap.accepts_data()) {
+    const auto segments =
+        ctx_.tap.offload().tso ? std::max<std::size_t>(std::min(most, static_cast<std::size_t>(budget) / f.c.mss), 1) : 1;
+    while (f.readable) {
+        if (budget <= 0 || !ctx_.tap.accepts_data()) {
             list_ready(f);
             return flow_alive::yes;
         }
@@ -116,7 +129,7 @@ flow_alive tcp_translator::pump(tcp_flow& f, instant now) noexcept
             return apply(f, {f.broken ? tcp::effects{} : f.c.on_eof(now)}, now);
         }
         send_data(f, *got, now);
-        moved += *got;
+        budget -= static_cast<std::ptrdiff_t>(*got);
         // A short read emptied the queue: the next octet brings an event, unless the end of the stream stands behind it already.
         f.readable = *got == want || again || f.peer_closed || f.urgent;
     }

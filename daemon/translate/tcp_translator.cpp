@@ -112,7 +112,7 @@ bool tcp_translator::lingers(tcp_flow& f, tcp::effects what) noexcept
 /// has.
 bool tcp_translator::is_delivered(const tcp_flow& f) noexcept
 {
-    return f.store.length() == 0 && !(f.aborted && os::unacknowledged(f.fd) != 0);
+    return (f.store.length() == 0 || f.store.held) && !(f.aborted && os::unacknowledged(f.fd) != 0);
 }
 
 bool tcp_translator::send_control(tcp_flow& f, octet flags, seq_number seq) noexcept
@@ -164,8 +164,16 @@ void tcp_translator::list_ack(tcp_flow& f) noexcept
 /// While the tap accepts no data, flows wait and their data stays in their sockets.
 void tcp_translator::end_turn(instant now) noexcept
 {
-    ready_.run(
-        flows_, [this] { return ctx_.tap.accepts_data(); }, [&](tcp_flow& f) { (void)pump(f, now); });
+    const auto move = [&](tcp_flow& f) {
+        auto budget = static_cast<std::ptrdiff_t>(limits::tcp_octets_per_turn);
+        (void)pump(f, budget, now);
+    };
+    paced_until_ = {};
+    if (ctx_.metering.is_on())
+        run_metered(now);
+    else
+        ready_.run(
+            flows_, [this] { return ctx_.tap.accepts_data(); }, move);
     send_acks();
 }
 
@@ -214,6 +222,8 @@ void tcp_translator::expire(instant now) noexcept
 
 flow_alive tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
 {
+    if (f.store.refused || (f.store.held && f.shutdown_due)) // or nothing more comes of what is held
+        return abort(f, end_reason::egress_denied, now);
     if ((f.broken || f.aborted) && f.moved.until(now) > limits::tcp_reset_seconds)
         return fail(f, now);
     if (f.lingering && is_delivered(f))
@@ -229,7 +239,7 @@ flow_alive tcp_translator::on_timer(tcp_flow& f, instant now) noexcept
             ctx_.counters.add(counter::tcp_timeouts);
         return apply(f, out, now, end_reason::guest_silent);
     }
-    const bool resting = f.moved.until(now) > 1;
+    const bool resting = f.moved.until(now) > 1 && !f.ready_listed;
     if (f.store.length() != 0 && resting) { // the watchdog: octets wait, and no event came
         const auto before = f.store.length();
         if (drain(f, now) == flow_alive::no)

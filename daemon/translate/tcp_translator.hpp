@@ -9,7 +9,8 @@
 //
 // tcp_translator.cpp carries out effects, tcp_open.cpp begins and refuses connections, tcp_names.cpp finds those to our name
 // service a resolver, tcp_guest.cpp takes segments, tcp_socket.cpp moves data from sockets and reacts to their events,
-// tcp_peer_octets.cpp keeps them until they are acknowledged, tcp_path.cpp adapts to narrow paths behind the guest.
+// tcp_peer_octets.cpp keeps them until they are acknowledged, tcp_path.cpp adapts to narrow paths behind the guest,
+// tcp_egress.cpp keeps to the rate of the egress policy, and holds what the guest says until its server name is known.
 #pragma once
 
 #include "daemon/os/socket.hpp"
@@ -113,13 +114,18 @@ public:
     void from_peer(os::accepted connection, const listener_name& through, const inbound& seen, instant now) noexcept;
 
     void expire(instant now) noexcept override;
-    [[nodiscard]] instant next_deadline() const noexcept override { return std::min(wheel_.next(), asked_.next_deadline()); }
+    [[nodiscard]] instant next_deadline() const noexcept override
+    {
+        const auto next = std::min(wheel_.next(), asked_.next_deadline());
+        return ready_.empty() || paced_until_ == instant{} ? next : std::min(next, paced_until_);
+    }
     /// Moves on what the budget left over, then sends the ACKs that are still due. Those that may wait stay for the next turn,
     /// which must not sleep.
     void end_turn(instant now) noexcept override;
     [[nodiscard]] bool has_ready() const noexcept override
     {
-        return ack_count_ > acks_held_ || ((acks_held_ != 0 || !ready_.empty()) && ctx_.tap.accepts_data());
+        const bool ready = !ready_.empty() && paced_until_ == instant{};
+        return ack_count_ > acks_held_ || ((acks_held_ != 0 || ready) && ctx_.tap.accepts_data());
     }
     /// Small connections do not need a worker of their own, even if they are many.
     [[nodiscard]] std::uint32_t weight() const noexcept override { return flows_.size() - small_count_; }
@@ -189,7 +195,7 @@ private:
     [[nodiscard]] bool make_way(tcp_flow& f) noexcept;
 
     // tcp_socket.cpp
-    flow_alive pump(tcp_flow& f, instant now) noexcept;
+    flow_alive pump(tcp_flow& f, std::ptrdiff_t& budget, instant now) noexcept;
     [[nodiscard]] std::size_t sendable(const tcp_flow& f) const noexcept;
     [[nodiscard]] std::size_t room_for(tcp_flow& f, std::size_t most) noexcept;
     flow_alive on_full_window(tcp_flow& f, instant now) noexcept;
@@ -213,6 +219,12 @@ private:
     [[nodiscard]] bool keep_place(tcp_flow& f) noexcept;
     [[nodiscard]] bool forget_acknowledged(tcp_flow& f, std::uint32_t octets) noexcept;
     void rewind(tcp_flow& f) noexcept;
+
+    // tcp_egress.cpp
+    void run_metered(instant now) noexcept;
+    flow_alive pump_metered(tcp_flow& f, instant now) noexcept;
+    void hold_for_server_name(tcp_flow& f, const outbound_opening& opening) noexcept;
+    [[nodiscard]] bool may_go_on(tcp_flow& f, instant now) noexcept;
 
     // tcp_path.cpp
     [[nodiscard]] std::uint16_t mss_of_path(const tcp_flow& f) const noexcept;
@@ -254,6 +266,7 @@ private:
     std::size_t ack_count_ = 0;
     std::size_t acks_held_ = 0; ///< of these, refused for want of room
     std::uint32_t ended_by_peer_ = 0, small_count_ = 0;
+    instant paced_until_{}; ///< what is ready waits until then for the rate of the egress policy; else the beginning of time
     name_connects asked_;
     slot_list connecting_;                                              ///< the guest's, which the host has not answered
     std::array<std::uint32_t, forward_rules::capacity()> unanswered_{}; ///< of each rule, flows that the guest has not answered

@@ -42,6 +42,8 @@ void udp_translator::from_guest(std::span<const guest_packet* const> run, instan
     }
     if (f->asks_names)
         return take_queries(*f, run, now);
+    if (ctx_.metering.is_on())
+        run = let_pass(run, now);
     auto& b = batch_;
     b.piece_count = b.message_count = 0;
     for (const auto& frame : run.first(std::min(run.size(), b.pieces.size()))) {
@@ -74,6 +76,19 @@ guest_error udp_translator::about(const packet& p) noexcept
         e.payload = datagram->payload;
     e.payload_length = e.payload.size();
     return e;
+}
+
+/// The first of them, as many as the rate of the egress policy lets pass; the others are dropped.
+std::span<const guest_packet* const> udp_translator::let_pass(std::span<const guest_packet* const> run, instant now) noexcept
+{
+    std::size_t count = 0;
+    while (count < run.size() && ctx_.metering.lets_pass(about(run[count]->packet).payload_length, now))
+        ++count;
+    if (count == run.size())
+        return run;
+    const at_hand dropped{ctx_, run.subspan(count)};
+    ctx_.counters.drop(drop_reason::egress_limit, run.size() - count);
+    return run.first(count);
 }
 
 /// Appends a frame to the last message, if that is treated alike, or begins another.

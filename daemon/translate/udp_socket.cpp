@@ -104,6 +104,10 @@ std::size_t udp_translator::take(udp_port& p, const os::incoming& in, std::size_
     octet* const payload = buffers_[at].data();
     const auto segment = in.segment == 0 ? in.length : in.segment;
     const auto datagrams = datagrams_in(in.length, segment);
+    if (ctx_.metering.is_on() && !ctx_.metering.lets_pass(in.length, now)) {
+        ctx_.counters.drop(drop_reason::egress_limit, datagrams);
+        return datagrams;
+    }
     f->life.on_peer(now, datagrams);
     f->octets.to_guest += in.length;
     ctx_.count_to_guest(*f, in.length);

@@ -147,6 +147,8 @@ private:
     [[nodiscard]] static guest_error about(const packet& p) noexcept;
     [[nodiscard]] endpoint peer_of(const flow_key& key) const noexcept;
 
+    [[nodiscard]] std::span<const guest_packet* const> let_pass(std::span<const guest_packet* const> run, instant now) noexcept;
+
     // udp_port.cpp
     [[nodiscard]] bool takes_query(const flow_key& key) const noexcept;
     [[nodiscard]] flow_key key_of_port(const flow_key& key, const ip_address& to, unsigned number = 0) const noexcept;

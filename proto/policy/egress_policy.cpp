@@ -2,6 +2,7 @@
 
 #include "proto/wire/dns.hpp"
 #include "proto/wire/protocol.hpp"
+#include "proto/wire/tls_client_hello.hpp"
 
 #include <algorithm>
 
@@ -37,16 +38,21 @@ std::optional<std::uint16_t> find(const address_rules& rules, const endpoint& to
     return number;
 }
 
+bool holds(const egress_policy& policy, const pin& p, octet protocol, std::uint16_t port, instant now) noexcept
+{
+    return p.until > now && p.rule < policy.names.size() && policy.names[p.rule].service.meets(protocol, port);
+}
+
 std::optional<egress_verdict> find_pin(const egress_policy& policy, octet protocol, const endpoint& to, instant now) noexcept
 {
     std::optional<egress_verdict> found;
     if (policy.pins == nullptr)
         return found;
     policy.pins->each(to.address, [&](const pin& p) {
-        const bool holds = p.until > now && p.rule < policy.names.size() && policy.names[p.rule].service.meets(protocol, to.port);
-        if (holds)
+        const bool leads_there = holds(policy, p, protocol, to.port, now);
+        if (leads_there)
             found = egress_verdict{.ground = egress_ground::name, .rule = policy.names[p.rule].number, .name = p.name};
-        return !holds;
+        return !leads_there;
     });
     return found;
 }
@@ -59,6 +65,8 @@ egress_verdict say(const egress_policy& policy, const host_places& host, octet p
     const bool has_port = protocol == wire::protocol_tcp || protocol == wire::protocol_udp;
     if (policy.has_names() && has_port && to.port == dns_over_tls)
         return {.says = egress_action::deny, .ground = egress_ground::around_names};
+    if (policy.tls_names && protocol == wire::protocol_udp && to.port == wire::https_port)
+        return {.says = egress_action::deny, .ground = egress_ground::around_tls};
     if (const auto number = find(policy.allowed, to, classes, protocol))
         return {.ground = egress_ground::rule, .rule = *number};
     if (const auto pinned = find_pin(policy, protocol, to, now))
@@ -81,6 +89,25 @@ egress_verdict judge(const egress_policy& policy, const host_places& host, octet
     auto verdict = say(policy, host, protocol, to, now);
     verdict.passes = verdict.says == egress_action::allow || policy.mode == egress_mode::audit;
     return verdict;
+}
+
+bool needs_server_name(const egress_policy& policy, octet protocol, const endpoint& to, const egress_verdict& verdict) noexcept
+{
+    return policy.tls_names && verdict.ground == egress_ground::name && protocol == wire::protocol_tcp &&
+           to.port == wire::https_port;
+}
+
+bool is_pinned(const egress_policy& policy, octet protocol, const endpoint& to, std::string_view name) noexcept
+{
+    if (policy.pins == nullptr)
+        return false;
+    bool found = false;
+    const auto text = policy.pins->text_of(name);
+    policy.pins->each(to.address, [&](const pin& p) {
+        found = p.text == text && holds(policy, p, protocol, to.port, any_time);
+        return !found;
+    });
+    return found;
 }
 
 name_verdict judge_name(const egress_policy& policy, std::string_view name) noexcept

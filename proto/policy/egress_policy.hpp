@@ -71,7 +71,14 @@ enum class egress_ground : std::uint8_t {
     profile,      ///< no rule speaks of it
     resolver,     ///< our own name service, which is always allowed
     around_names, ///< TCP or UDP to port 853 while a rule has a name, as nobody could see what is asked there
+    around_tls,   ///< UDP to port 443 with tls = "sni", as QUIC hides the server name
+    server_name,  ///< with tls = "sni": the guest has begun with something else than the name of that server
+    count_
 };
+inline constexpr std::size_t egress_grounds = static_cast<std::size_t>(egress_ground::count_);
+
+/// Pins are valid whenever they were not taken back: for flows that were opened while they were.
+inline constexpr instant any_time{duration{1}};
 
 struct egress_verdict {
     egress_action says = egress_action::allow;
@@ -84,6 +91,12 @@ struct egress_verdict {
 /// A new flow of the guest's to `to`, translated: `port` is 0 for echo. `to` is no query to our name service.
 [[nodiscard]] egress_verdict judge(const egress_policy& policy, const host_places& host, octet protocol, const endpoint& to,
                                    instant now) noexcept;
+
+/// Whether the guest has to say a server name first, in the clear, on a new flow to `to` that was judged so.
+[[nodiscard]] bool needs_server_name(const egress_policy& policy, octet protocol, const endpoint& to,
+                                     const egress_verdict& verdict) noexcept;
+/// Whether a rule leads to that server by that name, in lower case and without a dot at the end.
+[[nodiscard]] bool is_pinned(const egress_policy& policy, octet protocol, const endpoint& to, std::string_view name) noexcept;
 
 /// Whether a name may be asked for, in lower case and without a dot at the end: a rule allows it, or the profile allows something
 /// and no rule denies it. `rule`: the number of the rule that decided.

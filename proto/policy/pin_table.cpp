@@ -20,6 +20,7 @@ bool pin_table::set(const pin& what) noexcept
     e.words = words;
     e.rule = what.rule;
     e.name = what.name;
+    e.text = what.text;
     e.until.store(until, std::memory_order_release);
     ++used_;
     return true;

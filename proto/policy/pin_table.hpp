@@ -11,6 +11,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 namespace tapioca {
 
@@ -20,6 +21,7 @@ struct pin {
     std::uint16_t rule = 0; ///< the name rule's place in egress_policy::names
     std::uint32_t name = 0; ///< that was asked, by the number that the name service gave it
     instant until;
+    std::uint64_t text = 0; ///< of the name: pin_table::text_of()
 };
 
 class pin_table {
@@ -35,6 +37,11 @@ public:
     /// By the writer: whether there is room for few more only, so that another table should take this one's place.
     [[nodiscard]] bool is_nearly_full() const noexcept { return used_ >= capacity_ / 4 * 3; }
 
+    /// By anybody: stands for a name, in lower case and without a dot at the end, where workers have to know it.
+    [[nodiscard]] std::uint64_t text_of(std::string_view name) const noexcept
+    {
+        return siphash(secret_, {reinterpret_cast<const octet*>(name.data()), name.size()});
+    }
     /// By anybody: calls visit(pin) for each that the address has, until it returns false.
     template <class Visit>
     void each(const ip_address& address, Visit visit) const noexcept
@@ -45,7 +52,7 @@ public:
             const auto until = e.until.load(std::memory_order_acquire);
             if (until == unused)
                 return;
-            if (e.words == words && !visit(pin{address, e.rule, e.name, instant{duration{until}}}))
+            if (e.words == words && !visit(pin{address, e.rule, e.name, instant{duration{until}}, e.text}))
                 return;
         }
     }
@@ -56,7 +63,8 @@ private:
     static constexpr ticks unused = 0;
     struct entry {
         word_pair words{};
-        std::atomic<ticks> until = unused; ///< what stands before is complete when this is set
+        std::uint64_t text = 0;
+        std::atomic<ticks> until = unused; ///< what else there is is complete when this is set
         std::uint32_t name = 0;
         std::uint16_t rule = 0;
     };

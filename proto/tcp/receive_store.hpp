@@ -19,6 +19,8 @@ public:
     struct queue {
         chunk_pool::chain octets; ///< its length: of those in order
         index ranges_plus_one = 0;
+        bool held : 1 = false;    ///< nothing may be taken before somebody has decided about it
+        bool refused : 1 = false; ///< and it was decided that nothing may ever be
 
         [[nodiscard]] std::uint32_t length() const noexcept { return octets.length; }
         [[nodiscard]] bool empty() const noexcept { return octets.head_plus_one == 0; }
@@ -48,10 +50,10 @@ public:
     /// Stores `data` at `gap` octets behind the octets in order.
     put_result put(queue& q, std::uint32_t gap, bytes_view data) noexcept;
 
-    /// Views of the first octets in order, as many as `pieces` can hold; returns how many views were written.
-    std::size_t gather(const queue& q, std::span<bytes_view> pieces) const noexcept
+    /// Views of the first octets in order, `most` at most, and as many as `pieces` can hold; returns how many views were written.
+    std::size_t gather(const queue& q, std::span<bytes_view> pieces, std::size_t most = SIZE_MAX) const noexcept
     {
-        return chunks_.gather(q.octets, 0, q.length(), pieces);
+        return chunks_.gather(q.octets, 0, std::min<std::size_t>(most, q.length()), pieces);
     }
 
     /// Drops the first `count` octets in order.

@@ -36,11 +36,12 @@ public:
     // ── the application ──
     void connect(instant now);
     void listen() { at = stage::listening; }
-    void write(std::uint64_t octets, instant now);            ///< so many more of its stream
-    void finish(instant now);                                 ///< a FIN behind them
-    void write_and_finish(std::uint64_t octets, instant now); ///< the FIN stands in the segment of the last octets
-    void abort(instant now);                                  ///< a RST
-    void read(std::uint64_t octets, instant now);             ///< takes from the receive buffer, if it does not read by itself
+    void say_first(bytes_view octets) { ours_.begin_with(octets); } ///< before anything was sent: how its stream begins
+    void write(std::uint64_t octets, instant now);                  ///< so many more of its stream
+    void finish(instant now);                                       ///< a FIN behind them
+    void write_and_finish(std::uint64_t octets, instant now);       ///< the FIN stands in the segment of the last octets
+    void abort(instant now);                                        ///< a RST
+    void read(std::uint64_t octets, instant now); ///< takes from the receive buffer, if it does not read by itself
 
     bool reads_by_itself = true;
     bool out_of_memory = false; ///< throws away data and offers no window

@@ -5,12 +5,16 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 namespace tapioca::test {
 
 class stream_pattern {
 public:
     explicit stream_pattern(std::uint64_t seed) : shift_(seed * 7919 % period) {}
+
+    /// The first octets are these.
+    void begin_with(bytes_view octets) { beginning_.assign(octets.begin(), octets.end()); }
 
     void fill(bytes_span into, std::uint64_t place) const
     {
@@ -48,9 +52,12 @@ private:
     bool each(std::size_t count, std::uint64_t place, Visit visit) const
     {
         for (std::size_t at = 0; at < count;) {
+            const auto begun = static_cast<std::size_t>(std::min<std::uint64_t>(place + at, beginning_.size()));
             const auto from = static_cast<std::size_t>((place + at + shift_) % period);
-            const auto part = std::min(count - at, period - from);
-            if (!visit(at, bytes_view{table()}.subspan(from, part)))
+            const auto octets =
+                begun < beginning_.size() ? bytes_view{beginning_}.subspan(begun) : bytes_view{table()}.subspan(from);
+            const auto part = std::min(count - at, octets.size());
+            if (!visit(at, octets.first(part)))
                 return false;
             at += part;
         }
@@ -58,6 +65,7 @@ private:
     }
 
     std::uint64_t shift_;
+    std::vector<octet> beginning_;
 };
 
 } // namespace tapioca::test

@@ -125,3 +125,17 @@ TEST_CASE("descriptors are shared out so that no kind can take all, whatever the
     CHECK(shares.connecting_flows() == 125); // in one of two workers
     CHECK(shares.scanned_listeners() == 250);
 }
+
+TEST_CASE("flows of the guest over the tap are counted apart from those of peers and of the bypass")
+{
+    flow_budget b;
+    CHECK(admitted(b, 3, flow_share::tcp, guest) == 3);
+    CHECK(admitted(b, 2, flow_share::udp, guest) == 2);
+    CHECK(admitted(b, 1, flow_share::echo, guest) == 1);
+    CHECK(admitted(b, 4, flow_share::tcp, peer) == 4);
+    CHECK(admitted(b, 5, flow_share::spliced, guest) == 5);
+    CHECK(b.count_of_guest() == 6);
+    b.release(flow_share::tcp, peer);
+    b.release(flow_share::udp, guest);
+    CHECK(b.count_of_guest() == 5);
+}

@@ -194,3 +194,44 @@ TEST_CASE("a name is itself, and a wildcard all below it")
     CHECK(may("anything.example"));
     CHECK(!may("x.bad.cdn.example"));
 }
+
+TEST_CASE("tls = \"sni\" denies QUIC, whatever else allows it, and wants names of servers that a rule for a name allows")
+{
+    egress_policy p;
+    CHECK(passes(p, shop, 443, udp));
+    p.tls_names = true;
+    p.allowed = address_rules{{by_network(egress_action::allow, other, 32, 0)}};
+    for (const auto& a : {shop, other, public6})
+        CHECK(ask(p, a, 443, udp).ground == egress_ground::around_tls);
+    CHECK(passes(p, shop, 442, udp));
+    CHECK(passes(p, shop, 443, tcp));
+
+    const egress_verdict by_name{.ground = egress_ground::name};
+    CHECK(needs_server_name(p, tcp, {shop, 443}, by_name));
+    CHECK(!needs_server_name(p, tcp, {shop, 22}, by_name));
+    CHECK(!needs_server_name(p, udp, {shop, 443}, by_name));
+    CHECK(!needs_server_name(p, tcp, {shop, 443}, {.ground = egress_ground::profile}));
+    p.tls_names = false;
+    CHECK(!needs_server_name(p, tcp, {shop, 443}, by_name));
+}
+
+TEST_CASE("a server name leads where it was pinned, for rules that mean the port, unless the pin was taken back")
+{
+    egress_policy p;
+    p.names = {{.action = egress_action::allow, .service = {tcp, {443, 443}}, .name = "a.example"},
+               {.action = egress_action::allow, .service = {tcp, {22, 22}}, .name = "b.example"}};
+    CHECK(!is_pinned(p, tcp, {shop, 443}, "a.example"));
+    const auto pins = std::make_shared<pin_table>(16, siphash_key{1, 2});
+    p.pins = pins;
+    CHECK(pins->text_of("a.example") != pins->text_of("b.example"));
+    REQUIRE(pins->set({shop, 0, 1, now - 1s, pins->text_of("a.example")})); // over, but it was allowed when the flow began
+    REQUIRE(pins->set({shop, 1, 2, now + 1h, pins->text_of("b.example")}));
+    REQUIRE(pins->set({shop, 9, 3, now + 1h, pins->text_of("c.example")}));
+    CHECK(is_pinned(p, tcp, {shop, 443}, "a.example"));
+    CHECK(is_pinned(p, tcp, {shop, 22}, "b.example"));
+    CHECK(!is_pinned(p, tcp, {shop, 443}, "b.example"));
+    CHECK(!is_pinned(p, tcp, {shop, 443}, "c.example"));
+    CHECK(!is_pinned(p, tcp, {other, 443}, "a.example"));
+    REQUIRE(pins->set({shop, 0, 1, instant{}, pins->text_of("a.example")}));
+    CHECK(!is_pinned(p, tcp, {shop, 443}, "a.example"));
+}
