@@ -39,8 +39,20 @@ std::string time_in(const json::object& flow, std::string_view name)
     return seconds < 7200 ? std::to_string(seconds / 60) + "min" : std::to_string(seconds / 3600) + 'h';
 }
 
+/// "github.com:443", or "deny by profile"
+std::string egress_of(const json::object& flow)
+{
+    const auto* egress = object_in(flow, "egress");
+    if (egress == nullptr)
+        return {};
+    const auto rule = text_in(*egress, "text");
+    const auto by = rule.empty() ? "by " + text_in(*egress, "ground") : rule;
+    return text_in(*egress, "verdict") == "deny" ? "deny " + by : by;
+}
+
 void add_info(std::vector<std::string>& cells, const json::object& flow)
 {
+    cells.push_back(egress_of(flow));
     cells.push_back(endpoint_in(flow, "host_own"));
     cells.push_back(endpoint_in(flow, "host_peer"));
     const auto* tcp = object_in(flow, "tcp");
@@ -83,7 +95,7 @@ std::string show_flows(const std::vector<said>& all, std::size_t width, bool inf
     std::vector<std::string> heads{"PID",    "ID",  "PROTO", "STATE", "WAY",      "FROM",      "GUEST",
                                    "REMOTE", "AGE", "IDLE",  "RULE",  "TO GUEST", "FROM GUEST"};
     if (info)
-        heads.insert(heads.end(), {"HOST", "PEER", "RTT", "CWND", "RETR", "SENT", "ACKED", "RECEIVED"});
+        heads.insert(heads.end(), {"EGRESS", "HOST", "PEER", "RTT", "CWND", "RETR", "SENT", "ACKED", "RECEIVED"});
     text_table table{std::move(heads)};
     each_in(all, "flows", [&](const said& one, const json::object& flow) {
         std::vector<std::string> cells{one.pid};

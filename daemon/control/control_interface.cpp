@@ -39,6 +39,7 @@ type Endpoint (address: string, port: int)
 # guest, remote: as the guest sees them. host_peer: whom the host's socket speaks to, if known.
 # state: of TCP towards the guest, by RFC 9293; else UNREPLIED, REPLIED or ASSURED.
 # age_ms: since it began. octets_from_guest, octets_to_guest: payload, unless it is of TCP.
+# egress: what the egress policy in force says of it, if there is one.
 # With details: host_own, the address of the host's socket, and tcp, what the kernel knows of it.
 type Flow (
   id: string,
@@ -54,9 +55,15 @@ type Flow (
   octets_from_guest: ?int,
   octets_to_guest: ?int,
   host_peer: ?Endpoint,
+  egress: ?Egress,
   host_own: ?Endpoint,
   tcp: ?Tcp
 )
+
+# verdict: allow or deny. ground: rule, name (a rule for a name that has led there), profile, resolver
+# (the guest asks for names), around names or around TLS. rule: its number in the policy; text: as it was
+# written.
+type Egress (verdict: string, ground: string, rule: ?int, text: ?string)
 
 # TCP_INFO of the socket towards the peer. octets_sent and octets_received: once each.
 type Tcp (

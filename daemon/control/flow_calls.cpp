@@ -25,7 +25,7 @@ public:
         std::string flows;
         for (const auto& f : asked_->found) {
             flows += flows.empty() ? "" : ",";
-            put_flow(flows, worker_, f, rule_id(rules_, f.flow.head.origin, f.flow.head.rule));
+            put_flow(flows, worker_, f, rule_id(rules_, f.flow.head.origin, f.flow.head.rule), workers_.config().egress.get());
         }
         const auto next = asked_->next;
         const bool last = !next && worker_ + 1 == workers_.size();

@@ -81,6 +81,26 @@ void put_tcp(Writer& to, const os::tcp_figures& tcp)
     });
 }
 
+constexpr std::array<std::string_view, egress_grounds> ground_names = {"nobody",   "rule",         "name",       "profile",
+                                                                       "resolver", "around names", "around TLS", "server name"};
+static_assert(!ground_names.back().empty());
+
+/// By what the policy in force lets the flow pass, or would not.
+void put_egress(json_text_writer& to, const egress_verdict& verdict, const egress_policy& policy)
+{
+    if (verdict.ground == egress_ground::nobody)
+        return;
+    const bool by_rule = verdict.ground == egress_ground::rule || verdict.ground == egress_ground::name;
+    to.put_object("egress", [&](json_text_writer& inner) {
+        inner.put("verdict", verdict.says == egress_action::allow ? "allow" : "deny");
+        inner.put("ground", ground_names[static_cast<std::size_t>(verdict.ground)]);
+        if (by_rule && verdict.rule < policy.rules.size()) {
+            inner.put("rule", verdict.rule);
+            inner.put_any("text", policy.rules[verdict.rule].text);
+        }
+    });
+}
+
 } // namespace
 
 json::object endpoint_json(const endpoint& e) { return {{"address", to_text(e.address)}, {"port", e.port}}; }
@@ -93,9 +113,10 @@ json::object flow_json(const flow_name& name, const flow_key& key, flow_origin o
     return flow;
 }
 
-void put_flow(std::string& out, std::size_t worker, const listed_flow& f, std::optional<std::uint64_t> rule)
+void put_flow(std::string& out, std::size_t worker, const listed_flow& f, std::optional<std::uint64_t> rule,
+              const egress_policy* policy)
 {
-    const auto& [view, details] = f;
+    const auto& [view, details, egress] = f;
     json_text_writer to{out};
     put_name(to, {worker, view.head.kind, view.id}, view.key, view.head.origin, rule);
     to.put("state", name_of(view.state));
@@ -109,6 +130,8 @@ void put_flow(std::string& out, std::size_t worker, const listed_flow& f, std::o
     const auto& peer = details ? details->peer : view.peer;
     if (!peer.address.is_unspecified())
         put_endpoint(to, "host_peer", peer);
+    if (policy != nullptr)
+        put_egress(to, egress, *policy);
     if (details) {
         if (details->own.port != 0)
             put_endpoint(to, "host_own", details->own);

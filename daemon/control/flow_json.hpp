@@ -17,8 +17,9 @@ namespace tapioca {
 /// What lists and events have in common: id, protocol, way, origin, both endpoints as the guest sees them, and the rule's id.
 [[nodiscard]] boost::json::object flow_json(const flow_name& name, const flow_key& key, flow_origin origin,
                                             std::optional<std::uint64_t> rule);
-/// Likewise, as text behind `out`, with all else that is known of a flow that there is.
-void put_flow(std::string& out, std::size_t worker, const listed_flow& f, std::optional<std::uint64_t> rule);
+/// Likewise, as text behind `out`, with all else that is known of a flow that there is. `policy`: that is in force; null: none.
+void put_flow(std::string& out, std::size_t worker, const listed_flow& f, std::optional<std::uint64_t> rule,
+              const egress_policy* policy = nullptr);
 
 /// The id of the rule in a slot; nothing if the flow came through none.
 [[nodiscard]] std::optional<std::uint64_t> rule_id(const rules_in_force& rules, flow_origin origin, std::uint16_t slot);

@@ -4,6 +4,7 @@
 #include "daemon/loop/flow_filter.hpp"
 #include "daemon/os/tcp_figures.hpp"
 #include "daemon/plane/plane.hpp"
+#include "daemon/translate/egress.hpp"
 
 #include <atomic>
 #include <vector>
@@ -19,6 +20,7 @@ struct socket_details {
 struct listed_flow {
     flow_view flow;
     std::optional<socket_details> details;
+    egress_verdict egress{}; ///< of the policy in force
 };
 
 /// The flows in some slots of one worker. Once `done`, it may be asked again from `next` on.
@@ -39,6 +41,7 @@ struct flow_listing final : private flow_visitor {
     void answer(plane& asked, instant now) noexcept
     {
         next = from;
+        asked_ = &asked.common();
         for (std::size_t kinds = 0; next && found.empty() && kinds < flow_kinds; ++kinds) // most have none
             next = asked.visit_flows(*next, detailed ? most_detailed : most_slots, *this, now);
         done.store(true, std::memory_order_release);
@@ -48,7 +51,7 @@ private:
     void visit(const flow_view& f) noexcept override
     {
         if (wanted.fits(f) && found.size() < found.capacity())
-            found.push_back({f, detailed && f.tcp_socket >= 0 ? details_of(f) : std::nullopt});
+            found.push_back({f, detailed && f.tcp_socket >= 0 ? details_of(f) : std::nullopt, verdict_on(*asked_, f)});
     }
     [[nodiscard]] static std::optional<socket_details> details_of(const flow_view& f) noexcept
     {
@@ -63,6 +66,8 @@ private:
                 details.peer = *peer;
         return details;
     }
+
+    const context* asked_ = nullptr;
 };
 
 /// One flow is to end.

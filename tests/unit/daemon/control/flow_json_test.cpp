@@ -76,3 +76,22 @@ TEST_CASE("a flow is told with what is known of it")
     CHECK(told["tcp"].at("rtt_us") == 250);
     CHECK(told["tcp"].at("octets_received") == 20);
 }
+
+TEST_CASE("a flow is told with what the egress policy says of it")
+{
+    egress_policy policy;
+    policy.rules = {{}, {.text = "{ name = \"git.example\" }"}};
+    const auto told_of = [&](const egress_verdict& verdict, const egress_policy* in_force) {
+        std::string text;
+        put_flow(text, 2, {view(), {}, verdict}, 7, in_force);
+        return json::parse(text).as_object();
+    };
+    CHECK_FALSE(told_of({}, &policy).contains("egress"));
+    CHECK_FALSE(told_of({.ground = egress_ground::name, .rule = 1}, nullptr).contains("egress"));
+    CHECK(told_of({.ground = egress_ground::name, .rule = 1}, &policy)["egress"] ==
+          json::object{{"verdict", "allow"}, {"ground", "name"}, {"rule", 1}, {"text", "{ name = \"git.example\" }"}});
+    CHECK(told_of({.says = egress_action::deny, .ground = egress_ground::profile}, &policy)["egress"] ==
+          json::object{{"verdict", "deny"}, {"ground", "profile"}});
+    CHECK(told_of({.ground = egress_ground::rule, .rule = 9}, &policy)["egress"] == // of a policy that was exchanged meanwhile
+          json::object{{"verdict", "allow"}, {"ground", "rule"}});
+}
