@@ -7,7 +7,6 @@
 #include "daemon/os/user_map.hpp"
 #include "daemon/report/log.hpp"
 #include "daemon/start_up/stages.hpp"
-#include "seccomp/landlock.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -32,11 +31,11 @@ std::optional<pid_t> command_of(const netns::target& target)
 }
 
 /// From here on nothing new can be opened.
-void begin_work(sandbox& box, worker_pool& workers, const seccomp::profile& left)
+void begin_work(sandbox& box, worker_pool& workers, const migrate::predecessor* before, const seccomp::profile& left)
 {
     box.drop();
     log::warning(box.take_warnings());
-    workers.start([] { landlock::confine(landlock::bind_to::port_of_the_kernels_choice, landlock::connect_to::anybody); });
+    start_workers(workers, before);
     os::unblock_signals();
     os::forget_start_up_code();
     box.seal(left);
@@ -59,13 +58,14 @@ void begin_work(sandbox& box, worker_pool& workers, const seccomp::profile& left
     start_log(opts, files);
     os::service_manager manager = connect_service_manager(opts);
     make_room_for_descriptors(opts);
-    opened_listeners on_host = open_listeners({rule_side::host, opts.host_rules, opts.freebind}); // low ports may be root's
+    opened_listeners on_host = listen_on_host(opts);
     os::wait_until_alone();
     assume_identity(opts, box);
+    const auto before = find_predecessor(opts, on_host);
     const uid_t owner = os::own_uid_on_host();
     netns::target target = netns::attach(opts, std::move(named), box);
     log::warning(box.take_warnings());
-    plane_parts parts = set_up(opts, target, std::move(on_host), std::move(client), owner);
+    plane_parts parts = set_up(opts, target, {std::move(on_host), std::move(client), before.get()}, owner);
     report_rules_and_kernel(opts, parts);
     parts.resources.pcap = std::move(files.pcap);
     parts.config.egress = told_of(std::move(egress));
@@ -85,13 +85,13 @@ void begin_work(sandbox& box, worker_pool& workers, const seccomp::profile& left
     const auto following =
         begin_following(opts, parts, std::move(resolvers), *rules.rules, {tap, workers, watch.events(), resident.get()}, ctl);
     const auto forwarder = begin_names(std::move(names), workers, audit.get(), ctl);
-    const auto seen =
-        begin_control(opts, std::move(parts.control), ready, workers, {*rules.rules, watch, forwarder.get(), audit.get()}, ctl);
+    const shown_parts shown{*rules.rules, watch, forwarder.get(), audit.get(), parts.link};
+    const auto seen = begin_control(opts, std::move(parts.control), ready, workers, shown, ctl);
     if (resident)
         resident->start();
-    begin_work(box, workers, left);
+    begin_work(box, workers, before.get(), left);
     // Threads cannot end any more, nor memory be given back.
-    os::end_process(serve(opts, target, tap, {ready, manager}, workers, audit.get(), ctl));
+    os::end_process(serve(opts, target, tap, {ready, manager, before.get()}, workers, audit.get(), ctl));
 }
 
 } // namespace

@@ -20,17 +20,19 @@ struct argument_test {
 
 /// What a run of the program may be asked to do; a line that belongs to one of these is left out of all other runs.
 enum class task : std::uint8_t {
-    every,    ///< whatever it is asked to do
-    guest,    ///< frames of a guest, over a tap or a stream
-    bypass,   ///< loopback traffic from socket to socket
-    scan,     ///< ports that come and go
-    watch,    ///< the end of the namespace ends the program
-    command,  ///< a command in the namespace
-    log_file, ///< its own log
-    vhost,    ///< a guest that shares its memory
-    carrier,  ///< the guest's interface loses its carrier for a moment
-    names,    ///< questions of our own to the host's resolvers, over TCP, too
-    pieces,   ///< frames that are written in pieces: into a capture file, and to a tap out of our own store
+    every,     ///< whatever it is asked to do
+    guest,     ///< frames of a guest, over a tap or a stream
+    bypass,    ///< loopback traffic from socket to socket
+    scan,      ///< ports that come and go
+    watch,     ///< the end of the namespace ends the program
+    command,   ///< a command in the namespace
+    log_file,  ///< its own log
+    vhost,     ///< a guest that shares its memory
+    carrier,   ///< the guest's interface loses its carrier for a moment
+    names,     ///< questions of our own to the host's resolvers, over TCP, too
+    hand_over, ///< another process may take our place
+    take_over, ///< we take another one's
+    pieces,    ///< frames that are written in pieces: into a capture file, and to a tap out of our own store
 };
 
 struct allowed_call {

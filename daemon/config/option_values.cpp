@@ -317,6 +317,8 @@ void socket_path(parsed_options& d, std::string_view text)
 
 void conf_path(parsed_options& d, std::string_view text) { d.opts.conf_path = path_of_socket(text); }
 
+void take_over(parsed_options& d, std::string_view text) { d.opts.take_over = path_of_socket(text); }
+
 void control(parsed_options& d, std::string_view text)
 {
     d.opts.shows_itself = text != "none";

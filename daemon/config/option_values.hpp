@@ -52,6 +52,7 @@ void no_copy_addrs(parsed_options&, std::string_view);
 
 void egress(parsed_options&, std::string_view);
 void fd(parsed_options&, std::string_view);
+void take_over(parsed_options&, std::string_view);
 void exit_fd(parsed_options&, std::string_view);
 void socket_path(parsed_options&, std::string_view);
 void repair_path(parsed_options&, std::string_view);

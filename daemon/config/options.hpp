@@ -62,7 +62,8 @@ struct options {
     std::optional<std::string> control_path; ///< of the socket where it can be seen and changed
     /// Forwarding rules, while the program runs.
     [[nodiscard]] bool rules_may_change() const noexcept { return conf_path || control_path; }
-    std::optional<int> exit_fd; ///< an inherited descriptor: when its other end closes, we end
+    std::optional<int> exit_fd;           ///< an inherited descriptor: when its other end closes, we end
+    std::optional<std::string> take_over; ///< the control socket of an instance whose place we take
     std::optional<identity> run_as;
     bool chroot_fallback = false;
     unsigned workers = 1;
@@ -134,6 +135,12 @@ struct options {
     std::vector<std::string> warnings; ///< for the log, in order
 
     [[nodiscard]] bool starts_command() const { return mode == mode::pasta && target == target_kind::command; }
+    /// Another process may take our place.
+    [[nodiscard]] bool can_hand_over() const
+    {
+        return control_path && mode == mode::pasta && !starts_command() && !splice_only && !client && egress.empty() &&
+               !audit_log;
+    }
     [[nodiscard]] bool goes_to_background() const { return !foreground && !starts_command(); }
 };
 

@@ -120,6 +120,23 @@ void check_conflicts(const parsed_options& d)
         refuse("--host-lo-to-ns-lo is incompatible with --no-splice");
 }
 
+/// What cannot move to another process, or has not learned to.
+void check_take_over(const options& o)
+{
+    if (!o.take_over)
+        return;
+    if (o.client)
+        refuse("--take-over is incompatible with --fd");
+    if (o.starts_command())
+        refuse("--take-over needs PID or --netns", {}, "a command has one parent for life");
+    if (o.splice_only)
+        refuse("--take-over is incompatible with --splice-only");
+    if (!o.egress.empty() || o.audit_log)
+        refuse("--take-over is incompatible with --egress and --audit-log");
+    if (o.pcap_file || o.log_file)
+        refuse("--take-over is incompatible with --pcap and --log-file", {}, "those files are created anew");
+}
+
 /// A connection that comes back to where it was made would go round until descriptors end. Where the host's loopback does not
 /// lead to the namespace's, it ends at the namespace's public address.
 void check_circles(const options& o)
@@ -159,6 +176,7 @@ void resolve_options(parsed_options& d, std::span<const char* const> operands, c
     resolve_stream(d.opts);
     check_circles(d.opts);
     resolve_target(d, operands);
+    check_take_over(d.opts);
     if (d.opts.statistics_delay.count() != 0 && !d.opts.foreground)
         refuse("Can't display statistics if not running in foreground", {}, "add --foreground");
     resolve_addresses(d);

@@ -197,6 +197,10 @@ method Capture(filter: ?string, snaplen: ?int, drops_only: ?bool, direction: ?st
 # file has not taken as a whole.
 method ReopenAuditLog() -> ()
 
+# For another process of the same user, which takes the place of this one; by a call with `upgrade`.
+# What the two say to each other behind the reply is not varlink: doc/take_over.md
+method HandOver() -> ()
+
 error NoSuchFlow (id: string)
 error AuditLogRefused (why: string)
 error NoFrames (why: string)

@@ -29,6 +29,7 @@ struct asked {
     std::string& out;
     capture_list& captures;
     os::unique_fd& passed;
+    bool& hands_over;
 };
 using running = std::unique_ptr<running_call>;
 
@@ -291,6 +292,15 @@ running reopen_audit(const asked& a)
     return {};
 }
 
+running hand_over(const asked& a)
+{
+    if (!may_change(a))
+        return {};
+    a.hands_over = true;
+    varlink::put_reply(a.out, {});
+    return {};
+}
+
 struct method {
     std::string_view name;
     running (*call)(const asked&);
@@ -309,6 +319,7 @@ constexpr method methods[] = {
     {"io.github.tapioca.Control.ReplaceRules", change_rules<rule_change_request::kind::replace>},
     {"io.github.tapioca.Control.Capture", capture},
     {"io.github.tapioca.Control.ReopenAuditLog", reopen_audit},
+    {"io.github.tapioca.Control.HandOver", hand_over},
     {"io.github.tapioca.Control.WatchFlows", watch_flows},
     {"io.github.tapioca.Control.WatchDrops", watch_drops},
     {"io.github.tapioca.Control.WatchEvents", watch_events},
@@ -354,11 +365,14 @@ control_methods::answer control_methods::take(std::string_view message, client_m
     for (const auto& m : methods)
         if (m.name == call->method)
             known = m.call;
-    auto goes_on = known({parts_, *call, what, out, captures_, passed});
+    answer given;
+    given.goes_on = known({parts_, *call, what, out, captures_, passed, given.hands_over});
     if (!call->oneway)
-        return {.understood = true, .goes_on = std::move(goes_on)};
+        return given;
     out.resize(before);
-    return {.understood = true, .goes_on = goes_on ? std::make_unique<unheard_call>(std::move(goes_on)) : running{}};
+    if (given.goes_on)
+        given.goes_on = std::make_unique<unheard_call>(std::move(given.goes_on));
+    return given;
 }
 
 } // namespace tapioca

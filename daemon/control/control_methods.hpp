@@ -32,6 +32,7 @@ public:
     struct answer {
         bool understood = true; ///< or the client speaks something else
         std::unique_ptr<running_call> goes_on;
+        bool hands_over = false; ///< the connection is no varlink client's any more: another process wants our place
     };
     /// Appends the answer to `out`, unless the call goes on. `passed`: the descriptor that came with it, or none.
     [[nodiscard]] answer take(std::string_view message, client_may what, os::unique_fd passed, std::string& out);

@@ -59,6 +59,7 @@ void varlink_server::accept(int listener, client_may what)
     auto& c = clients_[number];
     c.fd = std::move(came->fd);
     c.what = what;
+    c.is_own_user = came->uid == parts_.own_user;
     c.heard = ++now_;
     wait(number, c, readiness_for::reading);
 }
@@ -193,10 +194,30 @@ bool varlink_server::answer_next(std::uint64_t number, client& c)
     c.in.erase(0, end + 1);
     if (c.in.empty())
         c.in.shrink_to_fit();
+    if (answer.hands_over && c.is_own_user && parts_.hand_over) {
+        give_away(number, c);
+        return false;
+    }
+    if (answer.hands_over) {
+        c.out.clear();
+        varlink::put_error(c.out, "io.github.tapioca.Control.PermissionDenied",
+                           {{"why", "another user's place, or none that can be taken"}});
+    }
     c.call = std::move(answer.goes_on);
     if (c.call)
         c.call->when_ready([this, number] { wake(number); });
     return answer.understood && c.out.size() <= most_unread;
+}
+
+/// The client is none of ours any more; a reply that does not fit into its socket is its own fault.
+void varlink_server::give_away(std::uint64_t number, client& c)
+{
+    const bool told = send(c) == sending::done;
+    loop_->forget(c.fd.get());
+    auto connection = std::move(c.fd);
+    clients_.erase(number);
+    if (told)
+        parts_.hand_over(std::move(connection));
 }
 
 varlink_server::sending varlink_server::send(client& c)

@@ -6,6 +6,7 @@
 #include "daemon/control/reactor.hpp"
 #include "daemon/os/unique_fd.hpp"
 
+#include <functional>
 #include <map>
 #include <optional>
 
@@ -18,6 +19,7 @@ public:
         uid_t own_user = 0;             ///< heard by the socket for seeing
         bool hears_root = false;        ///< too: user 0 is root, and not somebody's namespace's
         control_methods methods;
+        std::function<void(os::unique_fd)> hand_over = {}; ///< gets the connection of who wants our place; empty: nobody may
     };
     explicit varlink_server(parts p) : parts_(std::move(p)) {}
 
@@ -27,6 +29,7 @@ private:
     struct client {
         os::unique_fd fd;
         client_may what = client_may::see;
+        bool is_own_user = false;
         std::string in, out;
         os::unique_fd passed; ///< the last descriptor that came, for the next call
         std::size_t sent = 0;
@@ -45,6 +48,7 @@ private:
     void wake(std::uint64_t number);
     void wait_for_call(std::uint64_t number, client& c);
     [[nodiscard]] bool answer_next(std::uint64_t number, client& c);
+    void give_away(std::uint64_t number, client& c);
     [[nodiscard]] sending send(client& c);
     void wait(std::uint64_t number, client& c, readiness_for what);
     void drop(std::uint64_t number);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <span>
 #include <stdexcept>
 #include <system_error>
@@ -47,6 +48,20 @@ std::vector<attempt> all_ports(const forward_rules& rules, rule_side side)
     return ports;
 }
 
+/// Those that were taken from another process; the rest of them is closed.
+void use_taken(std::vector<listening_socket>* taken, std::span<attempt> ports)
+{
+    if (taken == nullptr)
+        return;
+    std::map<listener_name, os::unique_fd> by_name;
+    for (auto& l : *taken)
+        by_name.emplace(l.name, std::move(l.fd));
+    for (auto& port : ports)
+        if (const auto found = by_name.find(port.name); found != by_name.end())
+            port.fd = std::move(found->second);
+    taken->clear();
+}
+
 /// Nearly all the time of a start with many ports is the kernel's, for making and binding sockets: two threads share it then, a
 /// few dozen ports at a time. No two rules can compete for a port (conflicting()), so their order does not matter.
 class opening {
@@ -81,6 +96,8 @@ private:
     /// False if the port ends the start.
     bool open(attempt& port) noexcept
     {
+        if (port.fd)
+            return true;
         auto fd = open_listener(from_.rules[port.name.rule], port.name.port, from_.freebind);
         if (fd)
             port.fd = std::move(*fd);
@@ -210,6 +227,7 @@ opened_listeners open_listeners(const listening_side& from)
 {
     check_descriptor_limit(from);
     auto ports = all_ports(from.rules, from.side);
+    use_taken(from.taken, ports);
     opening{from, ports}.run();
     opened_listeners opened;
     opened.sockets.reserve(ports.size());

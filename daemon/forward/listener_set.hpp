@@ -17,6 +17,7 @@ struct listening_side {
     rule_side side = rule_side::host;
     const forward_rules& rules;
     bool freebind = false;
+    std::vector<listening_socket>* taken = nullptr; ///< from who listened before us: not opened again; null: nobody did
 };
 
 /// Ports of a rule, one behind the other, that could not be listened at, all for one reason.

@@ -121,12 +121,17 @@ void worker::stop() noexcept
 
 void worker::run() noexcept
 {
+    if (freezes_.load(std::memory_order_acquire))
+        stand_still();
     poll_for_idle();
     // Only now, as there may be thousands: start-up does not wait for it, and new connections wait in the backlog.
     plane_.watch_listeners(stopping_, now_);
     wake_reader();
-    while (!stopping_.load(std::memory_order_acquire))
+    while (!stopping_.load(std::memory_order_acquire)) {
         turn(instant::max());
+        if (freezes_.load(std::memory_order_acquire))
+            stand_still();
+    }
     stopped_.release();
     // First, as the next instance may be waiting for the ports, and other descriptors take the kernel longer to close.
     plane_.close_listeners();

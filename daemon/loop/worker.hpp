@@ -68,6 +68,16 @@ public:
     /// Ends listening. The worker goes on with what it has, until shared_state::drain_until at most, and counts itself as ended.
     /// The thread stays, asleep: when it is sealed, it cannot end.
     void begin_drain() noexcept;
+    // worker_freeze.cpp
+    /// Stops between two turns, or, before start(), ahead of the first one. wait_frozen() returns when it stands still: its plane
+    /// is the caller's then, until thaw().
+    void freeze() noexcept;
+    void wait_frozen() noexcept { frozen_.acquire(); }
+    void thaw() noexcept;
+    [[nodiscard]] plane& frozen_plane() noexcept { return plane_; }
+    /// While all workers stand still: deals with what the others have sent. True if there was anything.
+    [[nodiscard]] bool settle() noexcept;
+
     /// Ends the thread.
     void stop() noexcept;
     /// From the control plane's thread.
@@ -95,6 +105,9 @@ private:
     void show_frames_to(std::shared_ptr<frame_sink> sink) noexcept;
     void end_showing(frame_capture& capture) noexcept;
     void dropped(drop_reason why, std::uint64_t n) noexcept override;
+
+    // worker_freeze.cpp
+    void stand_still() noexcept;
 
     // worker_drain.cpp
     void drain() noexcept;
@@ -146,7 +159,7 @@ private:
     plane plane_;
     command_list commands_;
     context& ctx_; ///< the plane's
-    std::atomic<bool> stopping_ = false, drains_ = false;
+    std::atomic<bool> stopping_ = false, drains_ = false, freezes_ = false;
     std::uint64_t reads_for_ = 0;                    ///< a bit for each worker whose queue we read because it is idle
     bool did_something_ = false;                     ///< in this turn, for flows of ours
     instant useful_{}, look_again_ = instant::max(); ///< when we last had a reason to poll; when we may stop
@@ -158,7 +171,7 @@ private:
         std::uint8_t from = 0, times = 0;
     } handed_on_; ///< of the frame that a letter brought
     instant now_;
-    std::binary_semaphore running_{0}, stopped_{0}, closed_{0}, may_end_{0};
+    std::binary_semaphore running_{0}, stopped_{0}, closed_{0}, may_end_{0}, frozen_{0}, thawed_{0};
     std::thread thread_;
 };
 

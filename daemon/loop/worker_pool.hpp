@@ -35,6 +35,15 @@ public:
     /// How many connections had to be reset at the end, because they were not complete.
     [[nodiscard]] std::uint32_t reset_at_end() const noexcept { return shared_.reset_at_end.load(std::memory_order_relaxed); }
 
+    /// They stop between two turns, or, before start(), ahead of the first one, and stand still when it returns; what they had
+    /// sent each other has arrived. Their planes are the caller's then, until thaw().
+    void freeze() noexcept;
+    /// Before start(): as after freeze(), which is to be called behind start() all the same.
+    void begin_frozen() noexcept;
+    void thaw() noexcept;
+    [[nodiscard]] plane& frozen_plane(std::size_t i) noexcept { return workers_[i]->frozen_plane(); }
+    [[nodiscard]] guest_link& guest() noexcept { return shared_.guest; }
+
     /// Readable when there is something to drain.
     [[nodiscard]] int events() const noexcept { return shared_.events_bell.get(); }
     /// Calls `visit` for everything that the workers have reported since the last call. From one thread only.

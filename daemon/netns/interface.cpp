@@ -236,4 +236,18 @@ configured_interface configure_tap(const interface_plan& plan, const std::string
     return state;
 }
 
+configured_interface find_configured(const std::string& name)
+{
+    auto socket = open_netlink();
+    const auto link = find_link(socket, name);
+    configured_interface state;
+    state.index = link.index;
+    state.mac = link.mac;
+    if (const auto addresses = os::read_addresses(socket, ip_family::ipv6))
+        for (const auto& entry : *addresses)
+            if (entry.interface_index == state.index && entry.address.address.is_link_local())
+                state.link_local = entry.address.address;
+    return state;
+}
+
 } // namespace tapioca

@@ -24,4 +24,7 @@ struct configured_interface {
 /// Configures the existing interface `name`, attached to its tap; throws std::system_error with the step that failed.
 [[nodiscard]] configured_interface configure_tap(const interface_plan& plan, const std::string& name);
 
+/// The interface `name` as it is, configured by who served it before us; throws std::system_error.
+[[nodiscard]] configured_interface find_configured(const std::string& name);
+
 } // namespace tapioca

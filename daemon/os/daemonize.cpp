@@ -32,6 +32,8 @@ void write_pid(int fd, pid_t pid)
     do
         n = ::read(from_child, &word, 1);
     while (n < 0 && errno == EINTR);
+    if (n == 1 && pid_file >= 0)
+        (void)truncate(pid_file, 0); // it may be another process'
     if (n == 1 && pid_file >= 0 && !write_all(pid_file, std::to_string(child) + "\n"))
         n = 0;
     if (n != 1)
@@ -86,6 +88,8 @@ pid_t readiness::pid_for_caller() noexcept
 // syscalls: write close
 void readiness::announce()
 {
+    if (pid_file_ && replaces_ && !truncate(pid_file_.get(), 0))
+        fail("Couldn't write PID file");
     if (pid_file_)
         write_pid(pid_file_.get(), pid_);
     pid_file_.reset();

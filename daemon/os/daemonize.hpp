@@ -25,12 +25,16 @@ public:
     /// The process id as whoever started us sees it: in the background we are in a PID namespace of our own. Only before sealing.
     [[nodiscard]] pid_t pid_for_caller() noexcept;
 
+    /// The PID file is another process', whose place we take.
+    void replaces_another() noexcept { replaces_ = true; }
+
     /// Ready. If the descriptor of take_error_output() is closed, a reader of the caller's standard error sees its end now.
     void announce();
 
 private:
     readiness() = default;
     unique_fd pid_file_, to_parent_, from_parent_, error_output_;
+    bool replaces_ = false;
     pid_t pid_ = 0; ///< for the file; getpid(2) is not allowed once the process is sealed
 };
 

@@ -11,13 +11,27 @@
 
 namespace tapioca::os {
 
-unique_fd create_private_file(const std::string& path, access how, const std::string& what)
+namespace {
+
+unique_fd open_private(const std::string& path, access how, const std::string& what, int content)
 {
     const int mode = how == access::read_write ? O_RDWR : O_WRONLY;
-    unique_fd fd{::open(path.c_str(), mode | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR)};
+    unique_fd fd{::open(path.c_str(), mode | content | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR)};
     if (!fd)
         throw std::system_error(errno, std::generic_category(), what + " " + path);
     return fd;
+}
+
+} // namespace
+
+unique_fd create_private_file(const std::string& path, access how, const std::string& what)
+{
+    return open_private(path, how, what, O_TRUNC);
+}
+
+unique_fd open_private_file(const std::string& path, access how, const std::string& what)
+{
+    return open_private(path, how, what, 0);
 }
 
 unique_fd open_to_append(const std::string& path, const std::string& what)

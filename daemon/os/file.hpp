@@ -16,6 +16,9 @@ enum class access { write_only, read_write };
 /// Creates or truncates a file that only its owner may read. Throws with `what`, the path and the cause.
 [[nodiscard]] unique_fd create_private_file(const std::string& path, access how, const std::string& what);
 
+/// Likewise, but what is in the file stays: another process of ours may still be its writer.
+[[nodiscard]] unique_fd open_private_file(const std::string& path, access how, const std::string& what);
+
 /// Opens what lines are appended to: a file, which is made if there is none and which only its owner may read then, a device, or
 /// a FIFO, which needs no reader yet. "-" is standard output. Writing never waits for a reader. Throws with `what`, the path and
 /// the cause.

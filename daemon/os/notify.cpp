@@ -46,6 +46,8 @@ result<service_manager> service_manager::from_environment()
     return manager;
 }
 
+result<void> service_manager::ready_instead(pid_t self) { return tell("MAINPID=" + std::to_string(self) + "\nREADY=1"); }
+
 // syscalls: sendto
 result<void> service_manager::tell(std::string_view word) noexcept
 {

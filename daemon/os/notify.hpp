@@ -5,6 +5,9 @@
 #include "daemon/os/error.hpp"
 #include "daemon/os/unique_fd.hpp"
 
+#include <string_view>
+#include <sys/types.h>
+
 namespace tapioca::os {
 
 class service_manager {
@@ -15,6 +18,8 @@ public:
 
     /// The service is ready; the manager is given a few seconds to take the word.
     result<void> ready() noexcept { return tell("READY=1"); }
+    /// Likewise, in the place of the process that the manager knows; `self` as it sees us.
+    result<void> ready_instead(pid_t self);
     /// The service has begun to end.
     result<void> stopping() noexcept { return tell("STOPPING=1"); }
 

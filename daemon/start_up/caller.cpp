@@ -31,6 +31,8 @@ os::readiness leave_the_caller(const options& opts, sandbox& box, named_files& f
                           opts.chroot_fallback ? mounts::if_refused::chroot : mounts::if_refused::fail);
     os::readiness ready = background ? os::readiness::in_background(std::move(files.pid), files.null)
                                      : os::readiness::in_foreground(std::move(files.pid));
+    if (opts.take_over)
+        ready.replaces_another();
     if (background)
         make_room_for_descriptors(opts);
     files.null.reset();

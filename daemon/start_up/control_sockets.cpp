@@ -30,12 +30,18 @@ std::unique_ptr<control_service> begin_control(const options& opts, control_acce
     if (!opts.shows_itself)
         return nullptr;
     const pid_t pid = ready.pid_for_caller();
+    const auto successor = std::make_shared<migrate::hand_over>(
+        migrate::hand_over::means{.workers = workers, .opts = opts, .link = shown.link, .rules_change = [&rules = shown.rules] {
+                                      return rules.is_changing();
+                                  }});
+    ctl.serve(*successor);
     auto service = std::make_unique<varlink_server>(varlink_server::parts{
         .seeing = listen_for_lookers(access, pid),
         .changing = std::move(access.changing),
         .own_user = os::current_account().uid,
         .hears_root = access.in_initial_namespace,
-        .methods = control_methods{{opts, workers, shown.rules, shown.watch.events(), pid, shown.names, shown.audit}}});
+        .methods = control_methods{{opts, workers, shown.rules, shown.watch.events(), pid, shown.names, shown.audit}},
+        .hand_over = [successor](os::unique_fd client) { successor->begin(std::move(client)); }});
     shown.watch.name_rules_by(shown.rules);
     ctl.serve(shown.watch);
     ctl.serve(*service);

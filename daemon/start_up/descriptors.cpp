@@ -54,7 +54,8 @@ named_files create_files(const options& opts)
     if (opts.log_file)
         files.log = os::create_private_file(*opts.log_file, os::access::read_write, "Couldn't open log file");
     if (opts.pid_file)
-        files.pid = os::create_private_file(*opts.pid_file, os::access::write_only, "Couldn't open PID file");
+        files.pid = (opts.take_over ? os::open_private_file : os::create_private_file)(*opts.pid_file, os::access::write_only,
+                                                                                       "Couldn't open PID file");
     if (opts.audit_log)
         files.audit = os::open_to_append(*opts.audit_log, "Couldn't open audit log");
     if (opts.pcap_file) {

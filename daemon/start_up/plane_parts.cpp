@@ -84,11 +84,12 @@ os::socket_diag open_diagnosis()
 }
 
 /// What is done inside the namespace.
-configured_interface furnish(const options& opts, const interface_plan& plan, os::unique_fd client, plane_parts& parts,
+configured_interface furnish(const options& opts, const interface_plan& plan, given_parts& given, plane_parts& parts,
                              set_up_report& report)
 {
     bring_up_loopback();
-    auto opened = open_listeners({rule_side::guest, opts.guest_rules});
+    auto taken = given.before != nullptr ? given.before->take_listeners_of(rule_side::guest) : std::vector<listening_socket>{};
+    auto opened = open_listeners({rule_side::guest, opts.guest_rules, false, &taken});
     append(report.warnings, std::move(opened.warnings));
     parts.resources.listeners = std::move(opened.sockets);
     parts.refused = std::move(opened.refused);
@@ -98,17 +99,17 @@ configured_interface furnish(const options& opts, const interface_plan& plan, os
         parts.resources.tap_queues.resize(opts.workers);
         return {};
     }
-    if (client) {
-        parts.resources.tap_queues.emplace_back(stream_descriptor{{}, std::move(client)});
+    if (given.client) {
+        parts.resources.tap_queues.emplace_back(stream_descriptor{{}, std::move(given.client)});
         configured_interface elsewhere;
         elsewhere.mac = mac_address::broadcast();
         return elsewhere;
     }
-    for (auto& queue : open_tap(plan.name, opts.workers))
+    for (auto& queue : given.before != nullptr ? std::move(given.before->queues) : open_tap(plan.name, opts.workers))
         parts.resources.tap_queues.emplace_back(std::move(queue));
     if (parts.resources.tap_queues.size() < opts.workers)
         report.warnings.push_back("The interface " + plan.name + " was made with a single queue: --workers has no effect");
-    return configure_tap(plan, plan.name);
+    return given.before != nullptr ? find_configured(plan.name) : configure_tap(plan, plan.name);
 }
 
 os::unique_fd listen_at_path(const std::string& path, int backlog = 0)
@@ -141,13 +142,17 @@ std::pair<os::unique_fd, std::string> listen_for_guests(const options& opts)
 }
 
 /// Makes and configures the tap in the target's namespace, listens there, and leaves it again. With a client there is no tap.
-plane_parts set_up_namespace(const options& opts, const netns::target& target, os::unique_fd client, set_up_report& report)
+plane_parts set_up_namespace(const options& opts, const netns::target& target, given_parts& given, set_up_report& report)
 {
     auto [host, guest] = read_host(opts, report);
     interface_plan plan = plan_interface(opts, host, guest);
+    if (given.before != nullptr) {
+        plan.name = given.before->interface;
+        guest.duid_time = given.before->duid_time;
+    }
     plane_parts parts;
     configured_interface interface;
-    netns::enter(target.network.get(), [&] { interface = furnish(opts, plan, std::move(client), parts, report); });
+    netns::enter(target.network.get(), [&] { interface = furnish(opts, plan, given, parts, report); });
     append(report.notes, std::move(interface.notes));
     append(report.warnings, std::move(interface.warnings));
     guest.ipv4 = guest.ipv4 && interface.ipv4;
@@ -156,6 +161,8 @@ plane_parts set_up_namespace(const options& opts, const netns::target& target, o
         parts.host_ports = open_diagnosis();
     parts.config = plan_plane(opts, host, guest, interface.mac, without_resolvers_of(opts));
     parts.config.guest_link_local = interface.link_local;
+    if (given.before != nullptr)
+        parts.config.secret = given.before->secret;
     append(report.notes,
            start_report(opts, host, guest, parts.config.address_map, opts.splice_only || opts.client ? "none" : plan.name));
     parts.start = {std::move(host), parts.config.net, parts.config.address_map};
@@ -189,10 +196,13 @@ plane_parts set_up_socket(const options& opts, os::unique_fd client, set_up_repo
 }
 
 /// Not worth a start that fails.
-os::unique_fd listen_for_control(const options& opts, set_up_report& report)
+os::unique_fd listen_for_control(const options& opts, migrate::predecessor* before, set_up_report& report)
 {
     if (!opts.control_path)
         return {};
+    if (before != nullptr)
+        if (auto there = before->listener_at(*opts.control_path))
+            return there;
     try {
         return listen_at_path(*opts.control_path, os::waiting_clients);
     } catch (const std::runtime_error& refused) {
@@ -201,24 +211,41 @@ os::unique_fd listen_for_control(const options& opts, set_up_report& report)
     return {};
 }
 
+migrate::link_at_start link_of(const plane_parts& parts)
+{
+    migrate::link_at_start link;
+    link.control = parts.control.changing.get();
+    link.configuration = parts.conf_listener.get();
+    for (const auto& queue : parts.resources.tap_queues)
+        if (const auto* tap = std::get_if<tun_descriptor>(&queue)) {
+            link.queues.push_back(tap->fd.get());
+            link.vnet_header = tap->vnet_header;
+            link.offload = tap->offload;
+        }
+    return link;
+}
+
 } // namespace
 
-plane_parts set_up(const options& opts, const netns::target& target, opened_listeners on_host, os::unique_fd client, uid_t owner)
+plane_parts set_up(const options& opts, const netns::target& target, given_parts given, uid_t owner)
 {
     set_up_report lines;
     auto watch = watch_host(opts, lines);
-    plane_parts parts = opts.mode == mode::pasta ? set_up_namespace(opts, target, std::move(client), lines)
-                                                 : set_up_socket(opts, std::move(client), lines);
-    if (opts.conf_path)
+    plane_parts parts = opts.mode == mode::pasta ? set_up_namespace(opts, target, given, lines)
+                                                 : set_up_socket(opts, std::move(given.client), lines);
+    if (opts.conf_path && given.before != nullptr)
+        parts.conf_listener = given.before->listener_at(*opts.conf_path);
+    if (opts.conf_path && !parts.conf_listener)
         parts.conf_listener = listen_at_path(*opts.conf_path);
     parts.config.rules_may_change = opts.rules_may_change();
     parts.watch = std::move(watch);
-    parts.control = {listen_for_control(opts, lines), owner, in_initial_user_namespace()};
+    parts.control = {listen_for_control(opts, given.before, lines), owner, in_initial_user_namespace()};
     log::info(lines.notes);
     log::warning(lines.warnings);
-    log::warning(on_host.warnings);
-    append(parts.resources.listeners, std::move(on_host.sockets));
-    append(parts.refused, std::move(on_host.refused));
+    log::warning(given.on_host.warnings);
+    append(parts.resources.listeners, std::move(given.on_host.sockets));
+    append(parts.refused, std::move(given.on_host.refused));
+    parts.link = link_of(parts);
     return parts;
 }
 

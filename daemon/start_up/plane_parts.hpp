@@ -6,6 +6,8 @@
 #include "daemon/follow/host_follower.hpp"
 #include "daemon/forward/listener_set.hpp"
 #include "daemon/loop/worker_pool.hpp"
+#include "daemon/migrate/hand_over.hpp"
+#include "daemon/migrate/predecessor.hpp"
 #include "daemon/netns/target.hpp"
 #include "daemon/os/socket_diag.hpp"
 
@@ -30,14 +32,19 @@ struct plane_parts {
     network_at_start start;
     interface_in_use interface;
     std::optional<host_watch> watch; ///< unless nothing is followed
+    migrate::link_at_start link;     ///< what can be given to who takes our place
 
     /// The first queue of the tap; null if there is none.
     [[nodiscard]] const tun_descriptor* tap() const { return std::get_if<tun_descriptor>(&resources.tap_queues.front()); }
 };
 
-/// Reads the host, opens what is missing, and tells the log. `client` is a guest that is connected already, or empty;
-/// `owner` is whose rights we have, as the host numbers users.
-[[nodiscard]] plane_parts set_up(const options& opts, const netns::target& target, opened_listeners on_host, os::unique_fd client,
-                                 uid_t owner);
+/// What is there before.
+struct given_parts {
+    opened_listeners on_host;
+    os::unique_fd client;         ///< a guest that is connected already, or empty
+    migrate::predecessor* before; ///< has more; null: nobody served the guest before
+};
+/// Reads the host, opens what is missing, and tells the log. `owner` is whose rights we have, as the host numbers users.
+[[nodiscard]] plane_parts set_up(const options& opts, const netns::target& target, given_parts given, uid_t owner);
 
 } // namespace tapioca

@@ -45,6 +45,8 @@ seccomp::profile what_is_left(const options& opts, const netns::target& target, 
     const bool listens_anew = at_interfaces && opts.follow != follow_mode::none;
     add(scans(opts.host_rules) || scans(opts.guest_rules) || opts.rules_may_change() || listens_anew, task::scan);
     add(sets_carrier(opts), task::carrier);
+    add(opts.can_hand_over(), task::hand_over);
+    add(opts.take_over.has_value(), task::take_over);
     add(target.watch.has_value(), task::watch);
     add(target.command.has_value(), task::command);
     add(opts.log_file.has_value(), task::log_file);

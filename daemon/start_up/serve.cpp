@@ -15,7 +15,8 @@ void announce(const options& opts, waiting who)
     if (opts.goes_to_background() || (opts.starts_command() && opts.log_file))
         log::release_stderr();
     who.caller.announce();
-    if (const auto told = who.manager.ready(); !told)
+    if (const auto told = who.before != nullptr ? who.manager.ready_instead(who.caller.pid_for_caller()) : who.manager.ready();
+        !told)
         log::warning("Couldn't tell the service manager: " + told.error().message());
 }
 
@@ -42,6 +43,8 @@ int serve(const options& opts, netns::target& target, int tap, waiting who, work
     try {
         if (target.command)
             target.command->release();
+        if (who.before != nullptr)
+            who.before->take_place(workers, who.caller.pid_for_caller());
         announce(opts, who);
         if (audit != nullptr)
             ctl.serve(*audit);

@@ -8,6 +8,8 @@
 #include "daemon/control/plane_watch.hpp"
 #include "daemon/control/port_follower.hpp"
 #include "daemon/follow/resolver_watcher.hpp"
+#include "daemon/migrate/hand_over.hpp"
+#include "daemon/migrate/predecessor.hpp"
 #include "daemon/names/name_forwarder.hpp"
 #include "daemon/os/daemonize.hpp"
 #include "daemon/os/notify.hpp"
@@ -58,6 +60,14 @@ void assume_identity(const options& opts, sandbox& box);
 /// The system calls that this run still needs. `bypass`: traffic may go past the tap.
 [[nodiscard]] seccomp::profile what_is_left(const options& opts, const netns::target& target, const plane_config& config,
                                             bool bypass);
+
+// succession.cpp
+/// The sockets of the host's rules. Not with --take-over, where others have them; but low ports may be root's.
+[[nodiscard]] opened_listeners listen_on_host(const options& opts);
+/// Who served before us, with what it had, and the rest of the sockets of the host's rules; null without --take-over.
+[[nodiscard]] std::unique_ptr<migrate::predecessor> find_predecessor(const options& opts, opened_listeners& on_host);
+/// Starts the workers; with a predecessor they stand still until its flows are here.
+void start_workers(worker_pool& workers, const migrate::predecessor* before);
 
 // kernel_report.cpp
 /// Tells the log of the rules, and in detail of what was found out about the kernel. Behind all that may be refused: callers show
@@ -124,8 +134,9 @@ struct told_by_workers {
 struct shown_parts {
     rules_in_force& rules;
     plane_watch& watch;
-    const name_register* names; ///< null: the policy has none
-    audit_log* audit;           ///< null: there is none
+    const name_register* names;  ///< null: the policy has none
+    audit_log* audit;            ///< null: there is none
+    migrate::link_at_start link; ///< for who takes our place
 };
 /// Serves --control, which tells what is watched; null if nobody is to see us. It is called in the process that serves, in the
 /// host's network namespace.
@@ -137,6 +148,7 @@ struct shown_parts {
 struct waiting {
     os::readiness& caller;
     os::service_manager& manager;
+    migrate::predecessor* before; ///< whose place we take first; null: nobody's
 };
 /// What is left to do when everything is sealed: say so, and serve. `tap`: its descriptor; -1 if there is none. `audit`: null if
 /// there is none. The exit status.

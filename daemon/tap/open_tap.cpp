@@ -105,6 +105,14 @@ std::vector<tun_descriptor> open_tap(const std::string& name, unsigned queues)
     return tap;
 }
 
+std::string interface_of(int tap)
+{
+    ifreq request = {};
+    if (::ioctl(tap, TUNGETIFF, &request) != 0 || (request.ifr_flags & IFF_TAP) == 0)
+        return {};
+    return {request.ifr_name, ::strnlen(request.ifr_name, sizeof request.ifr_name)};
+}
+
 // syscalls: ioctl
 void leave_to_namespace(int queue) noexcept { ::ioctl(queue, TUNSETPERSIST, 1); }
 

@@ -9,6 +9,9 @@
 
 namespace tapioca {
 
+/// The name of the interface that a descriptor is a queue of; empty: it is no tap.
+[[nodiscard]] std::string interface_of(int tap);
+
 /// Creates the device with `queues` queues, or attaches to one that is there: with a single queue, if it was made so. The caller
 /// is inside the namespace. Throws std::system_error.
 [[nodiscard]] std::vector<tun_descriptor> open_tap(const std::string& name, unsigned queues);

@@ -18,6 +18,7 @@
 #include "daemon/translate/name_connects.hpp"
 #include "proto/flow/slot_list.hpp"
 #include "proto/icmp/unreachable.hpp"
+#include "proto/migrate/tcp_flow_state.hpp"
 #include "proto/tcp/connection.hpp"
 #include "proto/tcp/receive_store.hpp"
 #include "proto/tcp/send_store.hpp"
@@ -88,6 +89,20 @@ struct lost_addresses {
     std::span<const ip_address> of_host, of_guest;
 };
 
+/// A connection on its way to another process, with what waits in our stores.
+struct given_tcp {
+    const migrate::tcp_flow_state& state;
+    int fd;
+    std::span<const bytes_view> to_socket, to_guest;
+};
+class tcp_receiver {
+public:
+    virtual void receive(const given_tcp& flow) noexcept = 0;
+
+protected:
+    ~tcp_receiver() = default;
+};
+
 class tcp_translator final : public flows_of<tcp_flow, flow_kind::tcp> {
 public:
     static constexpr std::size_t most_flows = std::size_t{1} << flow_id::slot_bits;
@@ -140,6 +155,12 @@ public:
     void follow(const flow_key& key, unsigned to, instant now) noexcept;
     /// A connection that another worker had.
     void arrive(const tcp_flow& from, const flow_birth& birth, instant now) noexcept;
+
+    // tcp_give.cpp
+    /// Shows all connections that another process can go on with, and changes none.
+    void give(tcp_receiver& to, instant now) noexcept;
+    /// A connection that another process had, with its octets. False, and the socket stays the caller's, if there is no room.
+    [[nodiscard]] bool take(const given_tcp& given, instant now) noexcept;
 
     // drain.cpp
     /// A guest that is not there any more will not end what it has not ended.

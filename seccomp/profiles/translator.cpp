@@ -2,7 +2,9 @@
 // compares the two.
 #include "seccomp/filter.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -20,6 +22,10 @@ constexpr argument_test udp6[] = {{0, AF_INET6}, {1, SOCK_DGRAM | socket_flags},
 constexpr argument_test echo4[] = {{0, AF_INET}, {1, SOCK_DGRAM | socket_flags}, {2, IPPROTO_ICMP}};
 constexpr argument_test echo6[] = {{0, AF_INET6}, {1, SOCK_DGRAM | socket_flags}, {2, IPPROTO_ICMPV6}};
 
+constexpr argument_test add_seals[] = {{1, F_ADD_SEALS}};
+constexpr argument_test get_seals[] = {{1, F_GET_SEALS}};
+constexpr argument_test sealable[] = {{1, MFD_CLOEXEC | MFD_ALLOW_SEALING}};
+
 constexpr allowed_call calls[] = {
     {"accept4", "tcp_listener", "a connection from the host's side", task::every, flagged},
     {"bind", "translators", "outbound address, source port of a datagram, echo identifier"},
@@ -33,6 +39,11 @@ constexpr allowed_call calls[] = {
     {"epoll_pwait", "poller, control", "the wait of a turn"},
 #endif
     {"ftruncate", "file_sink", "the log file's cap", task::log_file},
+    {"fcntl", "hand_over", "the state for who takes our place can be changed no more", task::hand_over, add_seals},
+    {"fcntl", "predecessor", "the state of who was here before cannot be changed any more", task::take_over, get_seals},
+    {"ftruncate", "daemonize", "the PID file of who was here before", task::take_over},
+    {"memfd_create", "hand_over", "the state for who takes our place", task::hand_over, sealable},
+    {"pread64", "predecessor", "the state of who was here before", task::take_over},
     {"getpeername", "to_guest", "the peer of a flow's socket", task::guest},
     {"getsockname", "translators", "the port that the kernel chose"},
     {"pread64", "file_sink", "the log file's cap: the younger part moves to the front", task::log_file},

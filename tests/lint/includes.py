@@ -11,7 +11,7 @@ PROTO_RANK = {"base": 0, "wire": 1, "capture": 1, "policy": 2, "frame": 2, "resp
               "control": 5, "migrate": 5}
 # daemon: likewise; what stands in daemon/ itself is known by none of them.
 DAEMON_RANK = {"os": 0, "config": 1, "policy": 1.5, "report": 2, "client": 2, "tap": 3, "forward": 4, "translate": 5, "plane": 6, "netns": 6, "loop": 7, "control": 8,
-               "follow": 9, "names": 9, "start_up": 10}
+               "follow": 9, "names": 9, "migrate": 9, "start_up": 10}
 # memory is there for construct_at, string and vector for what is given to proto; whoever allocates is caught by purity.py.
 PROTO_STANDARD = set("""algorithm array atomic bit chrono climits compare concepts cstddef cstdint cstring initializer_list iterator limits
 memory numeric optional ranges ratio span string string_view tuple type_traits utility variant vector version""".split())

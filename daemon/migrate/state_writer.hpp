@@ -1,0 +1,52 @@
+// The state of all planes, as octets for another process, and the descriptors that belong to it.
+#pragma once
+
+#include "daemon/plane/plane.hpp"
+#include "proto/migrate/exchange.hpp"
+
+#include <vector>
+
+namespace tapioca::migrate {
+
+class state_writer final : private tcp_receiver {
+public:
+    /// Leaves room for the header.
+    explicit state_writer(const guest_link& guest) : guest_(guest), octets_(sizeof(state_header)) {}
+
+    /// The flows of a worker that stands still.
+    void add(plane& of, std::size_t worker, instant now)
+    {
+        worker_ = static_cast<std::uint16_t>(worker);
+        of.tcp().give(*this, now);
+    }
+    /// All of it.
+    [[nodiscard]] const std::vector<octet>& finish()
+    {
+        writer to{octets_};
+        to.put(state_header{state_magic, format_version, guest_.mac(), guest_.v4(), guest_.v6(), guest_.link_local(),
+                            static_cast<std::uint32_t>(fds_.size())});
+        return octets_;
+    }
+    [[nodiscard]] const std::vector<int>& descriptors() const noexcept { return fds_; }
+
+private:
+    void receive(const given_tcp& flow) noexcept override
+    {
+        std::array<octet, sizeof(flow_prefix) + tcp_record_octets> record;
+        writer to{record};
+        to.put(flow_prefix{worker_});
+        write(to, flow.state);
+        octets_.insert(octets_.end(), record.begin(), record.end());
+        for (const auto* pieces : {&flow.to_socket, &flow.to_guest})
+            for (const auto piece : *pieces)
+                octets_.insert(octets_.end(), piece.begin(), piece.end());
+        fds_.push_back(flow.fd);
+    }
+
+    const guest_link& guest_;
+    std::vector<octet> octets_;
+    std::vector<int> fds_;
+    std::uint16_t worker_ = 0;
+};
+
+} // namespace tapioca::migrate
