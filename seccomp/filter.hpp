@@ -69,6 +69,7 @@ private:
 [[nodiscard]] std::span<const allowed_call> sanitizer_calls() noexcept;  ///< only in builds with sanitizers
 [[nodiscard]] std::span<const allowed_call> watcher_calls() noexcept;    ///< of the process that reads resolv.conf, and no other
 [[nodiscard]] std::span<const allowed_call> guardian_calls() noexcept;   ///< of the one that forks it, beside those
+[[nodiscard]] std::span<const allowed_call> repair_calls() noexcept;     ///< of the program passt-repair
 
 /// How many system calls of this machine a profile leaves, not counting what a build with sanitizers adds.
 [[nodiscard]] std::size_t size_of(profile which);
