@@ -2,6 +2,7 @@
 // seccomp/sandbox.hpp says why the order is as it is.
 #include "daemon/config/command_line.hpp"
 #include "daemon/config/early_exit.hpp"
+#include "daemon/migrate/migration.hpp"
 #include "daemon/os/process.hpp"
 #include "daemon/os/start_failure.hpp"
 #include "daemon/os/user_map.hpp"
@@ -67,8 +68,7 @@ void begin_work(sandbox& box, worker_pool& workers, const migrate::predecessor* 
     log::warning(box.take_warnings());
     plane_parts parts = set_up(opts, target, {std::move(on_host), std::move(client), before.get()}, owner);
     report_rules_and_kernel(opts, parts);
-    parts.resources.pcap = std::move(files.pcap);
-    parts.config.egress = told_of(std::move(egress));
+    complete(parts, std::move(files.pcap), std::move(egress));
     const int tap = parts.tap() != nullptr ? parts.tap()->fd.get() : -1;
     std::optional<resolver_watcher> resolvers = watch_resolvers(opts);
     os::readiness ready = leave_the_caller(opts, box, files);
@@ -80,7 +80,9 @@ void begin_work(sandbox& box, worker_pool& workers, const migrate::predecessor* 
     worker_pool workers{std::move(parts.config), std::move(parts.resources), resident.get()};
     plane_watch watch{workers};
     const std::unique_ptr<audit_log> audit = keep_audit(opts, files, workers);
-    control ctl{hooks_of(opts, workers, {watch, audit.get()}, follower.get()), watch_of(target), command_of(target)};
+    const auto moves = make_migration(opts, parts, workers);
+    control ctl{hooks_of(opts, workers, {watch, audit.get(), moves.get()}, follower.get()), watch_of(target), command_of(target)};
+    begin_migration(moves.get(), ctl);
     begin_service(opts, rules, {facts, workers, resident.get(), follower.get()}, ctl);
     const auto following =
         begin_following(opts, parts, std::move(resolvers), *rules.rules, {tap, workers, watch.events(), resident.get()}, ctl);

@@ -10,7 +10,8 @@ namespace tapioca::seccomp {
 void confine_repair()
 {
     (void)capabilities::drop_bounding(); // without CAP_SETPCAP it stays, and nothing is executed anyway
-    capabilities::limit_to(capabilities::bit(CAP_NET_ADMIN));
+    capabilities::limit_to(capabilities::bit(CAP_NET_ADMIN) | capabilities::bit(CAP_DAC_OVERRIDE) |
+                           capabilities::bit(CAP_DAC_READ_SEARCH));
     capabilities::forbid_gains();
     const rules filter = begin_rules(SCMP_ACT_KILL_PROCESS);
     for (const allowed_call& call : repair_calls())
@@ -20,5 +21,7 @@ void confine_repair()
             allow(filter.get(), call);
     check(seccomp_load(filter.get()), "Couldn't install the system call filter");
 }
+
+void give_up_files() { capabilities::limit_to(capabilities::bit(CAP_NET_ADMIN)); }
 
 } // namespace tapioca::seccomp

@@ -160,12 +160,14 @@ void sandbox::drop()
 void sandbox::seal(seccomp::profile which)
 {
     capabilities::forbid_gains();
+    const bool restores =
+        which.has(seccomp::task::vhost); // connections that come with a guest are bound and connected in silence
     const bool listens = which.has(seccomp::task::scan);
     const bool connects = which.has(seccomp::task::names);
-    landlock::confine(listens    ? landlock::bind_to::any_port
-                      : connects ? landlock::bind_to::port_of_the_kernels_choice
-                                 : landlock::bind_to::nothing,
-                      connects ? landlock::connect_to::anybody : landlock::connect_to::nobody);
+    landlock::confine(listens || restores ? landlock::bind_to::any_port
+                      : connects          ? landlock::bind_to::port_of_the_kernels_choice
+                                          : landlock::bind_to::nothing,
+                      connects || restores ? landlock::connect_to::anybody : landlock::connect_to::nobody);
     seccomp::install(which);
 }
 

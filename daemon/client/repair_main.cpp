@@ -19,6 +19,7 @@ repair_status serve_directory(const char* path)
     const auto server = search->finish();
     if (!server)
         return report(repair_status::failed, "Couldn't connect to a socket in", path, server.error().value());
+    seccomp::give_up_files();
     return serve_repair(server->get());
 }
 
@@ -28,6 +29,7 @@ repair_status serve_socket(const char* path)
     const auto server = connect_to_repair_socket(path);
     if (!server)
         return report(repair_status::failed, "Couldn't connect to", path, server.error().value());
+    seccomp::give_up_files();
     return serve_repair(server->get());
 }
 

@@ -331,8 +331,10 @@ void repair_path(parsed_options& d, std::string_view text)
 {
     if (!d.vhost_user && text != "none")
         refuse("--repair-path is for vhost-user mode only");
-    if (text != "none")
-        d.opts.warnings.emplace_back("--repair-path has no effect: this build cannot migrate connections");
+    d.opts.repair = text != "none";
+    d.opts.repair_path.reset();
+    if (d.opts.repair)
+        d.opts.repair_path = path_of_socket(text);
 }
 
 void vhost_user(parsed_options& d, std::string_view) { d.opts.vhost_user = true; }

@@ -116,6 +116,10 @@ struct options {
     std::optional<std::string> socket_path; ///< where guests connect; absent: the first free automatic name, or `client`
     std::optional<int> client;              ///< an inherited descriptor of a connected guest
     bool vhost_user = false;                ///< the guest shares its memory
+    std::optional<std::string> repair_path; ///< where passt-repair connects; nothing: the guest's socket with ".repair" behind it
+    bool repair = true;                     ///< it may connect
+    bool migrate_exit = false;              ///< the end once the guest has migrated
+    bool migrate_no_linger = false;         ///< its connections are closed then
     bool one_off = false;                   ///< to end when the guest leaves
 
     // pasta

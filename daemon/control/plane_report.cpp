@@ -137,6 +137,8 @@ const char* words_of(end_reason why)
         return "denied by the egress policy";
     case end_reason::egress_limit:
         return "the quota of the egress policy is used up";
+    case end_reason::migrated:
+        return "migrated with the guest";
     case end_reason::count_:
         break;
     }

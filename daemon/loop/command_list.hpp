@@ -7,6 +7,7 @@
 #include "daemon/forward/listening_socket.hpp"
 #include "daemon/loop/denied_flows.hpp"
 #include "daemon/loop/flow_listing.hpp"
+#include "daemon/loop/plane_task.hpp"
 #include "daemon/loop/stranded_flows.hpp"
 #include "daemon/tap/frame_capture.hpp"
 
@@ -46,7 +47,7 @@ struct end_capture {
 };
 
 using worker_command = std::variant<listening_socket, stop_listening, rename_listener, advertise_router, snapshot, list_flows,
-                                    end_flow, end_stranded, end_denied, begin_capture, end_capture>;
+                                    end_flow, end_stranded, end_denied, begin_capture, end_capture, in_plane>;
 
 class command_list {
 public:

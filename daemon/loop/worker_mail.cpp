@@ -142,6 +142,8 @@ void worker::carry_out(worker_command& what, instant now) noexcept
         show_frames_to(begin->what);
     } else if (const auto* over = std::get_if<end_capture>(&what)) {
         end_showing(*over->what);
+    } else if (const auto* task = std::get_if<in_plane>(&what)) {
+        (*task)->carry_out(plane_, now);
     } else {
         plane_.advertise_router();
     }

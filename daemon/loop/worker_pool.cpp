@@ -2,6 +2,7 @@
 
 #include "daemon/os/clock.hpp"
 #include "daemon/os/process.hpp"
+#include "daemon/tap/vhost_link.hpp"
 #include "daemon/translate/limits.hpp"
 
 #include <algorithm>
@@ -70,6 +71,8 @@ void worker_pool::end_drain() noexcept
     for (auto& m : shared_.mailboxes)
         m.ring();
 }
+
+device_state* worker_pool::guest_state() noexcept { return shared_.devices.vhost ? &shared_.devices.vhost->state() : nullptr; }
 
 void worker_pool::listen(listening_socket&& l) { workers_.front()->command(std::move(l)); }
 

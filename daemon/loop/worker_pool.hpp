@@ -81,6 +81,14 @@ public:
     void ask(std::size_t who, end_stranded question) { workers_[who]->command(std::move(question)); }
     void ask(std::size_t who, end_denied question) { workers_[who]->command(std::move(question)); }
     void ask(std::size_t who, end_flow question) { workers_[who]->command(std::move(question)); }
+    void ask(std::size_t who, in_plane task) { workers_[who]->command(std::move(task)); }
+    [[nodiscard]] plane& frozen_plane(std::size_t of) noexcept { return workers_[of]->frozen_plane(); }
+    /// Where the front-end of a guest that shares its memory asks for its state; null: there is no such guest.
+    [[nodiscard]] device_state* guest_state() noexcept;
+    /// What is known of the guest's end of the link.
+    [[nodiscard]] guest_link& guest() noexcept { return shared_.guest; }
+    /// Makes events() readable.
+    void ring_bell() noexcept { os::signal(shared_.events_bell.get()); }
     void tell(std::size_t who, begin_capture what) { workers_[who]->command(std::move(what)); }
     void tell(std::size_t who, end_capture what) { workers_[who]->command(std::move(what)); }
 

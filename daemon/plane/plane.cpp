@@ -34,9 +34,9 @@ void plane::take(const os::event& e, instant now) noexcept
 {
     switch (static_cast<source>(e.what.kind)) {
     case source::tcp_flow:
-        return tcp_.from_socket({e.what.id}, e, now);
+        return frozen_ ? void() : tcp_.from_socket({e.what.id}, e, now);
     case source::tcp_listener:
-        return accept_from(e.what.id, now);
+        return frozen_ ? void() : accept_from(e.what.id, now);
     case source::udp_port:
         return udp_.from_socket({e.what.id}, e);
     case source::echo_flow:
@@ -61,10 +61,12 @@ void plane::take(const os::event& e, instant now) noexcept
 void plane::end_turn(instant now) noexcept
 {
     for (auto* flows : sets_)
-        flows->expire(now);
+        if (!rests(*flows))
+            flows->expire(now);
     ingress_.expire(now);
     for (auto* flows : sets_)
-        flows->end_turn(now);
+        if (!rests(*flows))
+            flows->end_turn(now);
     if (ctx_.metering.is_on() || beyond_quota_)
         end_beyond_quota(now);
     ctx_.tap.flush();
@@ -73,7 +75,8 @@ void plane::end_turn(instant now) noexcept
 
 bool plane::has_ready() const noexcept
 {
-    return beyond_quota_ || std::ranges::any_of(sets_, [](const flow_set* flows) { return flows->has_ready(); });
+    return beyond_quota_ ||
+           std::ranges::any_of(sets_, [this](const flow_set* flows) { return !rests(*flows) && flows->has_ready(); });
 }
 
 bool plane::has_weight() const noexcept
@@ -87,7 +90,7 @@ instant plane::next_deadline(instant now) const noexcept
         return now;
     auto next = ingress_.next_deadline();
     for (const auto* flows : sets_)
-        next = std::min(next, flows->next_deadline());
+        next = rests(*flows) ? next : std::min(next, flows->next_deadline());
     return next;
 }
 
@@ -125,7 +128,7 @@ void plane::greet_guest() noexcept
 
 leftovers plane::left_over(bool guest_is_there) noexcept
 {
-    auto left = tcp_.left_over(guest_is_there);
+    auto left = frozen_ ? leftovers{} : tcp_.left_over(guest_is_there);
     left.octets = left.octets || tcp_splice_.is_owing();
     return left;
 }

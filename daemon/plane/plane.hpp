@@ -96,16 +96,26 @@ public:
     /// Shows the flows of all kinds in `most` slots from `from` on. Where to go on; nothing: that was all. Flows that begin or
     /// end between two calls may be missed; those that stay are shown once.
     [[nodiscard]] std::optional<place> visit_flows(place from, std::uint32_t most, flow_visitor& visitor, instant now) noexcept;
+    // freeze.cpp
+    /// From now on nothing moves of TCP, and nobody connects: peers that try, or send something, hear nothing and try again.
+    /// Other flows go on. What is frozen may be looked at from outside the worker.
+    void freeze() noexcept;
+    /// What is frozen goes on elsewhere: connections that are only being made end with a reset.
+    void end_handshakes(instant now) noexcept;
+    /// As if nothing had been. Peers of connections are heard by whoever could make their sockets deaf.
+    void thaw(instant now) noexcept;
+    [[nodiscard]] bool is_frozen() const noexcept { return frozen_; }
+
     /// Ends a flow that visit_flows() has shown. False if it has ended by itself.
     bool close(flow_kind kind, flow_id id, end_reason why, instant now) noexcept
     {
-        return sets_[static_cast<std::size_t>(kind)]->close(id, why, now);
+        return !rests(*sets_[static_cast<std::size_t>(kind)]) && sets_[static_cast<std::size_t>(kind)]->close(id, why, now);
     }
     /// Resets connections over the tap that have one of these addresses, of those in `most` slots from `from` on. The
     /// slot to go on from; 0: there is none behind.
     std::uint32_t end_stranded(std::uint32_t from, std::uint32_t most, const lost_addresses& lost, instant now) noexcept
     {
-        return tcp_.end_stranded(from, most, lost, now);
+        return frozen_ ? 0 : tcp_.end_stranded(from, most, lost, now);
     }
 
     // egress.cpp
@@ -137,6 +147,8 @@ private:
     void watch(std::uint32_t listener, instant now) noexcept;
     void accept_from(std::uint32_t listener, instant now) noexcept;
     void reset_waiting_connection(int listener) noexcept;
+    /// Nothing is done with the flows of that kind now.
+    [[nodiscard]] bool rests(const flow_set& flows) const noexcept { return frozen_ && &flows == &tcp_; }
     [[nodiscard]] bool pass_on(os::accepted& connection, const listener_name& through) noexcept;
 
     std::shared_ptr<const plane_config> adopted_; ///< null: as it was given
@@ -151,6 +163,7 @@ private:
     tapioca::tcp_splice tcp_splice_;
     const std::array<flow_set*, flow_kinds> sets_; ///< by flow_kind
     os::unique_fd spare_;
+    bool frozen_ = false;
     std::size_t accepts_ = 1; ///< connections that the next visit to a listener tries to accept, if it comes in the next turn
     std::uint64_t accept_turn_ = 0;     ///< the last one that visited a listener
     std::uint64_t turn_ = 1;            ///< counts turns

@@ -1,6 +1,7 @@
 #include "daemon/start_up/stages.hpp"
 
 #include "daemon/control/plane_report.hpp"
+#include "daemon/migrate/migration.hpp"
 #include "daemon/os/process.hpp"
 #include "daemon/report/log.hpp"
 #include "daemon/tap/open_tap.hpp"
@@ -140,6 +141,20 @@ std::unique_ptr<audit_log> keep_audit(const options& opts, named_files& files, w
     return std::make_unique<audit_log>(std::move(files.audit), opts.audit(), workers);
 }
 
+std::unique_ptr<migration> make_migration(const options& opts, plane_parts& parts, worker_pool& workers)
+{
+    if (!opts.vhost_user)
+        return nullptr;
+    return std::make_unique<migration>(workers, std::move(parts.repair_listener),
+                                       migration::options{.exits = opts.migrate_exit, .lingers = !opts.migrate_no_linger});
+}
+
+void begin_migration(migration* migrates, control& ctl)
+{
+    if (migrates != nullptr)
+        ctl.serve(*migrates);
+}
+
 control_hooks hooks_of(const options& opts, worker_pool& workers, const told_by_workers& told, port_follower* follower)
 {
     control_hooks hooks;
@@ -152,8 +167,11 @@ control_hooks hooks_of(const options& opts, worker_pool& workers, const told_by_
     hooks.router_advertisement = [&workers] { workers.advertise_router(); };
     hooks.events = workers.events();
     hooks.exit_fd = opts.exit_fd.value_or(-1);
-    if (opts.one_off)
-        hooks.finished = [&workers] { return workers.guest_gone(); };
+    if (opts.one_off || opts.migrate_exit) // once a guest has migrated, its front-end's end is no reason any more
+        hooks.finished = [&workers, migrates = told.migrates, one_off = opts.one_off] {
+            const bool left = migrates != nullptr && migrates->has_ever_left();
+            return left ? migrates->wants_end() : one_off && workers.guest_gone();
+        };
     if (opts.statistics_delay.count() != 0) {
         hooks.show_statistics = [&workers, table = report::event_table{}]() mutable {
             std::fputs(table.next(report::events_of(workers)).c_str(), stderr);

@@ -28,4 +28,10 @@ std::shared_ptr<const egress_policy> told_of(egress_at_start egress)
     return std::move(egress.policy);
 }
 
+void complete(plane_parts& parts, os::unique_fd pcap, egress_at_start egress)
+{
+    parts.resources.pcap = std::move(pcap);
+    parts.config.egress = told_of(std::move(egress));
+}
+
 } // namespace tapioca

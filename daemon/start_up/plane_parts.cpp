@@ -15,6 +15,7 @@
 #include <chrono>
 #include <iterator>
 #include <stdexcept>
+#include <tuple>
 
 namespace tapioca {
 namespace {
@@ -170,6 +171,24 @@ plane_parts set_up_namespace(const options& opts, const netns::target& target, g
     return parts;
 }
 
+/// Not worth a start that fails, unless the user has named it. `guest`: the path of the guest's socket; empty: there is none.
+os::unique_fd listen_for_repair(const options& opts, const std::string& guest, set_up_report& report)
+{
+    if (!opts.repair || (guest.empty() && !opts.repair_path))
+        return {};
+    const auto path = opts.repair_path.value_or(guest + ".repair");
+    try {
+        auto listener = listen_at_path(path);
+        report.notes.push_back("UNIX domain socket bound at " + path);
+        return listener;
+    } catch (const std::runtime_error& refused) {
+        if (opts.repair_path)
+            throw;
+        report.warnings.push_back(std::string{"Connections cannot migrate: "} + refused.what());
+    }
+    return {};
+}
+
 /// Opens the socket that guests connect to, unless one is connected already.
 plane_parts set_up_socket(const options& opts, os::unique_fd client, set_up_report& report)
 {
@@ -179,15 +198,16 @@ plane_parts set_up_socket(const options& opts, os::unique_fd client, set_up_repo
     append(report.notes, start_report(opts, host, guest, parts.config.address_map, ""));
     parts.start = {std::move(host), parts.config.net, parts.config.address_map};
     stream_descriptor stream{{}, std::move(client)};
+    std::string path;
     if (!stream.client) {
-        auto [listener, path] = listen_for_guests(opts);
-        stream.listener = std::move(listener);
+        std::tie(stream.listener, path) = listen_for_guests(opts);
         append(report.notes, socket_report(path, opts.vhost_user));
     }
     if (!opts.vhost_user) {
         parts.resources.tap_queues.emplace_back(std::move(stream));
         return parts;
     }
+    parts.repair_listener = listen_for_repair(opts, path, report);
     os::outlive_vanishing_memory();
     parts.resources.tap_queues.emplace_back(vhost_descriptor{std::move(stream)});
     while (parts.resources.tap_queues.size() < opts.workers)

@@ -28,6 +28,7 @@ struct plane_parts {
     std::optional<os::socket_diag> host_ports, guest_ports; ///< if rules follow the other side, or may do so later
     std::vector<refused_ports> refused;                     ///< of rules that are content with what they get
     os::unique_fd conf_listener;                            ///< of --conf-path
+    os::unique_fd repair_listener;                          ///< of --repair-path
     control_access control;
     network_at_start start;
     interface_in_use interface;

@@ -17,6 +17,8 @@
 
 namespace tapioca {
 
+class migration;
+
 // egress.cpp
 /// Where the guest may connect, as --egress says.
 struct egress_at_start {
@@ -27,6 +29,8 @@ struct egress_at_start {
 [[nodiscard]] egress_at_start read_egress(const options& opts);
 /// Tells the log. The policy.
 [[nodiscard]] std::shared_ptr<const egress_policy> told_of(egress_at_start egress);
+/// What was opened and read before the parts were there.
+void complete(plane_parts& parts, os::unique_fd pcap, egress_at_start egress);
 
 // descriptors.cpp
 /// The guest that whoever started us has connected already: a descriptor that neither stands in the way of standard input and
@@ -111,12 +115,16 @@ struct told_of_changes {
                                                                std::optional<resolver_watcher> resolvers,
                                                                const rules_in_force& rules, const told_of_changes& who,
                                                                control& ctl);
+/// For a guest that shares its memory; null: there is none. The workers outlive it.
+[[nodiscard]] std::unique_ptr<migration> make_migration(const options& opts, plane_parts& parts, worker_pool& workers);
+void begin_migration(migration* migrates, control& ctl);
 /// Who writes what the workers record; null without --audit-log.
 [[nodiscard]] std::unique_ptr<audit_log> keep_audit(const options& opts, named_files& files, worker_pool& workers);
 /// Who hears of what the workers tell. All of it outlives the loop.
 struct told_by_workers {
     plane_watch& watch;
-    audit_log* audit; ///< null: there is none
+    audit_log* audit;          ///< null: there is none
+    const migration* migrates; ///< null: no guest can
 };
 /// What the loop does with the workers, what they tell, and the follower, if there is one; all outlive it.
 [[nodiscard]] control_hooks hooks_of(const options& opts, worker_pool& workers, const told_by_workers& told,

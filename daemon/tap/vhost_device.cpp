@@ -39,6 +39,7 @@ void vhost_device::start()
         return place_.poller.add(fd, token_of(source::clients, static_cast<std::uint32_t>(what)), t);
     };
     os::require(watch(link_->alarm(), talk::alarm, os::trigger::edge), "Couldn't watch the other workers");
+    os::require(watch(link_->state().answers(), talk::state, os::trigger::edge), "Couldn't watch the control plane");
     if (sockets_.client)
         return os::require(watch(sockets_.client.get(), talk::client, os::trigger::level), "Couldn't watch the front-end");
     os::require(watch(sockets_.listener.get(), talk::listener, os::trigger::level), "Couldn't watch the front-end's socket");
@@ -56,6 +57,7 @@ void vhost_device::take(const os::event& e, instant now) noexcept
     if (static_cast<source>(e.what.kind) == source::clients) {
         client_waits_ = client_waits_ || e.what.id == static_cast<std::uint32_t>(talk::listener);
         messages_wait_ = messages_wait_ || e.what.id == static_cast<std::uint32_t>(talk::client);
+        state_has_news_ = state_has_news_ || e.what.id == static_cast<std::uint32_t>(talk::state);
         return;
     }
     queue_.on_kick(e.what.id);
@@ -93,6 +95,12 @@ void vhost_device::talk_to_front_end(instant now) noexcept
                           vhost::ring_fault_names[static_cast<std::size_t>(broken->why)].data());
         let_front_end_go(now);
     }
+    if (std::exchange(state_has_news_, false)) {
+        link_->state().clear_answer();
+        link_->look_again();
+        if (checks_state_ && sockets_.client)
+            check_state();
+    }
     if (std::exchange(messages_wait_, false) && sockets_.client)
         take_messages(now);
     if (std::exchange(client_waits_, false))
@@ -103,14 +111,20 @@ void vhost_device::talk_to_front_end(instant now) noexcept
 void vhost_device::attach(os::unique_fd client, instant now) noexcept
 {
     sockets_.client = std::move(client);
-    if (!place_.poller.add(sockets_.client.get(), token_of(source::clients, static_cast<std::uint32_t>(talk::client)),
-                           os::trigger::level))
+    if (!watch_client())
         let_front_end_go(now);
+}
+
+bool vhost_device::watch_client() noexcept
+{
+    const auto watched = place_.poller.add(
+        sockets_.client.get(), token_of(source::clients, static_cast<std::uint32_t>(talk::client)), os::trigger::level);
+    return watched.has_value();
 }
 
 void vhost_device::take_messages(instant now) noexcept
 {
-    for (int i = 0; i < messages_a_turn && sockets_.client && receive_message(); ++i)
+    for (int i = 0; i < messages_a_turn && sockets_.client && !checks_state_ && !over_ && receive_message(); ++i)
         take_message(now);
     if (over_)
         let_front_end_go(now);
@@ -160,6 +174,8 @@ void vhost_device::take_message(instant now) noexcept
     if (link_->session().is_legacy() && header_.what == vhost::request::set_vring_kick && !std::exchange(told_of_legacy_, true))
         place_.owner.tell(event_kind::vhost_legacy, 0, now);
     // A front-end that waits for an answer of its own kind would do so for ever.
+    if (o.what == vhost::action::check_state)
+        return check_state();
     const bool waits = header_.what == vhost::request::get_vring_base || header_.what == vhost::request::set_log_base;
     if (!answer(m, o) || (waits && !o.why.empty()))
         over_ = true;
@@ -178,7 +194,8 @@ bool vhost_device::answer(const vhost::message& m, const vhost::outcome& o) noex
     };
     reply.header.what = m.header.what;
     reply.header.flags = vhost::version | vhost::flag_reply;
-    switch (o.why.empty() ? o.reply : reply_kind::none) {
+    const bool answers = o.why.empty() || o.reply == reply_kind::number;
+    switch (answers ? o.reply : reply_kind::none) {
     case reply_kind::number:
         put(o.number);
         break;
@@ -198,6 +215,26 @@ bool vhost_device::answer(const vhost::message& m, const vhost::outcome& o) noex
     return sent && *sent == octets;
 }
 
+/// Answers once there is an outcome; until then the front-end has nothing to say.
+void vhost_device::check_state() noexcept
+{
+    auto& state = link_->state();
+    const auto done = state.outcome();
+    if (!done) {
+        if (!std::exchange(checks_state_, true))
+            place_.poller.remove(sockets_.client.get());
+        return;
+    }
+    if (std::exchange(checks_state_, false) && !watch_client())
+        over_ = true;
+    const vhost::message_header header{.what = vhost::request::check_device_state, .flags = vhost::version, .size = 0};
+    const vhost::message asked{.header = header, .payload = {}};
+    if (!answer(asked, {.reply = reply_kind::number, .number = *done ? 0U : 1U}))
+        over_ = true;
+    else if (*done)
+        state.note_checked();
+}
+
 void vhost_device::misunderstood(const char* why, instant now) noexcept
 {
     place_.owner.tell(event_kind::vhost_misunderstood, 0, now, why);
@@ -210,7 +247,7 @@ void vhost_device::let_front_end_go(instant now) noexcept
     sockets_.client.reset(); // epoll forgets the descriptor with it
     passed_.clear();
     received_count_ = 0;
-    over_ = told_of_legacy_ = messages_wait_ = false;
+    over_ = told_of_legacy_ = messages_wait_ = checks_state_ = false;
     place_.owner.tell(event_kind::client_gone, 0, now);
 }
 

@@ -35,7 +35,7 @@ private:
     static constexpr int batches_a_turn = 4;
     static constexpr int messages_a_turn = 32;
     /// What the tokens of the front-end's events are about.
-    enum class talk : std::uint32_t { listener, client, alarm };
+    enum class talk : std::uint32_t { listener, client, alarm, state };
 
     void talk_to_front_end(instant now) noexcept;
     void attach(os::unique_fd client, instant now) noexcept;
@@ -43,6 +43,8 @@ private:
     [[nodiscard]] bool receive_message() noexcept;
     void take_message(instant now) noexcept;
     [[nodiscard]] bool answer(const vhost::message& m, const vhost::outcome& o) noexcept;
+    void check_state() noexcept;
+    [[nodiscard]] bool watch_client() noexcept;
     void misunderstood(const char* why, instant now) noexcept;
     void let_front_end_go(instant now) noexcept;
 
@@ -50,7 +52,9 @@ private:
     vhost_queue queue_;
     stream_descriptor sockets_;
     bool client_waits_ = false, messages_wait_ = false;
-    bool over_ = false; ///< the connection is to be closed
+    bool state_has_news_ = false;
+    bool checks_state_ = false; ///< the front-end waits for the outcome, and says nothing meanwhile
+    bool over_ = false;         ///< the connection is to be closed
     bool told_of_legacy_ = false;
     unsigned greeted_ = 0; ///< vhost_link::starts() for which a guest was greeted
 

@@ -136,7 +136,14 @@ std::string_view vhost_link::carry_out(const vhost::outcome& o, os::passed_fds& 
     case action::stop_ring:
         drop_kick(o.ring);
         return {};
+    case action::save_state:
+        state_.begin(state_direction::save, std::move(first));
+        return {};
+    case action::load_state:
+        state_.begin(state_direction::load, std::move(first));
+        return {};
     case action::look_at_rings:
+    case action::check_state:
     case action::nothing:
         break;
     }
@@ -240,9 +247,12 @@ void vhost_link::look_at_rings() noexcept
 {
     for (auto& s : seats_)
         s.queue->set_features(session_.features());
+    const bool held = state_.holds_rings();
+    bool wanted = false;
     for (std::uint32_t ring = 0; ring < vhost::most_rings; ++ring) {
         auto& queue = *seat_of(ring).queue;
-        const auto at = session_.can_run(ring) ? place_of(ring) : std::nullopt;
+        wanted = wanted || session_.can_run(ring);
+        const auto at = session_.can_run(ring) && !held ? place_of(ring) : std::nullopt;
         if (queue.runs(ring) && at && queue.size_of(ring) == session_.at(ring).size) {
             queue.move(ring, *at);
             continue;
@@ -252,6 +262,14 @@ void vhost_link::look_at_rings() noexcept
         if (at)
             start(ring, *at);
     }
+    if (held && wanted)
+        state_.note_wanted();
+}
+
+void vhost_link::look_again() noexcept
+{
+    const everybody_waits between_turns{seats_};
+    look_at_rings();
 }
 
 /// Whatever happened while we were not there has not been signalled to us, nor to the driver.
@@ -299,6 +317,7 @@ void vhost_link::disconnect() noexcept
     log_memory_ = {};
     log_ = {};
     broken_.store(0, std::memory_order_relaxed);
+    state_.note_gone();
 }
 
 } // namespace tapioca

@@ -9,6 +9,7 @@
 #include "daemon/os/guest_memory.hpp"
 #include "daemon/os/passed_fds.hpp"
 #include "daemon/os/poller.hpp"
+#include "daemon/tap/device_state.hpp"
 #include "daemon/tap/vhost_queue.hpp"
 #include "proto/vhost/session.hpp"
 
@@ -55,6 +56,10 @@ public:
     [[nodiscard]] bool runs() const noexcept { return running_to_guest_.load(std::memory_order_relaxed) != 0; }
     /// How often the first of them has begun to run.
     [[nodiscard]] unsigned starts() const noexcept { return starts_; }
+    /// Where the state of the back-end is asked for.
+    [[nodiscard]] device_state& state() noexcept { return state_; }
+    /// Rings that were held may run.
+    void look_again() noexcept;
     /// The front-end has gone, and all that was its.
     void disconnect() noexcept;
 
@@ -95,6 +100,7 @@ private:
     std::atomic<unsigned> running_to_guest_ = 0; ///< other workers ask between turns
     unsigned starts_ = 0;
     os::unique_fd alarm_;
+    device_state state_;
     std::atomic<std::uint32_t> broken_ = 0; ///< the ring's index and the fault, if there is one
 };
 

@@ -18,11 +18,14 @@
 #include "daemon/translate/name_connects.hpp"
 #include "proto/flow/slot_list.hpp"
 #include "proto/icmp/unreachable.hpp"
+#include "proto/migrate/records.hpp"
 #include "proto/migrate/tcp_flow_state.hpp"
 #include "proto/tcp/connection.hpp"
 #include "proto/tcp/receive_store.hpp"
 #include "proto/tcp/send_store.hpp"
 #include "proto/wire/tcp.hpp"
+
+#include <vector>
 
 namespace tapioca {
 
@@ -82,6 +85,21 @@ static_assert(sizeof(tcp_flow) <= 160 && flow_table<tcp_flow>::octets_of_flow + 
 struct leftovers {
     bool octets = false; ///< acknowledged to the guest, and not with the socket yet
     bool open = false;   ///< a connection that the guest has not ended
+};
+
+/// A connection that goes to another host with its guest.
+struct departing_flow {
+    flow_id id;
+    int fd = -1;
+    migrate::flow_record record;
+};
+/// One that has come with it, or whose socket could not be made.
+struct arriving_flow {
+    migrate::flow_record record;
+    os::unique_fd fd;               ///< none: the guest is to get a reset
+    bool accepted = false;          ///< the socket is one of a listener's kind, for both families
+    std::vector<octet> left_behind; ///< of the guest: the socket has not taken it yet
+    bool finishes = false;          ///< the guest's FIN follows
 };
 
 /// That one end of a connection has lost.
@@ -161,6 +179,22 @@ public:
     void give(tcp_receiver& to, instant now) noexcept;
     /// A connection that another process had, with its octets. False, and the socket stays the caller's, if there is no room.
     [[nodiscard]] bool take(const given_tcp& given, instant now) noexcept;
+    // tcp_migrate.cpp
+    /// For the control plane, while the plane is frozen: all that can go elsewhere, and the octets of one that are neither with
+    /// the guest nor in the socket. They allocate.
+    [[nodiscard]] std::vector<departing_flow> departing();
+    void add_stored(flow_id id, std::vector<octet>& for_peer);
+    void add_unacknowledged(flow_id id, std::vector<octet>& for_guest);
+    /// Goes on: whatever the sockets had to say meanwhile they are asked for.
+    void thaw(instant now) noexcept;
+    /// Connections that are not complete yet do not go with the guest, and end with a reset.
+    void end_handshakes(instant now) noexcept;
+    /// All that could go elsewhere has gone: closing sockets in repair mode is silent.
+    void leave(instant now) noexcept;
+    /// A connection that has come with its guest. False: there is no room for it.
+    [[nodiscard]] bool settle(arriving_flow& from, instant now) noexcept;
+    /// One that could not come.
+    void refuse_arrival(const migrate::flow_record& record) noexcept;
 
     // drain.cpp
     /// A guest that is not there any more will not end what it has not ended.
@@ -179,6 +213,7 @@ private:
     };
 
     [[nodiscard]] bool can_move(const tcp_flow& f) const noexcept;
+    [[nodiscard]] static bool can_depart(const tcp_flow& f) noexcept;
 
     // tcp_open.cpp
     [[nodiscard]] tcp_flow* insert(const flow_head& head, const outbound_opening& leads, instant now,

@@ -25,6 +25,7 @@ enum class end_reason : std::uint8_t {
     address_gone,     ///< the host has not its address any more
     egress_denied,    ///< the egress policy does not let the guest reach that, or not under that server name
     egress_limit,     ///< the quota of the egress policy has been used up
+    migrated,         ///< it goes on at another host, with its guest
     count_
 };
 
@@ -33,7 +34,7 @@ inline constexpr std::size_t end_reason_count = static_cast<std::size_t>(end_rea
 inline constexpr std::array<std::string_view, end_reason_count> end_reason_names = {
     "finished",     "idle",         "reset_by_guest", "reset_by_peer", "refused_by_guest", "connect_failed",
     "guest_silent", "peer_silent",  "displaced",      "replaced",      "socket_failed",    "quarantined",
-    "on_request",   "address_gone", "egress_denied",  "egress_limit",
+    "on_request",   "address_gone", "egress_denied",  "egress_limit",  "migrated",
 };
 static_assert(!end_reason_names.back().empty());
 

@@ -26,11 +26,11 @@ inline constexpr feature_set offered_features = csum | guest_csum | mtu | guest_
 /// Features of the protocol.
 namespace with {
 inline constexpr feature_set mq = bit(0), log_shmfd = bit(1), rarp = bit(2), reply_ack = bit(3), net_mtu = bit(4);
-inline constexpr feature_set configure_mem_slots = bit(15);
+inline constexpr feature_set configure_mem_slots = bit(15), device_state = bit(19);
 } // namespace with
 
 inline constexpr feature_set offered_protocol_features =
-    with::mq | with::log_shmfd | with::rarp | with::reply_ack | with::net_mtu | with::configure_mem_slots;
+    with::mq | with::log_shmfd | with::rarp | with::reply_ack | with::net_mtu | with::configure_mem_slots | with::device_state;
 
 inline constexpr unsigned most_pairs = 16;
 inline constexpr unsigned most_rings = 2 * most_pairs;

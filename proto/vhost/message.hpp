@@ -32,6 +32,8 @@ enum class request : std::uint32_t {
     get_max_mem_slots = 36,
     add_mem_reg = 37,
     rem_mem_reg = 38,
+    set_device_state_fd = 42,
+    check_device_state = 43,
 };
 
 struct message_header {
@@ -67,7 +69,13 @@ struct log_area {
     std::uint64_t size = 0, offset = 0;
 };
 
+struct state_transfer {
+    std::uint32_t direction = 0; ///< 0: the back-end writes its state; 1: it reads one
+    std::uint32_t phase = 0;     ///< 0: the device is stopped
+};
+
 /// In the number of a descriptor's message: the lower eight bits are the ring's index, this one says that there is no descriptor.
+/// In the answer about a state, that there is none to be used in the place of the one that was given.
 inline constexpr std::uint64_t no_descriptor = 0x100;
 
 inline constexpr std::size_t most_table_regions = 8; ///< in one SET_MEM_TABLE

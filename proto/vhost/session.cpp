@@ -14,6 +14,12 @@ constexpr outcome rings_changed{.what = action::look_at_rings};
 
 outcome answered(std::uint64_t number) noexcept { return {.reply = reply_kind::number, .number = number}; }
 
+/// Of a request that has an answer of its own also when it is refused.
+outcome refused_with(std::uint64_t answer, std::string_view why) noexcept
+{
+    return {.reply = reply_kind::number, .number = answer, .why = why};
+}
+
 /// How many descriptors a message needs; it may not have others.
 bool takes_descriptors(request r) noexcept
 {
@@ -26,6 +32,7 @@ bool takes_descriptors(request r) noexcept
     case request::set_vring_kick:
     case request::set_vring_call:
     case request::set_vring_err:
+    case request::set_device_state_fd:
         return true;
     default:
         return false;
@@ -76,6 +83,12 @@ outcome session::take(const message& m) noexcept
         return take_descriptor(m, action::set_call);
     case request::set_vring_err:
         return take_descriptor(m, action::set_error);
+    case request::set_device_state_fd:
+        return take_state(m);
+    case request::check_device_state:
+        if (!has_state_)
+            return refused_with(1, "no state that could be checked");
+        return {.what = action::check_state, .reply = reply_kind::number};
     }
     return refused("an unknown request");
 }
@@ -203,6 +216,26 @@ outcome session::take_address(const message& m) noexcept
     r.address = *a;
     r.has_address = true;
     return {.what = action::look_at_rings, .ring = a->index};
+}
+
+/// A device whose rings run has no state that could travel.
+outcome session::take_state(const message& m) noexcept
+{
+    constexpr auto error = no_descriptor | 1;
+    const auto transfer = m.as<state_transfer>();
+    if (!transfer)
+        return refused_with(error, "a payload of the wrong size");
+    if (transfer->direction > 1 || transfer->phase != 0)
+        return refused_with(error, "a state in a direction or phase that there is not");
+    if (m.descriptors != 1)
+        return refused_with(error, "a state without a descriptor");
+    for (std::uint32_t i = 0; i < most_rings; ++i)
+        if (can_run(i))
+            return refused_with(error, "the state of a device that runs");
+    has_state_ = true;
+    return {.what = transfer->direction == 0 ? action::save_state : action::load_state,
+            .reply = reply_kind::number,
+            .number = no_descriptor};
 }
 
 outcome session::take_descriptor(const message& m, action what) noexcept

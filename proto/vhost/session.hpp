@@ -26,6 +26,9 @@ enum class action : std::uint8_t {
     set_log,       ///< map session::log(), with the descriptor that came; none: the log ends
     look_at_rings, ///< some may run now, or no more, or differently
     stop_ring,     ///< that one has stopped: answer with the place where it stands
+    save_state,    ///< into the descriptor that came
+    load_state,    ///< out of it
+    check_state,   ///< answer once that is done: 0 if it could be
 };
 
 enum class reply_kind : std::uint8_t { none, number, state, empty };
@@ -74,6 +77,7 @@ private:
     [[nodiscard]] outcome take_log(const message& m) noexcept;
     [[nodiscard]] outcome take_ring(const message& m) noexcept;
     [[nodiscard]] outcome take_address(const message& m) noexcept;
+    [[nodiscard]] outcome take_state(const message& m) noexcept;
     [[nodiscard]] outcome take_descriptor(const message& m, action what) noexcept;
 
     std::array<ring, most_rings> rings_{};
@@ -84,6 +88,7 @@ private:
     feature_set features_ = 0, protocol_ = 0;
     std::uint16_t mtu_ = 0;
     bool features_set_ = false;
+    bool has_state_ = false; ///< one is on its way, or has been
 };
 
 } // namespace tapioca::vhost

@@ -15,11 +15,14 @@ namespace {
 struct socket_option {
     int level, name;
     const char* why;
+    task only_for = task::every;
 };
 
 constexpr socket_option set_options[] = {
+    {SOL_SOCKET, SO_ATTACH_FILTER, "nothing reaches a connection that migrates", task::vhost},
     {SOL_SOCKET, SO_BINDTODEVICE, "the outbound interface"},
     {SOL_SOCKET, SO_BROADCAST, "the guest's datagrams to all of a network"},
+    {SOL_SOCKET, SO_DETACH_FILTER, "a connection that did not migrate", task::vhost},
     {SOL_SOCKET, SO_KEEPALIVE, "peers that vanish"},
     {SOL_SOCKET, SO_LINGER, "the end is a reset"},
     {SOL_SOCKET, SO_OOBINLINE, "urgent data stays in the stream"},
@@ -30,9 +33,16 @@ constexpr socket_option set_options[] = {
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, "a connection and its first octets come together"},
     {IPPROTO_TCP, TCP_KEEPIDLE, "as often as the guest asks its peers"},
     {IPPROTO_TCP, TCP_KEEPINTVL, "as often as the guest asks its peers"},
+    {IPPROTO_TCP, TCP_MAXSEG, "as it was where a connection comes from", task::vhost},
     {IPPROTO_TCP, TCP_NODELAY, "the guest decides when to send"},
+    {IPPROTO_TCP, TCP_QUEUE_SEQ, "a connection that comes with its guest", task::vhost},
+    {IPPROTO_TCP, TCP_REPAIR_OPTIONS, "a connection that comes with its guest", task::vhost},
+    {IPPROTO_TCP, TCP_REPAIR_QUEUE, "which queue of a connection that migrates", task::vhost},
+    {IPPROTO_TCP, TCP_REPAIR_WINDOW, "a connection that comes with its guest", task::vhost},
+    {IPPROTO_TCP, TCP_TIMESTAMP, "a connection that comes with its guest", task::vhost},
     {IPPROTO_UDP, UDP_GRO, "datagrams of equal size come together"},
     {IPPROTO_IP, IP_FREEBIND, "addresses that come later"},
+    {IPPROTO_IP, IP_MINTTL, "nothing reaches a connection that migrates", task::vhost},
     {IPPROTO_IP, IP_MTU_DISCOVER, "the guest's mark that forbids fragments"},
     {IPPROTO_IP, IP_MULTICAST_ALL, "groups of others"},
     {IPPROTO_IP, IP_PKTINFO, "the address that a datagram was sent to"},
@@ -40,6 +50,7 @@ constexpr socket_option set_options[] = {
     {IPPROTO_IP, IP_TOS, "the guest's"},
     {IPPROTO_IP, IP_TTL, "the guest's"},
     {IPPROTO_IPV6, IPV6_FREEBIND, "addresses that come later"},
+    {IPPROTO_IPV6, IPV6_MINHOPCOUNT, "nothing reaches a connection that migrates", task::vhost},
     {IPPROTO_IPV6, IPV6_MTU_DISCOVER, "the guest's mark that forbids fragments"},
     {IPPROTO_IPV6, IPV6_MULTICAST_ALL, "groups of others"},
     {IPPROTO_IPV6, IPV6_RECVERR, "errors of the path"},
@@ -53,6 +64,10 @@ constexpr socket_option read_options[] = {
     {SOL_SOCKET, SO_ERROR, "what became of a connection"},
     {SOL_SOCKET, SO_PEERCRED, "who connects to the stream's socket, for the log"},
     {IPPROTO_TCP, TCP_INFO, "what the peer has not acknowledged"},
+    {IPPROTO_TCP, TCP_MAXSEG, "of a connection that migrates", task::vhost},
+    {IPPROTO_TCP, TCP_QUEUE_SEQ, "of a connection that migrates", task::vhost},
+    {IPPROTO_TCP, TCP_REPAIR_WINDOW, "of a connection that migrates", task::vhost},
+    {IPPROTO_TCP, TCP_TIMESTAMP, "of a connection that migrates", task::vhost},
 };
 
 /// Level and name, as conditions on the second and third argument of getsockopt(2) and setsockopt(2).
@@ -72,9 +87,9 @@ constexpr auto lines = [] {
     std::array<allowed_call, set_conditions.size() + read_conditions.size()> made{};
     std::size_t at = 0;
     for (std::size_t i = 0; i < set_conditions.size(); ++i)
-        made[at++] = {"setsockopt", "translators", set_options[i].why, task::every, set_conditions[i]};
+        made[at++] = {"setsockopt", "translators", set_options[i].why, set_options[i].only_for, set_conditions[i]};
     for (std::size_t i = 0; i < read_conditions.size(); ++i)
-        made[at++] = {"getsockopt", "translators", read_options[i].why, task::every, read_conditions[i]};
+        made[at++] = {"getsockopt", "translators", read_options[i].why, read_options[i].only_for, read_conditions[i]};
     return made;
 }();
 

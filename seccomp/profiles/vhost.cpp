@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 namespace tapioca::seccomp {
 namespace {
@@ -15,6 +16,7 @@ constexpr argument_test shared_memory[] = {{2, data}, {3, MAP_SHARED | MAP_NORES
 constexpr argument_test zeroes[] = {{2, data}, {3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED}, {4, ~0U}};
 constexpr argument_test read_flags[] = {{1, F_GETFL}};
 constexpr argument_test write_flags[] = {{1, F_SETFL}};
+constexpr argument_test read_half[] = {{1, SHUT_RD}};
 constexpr argument_test of_descriptor[] = {{2, AT_EMPTY_PATH}};
 
 constexpr allowed_call calls[] = {
@@ -24,6 +26,7 @@ constexpr allowed_call calls[] = {
     {"mmap", "guest_memory", "the guest's memory", task::vhost, shared_memory},
     {"mmap", "guest_memory", "zeroes where the front-end has taken memory away", task::vhost, zeroes},
     {"munmap", "guest_memory", "the guest's memory goes", task::vhost},
+    {"shutdown", "tcp_repair", "a connection comes whose peer has finished", task::vhost, read_half},
     {"statx", "guest_memory", "is the file as long as its region", task::vhost, of_descriptor},
 };
 

@@ -169,14 +169,6 @@ TEST_CASE("where passt finds its guest: the last of -s and -F counts, and an inh
     }
 }
 
-TEST_CASE("an option that is not built is refused by its name")
-{
-    const auto not_built = [](const std::string& line, const std::string& what) {
-        CHECK(refusal(line) == what + " is not supported in this build");
-    };
-    not_built("pasta --migrate-exit --vhost-user", "--migrate-exit");
-}
-
 TEST_CASE("a guest with shared memory has as many workers as it has pairs of queues, whatever the program is called")
 {
     const options four = parse("passt --vhost-user --workers 4");
@@ -187,10 +179,15 @@ TEST_CASE("a guest with shared memory has as many workers as it has pairs of que
     CHECK((pasta.vhost_user && pasta.mode == mode::passt && pasta.one_off));
 }
 
-TEST_CASE("a path for migration is accepted where callers always give one, with a warning")
+TEST_CASE("what a migration does is chosen with shared memory")
 {
-    CHECK(parse("passt --vhost-user --repair-path /x").warnings.size() == 1);
-    CHECK(parse("passt --vhost-user --repair-path none").warnings.empty());
+    const options usual = parse("passt --vhost-user");
+    CHECK((usual.repair && !usual.repair_path && !usual.migrate_exit && !usual.migrate_no_linger));
+    CHECK(parse("passt --vhost-user --repair-path /x").repair_path == "/x");
+    CHECK_FALSE(parse("passt --vhost-user --repair-path none").repair);
+    CHECK(parse("passt --vhost-user --repair-path none --repair-path /x").repair);
+    CHECK(parse("pasta --migrate-exit --vhost-user").migrate_exit);
+    CHECK(parse("passt --vhost-user --migrate-no-linger").migrate_no_linger);
 }
 
 TEST_CASE("the command lines of container engines parse")

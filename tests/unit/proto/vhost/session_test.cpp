@@ -345,3 +345,37 @@ TEST_CASE("what is refused leaves everything as it was")
 }
 
 } // namespace tapioca::vhost
+
+namespace {
+
+front_end_word state_of(std::uint32_t direction, std::uint32_t phase = 0, std::size_t descriptors = 1)
+{
+    return word_of(request::set_device_state_fd, raw(state_transfer{direction, phase}), descriptors);
+}
+
+} // namespace
+
+TEST_CASE("the state of a device that rests goes either way")
+{
+    front_end f;
+    const auto saved = f.says(state_of(0));
+    CHECK((saved.what == action::save_state && saved.reply == reply_kind::number && saved.number == no_descriptor));
+    CHECK(f.says(word_of(request::check_device_state)).what == action::check_state);
+    CHECK(f.says(state_of(1)).what == action::load_state);
+}
+
+TEST_CASE("a state that cannot be is refused with an answer, as the front-end waits for one")
+{
+    front_end f;
+    for (const auto& w : {state_of(2), state_of(0, 1), state_of(0, 0, 0), state_of(0, 0, 2),
+                          word_of(request::set_device_state_fd, octets(4), 1), word_of(request::check_device_state)}) {
+        const auto o = f.says(w);
+        CHECK_FALSE(o.why.empty());
+        CHECK((o.reply == reply_kind::number && (o.number & 0xff) != 0 && o.what == action::nothing));
+    }
+    f.features(driver_features);
+    f.runs(0);
+    CHECK_FALSE(f.says(state_of(0)).why.empty());
+    (void)f.stop(0);
+    CHECK(f.says(state_of(0)).why.empty());
+}
