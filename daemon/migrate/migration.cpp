@@ -81,11 +81,12 @@ void migration::begin(device_state::request asked)
 void migration::begin_again(device_state::request asked)
 {
     is_changing_ = true;
-    leaving_->resume([this, way = asked.way, fd = std::make_shared<os::unique_fd>(std::move(asked.fd))] {
+    auto then = [this, way = asked.way, fd = std::make_shared<os::unique_fd>(std::move(asked.fd))] {
         is_changing_ = false;
         leaving_.reset();
         begin({way, std::move(*fd)});
-    });
+    };
+    has_left_&& front_end_left_ ? leaving_->forget(std::move(then)) : leaving_->resume(std::move(then));
 }
 
 /// The front-end knows that the state is complete.

@@ -211,9 +211,9 @@ class Staying(OnMovingHosts):
         self.begin_with_connections(with_target=False)
         self.second = self.daemon(1, "ours")
         self.migrate()
-        for connection in self.open_ones:
-            connection.receive(1, 5)
-            self.assertTrue(connection.is_reset)
+        connection = self.open_ones[0]      # which takes what comes for the other one
+        connection.receive(1, 5)
+        self.assertTrue(connection.is_reset)
 
     def test_the_end_after_a_migration(self):
         self.begin_with_connections("--migrate-exit")

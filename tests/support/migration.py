@@ -30,8 +30,10 @@ class MovingHosts:
         for host, port in zip(self.hosts, PORTS):
             host.ip("link", "del", "eth0")
             run("ip", "-n", host.name, "link", "add", "eth0", "address", mac, "type", "veth", "peer", "name", port, "netns", self.remote)
-        run("ip", "-n", self.remote, "link", "add", "eth0", "type", "bridge", "forward_delay", 0)
-        for device in ("eth0", *PORTS):
+        for bridge in ("eth0", "nowhere"):
+            run("ip", "-n", self.remote, "link", "add", bridge, "type", "bridge", "forward_delay", 0)
+        run("ip", "netns", "exec", self.remote, "sysctl", "-qw", "net.ipv4.conf.nowhere.arp_ignore=1")
+        for device in ("eth0", "nowhere", *PORTS):
             run("ip", "-n", self.remote, "link", "set", device, "up")
         for host in self.hosts:
             host.ip("link", "set", "eth0", "up")
@@ -42,7 +44,7 @@ class MovingHosts:
 
     def wire(self, number):
         for other, port in enumerate(PORTS):
-            run("ip", "-n", self.remote, "link", "set", port, *(["master", "eth0"] if other == number else ["nomaster"]))
+            run("ip", "-n", self.remote, "link", "set", port, "master", "eth0" if other == number else "nowhere")
 
     def close(self):
         for host in reversed(self.hosts):
