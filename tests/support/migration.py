@@ -30,8 +30,8 @@ class MovingHosts:
         for host, port in zip(self.hosts, PORTS):
             host.ip("link", "del", "eth0")
             run("ip", "-n", host.name, "link", "add", "eth0", "address", mac, "type", "veth", "peer", "name", port, "netns", self.remote)
-        for bridge in ("eth0", "nowhere"):
-            run("ip", "-n", self.remote, "link", "add", bridge, "type", "bridge", "forward_delay", 0)
+        for bridge, address in (("eth0", "02:00:00:00:01:01"), ("nowhere", "02:00:00:00:01:02")):     # else they would have a port's
+            run("ip", "-n", self.remote, "link", "add", bridge, "address", address, "type", "bridge", "forward_delay", 0)
         run("ip", "netns", "exec", self.remote, "sysctl", "-qw", "net.ipv4.conf.nowhere.arp_ignore=1")
         for device in ("eth0", "nowhere", *PORTS):
             run("ip", "-n", self.remote, "link", "set", device, "up")
