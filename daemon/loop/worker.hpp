@@ -89,8 +89,6 @@ public:
     [[nodiscard]] report::event_ring& events() noexcept { return events_; }
     /// Null: there is no audit log.
     [[nodiscard]] report::audit_ring* audit() noexcept { return audit_ ? &*audit_ : nullptr; }
-    /// The plane itself, while it is frozen and its worker has said so (plane::freeze).
-    [[nodiscard]] plane& frozen_plane() noexcept { return plane_; }
 
 private:
     void run() noexcept;

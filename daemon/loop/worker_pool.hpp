@@ -41,7 +41,9 @@ public:
     /// Before start(): as after freeze(), which is to be called behind start() all the same.
     void begin_frozen() noexcept;
     void thaw() noexcept;
+    /// While its worker stands still, or while what is looked at is frozen (plane::freeze) and the worker has said so.
     [[nodiscard]] plane& frozen_plane(std::size_t i) noexcept { return workers_[i]->frozen_plane(); }
+    /// What is known of the guest's end of the link.
     [[nodiscard]] guest_link& guest() noexcept { return shared_.guest; }
 
     /// Readable when there is something to drain.
@@ -82,11 +84,8 @@ public:
     void ask(std::size_t who, end_denied question) { workers_[who]->command(std::move(question)); }
     void ask(std::size_t who, end_flow question) { workers_[who]->command(std::move(question)); }
     void ask(std::size_t who, in_plane task) { workers_[who]->command(std::move(task)); }
-    [[nodiscard]] plane& frozen_plane(std::size_t of) noexcept { return workers_[of]->frozen_plane(); }
     /// Where the front-end of a guest that shares its memory asks for its state; null: there is no such guest.
     [[nodiscard]] device_state* guest_state() noexcept;
-    /// What is known of the guest's end of the link.
-    [[nodiscard]] guest_link& guest() noexcept { return shared_.guest; }
     /// Makes events() readable.
     void ring_bell() noexcept { os::signal(shared_.events_bell.get()); }
     void tell(std::size_t who, begin_capture what) { workers_[who]->command(std::move(what)); }
