@@ -5,6 +5,7 @@ A name server of the tests is the host's resolver. Its answers lead to far, whic
 """
 import contextlib
 import errno
+import json
 import os
 import socket
 import struct
@@ -378,6 +379,18 @@ class Programs(World, unittest.TestCase):
         for row in listed[1:]:
             self.assertTrue(300 < int(row[3]) <= 360, row)
         self.assertIn('"names":[', self.host.run(self.host.binary("tapioca"), "dns", "--json", daemon.pid, uid=USER).stdout)
+
+    def test_the_audit_log_has_the_name(self):
+        path = f"{self.host.dir}/audit.log"
+        daemon = self.daemon(POLICY, "--audit-log", path)
+        self.addCleanup(os.unlink, path)
+        self.listening(FAR4)
+        ask(self.place, ANYWHERE[4], "GOOD.test")
+        self.connects(FAR4)
+        daemon.stop()
+        with open(path) as f:
+            opened = [line for line in map(json.loads, f) if line["event"] == "opened" and line["protocol"] == "tcp"]
+        self.assertEqual([(line["name"], line["name_from"], line["rule"]["text"]) for line in opened], [("good.test", "dns", "good.test")])
 
     def test_without_names_there_is_no_forwarder(self):
         daemon = self.daemon('profile = "internet-only"\n')
