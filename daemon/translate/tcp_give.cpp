@@ -38,13 +38,14 @@ void set(tcp_flow& f, const migrate::tcp_flow_state& s, instant now) noexcept
 } // namespace
 
 /// Not those to our name service that still look for a resolver: their next one would be another process' affair. What waits
-/// behind gaps was never acknowledged, and is sent again.
+/// behind gaps was never acknowledged, and is sent again. What is held until the guest has named its server (tls = "sni") must
+/// not leave by another process: the guest's next segment is answered with a reset there.
 void tcp_translator::give(tcp_receiver& to, instant now) noexcept
 {
     std::array<bytes_view, pieces_of(migrate::most_to_socket)> to_socket;
     std::array<bytes_view, pieces_of(migrate::most_to_guest)> to_guest;
     flows_.for_each([&](const tcp_flow& f) {
-        if (f.fd < 0)
+        if (f.fd < 0 || f.store.held)
             return;
         auto s = portable(f, now);
         const auto slot = flows_.slot_of(f);

@@ -11,10 +11,10 @@ namespace tapioca {
 
 using migrate::event;
 
-/// Not what is over for one side: there is no record of that.
+/// Not what is over for one side: there is no record of that. Nor what is held until the guest has named its server.
 bool tcp_translator::can_depart(const tcp_flow& f) noexcept
 {
-    return f.fd >= 0 && migrate::can_travel(f.c) && !f.broken && !f.aborted && !f.lingering;
+    return f.fd >= 0 && migrate::can_travel(f.c) && !f.broken && !f.aborted && !f.lingering && !f.store.held;
 }
 
 std::vector<departing_flow> tcp_translator::departing()
