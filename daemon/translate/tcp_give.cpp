@@ -59,7 +59,8 @@ void tcp_translator::give(tcp_receiver& to, instant now) noexcept
 bool tcp_translator::take(const given_tcp& given, instant now) noexcept
 {
     const auto& s = given.state;
-    auto* f = open_flow(s.head, s.head.key, now);
+    const endpoint remote{s.head.key.remote, s.head.key.remote_port}; // no policy is asked: who has one is not taken over
+    auto* f = open_flow(s.head, s.head.key, {remote, {}}, now);
     if (f == nullptr)
         return false;
     set(*f, s, now);
