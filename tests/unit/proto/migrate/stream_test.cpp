@@ -131,8 +131,9 @@ TEST_CASE("a record has the octets that upstream's passt was seen to write")
     CHECK(octets(o.begin() + 108, o.end()) == octets{0, 0, 3, 0xe8});
     auto by_peer = flow;
     by_peer.by_peer = true;
-    CHECK(octets(of(by_peer).begin(), of(by_peer).begin() + 2) == octets{1, 2});
-    CHECK(octets(preface().begin(), preface().begin() + 16) ==
+    const auto other = of(by_peer), front = preface();
+    CHECK(octets(other.begin(), other.begin() + 2) == octets{1, 2});
+    CHECK(octets(front.begin(), front.begin() + 16) ==
           octets{0xb1, 0xbb, 0x1d, 0x1b, 0x0b, 0xb1, 0xd1, 0xb0, 0, 0, 0, 2, 0, 0, 0, 2});
 }
 

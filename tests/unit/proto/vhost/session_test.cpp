@@ -344,8 +344,6 @@ TEST_CASE("what is refused leaves everything as it was")
         }
 }
 
-} // namespace tapioca::vhost
-
 namespace {
 
 front_end_word state_of(std::uint32_t direction, std::uint32_t phase = 0, std::size_t descriptors = 1)
@@ -379,3 +377,5 @@ TEST_CASE("a state that cannot be is refused with an answer, as the front-end wa
     (void)f.stop(0);
     CHECK(f.says(state_of(0)).why.empty());
 }
+
+} // namespace tapioca::vhost
