@@ -68,7 +68,7 @@ void begin_work(sandbox& box, worker_pool& workers, const migrate::predecessor* 
     log::warning(box.take_warnings());
     plane_parts parts = set_up(opts, target, {std::move(on_host), std::move(client), before.get()}, owner);
     report_rules_and_kernel(opts, parts);
-    complete(parts, std::move(files.pcap), std::move(egress));
+    complete(parts, std::move(files.pcap), egress);
     const int tap = parts.tap() != nullptr ? parts.tap()->fd.get() : -1;
     std::optional<resolver_watcher> resolvers = watch_resolvers(opts);
     os::readiness ready = leave_the_caller(opts, box, files);
@@ -86,8 +86,8 @@ void begin_work(sandbox& box, worker_pool& workers, const migrate::predecessor* 
     begin_service(opts, rules, {facts, workers, resident.get(), follower.get()}, ctl);
     const auto following =
         begin_following(opts, parts, std::move(resolvers), *rules.rules, {tap, workers, watch.events(), resident.get()}, ctl);
-    const auto forwarder = begin_names(std::move(names), workers, audit.get(), ctl);
-    const shown_parts shown{*rules.rules, watch, forwarder.get(), audit.get(), parts.link};
+    const served_egress served = serve_egress(opts, std::move(egress), std::move(names), workers, audit.get(), ctl);
+    const shown_parts shown{*rules.rules, *served.policies, watch, served.names.get(), audit.get(), parts.link};
     const auto seen = begin_control(opts, std::move(parts.control), ready, workers, shown, ctl);
     if (resident)
         resident->start();

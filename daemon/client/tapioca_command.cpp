@@ -47,6 +47,9 @@ constexpr std::string_view synopsis = "Usage: tapioca COMMAND [OPTION]... [PID|N
                                       "       tapioca policy check [OPTION]... PROFILE|NAME|FILE...\n"
                                       "       tapioca policy learn AUDIT\n"
                                       "       tapioca policy reopen FILE [PID|PATH]\n"
+                                      "       tapioca policy show|lock [OPTION]... [PID|NAME]\n"
+                                      "       tapioca policy set [OPTION]... PROFILE|NAME|FILE... [PID]\n"
+                                      "       tapioca why [OPTION]... HOST:PORT[/PROTOCOL] [PID|NAME]\n"
                                       "       tapioca rules add|replace -t|-u|-T|-U SPEC... [OPTION]... [PID|NAME]\n"
                                       "       tapioca rules delete ID | -t|-u|-T|-U SPEC... [OPTION]... [PID|NAME]\n";
 

@@ -1,5 +1,6 @@
 #include "daemon/client/tapioca_connection.hpp"
 
+#include "daemon/client/policy_texts.hpp"
 #include "daemon/os/user_map.hpp"
 
 #include <array>
@@ -46,6 +47,12 @@ std::string words_of(const std::string& error, const json::value* parameters)
         return "the audit log goes on as before: " + text("why");
     if (error == interface() + "TooManyCaptures")
         return "there are as many captures as it allows";
+    if (error == interface() + "PolicyFaulty")
+        return "the policy is not taken:\n" + (given == nullptr ? "" : text_of_findings(*given));
+    if (error == interface() + "PolicyLocked")
+        return "the policy is locked, and this one lets more through: " + text("why");
+    if (error == interface() + "PolicyFixed")
+        return "the policy cannot be changed: " + text("why");
     if (error == "org.varlink.service.InvalidParameter")
         return "the " + text("parameter") + " makes no sense";
     return "it answers with the error " + error;

@@ -78,17 +78,40 @@ std::string as_json(const egress_policy& policy, const policy_findings& findings
     return boost::json::serialize(all) + '\n';
 }
 
+struct action_name {
+    std::string_view name;
+    policy_action::action what;
+};
+constexpr action_name actions[] = {{"check", policy_action::action::check},
+                                   {"show", policy_action::action::show},
+                                   {"set", policy_action::action::set},
+                                   {"reload", policy_action::action::set},
+                                   {"lock", policy_action::action::lock}};
+
+/// A file of such a name has a path.
+bool is_number(std::string_view word) { return !word.empty() && word.find_first_not_of("0123456789") == word.npos; }
+
 } // namespace
 
 std::optional<std::string> take_policy_action(policy_action& into, std::span<const std::string_view>& operands)
 {
-    if (operands.empty() || operands[0] != "check")
-        return "policy is followed by check, learn or reopen";
-    into.what = policy_action::action::check;
-    for (const auto word : operands.subspan(1))
-        into.words.emplace_back(word);
-    operands = {};
-    return into.words.empty() ? std::optional<std::string>{"policy check needs a file, a name or a profile"} : std::nullopt;
+    using action = policy_action::action;
+    const auto* known = operands.empty() ? std::end(actions) : std::ranges::find(actions, operands[0], &action_name::name);
+    if (known == std::end(actions))
+        return "policy is followed by check, show, set, lock, learn or reopen";
+    into.what = known->what;
+    operands = operands.subspan(1);
+    if (into.what == action::show || into.what == action::lock)
+        return std::nullopt;
+    std::span<const std::string_view> instance;
+    if (into.what == action::set && !operands.empty() && is_number(operands.front()))
+        instance = operands.first(1), operands = operands.subspan(1);
+    else if (into.what == action::set && !operands.empty() && is_number(operands.back()))
+        instance = operands.last(1), operands = operands.first(operands.size() - 1);
+    into.words.assign(operands.begin(), operands.end());
+    operands = instance;
+    return into.words.empty() ? std::optional{"policy " + std::string{known->name} + " needs a file, a name or a profile"}
+                              : std::nullopt;
 }
 
 std::string policy_as_text(const egress_policy& policy, std::size_t width)
@@ -109,6 +132,8 @@ std::string policy_as_text(const egress_policy& policy, std::size_t width)
 
 int run_policy(const tapioca_command& command)
 {
+    if (command.policy.what != policy_action::action::check)
+        return run_policy_action(command);
     policy_findings findings;
     const auto written = read_policies(command.policy.words, directories_of_user(), findings);
     if (!findings.has_errors())

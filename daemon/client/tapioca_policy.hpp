@@ -1,4 +1,4 @@
-// `tapioca policy`: what egress policies in files say.
+// `tapioca policy`: what egress policies in files say, and those that instances have.
 #pragma once
 
 #include "daemon/policy/policy_finding.hpp"
@@ -13,14 +13,19 @@
 
 namespace tapioca::client {
 
+struct tapioca_command;
+
 struct policy_action {
-    enum class action : std::uint8_t { none, check };
+    enum class action : std::uint8_t { none, check, show, set, lock };
     action what = action::none;
-    std::vector<std::string> words; ///< to check: as several --egress have them
+    std::vector<std::string> words; ///< to check or to set: as several --egress have them
 };
 
-/// Takes `check FILE...` from the operands, all of them. Why that makes no sense, if it does not.
+/// Takes the action and its words from the operands, and leaves the instance. Why that makes no sense, if it does not.
 [[nodiscard]] std::optional<std::string> take_policy_action(policy_action& into, std::span<const std::string_view>& operands);
+
+/// Asks or changes an instance. The exit status.
+int run_policy_action(const tapioca_command& command);
 
 /// What a policy means, a line for each setting and a table of the rules.
 [[nodiscard]] std::string policy_as_text(const egress_policy& policy, std::size_t width);

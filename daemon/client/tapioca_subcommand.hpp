@@ -33,5 +33,6 @@ int run_capture(const tapioca_command& command);
 int run_doctor(const tapioca_command& command);
 int run_report(const tapioca_command& command);
 int run_policy(const tapioca_command& command);
+int run_why(const tapioca_command& command);
 
 } // namespace tapioca::client

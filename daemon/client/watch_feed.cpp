@@ -64,6 +64,11 @@ std::string line_of_drops(const json::object& event)
     return line;
 }
 
+std::string_view word_for(std::string_view event)
+{
+    return event == "flow_opened" ? "opened" : event == "flow_closed" ? "closed" : event == "egress_denied" ? "denied" : "failed";
+}
+
 std::string line_of_flow(const json::object& event, std::string_view what)
 {
     const bool from_peer = text_in(event, "origin") == "peer";
@@ -72,6 +77,8 @@ std::string line_of_flow(const json::object& event, std::string_view what)
                 (from_peer ? guest : remote);
     if (const auto words = text_in(event, "words") + text_in(event, "error"); !words.empty())
         line += ": " + words;
+    if (const auto* rule = object_in(event, "egress"))
+        line += ": \"" + text_in(*rule, "text") + "\" (" + text_in(*rule, "file") + ':' + text_in(*rule, "line") + ')';
     if (event.if_contains("octets_from_guest") != nullptr)
         line += ", " + quantity(static_cast<double>(number_in(event, "octets_from_guest"))) + " sent, " +
                 quantity(static_cast<double>(number_in(event, "octets_to_guest"))) + " received";
@@ -87,7 +94,7 @@ std::string line_of(const json::object& event)
     if (what == "dropped")
         return time + line_of_drops(event);
     if (event.if_contains("guest") != nullptr && event.if_contains("remote") != nullptr)
-        return time + line_of_flow(event, what == "flow_opened" ? "opened" : what == "flow_closed" ? "closed" : "failed");
+        return time + line_of_flow(event, word_for(what));
     if (const auto words = text_in(event, "words"); !words.empty())
         return time + printable(words);
     json::object rest; // of an event that came into being after this program

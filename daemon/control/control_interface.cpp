@@ -119,6 +119,48 @@ type Rule (
 # losses; packets that were dropped, and why; flows that ended, and why
 type Counts (counters: [string]int, ignored: [string]int, drops: [string]int, ends: [string]int)
 
+# A rule of the egress policy. text: as it was written, in that line of the file. private: the addresses
+# of a name need not be public
+type PolicyRule (number: int, action: string, text: string, file: string, line: int, private: ?bool)
+
+# In the words of the language, tapioca-egress(5)
+type Policy (
+  profile: string,
+  mode: string,
+  tls: ?string,
+  dns_types: ?[]string,
+  limit: ?[string]any,
+  rules: []PolicyRule
+)
+
+# severity: error or warning. key: like limit.rate. value: what stands there. cure: what would be right
+type Finding (
+  severity: string,
+  file: string,
+  line: int,
+  key: string,
+  value: string,
+  what: string,
+  cure: string
+)
+
+type PolicyFile (name: string, text: string)
+
+# judged: whom the address of the guest's really means. verdict: allow, deny, or impossible whatever the
+# policy says, in words. passes: whether it begins; in the mode audit it does. ground: rule, name (a rule
+# for a name that has led there), profile, resolver, around_names, or nobody if there is no policy.
+type Answer (
+  address: string,
+  judged: ?Endpoint,
+  verdict: string,
+  passes: ?bool,
+  ground: ?string,
+  classes: ?[]string,
+  rule: ?PolicyRule,
+  name: ?string,
+  words: ?string
+)
+
 method GetInfo() -> (
   version: string,
   mode: string,
@@ -162,11 +204,32 @@ method ListNames() -> (names: []Name)
 # With `more`: several replies, each with some of the flows
 method ListFlows(filter: ?Filter, details: ?bool) -> (flows: []Flow)
 
+# Where the guest may connect. fixed: there is no --egress, and a policy cannot come later
+method GetPolicy() -> (policy: Policy, locked: bool, fixed: bool)
+
+# Exchanges the policy for what these files say together, as several --egress do, or changes nothing.
+# Then flows are reset that it denies, and that is done when the reply comes. findings: warnings
+method ReplacePolicy(files: []PolicyFile) -> (findings: []Finding)
+
+# From now on only a policy is taken that lets no more through
+method LockPolicy() -> ()
+
+# Whether the guest may connect there, judged as if it did. destination: an address as the guest sees it,
+# or a name, which means the addresses that it has led to; asked: whether the name may be asked for.
+# protocol: tcp if it is missing, udp, or echo without a port
+method WhyDestination(destination: string, port: ?int, protocol: ?string) -> (
+  profile: string,
+  mode: string,
+  asked: ?(name: string, may_ask: bool, rule: ?PolicyRule),
+  answers: []Answer
+)
+
 # With `more`: an empty reply at once, then one whenever something has happened, without end.
 # Each event has `event`, what has happened; `topic`; and `time`, in milliseconds since 1970.
 # lost: events that followed, which this client was too slow for.
 # flow_opened, flow_closed, connect_failed: with id, protocol, way, origin, guest, remote and rule
 # of the flow; with reason, words and duration_ms; octets_from_guest and octets_to_guest; error
+# egress_denied: with protocol, origin, guest, remote and words; egress, the PolicyRule that denies it
 method WatchFlows() -> (events: []object, lost: int)
 
 # dropped: what was dropped within a second, as drops: [](reason, packets, total, words)
@@ -214,6 +277,11 @@ error RuleRefused (rule: string, why: string)
 error NoSuchRule (rule: string)
 error RuleOfAnother (id: int, owner: string)
 error PermissionDenied (why: string)
+
+error PolicyFaulty (findings: []Finding)
+# why: what it would let through
+error PolicyLocked (why: string)
+error PolicyFixed (why: string)
 )";
 
 } // namespace

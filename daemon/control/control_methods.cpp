@@ -2,11 +2,14 @@
 
 #include "daemon/config/address_text.hpp"
 #include "daemon/control/control_interface.hpp"
+#include "daemon/control/destination_calls.hpp"
 #include "daemon/control/flow_json.hpp"
+#include "daemon/control/policy_calls.hpp"
 #include "daemon/control/rule_calls.hpp"
 #include "daemon/control/rule_listing.hpp"
 #include "daemon/control/varlink_message.hpp"
 #include "daemon/control/watching_call.hpp"
+#include "daemon/os/clock.hpp"
 #include "daemon/os/passed_fds.hpp"
 
 #include <algorithm>
@@ -301,6 +304,32 @@ running hand_over(const asked& a)
     return {};
 }
 
+running get_policy(const asked& a) { return begin_policy_report(a.of.egress); }
+
+running replace_policy(const asked& a)
+{
+    if (!may_change(a))
+        return {};
+    auto files = parse_policy_files(a.call.parameters);
+    return files ? begin_policy_exchange(a.of.egress, std::move(*files)) : refuse_parameter(a, "files");
+}
+
+running lock(const asked& a)
+{
+    if (may_change(a))
+        lock_policy(a.of.egress, a.out);
+    return {};
+}
+
+running why_destination(const asked& a)
+{
+    const auto question = parse_destination(a.call.parameters);
+    if (const auto* wrong = std::get_if<std::string>(&question))
+        return refuse_parameter(a, *wrong);
+    varlink::put_reply(a.out, explain(a.of.egress, std::get<destination_question>(question), os::now()));
+    return {};
+}
+
 struct method {
     std::string_view name;
     running (*call)(const asked&);
@@ -320,6 +349,10 @@ constexpr method methods[] = {
     {"io.github.tapioca.Control.Capture", capture},
     {"io.github.tapioca.Control.ReopenAuditLog", reopen_audit},
     {"io.github.tapioca.Control.HandOver", hand_over},
+    {"io.github.tapioca.Control.GetPolicy", get_policy},
+    {"io.github.tapioca.Control.ReplacePolicy", replace_policy},
+    {"io.github.tapioca.Control.LockPolicy", lock},
+    {"io.github.tapioca.Control.WhyDestination", why_destination},
     {"io.github.tapioca.Control.WatchFlows", watch_flows},
     {"io.github.tapioca.Control.WatchDrops", watch_drops},
     {"io.github.tapioca.Control.WatchEvents", watch_events},

@@ -3,6 +3,7 @@
 
 #include "daemon/control/audit_log.hpp"
 #include "daemon/control/capture_calls.hpp"
+#include "daemon/control/egress_in_force.hpp"
 #include "daemon/control/event_stream.hpp"
 #include "daemon/control/flow_calls.hpp"
 #include "daemon/control/name_calls.hpp"
@@ -22,6 +23,7 @@ public:
         const options& opts;
         worker_pool& workers;
         rules_in_force& rules;
+        egress_in_force& egress;
         event_stream& events;
         pid_t pid = 0;                        ///< as whoever started us sees it
         const name_register* names = nullptr; ///< null: the policy has none

@@ -1,8 +1,10 @@
 #include "daemon/control/plane_watch.hpp"
 
+#include "daemon/control/destination_calls.hpp"
 #include "daemon/control/flow_json.hpp"
 #include "daemon/control/plane_report.hpp"
 #include "proto/base/drop_words.hpp"
+#include "proto/wire/protocol.hpp"
 
 #include <cstring>
 
@@ -17,7 +19,28 @@ constexpr duration between_comparisons = std::chrono::seconds{1};
 
 std::string_view name_of(event_kind kind) noexcept
 {
-    return kind == event_kind::flow_opened ? "flow_opened" : kind == event_kind::flow_closed ? "flow_closed" : "connect_failed";
+    switch (kind) {
+    case event_kind::flow_opened:
+        return "flow_opened";
+    case event_kind::flow_closed:
+        return "flow_closed";
+    case event_kind::egress_denied:
+        return "egress_denied";
+    default:
+        return "connect_failed";
+    }
+}
+
+/// There is no flow.
+json::object denial_json(const flow_key& key)
+{
+    const bool tcp = key.protocol == wire::protocol_tcp, udp = key.protocol == wire::protocol_udp;
+    return {{"protocol", tcp   ? "tcp"
+                         : udp ? "udp"
+                               : "echo"},
+            {"origin", name_of(flow_origin::guest)},
+            {"guest", endpoint_json({key.guest, key.guest_port})},
+            {"remote", endpoint_json({key.remote, key.remote_port})}};
 }
 
 json::object described(std::size_t worker, const report::worker_event& event, std::optional<std::uint64_t> rule)
@@ -65,6 +88,8 @@ void plane_watch::drain()
         report::log_event(event);
         if (report::is_routine(event.kind))
             publish(worker, event);
+        else if (event.kind == event_kind::egress_denied)
+            publish_denial(event);
     });
     if (events_.is_watched(event_topic::flows)) {
         const auto before = std::exchange(lost_, lost_now());
@@ -76,6 +101,21 @@ void plane_watch::publish(std::size_t worker, const report::worker_event& event)
 {
     events_.publish(event_topic::flows, name_of(event.kind), [&] {
         return described(worker, event, rules_ == nullptr ? std::nullopt : rule_id(*rules_, event.origin, event.rule));
+    });
+}
+
+/// A rule is told of by the policy that it is in, if that is still in force.
+void plane_watch::publish_denial(const report::worker_event& event)
+{
+    events_.publish(event_topic::flows, name_of(event.kind), [&] {
+        auto told = denial_json(event.key);
+        if (event.words != nullptr)
+            told["words"] = std::string{"denied "} + event.words;
+        const auto* policy = workers_.config().egress.get();
+        if (policy != nullptr && policy == event.policy)
+            if (auto rule = rule_json(*policy, event.policy_rule))
+                told["egress"] = std::move(*rule);
+        return told;
     });
 }
 

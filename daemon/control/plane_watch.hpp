@@ -27,6 +27,7 @@ private:
     [[nodiscard]] drop_counts drops_now() const;
     [[nodiscard]] std::uint64_t lost_now() const;
     void publish(std::size_t worker, const report::worker_event& event);
+    void publish_denial(const report::worker_event& event);
     void begin_or_end(event_topic topic, bool watched);
     void compare_drops();
 

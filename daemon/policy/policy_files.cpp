@@ -58,13 +58,13 @@ public:
     void take(const std::string& word)
     {
         if (const auto profile = profile_of(word))
-            found_.push_back(bare_profile(*profile));
+            found_.push_back({word, "profile = \"" + word + "\"\n"});
         else if (is_path(word))
             read_path(word);
         else
             read_name(word);
     }
-    [[nodiscard]] written_policy result() { return joined(std::move(found_)); }
+    [[nodiscard]] std::vector<policy_text> result() { return std::move(found_); }
 
 private:
     void refuse(const std::string& word, std::string what, std::string cure)
@@ -76,17 +76,17 @@ private:
     {
         auto text = text_of_file(path);
         if (text)
-            take_text(path, *text);
+            take_text(path, std::move(*text));
         else
             refuse(path, "the file cannot be read: " + text.error().message(), "write a profile, a name or the path of a file");
     }
 
-    void take_text(const std::string& path, const std::string& text)
+    void take_text(const std::string& path, std::string text)
     {
         if (text.size() > largest_file)
             refuse(path, "the file is larger than 1 MiB", "networks say much in few rules");
         else
-            found_.push_back(read_policy(text, path, findings_));
+            found_.push_back({path, std::move(text)});
     }
 
     void read_name(const std::string& name)
@@ -101,7 +101,7 @@ private:
             const auto path = directory + '/' + name + std::string{suffix};
             auto text = text_of_file(path);
             if (text)
-                return take_text(path, *text);
+                return take_text(path, std::move(*text));
             if (text.error().value() != ENOENT && text.error().value() != ENOTDIR)
                 return refuse(name, path + " cannot be read: " + text.error().message(),
                               "make it readable, or give another name");
@@ -112,7 +112,7 @@ private:
 
     const policy_directories& where_;
     policy_findings& findings_;
-    std::vector<written_policy> found_;
+    std::vector<policy_text> found_;
 };
 
 } // namespace
@@ -128,7 +128,7 @@ policy_directories directories_of_user()
     return where;
 }
 
-written_policy read_policies(std::span<const std::string> words, const policy_directories& where, policy_findings& findings)
+std::vector<policy_text> texts_of(std::span<const std::string> words, const policy_directories& where, policy_findings& findings)
 {
     word_reader reader{where, findings};
     for (const auto& word : words)
@@ -136,19 +136,36 @@ written_policy read_policies(std::span<const std::string> words, const policy_di
     return reader.result();
 }
 
-std::shared_ptr<const egress_policy> load_policies(std::span<const std::string> words, const policy_directories& where,
-                                                   policy_findings& findings)
+written_policy read_texts(std::span<const policy_text> texts, policy_findings& findings, name_libraries use)
 {
-    const auto written = read_policies(words, where, findings);
+    std::vector<written_policy> found;
+    for (const auto& [name, text] : texts)
+        found.push_back(read_policy(text, name, findings, use));
+    return joined(std::move(found));
+}
+
+written_policy read_policies(std::span<const std::string> words, const policy_directories& where, policy_findings& findings)
+{
+    return read_texts(texts_of(words, where, findings), findings);
+}
+
+std::shared_ptr<const egress_policy> ready_policy(const written_policy& written, policy_findings& findings, name_libraries use)
+{
     if (findings.has_errors())
         return nullptr;
-    check_policy(written, findings);
+    check_policy(written, findings, use);
     if (findings.has_errors())
         return nullptr;
     auto compiled = compile_policy(written, findings);
     if (findings.has_errors() || is_open(compiled))
         return nullptr;
     return std::make_shared<const egress_policy>(std::move(compiled));
+}
+
+std::shared_ptr<const egress_policy> load_policies(std::span<const std::string> words, const policy_directories& where,
+                                                   policy_findings& findings)
+{
+    return ready_policy(read_policies(words, where, findings), findings);
 }
 
 } // namespace tapioca

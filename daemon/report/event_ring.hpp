@@ -13,6 +13,10 @@
 #include <cstdint>
 #include <optional>
 
+namespace tapioca {
+struct egress_policy;
+}
+
 namespace tapioca::report {
 
 enum class event_kind : std::uint8_t {
@@ -66,6 +70,9 @@ struct worker_event {
     std::uint16_t rule = flow_head::no_rule;
     std::optional<flow_octets> octets{}; ///< of flow_closed, if they are known
     duration lasted{};                   ///< of flow_closed
+    /// Of egress_denied by a rule: its number in a policy, which is only to be compared, as it may be gone; null: by no rule.
+    const egress_policy* policy = nullptr;
+    std::uint16_t policy_rule = 0;
 };
 
 class event_ring {

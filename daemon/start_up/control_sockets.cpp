@@ -40,7 +40,8 @@ std::unique_ptr<control_service> begin_control(const options& opts, control_acce
         .changing = std::move(access.changing),
         .own_user = os::current_account().uid,
         .hears_root = access.in_initial_namespace,
-        .methods = control_methods{{opts, workers, shown.rules, shown.watch.events(), pid, shown.names, shown.audit}},
+        .methods =
+            control_methods{{opts, workers, shown.rules, shown.egress, shown.watch.events(), pid, shown.names, shown.audit}},
         .hand_over = [successor](os::unique_fd client) { successor->begin(std::move(client)); }});
     shown.watch.name_rules_by(shown.rules);
     ctl.serve(shown.watch);

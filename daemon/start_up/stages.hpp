@@ -4,6 +4,7 @@
 #include "daemon/config/port_rules.hpp"
 #include "daemon/control/audit_log.hpp"
 #include "daemon/control/control.hpp"
+#include "daemon/control/egress_in_force.hpp"
 #include "daemon/control/pesto_server.hpp"
 #include "daemon/control/plane_watch.hpp"
 #include "daemon/control/port_follower.hpp"
@@ -23,14 +24,15 @@ class migration;
 /// Where the guest may connect, as --egress says.
 struct egress_at_start {
     std::shared_ptr<const egress_policy> policy; ///< null: anywhere
+    written_policy written;                      ///< what it was made from
     std::vector<std::string> warnings;           ///< for the log, in order
 };
 /// Reads the policies with the rights that the program was started with. Throws early_exit with a line for each fault.
 [[nodiscard]] egress_at_start read_egress(const options& opts);
 /// Tells the log. The policy.
-[[nodiscard]] std::shared_ptr<const egress_policy> told_of(egress_at_start egress);
+[[nodiscard]] std::shared_ptr<const egress_policy> told_of(const egress_at_start& egress);
 /// What was opened and read before the parts were there.
-void complete(plane_parts& parts, os::unique_fd pcap, egress_at_start egress);
+void complete(plane_parts& parts, os::unique_fd pcap, const egress_at_start& egress);
 
 // descriptors.cpp
 /// The guest that whoever started us has connected already: a descriptor that neither stands in the way of standard input and
@@ -137,10 +139,21 @@ struct told_by_workers {
 [[nodiscard]] std::unique_ptr<name_forwarder> begin_names(std::optional<name_forwarder::beginning> begun, worker_pool& workers,
                                                           audit_log* audit, control& ctl);
 
+// egress.cpp
+/// What of the policy goes on while the program runs. It outlives the loop.
+struct served_egress {
+    std::unique_ptr<name_forwarder> names; ///< null: the policy has none
+    std::unique_ptr<egress_in_force> policies;
+};
+[[nodiscard]] served_egress serve_egress(const options& opts, egress_at_start egress,
+                                         std::optional<name_forwarder::beginning> names, worker_pool& workers, audit_log* audit,
+                                         control& ctl);
+
 // control_sockets.cpp
 /// What clients see and change beside the workers. All of it outlives the loop.
 struct shown_parts {
     rules_in_force& rules;
+    egress_in_force& egress;
     plane_watch& watch;
     const name_register* names;  ///< null: the policy has none
     audit_log* audit;            ///< null: there is none

@@ -29,7 +29,12 @@ const char* words_of(egress_ground ground) noexcept
 void report_denial(context& ctx, flow_kind kind, const flow_key& key, const outbound_opening& opening, instant now) noexcept
 {
     (void)audit_without_flow(ctx, report::audit_event::refused, kind, key, opening, now); // it is refused in any case
-    report_denial(ctx, key, words_of(opening.verdict.ground), now);
+    const bool by_rule = opening.verdict.ground == egress_ground::rule || opening.verdict.ground == egress_ground::name;
+    report::worker_event event{.when = now, .kind = report::event_kind::egress_denied, .key = key};
+    event.words = words_of(opening.verdict.ground);
+    event.policy = by_rule ? ctx.config->egress.get() : nullptr;
+    event.policy_rule = opening.verdict.rule;
+    ctx.report(event);
 }
 
 void report_denial(context& ctx, const flow_key& key, const char* why, instant now) noexcept
