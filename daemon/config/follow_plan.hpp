@@ -20,7 +20,7 @@ struct followed_network {
     guest_network guest;
     tapioca::address_map address_map;
     unsigned scope6 = 0; ///< interface of link-local destinations
-    host_places places;  ///< for an egress policy; else empty
+    host_places places{};  ///< for an egress policy; else empty
     bool operator==(const followed_network&) const = default;
 };
 

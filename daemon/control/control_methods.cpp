@@ -2,14 +2,11 @@
 
 #include "daemon/config/address_text.hpp"
 #include "daemon/control/control_interface.hpp"
-#include "daemon/control/destination_calls.hpp"
 #include "daemon/control/flow_json.hpp"
-#include "daemon/control/policy_calls.hpp"
+#include "daemon/control/policy_methods.hpp"
 #include "daemon/control/rule_calls.hpp"
 #include "daemon/control/rule_listing.hpp"
-#include "daemon/control/varlink_message.hpp"
 #include "daemon/control/watching_call.hpp"
-#include "daemon/os/clock.hpp"
 #include "daemon/os/passed_fds.hpp"
 
 #include <algorithm>
@@ -21,20 +18,6 @@ namespace json = boost::json;
 using report::counters;
 
 namespace {
-
-constexpr const char* wrong_parameter = "org.varlink.service.InvalidParameter";
-
-/// What a method needs.
-struct asked {
-    const control_methods::parts& of;
-    const varlink::call& call;
-    client_may what;
-    std::string& out;
-    capture_list& captures;
-    os::unique_fd& passed;
-    bool& hands_over;
-};
-using running = std::unique_ptr<running_call>;
 
 std::string text_parameter(const varlink::call& call, std::string_view name)
 {
@@ -165,15 +148,6 @@ running list_rules(const asked& a)
     return {};
 }
 
-/// False, with an answer, if the client may only see.
-bool may_change(const asked& a)
-{
-    if (a.what != client_may::change)
-        varlink::put_error(a.out, "io.github.tapioca.Control.PermissionDenied",
-                           {{"why", "this socket is for seeing; start with --control PATH and use the socket at PATH"}});
-    return a.what == client_may::change;
-}
-
 template <rule_change_request::kind What>
 running change_rules(const asked& a)
 {
@@ -183,12 +157,6 @@ running change_rules(const asked& a)
     if (auto* understood = std::get_if<rule_change_request>(&request))
         return begin_rule_change(a.of.rules, std::move(*understood));
     varlink::put_error(a.out, wrong_parameter, {{"parameter", std::get<std::string>(request)}});
-    return {};
-}
-
-running refuse_parameter(const asked& a, std::string_view name)
-{
-    varlink::put_error(a.out, wrong_parameter, {{"parameter", name}});
     return {};
 }
 
@@ -304,32 +272,6 @@ running hand_over(const asked& a)
     return {};
 }
 
-running get_policy(const asked& a) { return begin_policy_report(a.of.egress); }
-
-running replace_policy(const asked& a)
-{
-    if (!may_change(a))
-        return {};
-    auto files = parse_policy_files(a.call.parameters);
-    return files ? begin_policy_exchange(a.of.egress, std::move(*files)) : refuse_parameter(a, "files");
-}
-
-running lock(const asked& a)
-{
-    if (may_change(a))
-        lock_policy(a.of.egress, a.out);
-    return {};
-}
-
-running why_destination(const asked& a)
-{
-    const auto question = parse_destination(a.call.parameters);
-    if (const auto* wrong = std::get_if<std::string>(&question))
-        return refuse_parameter(a, *wrong);
-    varlink::put_reply(a.out, explain(a.of.egress, std::get<destination_question>(question), os::now()));
-    return {};
-}
-
 struct method {
     std::string_view name;
     running (*call)(const asked&);
@@ -349,10 +291,10 @@ constexpr method methods[] = {
     {"io.github.tapioca.Control.Capture", capture},
     {"io.github.tapioca.Control.ReopenAuditLog", reopen_audit},
     {"io.github.tapioca.Control.HandOver", hand_over},
-    {"io.github.tapioca.Control.GetPolicy", get_policy},
-    {"io.github.tapioca.Control.ReplacePolicy", replace_policy},
-    {"io.github.tapioca.Control.LockPolicy", lock},
-    {"io.github.tapioca.Control.WhyDestination", why_destination},
+    {"io.github.tapioca.Control.GetPolicy", policy_methods::get},
+    {"io.github.tapioca.Control.ReplacePolicy", policy_methods::replace},
+    {"io.github.tapioca.Control.LockPolicy", policy_methods::lock},
+    {"io.github.tapioca.Control.WhyDestination", policy_methods::explain_destination},
     {"io.github.tapioca.Control.WatchFlows", watch_flows},
     {"io.github.tapioca.Control.WatchDrops", watch_drops},
     {"io.github.tapioca.Control.WatchEvents", watch_events},

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Names in an egress policy: what is not allowed is not asked outside, and what is asked may be connected to at once, and nothing else.
 
-A name server of the tests is the host's resolver. Its answers lead to far, which is reached by the default route and so counts as the internet.
+A name server of the tests is the host's resolver; its answers lead to far, beyond the default route, which counts as the internet.
 """
 import contextlib
 import errno
@@ -27,8 +27,7 @@ FAR = {4: FAR4, 6: FAR6}
 PORT = 8080
 PROHIBITED = (errno.EHOSTUNREACH, errno.EACCES)               # of ICMP's and of ICMPv6's "administratively prohibited"
 BLOCKED = 15                                                  # RFC 8914
-POLICY = """
-profile = "deny-all"
+POLICY = """profile = "deny-all"
 allow = ["good.test", "alias.test", "loop.test", "mixed.test", "inside.test", "*.wild.test", "many.test", "rotating.test", "late.test", "fails.test", "https.test",
          { name = "intranet.test", port = 8080, private = true }]
 deny = ["evil.test"]
@@ -38,7 +37,6 @@ PEOPLE = "import socket, sys; print(*sorted({a[4][0] for a in socket.getaddrinfo
 
 class World:
     """The host, a resolver, and servers at far."""
-
     @classmethod
     def setUpClass(cls):
         cls.host = SimulatedHost()
@@ -389,7 +387,7 @@ class Programs(World, unittest.TestCase):
         self.connects(FAR4)
         daemon.stop()
         with open(path) as f:
-            opened = [line for line in map(json.loads, f) if line["event"] == "opened" and line["protocol"] == "tcp"]
+            opened = [line for line in map(json.loads, f) if (line["event"], line.get("protocol")) == ("opened", "tcp")]
         self.assertEqual([(line["name"], line["name_from"], line["rule"]["text"]) for line in opened], [("good.test", "dns", "good.test")])
 
     def test_without_names_there_is_no_forwarder(self):

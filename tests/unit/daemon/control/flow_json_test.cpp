@@ -80,7 +80,7 @@ TEST_CASE("a flow is told with what is known of it")
 TEST_CASE("a flow is told with what the egress policy says of it")
 {
     egress_policy policy;
-    policy.rules = {{}, {.text = "{ name = \"git.example\" }"}};
+    policy.rules = {{}, {egress_action::allow, "{ name = \"git.example\" }", {}, 0}};
     const auto told_of = [&](const egress_verdict& verdict, const egress_policy* in_force) {
         std::string text;
         put_flow(text, 2, {view(), {}, verdict}, 7, in_force);

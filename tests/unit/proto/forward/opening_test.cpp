@@ -89,9 +89,9 @@ TEST_CASE("the policy judges where a flow leads, not what the guest calls it, an
     const auto stub = [&] { return decide_inbound(f, {rule_side::guest, query, 53, {loopback4, 5000}, stub4}, known, {}); };
     CHECK(!stub()->verdict.passes);
     CHECK(!passes({guest4, ip_address::v4(10, 0, 0, 53), 4000, 53, udp}));
-    host_places asked;
-    asked.resolvers = {stub4, ip_address::v4(10, 0, 0, 53)};
-    f.places = std::make_shared<host_places>(asked);
+    host_places known_to_host;
+    known_to_host.resolvers = {stub4, ip_address::v4(10, 0, 0, 53)};
+    f.places = std::make_shared<host_places>(known_to_host);
     CHECK((stub()->verdict.passes && stub()->server == endpoint{stub4, 53}));
     CHECK(passes({guest4, ip_address::v4(10, 0, 0, 53), 4000, 53, udp}));
     CHECK(!passes({guest4, ip_address::v4(10, 0, 0, 53), 4000, 80, tcp}));

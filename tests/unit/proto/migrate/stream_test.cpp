@@ -215,6 +215,8 @@ TEST_CASE("a socket that is in no state of a connection is none, and its octets 
     strange.unsent = 4;
     f = read(preface() + count(1) + of(flow) + of(strange) + octets(8));
     CHECK((f.complete && !f.a_socket));
-    f = read(preface() + count(1) + of(flow) + of(socket_record{.send_octets = 7}));
+    strange = {};
+    strange.send_octets = 7;
+    f = read(preface() + count(1) + of(flow) + of(strange));
     CHECK((f.complete && !f.a_socket));
 }

@@ -91,7 +91,9 @@ TEST_CASE("handshakes do not travel")
 TEST_CASE("upstream counts a FIN with the octets that are sent")
 {
     const auto record = record_of(head(), connection());
-    socket_record s{.send_begin = seq_number{100}, .state = socket_state::fin_wait_1};
+    socket_record s;
+    s.send_begin = seq_number{100};
+    s.state = socket_state::fin_wait_1;
     CHECK(exact(record, s)->send_begin == seq_number{99});
     s.state = socket_state::fin_wait_2;
     CHECK(exact(record, s)->send_begin == seq_number{99});
@@ -106,11 +108,14 @@ TEST_CASE("upstream leaves out the last octet in front of the peer's FIN: a conn
 {
     auto c = connection();
     auto record = record_of(head(), c);
-    socket_record s{.receive_octets = 5, .state = socket_state::close_wait};
+    socket_record s;
+    s.receive_octets = 5;
+    s.state = socket_state::close_wait;
     CHECK_FALSE(exact(record, s));
     s.options = option::exact_sequence;
     CHECK(exact(record, s));
-    s = {.receive_octets = 0, .state = socket_state::close_wait};
+    s = {};
+    s.state = socket_state::close_wait;
     CHECK(exact(record, s));
     record.add(event::fin_to_guest); // and octets before it are on their way to the guest, but not in the queue
     CHECK_FALSE(exact(record, s));
