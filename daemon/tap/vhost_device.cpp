@@ -177,7 +177,8 @@ void vhost_device::take_message(instant now) noexcept
     if (o.what == vhost::action::check_state)
         return check_state();
     const bool waits = header_.what == vhost::request::get_vring_base || header_.what == vhost::request::set_log_base;
-    if (!answer(m, o) || (waits && !o.why.empty()))
+    const bool told = m.wants_reply() && link_->session().acknowledges();
+    if (!answer(m, o) || (waits && !o.why.empty() && !told))
         over_ = true;
 }
 

@@ -222,6 +222,14 @@ class Staying(OnMovingHosts):
         for connection in self.open_ones:
             self.assert_echo(connection, b"and after")
 
+    def test_a_helper_at_a_path_of_the_users(self):
+        path = f"{self.hosts[0].dir}/elsewhere"
+        self.begin_with_connections("--repair-path", path, with_helpers=False)
+        self.processes = [self.help(0, path=path), self.help(1)]
+        self.migrate()
+        for connection in self.open_ones:
+            self.assert_echo(connection, b"and after")
+
     def test_without_lingering(self):
         self.begin_with_connections("--migrate-no-linger")
         self.migrate()

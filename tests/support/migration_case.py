@@ -52,10 +52,10 @@ class OnMovingHosts(unittest.TestCase):
         self.daemons.append(daemon)
         return daemon
 
-    def help(self, number, kind=None):
+    def help(self, number, kind=None, path=None):
         program = os.path.join(PEERS, "passt-repair") if (kind or self.helpers) == "upstream" else os.path.join(os.environ["TAPIOCA_BIN"], "passt-repair")
         daemon = self.daemons[number]
-        process = helper(self.hosts[number], program, daemon.path + ".repair")
+        process = helper(self.hosts[number], program, path or daemon.path + ".repair")
         wait_until(lambda: "TCP_REPAIR helper" in daemon.log(), "helper at the daemon")
         return process
 

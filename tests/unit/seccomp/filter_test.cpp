@@ -300,16 +300,16 @@ TEST_CASE("shared memory can be mapped as data alone, and nowhere in particular"
 }
 #endif
 
-TEST_CASE("no table has a line twice, unless for another argument")
+TEST_CASE("no table has a line twice, unless for another argument or task")
 {
     using condition = std::tuple<unsigned, std::uint32_t, std::uint32_t>;
-    std::set<std::pair<std::string, std::vector<condition>>> lines;
+    std::set<std::tuple<std::string, seccomp::task, std::vector<condition>>> lines;
     for (const auto table : {seccomp::translator_calls(), seccomp::option_calls(), seccomp::pasta_calls(), seccomp::vhost_calls(),
                              seccomp::runtime_calls()})
         for (const auto& call : table) {
             std::vector<condition> conditions;
             for (const auto& test : call.tests)
                 conditions.emplace_back(test.index, test.value, test.mask);
-            CHECK(lines.emplace(call.name, conditions).second);
+            CHECK(lines.emplace(call.name, call.only_for, conditions).second);
         }
 }
