@@ -27,14 +27,14 @@ constexpr subcommand table[] = {
      run_end},
     {"capture", "", "",
      "What passes between a guest and its instance. Its options are its own: `tapioca capture --help` shows them", run_capture},
-    {"metrics", "", "json control listen openmetrics ", "All counters, for Prometheus and others, on standard output or served",
-     run_metrics},
     {"policy", "", "json control ",
      "`policy check` reads policies of where a guest may connect as several --egress do, says what they mean together and what "
      "is wrong with them; `policy show` is what is in force; `policy set` exchanges it, and `policy lock` lets only what is "
      "narrower follow, which both need an instance that was started with --control PATH; `policy learn` proposes one from an "
      "audit log; `policy reopen` has an instance go on with its audit log in another file",
      run_policy},
+    {"metrics", "", "json control listen openmetrics ", "All counters, for Prometheus and others, on standard output or served",
+     run_metrics},
     {"why", "HOST:PORT", "json control ", "Whether the guest may connect there, by which rule, and where that stands", run_why},
     {"doctor", "", "json ", "What keeps pasta and passt from working on this machine, with a remedy for each", run_doctor},
     {"report", "", "control anonymous ", "What a report of a fault should tell, as one text", run_report},

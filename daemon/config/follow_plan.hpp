@@ -19,8 +19,8 @@ struct network_at_start {
 struct followed_network {
     guest_network guest;
     tapioca::address_map address_map;
-    unsigned scope6 = 0; ///< interface of link-local destinations
-    host_places places{};  ///< for an egress policy; else empty
+    unsigned scope6 = 0;  ///< interface of link-local destinations
+    host_places places{}; ///< for an egress policy; else empty
     bool operator==(const followed_network&) const = default;
 };
 

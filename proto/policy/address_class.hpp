@@ -45,8 +45,8 @@ private:
 
 /// What is the host's own, beside loopback, and what it reaches without its default routes.
 struct host_places {
-    std::vector<ip_address> own;   ///< addresses of all its interfaces
-    std::vector<prefix> reachable; ///< destinations of its other routes
+    std::vector<ip_address> own;       ///< addresses of all its interfaces
+    std::vector<prefix> reachable;     ///< destinations of its other routes
     std::vector<ip_address> resolvers; ///< that it asks for names itself
 
     [[nodiscard]] bool is_own(const ip_address& a) const noexcept;

@@ -82,7 +82,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (auto left = in.take<octet>() % 8; left != 0; --left) {
         policy.names.push_back({egress_action::allow, take_service(in), "example", false, false,
                                 static_cast<std::uint16_t>(200 + policy.names.size())});
-        const pin p{take_address(in), static_cast<std::uint16_t>(in.take<octet>() % 8), 7, instant{duration{1 + in.take<octet>()}}};
+        const pin p{take_address(in), static_cast<std::uint16_t>(in.take<octet>() % 8), 7,
+                    instant{duration{1 + in.take<octet>()}}};
         if (pins->set(p)) {
             std::erase_if(pinned, [&](const pin& o) { return o.address == p.address && o.rule == p.rule; });
             pinned.push_back(p);

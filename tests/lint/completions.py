@@ -102,7 +102,7 @@ class Completions(unittest.TestCase):
     def test_bash_offers_commands_of_tapioca(self):
         commands = re.findall(r"^\.It Cm (\w+)", lint.read(lint.ROOT, "doc/man/tapioca.1"), re.M)
         self.assertEqual(candidates("tapioca", "--json", ""), list(dict.fromkeys(commands)))      # rules has several forms
-        self.assertEqual(candidates("tapioca", "--control", "a.socket", "p"), ["ps"])
+        self.assertEqual(candidates("tapioca", "--control", "a.socket", "p"), ["ps", "policy"])
         self.assertEqual(candidates("tapioca", "ps", "m"), [])
         self.assertEqual(candidates("tapioca", "ps", "--js"), ["--json"])
 

@@ -53,7 +53,8 @@ def of_help(text):
 # Named in pesto(1), and an option of the daemon.
 FOREIGN = [Option(["-c", "--conf-path"], True)]
 # Likewise in tapioca(1).
-FOREIGN_TO_TAPIOCA = [Option(["--pid"], True), Option(["--log-file"], True), Option(["--egress"], True), Option(["--audit-log"], True)]
+FOREIGN_TO_TAPIOCA = [Option(["--pid"], True), Option(["--log-file"], True), Option(["--egress"], True),
+                      Option(["--egress-lock"], False), Option(["--audit-log"], True)]
 
 
 def flags_of(line):
@@ -140,7 +141,8 @@ def qrap_faults(page, usage):
 
 
 def readme_faults(text, offered):
-    named = set(re.findall(r"`(--[\w-]+)`", re.search(r"is refused by its name.*?(?=\n- |\Z)", text, re.S)[0]))
+    refused = re.search(r"is refused by its name.*?(?=\n- |\Z)", text, re.S)
+    named = set(re.findall(r"`(--[\w-]+)`", refused[0])) if refused else set()
     missing = {next(n for n in option.names if n.startswith("--")) for option in offered if "in this build" in option.text}
     for name in sorted(named ^ missing):
         yield f"README.md: {name} is {'built' if name in named else 'not in this build'}"

@@ -92,8 +92,7 @@ class World:
         return s
 
     def connects(self, address, port=PORT):
-        with self.place.connected(address, port, timeout=5):
-            pass
+        self.place.connected(address, port, timeout=5).close()
 
     def is_prohibited(self, address, port=PORT):
         with self.assertRaises(OSError) as refused:
