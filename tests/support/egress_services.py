@@ -6,6 +6,7 @@ import base64
 import http.server
 import os
 import socket
+import socketserver
 import ssl
 import struct
 import sys
@@ -13,6 +14,13 @@ import threading
 import urllib.parse
 
 DOH_ANSWER = "198.51.100.73"      # whatever is asked
+
+
+class Server(http.server.ThreadingHTTPServer):
+    def server_bind(self):
+        """Without a question to a resolver for the name of the address."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
 
 
 class Web(http.server.SimpleHTTPRequestHandler):
@@ -75,7 +83,7 @@ def main():
     context.load_cert_chain(certificate, key)
     for address in addresses:
         for port in (80, 443):
-            server = http.server.ThreadingHTTPServer((address, port), Web)
+            server = Server((address, port), Web)
             if port == 443:
                 server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
             threading.Thread(target=server.serve_forever, daemon=True).start()
