@@ -49,10 +49,12 @@ octets reply_to(const dns_query& q, unsigned count, const octets& records)
            hex("0001") + records;
 }
 
+const host_places nowhere;
+
 /// The judge, the addresses that it leaves, and the answer that it writes.
 struct judged {
     judged(const egress_policy& p, const dns_query& q, unsigned count, const octets& records)
-        : message(reply_to(q, count, records)), reply(*parse_dns_reply(message)), judge(p, {}, q, reply), answer(512)
+        : message(reply_to(q, count, records)), reply(*parse_dns_reply(message)), judge(p, nowhere, q, reply), answer(512)
     {
         answer.resize(judge.write(answer));
     }
