@@ -301,6 +301,7 @@ class Leased(Told):
         argv = ["dhclient", "-4", "-d", "-1", "-v", "-cf", "/dev/null", "-sf", f"{self.host.dir}/lease.sh", "-lf", f"{self.host.dir}/leases",
                 "-pf", f"{self.host.dir}/dhclient.pid", "-e", f"LEASE_LOG={self.host.dir}/lease.log", "eth0"]
         client = self.begins(*argv)
+        wait_until(lambda: "bound to" in pathlib.Path(f"{self.log}.err").read_text(), "lease in its file")
         client.kill()
         client.wait()
         self.move4(OTHER10, 24, ROUTER10)
