@@ -56,6 +56,6 @@ def blocks():
 
 def patient(script):
     """The same on a busy machine, and in a small world without TLS; the wait for a process in the background is for that process."""
-    for shown, run in (("https://example.org", "http://example.org"), ("timeout 60", "timeout 300"), ("--retry 20", "--retry 100"), ("sleep 60", "sleep 300")):
+    for shown, run in (("https://example.org", "http://example.org"), ("example.org:443", "example.org:80"), ("timeout 60", "timeout 300"), ("--retry 20", "--retry 100"), ("sleep 60", "sleep 300")):
         script = script.replace(shown, run)
     return re.sub(r"(sleep 300 &\n)sleep 1\n", r'\1until [ "$(cat /proc/$!/comm)" = sleep ]; do sleep 0.1; done\n', script)
