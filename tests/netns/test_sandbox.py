@@ -24,15 +24,16 @@ CAPABILITIES = ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb")
 # The loop, the poller of its services, the socket where the instance is seen, and the two by which the host's network is watched.
 CONTROL_DESCRIPTORS = {"[eventpoll]": 2, "[timerfd]": 2, "[eventfd]": 2, "pipe": 2, "socket": 3}
 # What each mode has beside epoll and event descriptors. Attached, the directory is that of the namespace's name, for a look only;
-# a pidfd, or inotify, tells of its end. passt announces resolvers: a pipe leads to the process that reads resolv.conf.
+# a pidfd, or inotify, tells of its end. passt announces resolvers: a pipe leads to the process that reads resolv.conf,
+# and a pidfd tells of the end of its guardian.
 OWN_DESCRIPTORS = {
     "attached": {"/dev/null": 1, "log": 2, "/dev/net/tun": 2, "directory": 1, "watch": 1},
     "in_background": {"/dev/null": 3, "/dev/net/tun": 2, "directory": 1, "watch": 1},
     "with_command": {"/dev/null": 1, "pipe": 2, "/dev/net/tun": 2},
     "splice_only": {"/dev/null": 1, "log": 2, "directory": 1, "watch": 1},
-    "passt": {"/dev/null": 1, "log": 2, "socket": 2, "pipe": 1},    # where guests connect to, and a spare one
-    "passt_with_a_socket": {"/dev/null": 1, "log": 2, "socket": 1, "pipe": 1},
-    "passt_in_background": {"/dev/null": 3, "socket": 2, "pipe": 1},
+    "passt": {"/dev/null": 1, "log": 2, "socket": 2, "pipe": 1, "watch": 1},    # where guests connect to, and a spare one
+    "passt_with_a_socket": {"/dev/null": 1, "log": 2, "socket": 1, "pipe": 1, "watch": 1},
+    "passt_in_background": {"/dev/null": 3, "socket": 2, "pipe": 1, "watch": 1},
 }
 
 # Runs a program on a kernel that does not know landlock_create_ruleset(2).
