@@ -1,8 +1,7 @@
 #include "daemon/client/repair_service.hpp"
 
-#include "daemon/os/unique_fd.hpp"
+#include "daemon/os/passed_rights.hpp"
 
-#include <algorithm>
 #include <array>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -36,16 +35,10 @@ receipt receive(int server, repair_request& into) noexcept
     while (n < 0 && errno == EINTR);
     if (n <= 0)
         return n == 0 ? receipt::end : receipt::failure;
-    for (auto* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        const std::size_t count = std::min((c->cmsg_len - CMSG_LEN(0)) / sizeof(int), most_sockets - into.count);
-        for (std::size_t i = 0; i < count; ++i) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            into.sockets[into.count++].reset(fd);
-        }
-    }
+    os::each_passed_fd(message, [&](os::unique_fd came) {
+        if (into.count < most_sockets)
+            into.sockets[into.count++] = std::move(came);
+    });
     if ((message.msg_flags & MSG_CTRUNC) == 0)
         return receipt::request;
     errno = EMSGSIZE;

@@ -2,6 +2,7 @@
 
 #include "daemon/control/flow_json.hpp"
 #include "daemon/control/json_text_writer.hpp"
+#include "daemon/policy/policy_words.hpp"
 #include "proto/base/ip_text.hpp"
 #include "proto/flow/key.hpp"
 
@@ -47,48 +48,6 @@ std::string_view name_of(audit_event what) noexcept
     case audit_event::ended:
     case audit_event::left_open:
         return "ended";
-    }
-    return "";
-}
-
-std::string_view name_of(egress_ground ground) noexcept
-{
-    switch (ground) {
-    case egress_ground::nobody:
-        return "no policy";
-    case egress_ground::rule:
-        return "rule";
-    case egress_ground::name:
-        return "name";
-    case egress_ground::profile:
-        return "profile";
-    case egress_ground::resolver:
-        return "resolver";
-    case egress_ground::around_names:
-        return "around names";
-    case egress_ground::around_tls:
-        return "around TLS";
-    case egress_ground::server_name:
-        return "server name";
-    case egress_ground::count_:
-        break;
-    }
-    return "";
-}
-
-std::string_view name_of(egress_profile profile) noexcept
-{
-    switch (profile) {
-    case egress_profile::open:
-        return "open";
-    case egress_profile::no_metadata:
-        return "no-metadata";
-    case egress_profile::no_lan:
-        return "no-lan";
-    case egress_profile::internet_only:
-        return "internet-only";
-    case egress_profile::deny_all:
-        return "deny-all";
     }
     return "";
 }
@@ -160,7 +119,7 @@ std::string audit_lines::members_of(std::size_t worker, const audit_record& reco
         }
     to.put("verdict", verdict.says == egress_action::allow ? "allow" : "deny");
     to.put_truth("passed", verdict.passes);
-    to.put("ground", name_of(verdict.ground));
+    to.put("ground", word_of(verdict.ground));
     const auto* policy = policy_of(record);
     const bool by_rule = verdict.ground == egress_ground::rule || verdict.ground == egress_ground::name;
     if (policy != nullptr && by_rule && verdict.rule < policy->rules.size())
@@ -170,7 +129,7 @@ std::string audit_lines::members_of(std::size_t worker, const audit_record& reco
             inner.put("line", rule.line);
         });
     else if (policy != nullptr && verdict.ground == egress_ground::profile)
-        to.put("profile", name_of(policy->profile));
+        to.put("profile", word_of(policy->profile));
     return text.substr(1); // members alone
 }
 

@@ -28,7 +28,7 @@ public:
         (void)session_->send(std::span{beginning}.first(size), 0);
         for (std::size_t i = 0; i < workers_.size(); ++i) {
             parts_.push_back(std::make_shared<frame_capture>(session_));
-            workers_.tell(i, begin_capture{parts_.back()});
+            workers_.ask(i, begin_capture{parts_.back()});
         }
     }
     ~capture_call() override
@@ -75,7 +75,7 @@ private:
             return;
         phase_ = phase::ends;
         for (std::size_t i = 0; i < parts_.size(); ++i)
-            workers_.tell(i, end_capture{std::move(parts_[i])});
+            workers_.ask(i, end_capture{std::move(parts_[i])});
     }
     /// False: the reader has not made room for it yet, but may still do.
     [[nodiscard]] bool say_statistics()

@@ -2,6 +2,7 @@
 
 #include "daemon/config/address_text.hpp"
 #include "daemon/control/json_text_writer.hpp"
+#include "daemon/policy/policy_words.hpp"
 #include "proto/base/ip_text.hpp"
 
 namespace tapioca {
@@ -81,10 +82,6 @@ void put_tcp(Writer& to, const os::tcp_figures& tcp)
     });
 }
 
-constexpr std::array<std::string_view, egress_grounds> ground_names = {"nobody",   "rule",         "name",       "profile",
-                                                                       "resolver", "around names", "around TLS", "server name"};
-static_assert(!ground_names.back().empty());
-
 /// By what the policy in force lets the flow pass, or would not.
 void put_egress(json_text_writer& to, const egress_verdict& verdict, const egress_policy& policy)
 {
@@ -93,7 +90,7 @@ void put_egress(json_text_writer& to, const egress_verdict& verdict, const egres
     const bool by_rule = verdict.ground == egress_ground::rule || verdict.ground == egress_ground::name;
     to.put_object("egress", [&](json_text_writer& inner) {
         inner.put("verdict", verdict.says == egress_action::allow ? "allow" : "deny");
-        inner.put("ground", ground_names[static_cast<std::size_t>(verdict.ground)]);
+        inner.put("ground", word_of(verdict.ground));
         if (by_rule && verdict.rule < policy.rules.size()) {
             inner.put("rule", verdict.rule);
             inner.put_any("text", policy.rules[verdict.rule].text);

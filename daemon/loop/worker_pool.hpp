@@ -78,18 +78,12 @@ public:
     void exchange(const std::function<void(plane_config&)>& change);
     [[nodiscard]] const plane_config& config() const noexcept { return *shared_.config; }
 
-    /// Asks a worker; `question` is done when it says so.
-    void ask(std::size_t who, list_flows question) { workers_[who]->command(std::move(question)); }
-    void ask(std::size_t who, end_stranded question) { workers_[who]->command(std::move(question)); }
-    void ask(std::size_t who, end_denied question) { workers_[who]->command(std::move(question)); }
-    void ask(std::size_t who, end_flow question) { workers_[who]->command(std::move(question)); }
-    void ask(std::size_t who, in_plane task) { workers_[who]->command(std::move(task)); }
+    /// Has a worker do something; a question is done when it says so.
+    void ask(std::size_t who, worker_command what) { workers_[who]->command(std::move(what)); }
     /// Where the front-end of a guest that shares its memory asks for its state; null: there is no such guest.
     [[nodiscard]] device_state* guest_state() noexcept;
     /// Makes events() readable.
     void ring_bell() noexcept { os::signal(shared_.events_bell.get()); }
-    void tell(std::size_t who, begin_capture what) { workers_[who]->command(std::move(what)); }
-    void tell(std::size_t who, end_capture what) { workers_[who]->command(std::move(what)); }
 
     /// Where the outside is led to, unless the user has said where. An unspecified address changes nothing.
     void guest_has(const ip_address& v4, const ip_address& v6) noexcept;

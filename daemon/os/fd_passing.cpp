@@ -1,5 +1,7 @@
 #include "daemon/os/fd_passing.hpp"
 
+#include "daemon/os/passed_rights.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -15,16 +17,6 @@ namespace {
 constexpr int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 
 using beside = std::array<char, CMSG_SPACE(most_passed_fds * sizeof(int))>;
-
-void take_over(const cmsghdr& rights, std::vector<unique_fd>& passed)
-{
-    const auto count = (rights.cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-        int fd = -1;
-        std::memcpy(&fd, CMSG_DATA(&rights) + i * sizeof fd, sizeof fd);
-        passed.emplace_back(fd);
-    }
-}
 
 } // namespace
 
@@ -70,9 +62,7 @@ result<std::size_t> receive_with_fds(int socket, bytes_span into, std::vector<un
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return last_error();
-    for (auto* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c))
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-            take_over(*c, passed);
+    each_passed_fd(message, [&](unique_fd came) { passed.push_back(std::move(came)); });
     if ((message.msg_flags & MSG_CTRUNC) != 0)
         return boost::system::error_code{EMSGSIZE, boost::system::system_category()};
     return static_cast<std::size_t>(n);

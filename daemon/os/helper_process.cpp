@@ -55,12 +55,12 @@ void replace_arguments(const char* name) noexcept
 
 } // namespace
 
-result<pipe_ends> make_report_pipe() noexcept
+result<report_pipe> make_report_pipe() noexcept
 {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0)
         return last_error();
-    pipe_ends made{unique_fd{ends[0]}, unique_fd{ends[1]}};
+    report_pipe made{unique_fd{ends[0]}, unique_fd{ends[1]}};
     if (::fcntl(made.to_read.get(), F_SETFL, O_NONBLOCK) != 0)
         return last_error();
     return made;

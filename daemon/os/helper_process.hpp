@@ -11,10 +11,10 @@
 
 namespace tapioca::os {
 
-struct pipe_ends {
+struct report_pipe {
     unique_fd to_read, to_write; ///< reading does not block, writing does
 };
-[[nodiscard]] result<pipe_ends> make_report_pipe() noexcept;
+[[nodiscard]] result<report_pipe> make_report_pipe() noexcept;
 
 /// Lets go of what the caller may wait for: the session with its terminal, the directory, standard input, output and error, which
 /// lead to /dev/null then, signals but SIGKILL, SIGSTOP and faults, and every descriptor but `kept`. Its new number; throws

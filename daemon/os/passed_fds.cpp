@@ -1,5 +1,7 @@
 #include "daemon/os/passed_fds.hpp"
 
+#include "daemon/os/passed_rights.hpp"
+
 #include <algorithm>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -22,19 +24,12 @@ result<std::size_t> receive(int socket, bytes_span into, passed_fds& passed) noe
     if (n < 0)
         return last_error();
     passed.too_many = passed.too_many || (message.msg_flags & MSG_CTRUNC) != 0;
-    for (auto* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        for (std::size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
-            int fd = -1;
-            std::memcpy(&fd, reinterpret_cast<const char*>(c) + at, sizeof fd);
-            unique_fd came{fd};
-            if (passed.count == passed_fds::most)
-                passed.too_many = true;
-            else
-                passed.fds[passed.count++] = std::move(came);
-        }
-    }
+    each_passed_fd(message, [&](unique_fd came) {
+        if (passed.count == passed_fds::most)
+            passed.too_many = true;
+        else
+            passed.fds[passed.count++] = std::move(came);
+    });
     return static_cast<std::size_t>(n);
 }
 

@@ -101,22 +101,6 @@ result<void> read_figures(int fd, socket_record& r, std::uint32_t& unsent) noexc
     return {};
 }
 
-bool is_over(socket_state s) noexcept
-{
-    switch (s) {
-    case socket_state::established:
-    case socket_state::fin_wait_1:
-    case socket_state::fin_wait_2:
-    case socket_state::close_wait:
-    case socket_state::last_ack:
-    case socket_state::closing:
-        return false;
-    case socket_state::absent:
-        break;
-    }
-    return true;
-}
-
 /// Where the queues begin. A FIN in the send queue, or one that was acknowledged, is behind the last octet; one of the peer's is
 /// counted with what was received, so that both numbers together are right for the peer.
 void number_queues(socket_record& r, std::uint32_t write_seq, std::uint32_t rcv_nxt) noexcept
@@ -215,7 +199,7 @@ result<taken_apart> take_apart(int fd)
     std::uint32_t unsent = 0;
     if (const auto read = read_figures(fd, t.record, unsent); !read)
         return read.error();
-    if (is_over(t.record.state)) {
+    if (!goes_on(t.record.state)) {
         t.record.state = socket_state::absent;
         return t;
     }

@@ -15,6 +15,9 @@ namespace {
 constexpr std::array<std::string_view, 5> profiles = {"open", "no-metadata", "no-lan", "internet-only", "deny-all"};
 static_assert(profiles.size() == static_cast<std::size_t>(egress_profile::deny_all) + 1);
 constexpr std::array<std::string_view, 2> modes = {"enforce", "audit"};
+constexpr std::array<std::string_view, egress_grounds> grounds = {"no policy", "rule",         "name",       "profile",
+                                                                  "resolver",  "around names", "around TLS", "server name"};
+static_assert(!grounds.back().empty());
 constexpr std::array<std::string_view, 3> classes = {"metadata", "lan", "host"};
 static_assert(classes.size() == static_cast<std::size_t>(address_class::count_));
 
@@ -112,6 +115,8 @@ std::string profile_words()
 std::optional<egress_mode> mode_word(std::string_view word) noexcept { return value_of<egress_mode>(modes, word); }
 
 std::string_view word_of(egress_mode mode) noexcept { return modes[static_cast<std::size_t>(mode)]; }
+
+std::string_view word_of(egress_ground ground) noexcept { return grounds[static_cast<std::size_t>(ground)]; }
 
 std::optional<address_class> class_of(std::string_view word) noexcept { return value_of<address_class>(classes, word); }
 

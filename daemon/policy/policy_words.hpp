@@ -17,6 +17,8 @@ namespace tapioca {
 [[nodiscard]] std::optional<egress_mode> mode_word(std::string_view word) noexcept;
 [[nodiscard]] std::string_view word_of(egress_mode mode) noexcept;
 
+[[nodiscard]] std::string_view word_of(egress_ground ground) noexcept;
+
 /// Without its @.
 [[nodiscard]] std::optional<address_class> class_of(std::string_view word) noexcept;
 /// With its @.

@@ -55,6 +55,23 @@ enum class socket_state : std::uint8_t {
     closing = 11,
 };
 
+/// Whether it is a state of a connection that goes on; others are of the kernel's numbers, too.
+[[nodiscard]] constexpr bool goes_on(socket_state s) noexcept
+{
+    switch (s) {
+    case socket_state::established:
+    case socket_state::fin_wait_1:
+    case socket_state::fin_wait_2:
+    case socket_state::close_wait:
+    case socket_state::last_ack:
+    case socket_state::closing:
+        return true;
+    case socket_state::absent:
+        break;
+    }
+    return false;
+}
+
 /// Of the options that a connection was opened with, as TCP_INFO has them.
 namespace option {
 inline constexpr std::uint8_t timestamps = 1, sack = 2, window_scale = 4;

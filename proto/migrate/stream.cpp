@@ -103,25 +103,10 @@ std::optional<flow_record> flow_of(const wire_flow& w) noexcept
     return makes_sense(f) ? std::optional{f} : std::nullopt;
 }
 
-bool is_known(octet state) noexcept
-{
-    switch (static_cast<socket_state>(state)) {
-    case socket_state::established:
-    case socket_state::fin_wait_1:
-    case socket_state::fin_wait_2:
-    case socket_state::close_wait:
-    case socket_state::last_ack:
-    case socket_state::closing:
-        return true;
-    case socket_state::absent:
-        break;
-    }
-    return false;
-}
-
 std::optional<socket_record> socket_of(const wire_socket& w) noexcept
 {
-    if (!is_known(w.state) || w.unsent > w.send_octets || w.send_scale > largest_scale || w.receive_scale > largest_scale)
+    if (!goes_on(static_cast<socket_state>(w.state)) || w.unsent > w.send_octets || w.send_scale > largest_scale ||
+        w.receive_scale > largest_scale)
         return std::nullopt;
     return socket_record{.send_begin = seq_number{w.send_begin},
                          .receive_begin = seq_number{w.receive_begin},

@@ -20,6 +20,17 @@ from migration_case import FAMILIES, HAS_PEERS, OnMovingHosts
 from services import PATTERN
 
 
+def send_until_full(upload):
+    """Sends until its peer, which reads nothing, takes no more."""
+    sent = 0
+    try:
+        while sent < 3_000_000:
+            upload.send(PATTERN[sent:sent + 16384], timeout=1)
+            sent += 16384
+    except TimeoutError:
+        pass
+
+
 def resets(namespace):
     """(sent, received) by the TCP of a namespace."""
     lines = [line.split() for line in open(f"/proc/{namespace}/net/snmp") if line.startswith("Tcp:")]
@@ -88,13 +99,7 @@ class Anywhere(OnMovingHosts):
         upload = self.connection(HOST4, REMOTE4, 9001)
         peer, _ = listener.accept()
         self.addCleanup(peer.close)
-        sent = 0
-        try:
-            while sent < 3_000_000:
-                upload.send(PATTERN[sent:sent + 16384], timeout=1)
-                sent += 16384
-        except TimeoutError:
-            pass
+        send_until_full(upload)
         taken = upload.snd_una - 1001 & 0xffffffff
         self.migrate()
         got = bytearray()
@@ -151,13 +156,7 @@ class Ours(FromOurs, Anywhere):
         peer, _ = listener.accept()
         peer.settimeout(5)
         self.addCleanup(peer.close)
-        sent = 0
-        try:
-            while sent < 3_000_000:
-                upload.send(PATTERN[sent:sent + 16384], timeout=1)
-                sent += 16384
-        except TimeoutError:
-            pass
+        send_until_full(upload)
         upload.snd_nxt = upload.snd_una
         taken = upload.snd_una - 1001 & 0xffffffff
         self.guest.send(frames.tcp(*upload.ends, upload.snd_una, upload.rcv_nxt, frames.ACK | frames.FIN, 65535, b""))
