@@ -92,7 +92,7 @@ class World:
         return s
 
     def connects(self, address, port=PORT):
-        self.place.connected(address, port, timeout=5).close()
+        self.place.connects(address, port, timeout=5)
 
     def is_prohibited(self, address, port=PORT):
         with self.assertRaises(OSError) as refused:

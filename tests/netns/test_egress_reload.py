@@ -140,7 +140,7 @@ class Reload(unittest.TestCase):
                     except OSError as why:
                         wrong.append(why)
                     try:
-                        self.inside.connected(REMOTE4, PORT).close()
+                        self.inside.connects(REMOTE4, PORT)
                         wrong.append("what both deny was connected")
                     except OSError as why:
                         if why.errno not in REFUSED:

@@ -196,7 +196,11 @@ class OursAlone(Repair):
         server = self.server()
         process = self.start(os.path.join(self.dir, "x.repair"))
         self.accepted(server)
-        status = dict(line.split(":\t", 1) for line in open(f"/proc/{process.pid}/status").read().splitlines() if ":\t" in line)
+
+        def statuses():
+            return dict(line.split(":\t", 1) for line in open(f"/proc/{process.pid}/status").read().splitlines() if ":\t" in line)
+        wait_until(lambda: statuses()["Seccomp"] == "2", "filter, which comes last")
+        status = statuses()
         self.assertEqual(int(status["CapPrm"], 16), 1 << 12)
         self.assertEqual(int(status["CapBnd"], 16), 0)
         self.assertEqual((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"))

@@ -4,6 +4,7 @@ So a test can hold the client on the simulated host, the server in the guest, an
 """
 import contextlib
 import ctypes
+import errno
 import functools
 import hashlib
 import itertools
@@ -84,6 +85,15 @@ class Place:
             s.close()
             raise
         return s
+
+    def connects(self, address, port, timeout=10):
+        """A connection over TCP that is made and closed; OSError if it is refused. When the refusal comes at the very moment at which a
+        socket begins to wait, the kernel may tell of no error, though there is no connection: then another one is tried."""
+        for _ in range(3):
+            with self.connected(address, port, timeout=timeout) as s, contextlib.suppress(OSError):
+                s.getpeername()
+                return
+        raise OSError(errno.ENOTCONN, "neither connected nor refused")
 
 
 def host_place(host):
