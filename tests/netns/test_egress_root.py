@@ -38,7 +38,7 @@ class Jail(Guest):
         own = ["--proc", "/proc", "--dev-bind", "/dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run", "--tmpfs", "/root", "--bind", policy, "/policy.toml",
                "--bind", resolvers, "/etc/resolv.conf", *(word for name in PROGRAM for word in ("--ro-bind", f"{HERE}/{name}", f"/{name}"))]
         read, write = os.pipe()
-        argv = ["bwrap", "--unshare-user", "--uid", "0", "--gid", "0", "--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--cap-add", "ALL",
+        argv = ["bwrap", "--unshare-user", "--uid", "0", "--gid", "0", "--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--cap-add", "ALL", "--die-with-parent",
                 *shared, *own, "--info-fd", str(write), "--", "sleep", "infinity"]
         self.process = host.popen(*argv, uid=USER, pass_fds=[write])
         os.close(write)

@@ -26,7 +26,8 @@ def now(token):
         token[0](*token[1])
 
 
-def _undo_all():
+def undo_all():
+    """Undoes every entry."""
     while _undo:
         function, args = _undo.pop()
         try:
@@ -52,10 +53,10 @@ def end_process(process, timeout=5):
 def _end(number, frame):
     """Not sys.exit: a test runner would take that for one failed test and go on."""
     signal.signal(number, signal.SIG_IGN)
-    _undo_all()
+    undo_all()
     os._exit(128 + number)
 
 
-atexit.register(_undo_all)
+atexit.register(undo_all)
 for _number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
     signal.signal(_number, _end)

@@ -2,9 +2,13 @@
 import importlib.util
 import os
 import shutil
+import stat
 import subprocess
 import sys
+import time
 import unittest
+
+import cleanup
 
 sys.dont_write_bytecode = True
 DISTRIBUTION_PYTHON = "/usr/bin/python3"
@@ -62,11 +66,48 @@ def counts(result):
     return result.passed, failed, len(result.skipped)
 
 
+def parent_of(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
+
+
+def left_running():
+    """The command lines of processes that still write where we do, if that is a pipe: who reads it waits for them, too. Not those that
+    have started us."""
+    if not stat.S_ISFIFO(os.fstat(1).st_mode):
+        return []
+    ours, ancestors, left = os.readlink("/proc/self/fd/1"), [os.getpid()], []
+    while ancestors[-1] > 0:
+        ancestors.append(parent_of(ancestors[-1]))
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) not in ancestors:
+            try:
+                if ours in (os.readlink(f"/proc/{entry}/fd/{number}") for number in (1, 2)):
+                    with open(f"/proc/{entry}/cmdline") as file:
+                        left.append(file.read().replace("\0", " "))
+            except OSError:
+                pass        # it has ended
+    return left
+
+
+def leaves_nothing(seconds=5):
+    """Whether all that a test has started ends when it is undone."""
+    cleanup.undo_all()
+    until = time.monotonic() + seconds
+    while left := left_running():
+        if time.monotonic() > until:
+            print(f"FAIL: left running: {left}")
+            return False
+        time.sleep(0.05)
+    return True
+
+
 def main():
     reason = missing()
     if reason:
         print(f"skipped: {reason}")
         sys.exit(77)
     passed, failed, skipped = counts(unittest.main(testRunner=runner(), exit=False).result)
+    failed += not leaves_nothing()
     print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
     sys.exit(failed > 0)
