@@ -43,6 +43,7 @@ inline constexpr duration udp_poll_interval = std::chrono::microseconds{80}; ///
 inline constexpr std::size_t udp_polled_flows = 32;                          ///< at most
 inline constexpr std::size_t most_udp_flows = std::size_t{1} << 17;          ///< they share sockets, so only memory bounds them
 inline constexpr std::size_t echo_replies_per_turn = 64;                     ///< of one flow
+inline constexpr duration room_interval = std::chrono::milliseconds{100};    ///< between looks at all flows for some to end early
 inline constexpr int udp_receive_buffer = 1 << 20; ///< asked for; bursts wait here while others have their turn
 inline constexpr int errors_per_turn = 64;         ///< entries of a socket's error queue that are relayed at once
 

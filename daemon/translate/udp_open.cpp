@@ -1,5 +1,6 @@
 // How UDP flows begin with a datagram of the guest.
 
+#include "daemon/translate/limits.hpp"
 #include "daemon/translate/resolvers.hpp"
 #include "daemon/translate/to_guest.hpp"
 #include "daemon/translate/udp_translator.hpp"
@@ -28,8 +29,22 @@ bool sends_for(const forward_rule& rule, const flow_key& key) noexcept
 
 } // namespace
 
+/// The sockets are all in use: flows whose queries are answered only wait for the same question again, and make room. Otherwise
+/// a guest that asks for many names would be refused until they time out.
+void udp_translator::make_room(instant now) noexcept
+{
+    if (ctx_.datagram_sockets < ctx_.config->datagram_sockets || now < next_room_)
+        return;
+    next_room_ = now + limits::room_interval;
+    flows_.for_each([&](udp_flow& f) {
+        if (f.life.is_answered_query(f.key.remote_port))
+            (void)close(f, end_reason::idle, now);
+    });
+}
+
 udp_flow* udp_translator::open(const flow_key& key, const outbound_opening& leads, const packet& p, instant now) noexcept
 {
+    make_room(now);
     auto* f = open_flow(flow_head{.key = key}, key, leads, now);
     if (f == nullptr)
         return nullptr;

@@ -136,6 +136,7 @@ private:
     };
 
     // udp_open.cpp
+    void make_room(instant now) noexcept;
     [[nodiscard]] udp_flow* open(const flow_key& key, const outbound_opening& leads, const packet& p, instant now) noexcept;
     [[nodiscard]] udp_port* port_for(const flow_key& key, const endpoint& to, octet ttl, int& error) noexcept;
     [[nodiscard]] udp_port* listening_port_for(const flow_key& key, const endpoint& to) noexcept;
@@ -241,6 +242,7 @@ private:
     std::array<os::outgoing, os::most_messages> out_;              ///< of send
     name_queries queries_;
     const plane_config* queries_asked_by_ = nullptr; ///< what go_on_with_queries() has seen last
+    instant next_room_{};                            ///< before that make_room() does nothing
     octet default_ttl_;
 };
 

@@ -36,12 +36,17 @@ public:
     /// Both sides have spoken, one of them more than once.
     [[nodiscard]] bool converses() const noexcept { return is_answered() && from_guest_ + from_peer_ > 2; }
 
-    /// When the flow ends unless something happens. `port`: the remote one. What goes on at a name server's port after two
-    /// questions is something else: a tunnel, DNS over QUIC.
-    [[nodiscard]] instant expiry(const udp_timeouts& t, std::uint16_t port) const noexcept
+    /// Whether all questions to a name server have their answers. `port`: the remote one. What goes on there after two questions
+    /// is something else: a tunnel, DNS over QUIC.
+    [[nodiscard]] bool is_answered_query(std::uint16_t port) const noexcept
     {
         const bool queries = wire::is_name_service(port) && from_guest_ <= most_questions && from_peer_ <= most_questions;
-        if (queries && from_peer_ != 0 && unanswered_ == 0)
+        return queries && from_peer_ != 0 && unanswered_ == 0;
+    }
+    /// When the flow ends unless something happens.
+    [[nodiscard]] instant expiry(const udp_timeouts& t, std::uint16_t port) const noexcept
+    {
+        if (is_answered_query(port))
             return last_ + t.answered;
         return last_ + (converses() ? t.stream : t.single);
     }

@@ -77,12 +77,12 @@ class World:
         self.server.delay = 0
         self.server.mangled = lambda answer, over_tcp: [answer]
 
-    def daemon(self, policy=POLICY, *options):
+    def daemon(self, policy=POLICY, *options, prefix=()):
         path = f"{self.host.dir}/policy.toml"
         with open(path, "w") as f:
             f.write(policy)
         os.chmod(path, 0o644)
-        started = Daemon(self.guest, "--workers", self.workers, "--egress", path, *options, ports=NO_PORTS)
+        started = Daemon(self.guest, "--workers", self.workers, "--egress", path, *options, ports=NO_PORTS, prefix=prefix)
         self.addCleanup(started.stop)
         return started
 
@@ -316,12 +316,12 @@ class Programs(World, unittest.TestCase):
         self.assertIn("REFUSED", self.guest.run("dig", f"@{ANYWHERE[4]}", "-c", "CH", "-t", "TXT", "version.bind").stdout)
 
     def test_ten_thousand_times_resolved_and_connected_at_once(self):
-        """Never is the address refused that the answer has just told of: each worker sees the pin before the guest sees the answer."""
+        """Never is the address refused that the answer has just told of: each worker sees the pin before the guest sees the answer, and there are sockets."""
         addresses = [f"198.51.100.{i}" for i in range(10, 250)]
         for a in addresses:
             run("ip", "-n", self.host.far, "addr", "add", f"{a}/24", "dev", "eth0")
         self.addCleanup(lambda: [run("ip", "-n", self.host.far, "addr", "del", f"{a}/24", "dev", "eth0") for a in addresses])
-        daemon = self.daemon()
+        daemon = self.daemon(prefix=("prlimit", "--nofile=1500:1500"))
         rotation = iter(range(1 << 30))
         own = self.records
         type(self).records = staticmethod(lambda name, kind: [record(name, addresses[next(rotation) % len(addresses)], ttl=1)] if kind == A and name.endswith("wild.test") else [])
