@@ -33,6 +33,8 @@ constexpr option_entry table[] = {
     {"udp-ns", 'U', "SPEC", everybody, group, built, nullptr, "With rules: ports of UDP in the namespace"},
     {"owner", 'o', "NAME", everybody, group, built, nullptr,
      "With rules: who adds them (default: control); whose are deleted or replaced, and nobody else's"},
+    {"program", 'p', "PATH", everybody, group, built, nullptr,
+     "With upgrade: the program to start, instead of the one that the instance was started by"},
     {"help", 'h', "", everybody, group, built, nullptr, "Show this and exit"},
     {"version", 0, "", everybody, group, built, nullptr, "Show the version and exit"},
 };
@@ -129,6 +131,11 @@ void take(tapioca_command& command, given_options& given, const option_word& wor
         if (word.value.empty())
             misused("an owner has a name");
         command.rules.owner = std::string{word.value};
+        return;
+    case 'p':
+        if (word.value.empty())
+            misused("a program has a path");
+        command.program = std::string{word.value};
         return;
     case 'h':
         throw early_exit{0, help_text(), true};

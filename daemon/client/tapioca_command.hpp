@@ -25,6 +25,7 @@ struct tapioca_command {
     std::optional<listen_place> listen; ///< where metrics are served
     std::optional<std::string> path;    ///< of one instance's control socket
     std::optional<pid_t> pid;           ///< of one instance
+    std::string program;                ///< upgrade: its path; empty: that of the instance
     std::string name;                   ///< of instances: that of a namespace, a machine, or a socket
     std::string operand;                ///< that the sub-command needs
     rule_change rules;                  ///< for rules

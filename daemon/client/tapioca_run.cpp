@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace tapioca::client {
@@ -18,7 +19,7 @@ namespace {
 using clock = std::chrono::steady_clock;
 
 constexpr std::size_t most = 65536;
-constexpr std::chrono::seconds patience{2};
+constexpr std::chrono::seconds usual_run{2};
 
 int status_of(pid_t child)
 {
@@ -28,8 +29,16 @@ int status_of(pid_t child)
     return status;
 }
 
-[[noreturn]] void execute(char* const* argv, int output)
+struct running {
+    pid_t child = -1;
+    os::unique_fd output;
+};
+
+/// `directory`: where it starts, in a session of its own; null: in ours, as a part of our session.
+[[noreturn]] void execute(char* const* argv, int output, const char* directory)
 {
+    if (directory != nullptr && (::setsid() < 0 || ::chdir(directory) != 0))
+        ::_exit(126);
     if (const int null = ::open("/dev/null", O_RDONLY); null >= 0)
         ::dup2(null, STDIN_FILENO);
     ::dup2(output, STDOUT_FILENO);
@@ -39,7 +48,7 @@ int status_of(pid_t child)
 }
 
 /// To its end, as far as that comes in time.
-std::string read_all(int fd)
+std::string read_all(int fd, std::chrono::seconds patience)
 {
     const auto end = clock::now() + patience;
     std::string text;
@@ -57,29 +66,49 @@ std::string read_all(int fd)
     return text;
 }
 
-} // namespace
-
-std::string output_of(const std::vector<std::string>& argv)
+/// A child of -1 with errno if there is none.
+running start(const std::vector<std::string>& argv, const char* directory)
 {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0)
         return {};
-    const os::unique_fd reader{ends[0]};
-    os::unique_fd writer{ends[1]};
+    running one{-1, os::unique_fd{ends[0]}};
+    const os::unique_fd writer{ends[1]};
     std::vector<char*> words;
     for (const auto& word : argv)
         words.push_back(const_cast<char*>(word.c_str()));
     words.push_back(nullptr);
-    const pid_t child = ::fork();
-    if (child < 0)
+    one.child = ::fork();
+    if (one.child == 0)
+        execute(words.data(), writer.get(), directory);
+    return one;
+}
+
+} // namespace
+
+std::string output_of(const std::vector<std::string>& argv)
+{
+    auto running = start(argv, nullptr);
+    if (running.child < 0)
         return {};
-    if (child == 0)
-        execute(words.data(), writer.get());
-    writer.reset();
-    auto text = read_all(reader.get());
-    ::kill(child, SIGKILL);
-    (void)status_of(child);
+    auto text = read_all(running.output.get(), usual_run);
+    ::kill(running.child, SIGKILL);
+    (void)status_of(running.child);
     return text;
+}
+
+started start_in_background(const std::vector<std::string>& argv, const std::string& directory, std::chrono::seconds patience)
+{
+    const auto end = clock::now() + patience;
+    auto running = start(argv, directory.c_str());
+    if (running.child < 0)
+        return {-1, std::generic_category().message(errno)};
+    started done{-1, read_all(running.output.get(), patience)};
+    if (clock::now() >= end)
+        ::kill(running.child, SIGKILL);
+    if (const int status = status_of(running.child); WIFEXITED(status))
+        done.status = WEXITSTATUS(status);
+    return done;
 }
 
 std::string first_lines(std::string_view text, int count)

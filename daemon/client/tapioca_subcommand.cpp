@@ -25,6 +25,10 @@ constexpr subcommand table[] = {
     {"end", "ID", "control ",
      "End the flow that `flows` lists as ID; both its ends are told. Needs an instance that was started with --control PATH",
      run_end},
+    {"upgrade", "", "json control program ",
+     "Start each instance that is meant anew, all with `upgrade all`: the new process takes the place of the old one, and no "
+     "connection ends. Needs an instance that was started with --control PATH",
+     run_upgrade},
     {"capture", "", "",
      "What passes between a guest and its instance. Its options are its own: `tapioca capture --help` shows them", run_capture},
     {"policy", "", "json control ",

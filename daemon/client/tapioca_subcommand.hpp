@@ -27,6 +27,7 @@ int run_drops(const tapioca_command& command);
 int run_dns(const tapioca_command& command);
 int run_rules(const tapioca_command& command);
 int run_end(const tapioca_command& command);
+int run_upgrade(const tapioca_command& command);
 int run_metrics(const tapioca_command& command);
 /// Without options, which only those have whose command line begins with the word: tapioca_capture.hpp.
 int run_capture(const tapioca_command& command);

@@ -92,6 +92,22 @@ void take_in_order(parsed_options& d, std::span<const option_word> words)
     app.parse(std::move(reversed));
 }
 
+/// What starts such an instance once more, in the background and in nobody's place.
+std::vector<std::string> start_words(const parsed_options& d, const option_words& given)
+{
+    std::vector<std::string> words{std::string{d.program}};
+    for (const option_word& word : given.words) {
+        const auto& name = canonical(*word.option).name;
+        if (name == "foreground" || name == "take-over")
+            continue;
+        words.push_back("--" + std::string{name});
+        if (word.option->takes_value())
+            words.back().append("=").append(word.value);
+    }
+    words.insert(words.end(), given.operands.begin(), given.operands.end());
+    return words;
+}
+
 } // namespace
 
 options parse_command_line(std::span<const char* const> argv, const port_facts& facts)
@@ -112,6 +128,8 @@ options parse_command_line(std::span<const char* const> argv, const port_facts& 
         throw early_exit{1, given.error + '\n' + synopsis(d.program, pasta) + "Try '" + std::string{d.program} + " --help'.\n",
                          false};
     resolve_options(d, given.operands, facts);
+    d.opts.start_words = start_words(d, given);
+    d.opts.start_directory = facts.directory;
     return std::move(d.opts);
 }
 

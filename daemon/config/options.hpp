@@ -138,6 +138,10 @@ struct options {
 
     std::vector<std::string> warnings; ///< for the log, in order
 
+    // for another process that is to take our place
+    std::vector<std::string> start_words; ///< the program, and the command line without --foreground and --take-over
+    std::string start_directory;          ///< from which their paths lead
+
     [[nodiscard]] bool starts_command() const { return mode == mode::pasta && target == target_kind::command; }
     /// Another process may take our place.
     [[nodiscard]] bool can_hand_over() const
@@ -145,6 +149,8 @@ struct options {
         return control_path && mode == mode::pasta && !starts_command() && !splice_only && !client && egress.empty() &&
                !audit_log;
     }
+    /// Likewise with the same command line: none of it means what only our parent process had.
+    [[nodiscard]] bool can_start_again() const { return can_hand_over() && !exit_fd && !start_directory.empty(); }
     [[nodiscard]] bool goes_to_background() const { return !foreground && !starts_command(); }
 };
 

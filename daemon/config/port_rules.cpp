@@ -6,6 +6,7 @@
 #include "proto/wire/protocol.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <string>
 
 namespace tapioca {
@@ -71,6 +72,8 @@ port_facts discover_port_facts()
     facts.ipv6 = os::has_ipv6();
     facts.device_binding = os::can_bind_to_interface();
     facts.interface_of = own_name_of;
+    std::error_code unknown;
+    facts.directory = std::filesystem::current_path(unknown).string();
     return facts;
 }
 

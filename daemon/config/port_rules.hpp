@@ -18,6 +18,7 @@ struct port_facts {
     bool device_binding = true;                           ///< sockets may be bound to an interface without privileges
     /// The kernel's own name of the interface that an alternative name means; of other names nothing.
     std::function<std::optional<std::string>(std::string_view)> interface_of = {};
+    std::string directory = {}; ///< from which paths lead that do not begin with a slash
 };
 
 [[nodiscard]] port_facts discover_port_facts();

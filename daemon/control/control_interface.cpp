@@ -161,6 +161,8 @@ type Answer (
   words: ?string
 )
 
+# start_words, start_directory: the command line that starts another such instance, which may take the
+# place of this one by --take-over, and the directory from which its paths lead; not if that cannot be
 method GetInfo() -> (
   version: string,
   mode: string,
@@ -173,7 +175,9 @@ method GetInfo() -> (
   gateways: []string,
   resolvers: []string,
   may_change: bool,
-  control_path: ?string
+  control_path: ?string,
+  start_words: ?[]string,
+  start_directory: ?string
 )
 
 method GetCounters() -> (total: Counts, workers: []Counts)

@@ -95,7 +95,12 @@ running info(const asked& a)
     if (opts.interface)
         told["interface"] = *opts.interface;
     if (opts.control_path)
-        told["control_path"] = *opts.control_path;
+        told["control_path"] =
+            opts.control_path->starts_with('/') ? *opts.control_path : opts.start_directory + '/' + *opts.control_path;
+    if (opts.can_start_again()) {
+        told["start_words"] = json::array(opts.start_words.begin(), opts.start_words.end());
+        told["start_directory"] = opts.start_directory;
+    }
     varlink::put_reply(a.out, told);
     return {};
 }

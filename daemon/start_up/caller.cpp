@@ -10,7 +10,7 @@ os::service_manager connect_service_manager(const options& opts)
     auto manager = os::service_manager::from_environment();
     if (!manager)
         log::warning("Couldn't connect to NOTIFY_SOCKET: " + manager.error().message());
-    return manager && !opts.goes_to_background() ? std::move(*manager) : os::service_manager{};
+    return manager && (!opts.goes_to_background() || opts.take_over) ? std::move(*manager) : os::service_manager{};
 }
 
 std::optional<resolver_watcher> watch_resolvers(const options& opts)

@@ -39,6 +39,18 @@ TEST_CASE("options may stand anywhere")
     CHECK(end.path == "/run/c");
 }
 
+TEST_CASE("upgrade takes a program, and all instances as well as one")
+{
+    CHECK(parse({"upgrade", "4711"}).pid == 4711);
+    const auto all = parse({"upgrade", "all", "--program", "/opt/pasta", "-j"});
+    CHECK(all.name == "all");
+    CHECK(all.program == "/opt/pasta");
+    CHECK(all.json);
+    CHECK(parse({"upgrade", "--control", "/run/c"}).path == "/run/c");
+    CHECK(refused({"upgrade", "--program", ""}).status == 2);
+    CHECK(refused({"ps", "--program", "/opt/pasta"}).text.find("ps does not take --program") != std::string::npos);
+}
+
 TEST_CASE("rules are shown, added, deleted and replaced")
 {
     CHECK(parse({"rules", "4711"}).rules.what == rule_change::action::none);

@@ -22,6 +22,16 @@ TEST_CASE("without options pasta starts a shell with both families")
     CHECK(o.warnings.empty());
 }
 
+TEST_CASE("what starts such an instance once more: each option by its name and with its value, in order")
+{
+    const options o = parse("/opt/pasta -f -t 80:8080 --take-over /old --udp-ports=none -m 1500 -4 --netns /run/n");
+    CHECK(o.start_words == std::vector<std::string>{"/opt/pasta", "--tcp-ports=80:8080", "--udp-ports=none", "--mtu=1500",
+                                                    "--ipv4-only", "--netns=/run/n"});
+    CHECK(parse("pasta -f 4711").start_words == std::vector<std::string>{"pasta", "4711"});
+    CHECK_FALSE(parse("pasta 4711").can_start_again());
+    CHECK_FALSE(parse("pasta --control /c true").can_start_again());
+}
+
 TEST_CASE("the name that the program was called by decides what it is")
 {
     CHECK(parse("/usr/local/bin/pasta.avx2 true").mode == mode::pasta);
