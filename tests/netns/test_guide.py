@@ -3,6 +3,7 @@
 
 TAPIOCA_SHOW_GUIDE=1 shows what each has printed; words behind the file's name (Guide.test_ports_12) run some of them.
 """
+import contextlib
 import os
 import re
 import shutil
@@ -17,6 +18,13 @@ import netns_test
 import qrap_world
 from documented_host import documented_host
 from hosts import USER, run, wait_until
+
+
+def has_ended(pid):
+    """With all its threads: as long as one is left, its ports are in use."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] == "Z" and len(os.listdir(f"/proc/{pid}/task")) == 1
+    return True
 
 
 @netns_test.needs("dnsmasq", "curl")
@@ -37,9 +45,10 @@ class Guide(unittest.TestCase):
 
     def tearDown(self):
         """What an example leaves behind ends here: all that has come into the simulated host, and what those have started."""
-        for pid in self.processes() - self.ours:
+        started = self.processes() - self.ours
+        for pid in started:
             subprocess.run(["kill", "-KILL", pid], stderr=subprocess.DEVNULL)
-        wait_until(lambda: self.processes() <= self.ours, "end of what the example has started")
+        wait_until(lambda: self.processes() <= self.ours and all(map(has_ended, started)), "end of what the example has started")
 
     def paste(self, block):
         directory = f"{self.host.dir}/{self._testMethodName}"
