@@ -142,7 +142,7 @@ class Daemon:
         """The totals, and the share of each of several workers, which the daemon prints when it gets SIGUSR1; zeros are not printed."""
         start, size = len(self.log()), -1
         os.kill(self.pid, signal.SIGUSR1)
-        time.sleep(0.2)
+        wait_until(lambda: "counter " in self.log()[start:], "first of the counters", 20)
         while size != len(self.log()):
             size = len(self.log())
             time.sleep(0.1)
