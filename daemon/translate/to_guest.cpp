@@ -91,9 +91,12 @@ void send_icmp(context& ctx, const flow_key& key, bytes_span message) noexcept
 
 namespace {
 
-/// This program, as the guest knows it.
+/// This program, as the guest knows it. In IPv6 that is a link-local address, from which a router behind the guest hands nothing
+/// on (RFC 4291 section 2.5.6): whoever has a wider one, and may be behind it, hears it from where the packet was to go.
 ip_address ourselves(const context& ctx, const flow_key& key) noexcept
 {
+    if (!key.guest.is_v4() && !key.guest.is_link_local() && !key.remote.is_link_local() && !key.remote.is_multicast())
+        return key.remote;
     const auto& ours = key.guest.is_v4() ? ctx.config->address_map.our_tap4 : ctx.config->address_map.our_tap6_ll;
     return ours.is_unspecified() ? key.remote : ours;
 }

@@ -12,6 +12,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
+from behind import Behind
 from guests import NO_PORTS, Daemon, Guest
 from hosts import FAR4, FAR6, REMOTE4, REMOTE6, ROUTER4, SimulatedHost, wait_until
 from inside import BOTH, Place, guest_place, host_place, meet, remote_place
@@ -116,6 +117,16 @@ class Egress(unittest.TestCase):
         self.start(*self.policy('profile = "deny-all"\nmode = "audit"'))
         for address in (FAR4, REMOTE4, FAR6, REMOTE6):
             self.passes(address)
+
+    def test_who_is_behind_the_guest_is_told_as_well(self):
+        """A router hands on no error from a link-local address."""
+        self.start("--egress", "internet-only")
+        behind = Behind(self.guest, 1500)
+        self.addCleanup(behind.close)
+        self.inside = guest_place(behind)
+        for far, near in ((FAR4, REMOTE4), (FAR6, REMOTE6)):
+            self.passes(far)
+            self.is_refused(near)
 
     def test_a_network_that_the_host_gets_a_route_for_is_local(self):
         self.start("--egress", "internet-only")

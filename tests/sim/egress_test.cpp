@@ -27,6 +27,7 @@ struct egress_world {
             REQUIRE(h);
             prohibited += v6 ? h->type == wire::icmpv6_unreachable && h->code == wire::icmpv6_code_prohibited
                              : h->type == wire::icmpv4_unreachable && h->code == wire::icmpv4_code_prohibited;
+            CHECK(!p.source.is_link_local()); // a router behind the guest would not hand that on
         };
     }
     simulation s;
