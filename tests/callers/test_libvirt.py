@@ -51,13 +51,15 @@ class Qemu:
 
 
 class Domain(Machine):
+    template, kinds = DOMAIN, KINDS
+
     def __init__(self, system, files, name="guest1", ports=PORTS, kind="user"):
         self.system, self.name = system, name
         base = self._prepare(system.host)
         kernel, initramfs = files
-        source, memory = KINDS[kind]
+        source, memory = self.kinds[kind]
         with open(f"{base}.xml", "w") as f:
-            f.write(DOMAIN.format(name=name, kernel=kernel, initramfs=initramfs, base=base, mac=MAC, ports=ports.format(HOST4=HOST4),
+            f.write(self.template.format(name=name, kernel=kernel, initramfs=initramfs, base=base, mac=MAC, ports=ports.format(HOST4=HOST4),
                                   kind=kind, source=source, memory=memory))
         self.log = pathlib.Path(f"{base}.log")
         self.virsh("create", f"{base}.xml")
