@@ -70,7 +70,7 @@ void policy_learner::take_line(const json::object& line)
         ++contacts_in(passed_, line).flows;
     } else if (event == "refused") {
         ++contacts_in(refused_, line).flows;
-    } else if (event == "suppressed") {
+    } else if (event == "suppressed" && text_in(line, "of") != "misnamed") {
         contacts_in(text_in(line, "of") == "refused" ? refused_ : passed_, line).flows += number_in(line, "count");
     } else if (event == "ended") {
         contacts_in(passed_, line).octets += number_in(line, "octets_from_guest") + number_in(line, "octets_to_guest");

@@ -45,6 +45,8 @@ std::string_view name_of(audit_event what) noexcept
         return "refused";
     case audit_event::answered:
         return "answered";
+    case audit_event::misnamed:
+        return "misnamed";
     case audit_event::ended:
     case audit_event::left_open:
         return "ended";
@@ -140,6 +142,7 @@ void audit_lines::take(std::size_t worker, const audit_record& record, duration 
         return open(worker, record, clock, out);
     case audit_event::refused:
     case audit_event::answered:
+    case audit_event::misnamed:
         return refuse(worker, record, clock, out);
     case audit_event::ended:
     case audit_event::left_open:
@@ -178,7 +181,7 @@ void audit_lines::end(const audit_record& record, duration clock, std::string& o
 
 void audit_lines::refuse(std::size_t worker, const audit_record& record, duration clock, std::string& out)
 {
-    refusal alike{record.head.key, record.verdict.ground, record.verdict.rule, record.what};
+    refusal alike{record.head.key, record.verdict.ground, record.verdict.rule, record.what, record.refused};
     alike.key.guest_port = 0;
     if (const auto known = refusals_.find(alike); known != refusals_.end()) {
         ++known->second.count;

@@ -47,6 +47,7 @@ private:
         egress_ground ground = egress_ground::nobody;
         std::uint16_t rule = 0;
         report::audit_event what = report::audit_event::refused;
+        drop_reason why = drop_reason::egress_denied;
         bool operator==(const refusal&) const = default;
     };
     struct hash_of_refusal {

@@ -18,6 +18,7 @@ enum class audit_event : std::uint8_t {
     opened,
     refused,  ///< there is no flow
     answered, ///< an echo request to the host itself, for which there is no flow either
+    misnamed, ///< with tls = "sni": a connection has begun with something else than the name of that server
     ended,
     left_open ///< it was there when the program ended
 };

@@ -44,12 +44,20 @@ void report_denial(context& ctx, const flow_key& key, const char* why, instant n
     ctx.report(event);
 }
 
+void report_limit(context& ctx, const flow_key& key, outbound_opening opening, instant now) noexcept
+{
+    opening.verdict.passes = false;
+    (void)audit_without_flow(ctx, report::audit_event::refused, kind_over_tap(key.protocol), key, opening, now,
+                             drop_reason::egress_limit);
+    report_denial(ctx, key, "beyond its limit of connections, or its quota", now);
+}
+
 bool audit_without_flow(context& ctx, report::audit_event what, flow_kind kind, const flow_key& key,
-                        const outbound_opening& opening, instant now) noexcept
+                        const outbound_opening& opening, instant now, drop_reason refused) noexcept
 {
     if (ctx.audit == nullptr)
         return true;
-    report::audit_record record{.what = what, .when = now, .to = opening.to, .verdict = opening.verdict};
+    report::audit_record record{.what = what, .refused = refused, .when = now, .to = opening.to, .verdict = opening.verdict};
     record.head.key = key;
     record.head.kind = kind;
     record.policy = ctx.config->egress.get();

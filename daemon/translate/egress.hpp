@@ -15,9 +15,13 @@ namespace tapioca {
 /// A new flow of the guest's is denied. `key`: as the guest knows it.
 void report_denial(context& ctx, flow_kind kind, const flow_key& key, const outbound_opening& opening, instant now) noexcept;
 
-/// Records what was decided where there is no flow. False: it must be recorded, and could not be.
+/// Likewise, though it may go there: the policy lets no more through at present.
+void report_limit(context& ctx, const flow_key& key, outbound_opening opening, instant now) noexcept;
+
+/// Records what was decided where there is no flow, or beside it. False: it must be recorded, and could not be.
 [[nodiscard]] bool audit_without_flow(context& ctx, report::audit_event what, flow_kind kind, const flow_key& key,
-                                      const outbound_opening& opening, instant now) noexcept;
+                                      const outbound_opening& opening, instant now,
+                                      drop_reason refused = drop_reason::egress_denied) noexcept;
 
 /// Whether the guest is to hear that what it has asked for is prohibited.
 [[nodiscard]] constexpr bool is_denial(drop_reason why) noexcept

@@ -26,7 +26,7 @@ parsed<outbound_opening> destination_of(context& ctx, const flow_key& key, insta
         return drop_reason::egress_denied;
     }
     if (opening && ctx.exceeds_egress_limits(flow_origin::guest, 0, now)) {
-        report_denial(ctx, key, "beyond its limit of connections, or its quota", now);
+        report_limit(ctx, key, *opening, now);
         return drop_reason::egress_limit;
     }
     if (opening && !ctx.may_record())

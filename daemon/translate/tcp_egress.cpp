@@ -73,17 +73,25 @@ bool tcp_translator::may_go_on(tcp_flow& f, instant now) noexcept
         return false;
     const auto to = outbound_destination(ctx_.config->address_map, f.key.protocol, {f.key.remote, f.key.remote_port});
     const bool leads_there = hello.kind == wire::client_hello_kind::named && is_pinned(*egress, f.key.protocol, to, hello.name());
-    if (!leads_there) {
-        report_denial(ctx_, f.key, words_of(hello.kind), now);
-        ctx_.counters.add(report::counter::tls_names_denied);
-        f.store.refused = egress->mode == egress_mode::enforce;
-    }
-    f.store.held = f.store.refused;
-    if (f.store.refused) {
-        ctx_.counters.drop(drop_reason::egress_denied);
+    f.store.held = f.store.refused = !leads_there && !passes_unnamed(f, to, words_of(hello.kind), now);
+    if (f.store.refused)
         wheel_.arm(flows_.slot_of(f), now);
-    }
     return !f.store.held;
+}
+
+/// Tells that a connection has not begun with the name of its server. Whether it goes on all the same: in the mode `audit`, if it
+/// could be recorded.
+bool tcp_translator::passes_unnamed(const tcp_flow& f, const endpoint& to, const char* why, instant now) noexcept
+{
+    const bool enforced = ctx_.config->egress->mode == egress_mode::enforce;
+    const outbound_opening judged{
+        .to = to, .verdict = {.says = egress_action::deny, .passes = !enforced, .ground = egress_ground::server_name}};
+    const bool recorded = audit_without_flow(ctx_, report::audit_event::misnamed, flow_kind::tcp, f.key, judged, now);
+    report_denial(ctx_, f.key, why, now);
+    ctx_.counters.add(report::counter::tls_names_denied);
+    if (enforced || !recorded)
+        ctx_.counters.drop(enforced ? drop_reason::egress_denied : drop_reason::audit_full);
+    return !enforced && recorded;
 }
 
 } // namespace tapioca

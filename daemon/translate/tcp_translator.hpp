@@ -281,6 +281,7 @@ private:
     flow_alive pump_metered(tcp_flow& f, instant now) noexcept;
     void hold_for_server_name(tcp_flow& f, const outbound_opening& opening) noexcept;
     [[nodiscard]] bool may_go_on(tcp_flow& f, instant now) noexcept;
+    [[nodiscard]] bool passes_unnamed(const tcp_flow& f, const endpoint& to, const char* why, instant now) noexcept;
 
     // tcp_path.cpp
     [[nodiscard]] std::uint16_t mss_of_path(const tcp_flow& f) const noexcept;

@@ -43,6 +43,26 @@ TEST_CASE("beyond its connections the guest hears that more are prohibited, unti
     (void)w.established_all(5);
 }
 
+TEST_CASE("what is beyond a limit is recorded as refused, with the verdict that it would have had")
+{
+    egress_world w;
+    report::audit_ring ring(audit_mode::kept, 0);
+    w.s.plane->common().audit = &ring;
+    w.limit({.connections = 1});
+    (void)w.established_all(1);
+    (void)w.s.guest_opens();
+    w.s.run_for(10ms);
+    std::vector<report::audit_record> refused;
+    (void)ring.drain([&](const report::audit_record& r) {
+        if (r.what == report::audit_event::refused)
+            refused.push_back(r);
+        return true;
+    });
+    REQUIRE(refused.size() == 1);
+    CHECK(refused[0].refused == drop_reason::egress_limit);
+    CHECK((refused[0].verdict.says == egress_action::allow && !refused[0].verdict.passes));
+}
+
 TEST_CASE("a quota ends all flows when it is used up, and allows none until its period is over")
 {
     egress_world w;

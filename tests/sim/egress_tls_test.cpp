@@ -160,6 +160,30 @@ TEST_CASE("in the mode audit a wrong name is counted, and passes")
     CHECK(w.s.dropped(drop_reason::egress_denied) == 0);
 }
 
+TEST_CASE("what must be recorded, and cannot be, does not pass in the mode audit either")
+{
+    tls_world w(egress_mode::audit);
+    report::audit_ring ring(audit_mode::required, 0);
+    w.s.plane->common().audit = &ring;
+    auto& recorded = w.open();
+    const auto hello = client_hello("b.example");
+    w.say(recorded, hello);
+    CHECK(recorded.peer.received == hello.size());
+    auto& c = w.open();
+    while (ring.note({})) {
+    }
+    w.say(c, hello);
+    CHECK(c.peer.received == 0);
+    CHECK(c.guest->at == stage::reset);
+    CHECK(w.s.dropped(drop_reason::audit_full) == 1);
+    int told = 0;
+    (void)ring.drain([&](const report::audit_record& r) {
+        told += r.what == report::audit_event::misnamed && r.verdict.passes && r.to == endpoint{web, 443};
+        return true;
+    });
+    CHECK(told == 1);
+}
+
 TEST_CASE("only what a rule for a name allows is held: not another port, and not what a rule for the address allows")
 {
     tls_world w;

@@ -59,11 +59,13 @@ TEST_CASE("what was refused is told in comments; peers' flows and queries to our
 {
     const auto text = learned(
         {line("refused", "198.51.100.7", 25), line("suppressed", "198.51.100.7", 25, R"(,"of":"refused","count":6)"),
+         line("misnamed", "198.51.100.9", 443), line("suppressed", "198.51.100.9", 443, R"(,"of":"misnamed","count":6)"),
          R"({"event":"opened","origin":"peer","protocol":"tcp","host_peer":{"address":"192.0.2.3","port":5000}})",
          R"({"event":"opened","origin":"guest","ground":"resolver","protocol":"udp","host_peer":{"address":"192.0.2.53","port":53}})"});
     CHECK(has(text, "allow = [\n]\n"));
     CHECK(has(text, "#   \"198.51.100.7:25/tcp\", # 7 times\n"));
     CHECK_FALSE(has(text, "192.0.2"));
+    CHECK_FALSE(has(text, "198.51.100.9"));
 }
 
 TEST_CASE("lines that are none are counted, losses are told, and no text of the log becomes more than a text")

@@ -183,6 +183,37 @@ TEST_CASE(
     CHECK(log.said().at(0).at("event") == "refused");
 }
 
+TEST_CASE("what is beyond a limit is told with that reason, and apart from what the policy denies")
+{
+    log_under_test log;
+    auto beyond = refusal();
+    beyond.refused = drop_reason::egress_limit;
+    beyond.verdict.says = egress_action::allow;
+    log.take(refusal());
+    log.take(beyond);
+    const auto said = log.said();
+    REQUIRE(said.size() == 2);
+    CHECK((said[0].at("verdict") == "deny" && said[0].at("reason") == "egress_denied"));
+    CHECK((said[1].at("verdict") == "allow" && said[1].at("passed") == false && said[1].at("reason") == "egress_limit"));
+}
+
+TEST_CASE("a connection without the name of its server is told beside its beginning, and summed up likewise")
+{
+    log_under_test log;
+    auto misnamed = refusal();
+    misnamed.what = audit_event::misnamed;
+    misnamed.verdict.ground = egress_ground::server_name;
+    log.take(opening(7));
+    log.take(misnamed);
+    log.take(misnamed);
+    CHECK(log.lines.tell_repeats(clock_offset, log.out));
+    const auto said = log.said();
+    REQUIRE(said.size() == 3);
+    CHECK((said[1].at("event") == "misnamed" && said[1].at("ground") == "server name" && !said[1].contains("reason")));
+    CHECK((said[2].at("event") == "suppressed" && said[2].at("of") == "misnamed" && said[2].at("count") == 1));
+    CHECK(log.lines.open_flows() == 1);
+}
+
 TEST_CASE("a scan that is refused everywhere takes bounded memory, and its rest is counted")
 {
     log_under_test log;
