@@ -51,7 +51,7 @@ constexpr option_entry table[] = {
     {"audit-required", 0, "", everybody, reports, built, set<&options::audit_required, true>, "What --audit-log cannot record is not let through"},
     {"pid", 'P', "FILE", everybody, reports, built, keep<&options::pid_file>, "Write our process id to FILE"},
     {"fd", 'F', "NUMBER", everybody, reports, built, values::fd, "The guest is behind the connected stream socket NUMBER, inherited from the parent process; implies --one-off"},
-    {"take-over", 0, "PATH", pasta, pasta_only, built, values::take_over, "Go on in the place of the running instance whose socket of --control is PATH"},
+    {"take-over", 0, "PATH", everybody, reports, built, values::take_over, "Go on in the place of the running instance whose socket of --control is PATH"},
     {"exit-fd", 0, "NUMBER", everybody, reports, built, values::exit_fd, "End when the other end of descriptor NUMBER closes, a pipe or socket inherited from the parent process"},
     {"drain-timeout", 0, "SECONDS", everybody, reports, built, values::drain_timeout, "When we end, deliver what the guest has sent for SECONDS at most, 0 to 3600, then reset what is not complete (default: 5)"},
     {"workers", 0, "NUMBER", everybody, reports, built, values::workers, "Share the traffic among NUMBER threads, 1 to 64 (default: 1)"},

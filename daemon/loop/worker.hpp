@@ -75,6 +75,7 @@ public:
     void wait_frozen() noexcept { frozen_.acquire(); }
     void thaw() noexcept;
     [[nodiscard]] plane& frozen_plane() noexcept { return plane_; }
+    [[nodiscard]] tap_device& frozen_device() noexcept { return *device_; }
     /// While all workers stand still: deals with what the others have sent. True if there was anything.
     [[nodiscard]] bool settle() noexcept;
 

@@ -31,6 +31,7 @@ bool worker::settle() noexcept
 {
     const auto taken = counters_.value(report::counter::frames_taken_over);
     did_something_ = false;
+    device_->begin_turn();
     now_ = os::now();
     take_mail(now_);
     const bool moved = std::exchange(did_something_, false) || taken != counters_.value(report::counter::frames_taken_over);

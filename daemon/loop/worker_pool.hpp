@@ -43,6 +43,8 @@ public:
     void thaw() noexcept;
     /// While its worker stands still, or while what is looked at is frozen (plane::freeze) and the worker has said so.
     [[nodiscard]] plane& frozen_plane(std::size_t i) noexcept { return workers_[i]->frozen_plane(); }
+    /// The end of the link that guests come to, if they do: that of worker 0. While all stand still.
+    [[nodiscard]] tap_device& frozen_link() noexcept { return workers_.front()->frozen_device(); }
     /// What is known of the guest's end of the link.
     [[nodiscard]] guest_link& guest() noexcept { return shared_.guest; }
 

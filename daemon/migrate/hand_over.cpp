@@ -20,7 +20,9 @@ std::string_view refusal_of(const options& opts, const plane_config& config)
 {
     if (opts.can_hand_over() && !config.egress)
         return "";
-    return "only a pasta that serves PID or --netns with an interface, without egress policy and audit, can be taken over";
+    return "only a pasta that serves PID or --netns with an interface, or a passt that listens for its guest, without egress "
+           "policy "
+           "and audit, can be taken over";
 }
 
 } // namespace
@@ -72,6 +74,7 @@ void hand_over::go_on()
         loop_->forget(client_.get());
     client_.reset();
     state_.reset();
+    link_state_.reset();
     batches_.clear();
     if (std::exchange(frozen_, false))
         means_.workers.thaw();
@@ -108,7 +111,7 @@ void hand_over::take(message_kind kind, std::uint32_t value)
         if (value != format_version)
             return refuse("version " + std::to_string(value) + " of the exchange is unknown, this is version " +
                           std::to_string(format_version));
-        if (const auto why = refusal_of(means_.opts, means_.workers.config()); !why.empty() || means_.link.queues.empty())
+        if (const auto why = refusal_of(means_.opts, means_.workers.config()); !why.empty() || means_.link.descriptors.empty())
             return refuse(why.empty() ? "there is no interface" : why);
         if (means_.rules_change())
             return refuse("its rules are changing: try again");
@@ -136,20 +139,25 @@ void hand_over::send_parts()
     const auto& link = means_.link;
     std::vector<octet> octets(longest_message);
     writer to{octets};
-    to.put(parts_header{format_version, 1, static_cast<octet>(link_kind::tap), static_cast<std::uint16_t>(link.queues.size()),
-                        link.vnet_header, link.offload.checksum, link.offload.tso, link.offload.uso, config.secret.k0,
-                        config.secret.k1, config.net.duid_time, link.control >= 0, link.configuration >= 0,
+    to.put(parts_header{format_version, means_.opts.mode == mode::pasta, static_cast<octet>(link.kind),
+                        static_cast<std::uint16_t>(means_.workers.size()), link.vnet_header, link.offload.checksum,
+                        link.offload.tso, link.offload.uso, config.secret.k0, config.secret.k1, config.net.duid_time,
+                        link.control >= 0, link.configuration >= 0, link.repair >= 0,
                         static_cast<std::uint16_t>(config.host_rules.size()),
                         static_cast<std::uint16_t>(config.guest_rules.size())});
     for (const auto* rules : {&config.host_rules, &config.guest_rules})
         for (const auto& rule : *rules)
             put_text(to, text_of(rule).view());
-    auto fds = link.queues;
-    for (const auto& [fd, path] :
-         {std::pair{link.control, &means_.opts.control_path}, {link.configuration, &means_.opts.conf_path}})
+    auto fds = link.descriptors;
+    if (link.kind != link_kind::tap)
+        put_text(to, link.path);
+    const auto repair = means_.opts.repair_path.value_or(link.path + ".repair");
+    for (const auto& [fd, path] : {std::pair{link.control, means_.opts.control_path.value_or("")},
+                                   {link.configuration, means_.opts.conf_path.value_or("")},
+                                   {link.repair, repair}})
         if (fd >= 0) {
             fds.push_back(fd);
-            put_text(to, path->value_or(""));
+            put_text(to, path);
         }
     plan_listeners();
     expected_ = message_kind::acknowledged;
@@ -183,7 +191,7 @@ void hand_over::send_next()
     if (!batches_.empty()) {
         const auto next = std::move(batches_.back());
         batches_.pop_back();
-        if (!send(next.kind, 0, next.octets, next.fds))
+        if (!send(next.kind, next.value, next.octets, next.fds))
             refuse("its messages are not read");
         return;
     }
@@ -222,11 +230,9 @@ void hand_over::plan_flows()
     for (std::size_t i = 0; i < means_.workers.size(); ++i)
         state.add(means_.workers.frozen_plane(i), i, now);
     const auto octets = state.finish();
-    auto file = os::make_memory_file();
-    if (!file || !os::write_all(file->get(), {reinterpret_cast<const char*>(octets.data()), octets.size()}) ||
-        !os::seal(file->get()))
+    state_ = in_memory(octets);
+    if (!state_)
         return refuse("there is no memory for its state");
-    state_ = std::move(*file);
     state_octets_ = static_cast<std::uint32_t>(octets.size());
     const auto& fds = state.descriptors();
     const auto batches = (fds.size() + os::most_passed_fds - 1) / os::most_passed_fds;
@@ -235,7 +241,33 @@ void hand_over::plan_flows()
         const auto first = fds.begin() + static_cast<std::ptrdiff_t>(from);
         batches_.push_back({message_kind::flows, {}, {first, first + static_cast<std::ptrdiff_t>(count)}});
     }
+    plan_link();
+}
+
+/// Of a tap there is nothing that its descriptors are not.
+void hand_over::plan_link()
+{
+    auto link = means_.workers.frozen_link().give();
+    if (!link.why.empty())
+        return refuse(link.why);
+    if (!link.octets.empty()) {
+        link_state_ = in_memory(link.octets);
+        if (!link_state_)
+            return refuse("there is no memory for its state");
+        link.descriptors.insert(link.descriptors.begin(), link_state_.get());
+        batches_.push_back({message_kind::link, {}, std::move(link.descriptors), static_cast<std::uint32_t>(link.octets.size())});
+    }
     send_next();
+}
+
+/// Empty: there is none.
+os::unique_fd hand_over::in_memory(bytes_view octets)
+{
+    auto file = os::make_memory_file();
+    if (!file || !os::write_all(file->get(), {reinterpret_cast<const char*>(octets.data()), octets.size()}) ||
+        !os::seal(file->get()))
+        return {};
+    return std::move(*file);
 }
 
 } // namespace tapioca::migrate

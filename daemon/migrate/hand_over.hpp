@@ -14,12 +14,14 @@
 
 namespace tapioca::migrate {
 
-/// The descriptors of the guest's link and of the control sockets, which stay what they are.
+/// The descriptors of the guest's link and of sockets that listen at a path, which stay what they are.
 struct link_at_start {
-    std::vector<int> queues; ///< of a tap
+    link_kind kind = link_kind::none;
+    std::vector<int> descriptors; ///< the queues of a tap, or the socket that a machine's monitor comes to
+    std::string path;             ///< of that socket
     bool vnet_header = false;
     offloads offload;
-    int control = -1, configuration = -1; ///< listening; -1: there is none
+    int control = -1, configuration = -1, repair = -1; ///< listening; -1: there is none
 };
 
 class hand_over final : public control_service {
@@ -44,6 +46,7 @@ private:
         message_kind kind = message_kind::listeners;
         std::vector<octet> octets;
         std::vector<int> fds;
+        std::uint32_t value = 0;
     };
 
     void receive();
@@ -52,6 +55,8 @@ private:
     void plan_listeners();
     void stop_and_send(std::uint32_t process);
     void plan_flows();
+    void plan_link();
+    [[nodiscard]] os::unique_fd in_memory(bytes_view octets);
     void send_next();
     [[nodiscard]] bool send(message_kind kind, std::uint32_t value, bytes_view octets = {}, std::span<const int> fds = {});
     void refuse(std::string_view why);
@@ -59,7 +64,7 @@ private:
 
     means means_;
     reactor* loop_ = nullptr;
-    os::unique_fd client_, state_;
+    os::unique_fd client_, state_, link_state_;
     std::vector<octet> in_;
     std::vector<batch> batches_; ///< that are still to be sent, the last one first
     message_kind expected_ = message_kind::hello;

@@ -29,6 +29,16 @@ std::vector<int> slots_of(reader& from, std::size_t count, const forward_rules& 
     return slots;
 }
 
+constexpr std::array<std::string_view, static_cast<std::size_t>(link_kind::count_)> link_words{
+    "nobody", "a namespace", "a machine on a stream socket", "a machine by vhost-user"};
+
+link_kind link_of(const options& opts) noexcept
+{
+    if (opts.mode == mode::pasta)
+        return link_kind::tap;
+    return opts.vhost_user ? link_kind::vhost_user : link_kind::stream;
+}
+
 } // namespace
 
 predecessor::predecessor(const std::string& path, const options& opts) : path_(path)
@@ -42,7 +52,7 @@ predecessor::predecessor(const std::string& path, const options& opts) : path_(p
             take_parts(m.octets, opts);
         else if (m.kind == message_kind::listeners)
             take_listeners(m.octets);
-        else if (m.kind == message_kind::parts_end && !queues.empty())
+        else if (m.kind == message_kind::parts_end && link_ != link_kind::none)
             break;
         else
             fail("its answers make no sense");
@@ -131,31 +141,53 @@ void predecessor::take_parts(bytes_view octets, const options& opts)
     const auto header = read_parts(from);
     if (!header)
         fail(header.why() == drop_reason::bad_version ? "its version of the exchange is unknown" : "its answers make no sense");
-    const std::size_t queue_count = header->queues, sockets = (header->control != 0) + (header->configuration != 0);
-    if (header->link != static_cast<octet>(link_kind::tap) || passed_.size() != queue_count + sockets)
+    check_link(*header, opts);
+    if (link_ == link_kind::tap)
+        take_queues(*header);
+    secret = {header->secret0, header->secret1};
+    duid_time = header->duid_time;
+    slots_ = {slots_of(from, header->host_rules, opts.host_rules), slots_of(from, header->guest_rules, opts.guest_rules)};
+    take_sockets(*header, from);
+}
+
+/// What of the link cannot change with its process.
+void predecessor::check_link(const parts_header& parts, const options& opts)
+{
+    const std::size_t sockets = (parts.control != 0) + (parts.configuration != 0) + (parts.repair != 0);
+    link_ = static_cast<link_kind>(parts.link);
+    if (passed_.size() != descriptors_of_link(parts) + sockets || (parts.is_pasta != 0) != (link_ == link_kind::tap))
         fail("its descriptors are not what they are said to be");
-    if (queue_count != opts.workers)
-        fail("it has " + std::to_string(queue_count) + " worker(s), and that cannot change: add --workers " +
-             std::to_string(queue_count));
-    for (std::size_t i = 0; i < queue_count; ++i) {
+    if (link_ != link_of(opts))
+        fail("it serves " + std::string{link_words[parts.link]} + ", and that cannot change");
+    if (link_ != link_kind::stream && parts.queues != opts.workers)
+        fail("it has " + std::to_string(parts.queues) + " worker(s), and that cannot change: add --workers " +
+             std::to_string(parts.queues));
+}
+
+void predecessor::take_queues(const parts_header& parts)
+{
+    for (std::size_t i = 0; i < parts.queues; ++i) {
         const auto name = interface_of(passed_[i].get());
         if (name.empty() || (!interface.empty() && name != interface))
             fail("its descriptors are not what they are said to be");
         interface = name;
         queues.push_back({std::move(passed_[i]),
-                          header->vnet_header != 0,
-                          {.checksum = header->checksum != 0, .tso = header->tso != 0, .uso = header->uso != 0}});
+                          parts.vnet_header != 0,
+                          {.checksum = parts.checksum != 0, .tso = parts.tso != 0, .uso = parts.uso != 0}});
     }
-    secret = {header->secret0, header->secret1};
-    duid_time = header->duid_time;
-    slots_ = {slots_of(from, header->host_rules, opts.host_rules), slots_of(from, header->guest_rules, opts.guest_rules)};
-    for (std::size_t i = 0; i < sockets; ++i) {
+}
+
+void predecessor::take_sockets(const parts_header& parts, reader& from)
+{
+    const auto first = link_ == link_kind::tap ? descriptors_of_link(parts) : 0;
+    for (auto& fd : std::span{passed_}.subspan(first)) {
         const auto path = take_text(from);
-        auto& fd = passed_[queue_count + i];
         if (!path || !os::listens_at(fd.get(), *path))
             fail("its descriptors are not what they are said to be");
         sockets_.push_back({std::string{*path}, std::move(fd)});
     }
+    if (link_ != link_kind::tap)
+        guest_path = sockets_.front().path;
 }
 
 void predecessor::take_listeners(bytes_view octets)
@@ -199,6 +231,9 @@ void predecessor::take_place(worker_pool& workers, pid_t own_pid)
     while (auto m = receive()) {
         if (m->kind == message_kind::flows) {
             say(message_kind::acknowledged, static_cast<std::uint32_t>(m->kind));
+        } else if (m->kind == message_kind::link) {
+            restore_link(workers, m->value);
+            say(message_kind::acknowledged, static_cast<std::uint32_t>(m->kind));
         } else if (m->kind == message_kind::state) {
             restore(workers, m->value);
             whole = true;
@@ -214,6 +249,7 @@ void predecessor::take_place(worker_pool& workers, pid_t own_pid)
     if (!whole)
         log::warning("Who served " + path_ + " has ended before its connections were here: they are lost");
     passed_.clear();
+    sockets_.clear(); // at paths that are not ours
     socket_.reset();
     workers.thaw();
     const auto stopped = std::chrono::duration_cast<std::chrono::microseconds>(os::now() - begun).count();
@@ -221,16 +257,41 @@ void predecessor::take_place(worker_pool& workers, pid_t own_pid)
               " connection(s)");
 }
 
-void predecessor::restore(worker_pool& workers, std::uint32_t octets)
+std::vector<octet> predecessor::read_sealed(const os::unique_fd& file, std::uint32_t octets) const
 {
-    if (passed_.empty() || !os::is_sealed(passed_.back().get()))
+    if (!os::is_sealed(file.get()))
         fail("its state is not in a sealed file");
-    const auto file = std::move(passed_.back());
-    passed_.pop_back();
     std::vector<octet> state(octets);
     const auto n = os::read_memory(file.get(), state, 0);
+    if (!n || *n != octets)
+        fail("its state makes no sense");
+    return state;
+}
+
+/// The first that comes once it has stopped. If it ends behind that, the guest is ours at least.
+void predecessor::restore_link(worker_pool& workers, std::uint32_t octets)
+{
+    if (has_link_ || link_ == link_kind::tap || passed_.empty())
+        fail("its answers make no sense");
+    auto passed = std::exchange(passed_, {});
+    const auto state = read_sealed(passed.front(), octets);
+    const auto link = read_link(state);
+    if (!link)
+        fail(link.why() == drop_reason::bad_version ? "the version of its state is unknown" : "its state makes no sense");
+    if (const auto why = workers.frozen_link().go_on(*link, std::span{passed}.subspan(1)); !why.empty())
+        fail(std::string{why});
+    has_link_ = true;
+}
+
+void predecessor::restore(worker_pool& workers, std::uint32_t octets)
+{
+    if (passed_.empty() || (link_ != link_kind::tap && !has_link_))
+        fail("its answers make no sense");
+    const auto file = std::move(passed_.back());
+    passed_.pop_back();
+    const auto state = read_sealed(file, octets);
     reader from{state};
-    const auto header = n && *n == octets ? read_state(from) : parsed<state_header>{drop_reason::truncated};
+    const auto header = read_state(from);
     if (!header)
         fail(header.why() == drop_reason::bad_version ? "the version of its state is unknown" : "its state makes no sense");
     if (header->tcp_flows != passed_.size())

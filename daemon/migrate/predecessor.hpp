@@ -20,8 +20,9 @@ public:
     /// std::runtime_error, with its reason if it refuses.
     predecessor(const std::string& path, const options& opts);
 
-    std::vector<tun_descriptor> queues;
-    std::string interface; ///< of the namespace, which the queues belong to
+    std::vector<tun_descriptor> queues; ///< of a tap
+    std::string interface;              ///< of the namespace, which the queues belong to
+    std::string guest_path;             ///< where a machine's monitor comes to
     /// Named by our own rules. What these have no place for was closed.
     [[nodiscard]] std::vector<listening_socket> take_listeners_of(rule_side side);
     /// A socket that listens at that path; empty: it has none there.
@@ -47,21 +48,28 @@ private:
     void connect(const std::string& path);
     void ask();
     void take_parts(bytes_view octets, const options& opts);
+    void check_link(const parts_header& parts, const options& opts);
+    void take_queues(const parts_header& parts);
+    void take_sockets(const parts_header& parts, reader& from);
     void take_listeners(bytes_view octets);
     /// Nothing: the other process has ended.
     [[nodiscard]] std::optional<message> receive();
     [[nodiscard]] message demand();
     void say(message_kind kind, std::uint32_t value = 0);
+    [[nodiscard]] std::vector<octet> read_sealed(const os::unique_fd& file, std::uint32_t octets) const;
+    void restore_link(worker_pool& workers, std::uint32_t octets);
     void restore(worker_pool& workers, std::uint32_t octets);
     [[nodiscard]] bool take_flow(reader& from, os::unique_fd& socket, worker_pool& workers, instant now);
     [[noreturn]] void fail(const std::string& why) const;
 
     os::unique_fd socket_;
     std::string path_;
+    link_kind link_ = link_kind::none; ///< none: its parts have not come
     std::vector<listening_socket> listeners_;
     std::vector<os::unique_fd> passed_;     ///< descriptors that have come, in their order
     std::array<std::vector<int>, 2> slots_; ///< by side: of each of its rules, the slot of ours; -1: we have none like it
     std::vector<socket_at> sockets_;
+    bool has_link_ = false; ///< what was under way on a machine's link
     std::size_t taken_ = 0; ///< connections
 };
 

@@ -128,9 +128,14 @@ os::unique_fd listen_at_path(const std::string& path, int backlog = 0)
                                               : "");
 }
 
-/// The given name, or the first that is free.
-std::pair<os::unique_fd, std::string> listen_for_guests(const options& opts)
+/// The given name, or that of who served before, or the first that is free.
+std::pair<os::unique_fd, std::string> listen_for_guests(const options& opts, migrate::predecessor* before)
 {
+    if (before != nullptr) {
+        const auto& path = opts.socket_path.value_or(before->guest_path);
+        if (auto there = before->listener_at(path))
+            return {std::move(there), path};
+    }
     if (opts.socket_path)
         return {listen_at_path(*opts.socket_path), *opts.socket_path};
     for (int i = 1; i <= most_automatic_sockets; ++i) {
@@ -172,13 +177,16 @@ plane_parts set_up_namespace(const options& opts, const netns::target& target, g
 }
 
 /// Not worth a start that fails, unless the user has named it. `guest`: the path of the guest's socket; empty: there is none.
-os::unique_fd listen_for_repair(const options& opts, const std::string& guest, set_up_report& report)
+os::unique_fd listen_for_repair(const options& opts, const std::string& guest, migrate::predecessor* before,
+                                set_up_report& report)
 {
     if (!opts.repair || (guest.empty() && !opts.repair_path))
         return {};
     const auto path = opts.repair_path.value_or(guest + ".repair");
     try {
-        auto listener = listen_at_path(path);
+        auto listener = before != nullptr ? before->listener_at(path) : os::unique_fd{};
+        if (!listener)
+            listener = listen_at_path(path);
         report.notes.push_back("UNIX domain socket bound at " + path);
         return listener;
     } catch (const std::runtime_error& refused) {
@@ -190,24 +198,28 @@ os::unique_fd listen_for_repair(const options& opts, const std::string& guest, s
 }
 
 /// Opens the socket that guests connect to, unless one is connected already.
-plane_parts set_up_socket(const options& opts, os::unique_fd client, set_up_report& report)
+plane_parts set_up_socket(const options& opts, given_parts& given, set_up_report& report)
 {
     auto [host, guest] = read_host(opts, report);
+    if (given.before != nullptr)
+        guest.duid_time = given.before->duid_time;
     plane_parts parts;
     parts.config = plan_plane(opts, host, guest, mac_address::broadcast(), without_resolvers_of(opts));
+    if (given.before != nullptr)
+        parts.config.secret = given.before->secret;
     append(report.notes, start_report(opts, host, guest, parts.config.address_map, ""));
     parts.start = {std::move(host), parts.config.net, parts.config.address_map};
-    stream_descriptor stream{{}, std::move(client)};
-    std::string path;
+    stream_descriptor stream{{}, std::move(given.client)};
+    auto& path = parts.link.path;
     if (!stream.client) {
-        std::tie(stream.listener, path) = listen_for_guests(opts);
+        std::tie(stream.listener, path) = listen_for_guests(opts, given.before);
         append(report.notes, socket_report(path, opts.vhost_user));
     }
     if (!opts.vhost_user) {
         parts.resources.tap_queues.emplace_back(std::move(stream));
         return parts;
     }
-    parts.repair_listener = listen_for_repair(opts, path, report);
+    parts.repair_listener = listen_for_repair(opts, path, given.before, report);
     os::outlive_vanishing_memory();
     parts.resources.tap_queues.emplace_back(vhost_descriptor{std::move(stream)});
     while (parts.resources.tap_queues.size() < opts.workers)
@@ -231,18 +243,32 @@ os::unique_fd listen_for_control(const options& opts, migrate::predecessor* befo
     return {};
 }
 
-migrate::link_at_start link_of(const plane_parts& parts)
+/// Completes it.
+void describe_link(plane_parts& parts)
 {
-    migrate::link_at_start link;
+    using migrate::link_kind;
+    auto& link = parts.link;
     link.control = parts.control.changing.get();
     link.configuration = parts.conf_listener.get();
-    for (const auto& queue : parts.resources.tap_queues)
+    link.repair = parts.repair_listener.get();
+    const auto listens = [&link](const stream_descriptor& sockets, link_kind kind) {
+        if (!sockets.listener)
+            return;
+        link.kind = kind;
+        link.descriptors = {sockets.listener.get()};
+    };
+    for (const auto& queue : parts.resources.tap_queues) {
+        if (const auto* stream = std::get_if<stream_descriptor>(&queue))
+            listens(*stream, link_kind::stream);
+        if (const auto* vhost = std::get_if<vhost_descriptor>(&queue))
+            listens(vhost->sockets, link_kind::vhost_user);
         if (const auto* tap = std::get_if<tun_descriptor>(&queue)) {
-            link.queues.push_back(tap->fd.get());
+            link.kind = link_kind::tap;
+            link.descriptors.push_back(tap->fd.get());
             link.vnet_header = tap->vnet_header;
             link.offload = tap->offload;
         }
-    return link;
+    }
 }
 
 } // namespace
@@ -251,8 +277,8 @@ plane_parts set_up(const options& opts, const netns::target& target, given_parts
 {
     set_up_report lines;
     auto watch = watch_host(opts, lines);
-    plane_parts parts = opts.mode == mode::pasta ? set_up_namespace(opts, target, given, lines)
-                                                 : set_up_socket(opts, std::move(given.client), lines);
+    plane_parts parts =
+        opts.mode == mode::pasta ? set_up_namespace(opts, target, given, lines) : set_up_socket(opts, given, lines);
     if (opts.conf_path && given.before != nullptr)
         parts.conf_listener = given.before->listener_at(*opts.conf_path);
     if (opts.conf_path && !parts.conf_listener)
@@ -265,7 +291,7 @@ plane_parts set_up(const options& opts, const netns::target& target, given_parts
     log::warning(given.on_host.warnings);
     append(parts.resources.listeners, std::move(given.on_host.sockets));
     append(parts.refused, std::move(given.on_host.refused));
-    parts.link = link_of(parts);
+    describe_link(parts);
     return parts;
 }
 

@@ -1,5 +1,6 @@
 #include "daemon/tap/stream_device.hpp"
 
+#include "daemon/os/passed_fds.hpp"
 #include "daemon/tap/accept_client.hpp"
 
 #include <utility>
@@ -24,12 +25,45 @@ void stream_device::start()
 
 os::result<void> stream_device::attach(os::unique_fd client) noexcept
 {
-    const int fd = client.get();
     queue_.attach(std::move(client));
-    const auto watched = place_.poller.add(fd, token_of(source::tap), os::trigger::edge);
+    const auto watched = watch_client();
     if (watched)
         place_.owner.greet_guest();
     return watched;
+}
+
+os::result<void> stream_device::watch_client() noexcept
+{
+    return place_.poller.add(queue_.descriptor(), token_of(source::tap), os::trigger::edge);
+}
+
+link_in_use stream_device::give()
+{
+    const auto from_guest = queue_.not_handed_out(), to_guest = queue_.not_sent();
+    link_in_use link;
+    link.octets.resize(sizeof(migrate::link_header) + from_guest.size() + to_guest.size());
+    writer to{link.octets};
+    to.put(migrate::link_header{migrate::format_version, static_cast<octet>(migrate::link_kind::stream), queue_.attached(), 0U,
+                                static_cast<std::uint32_t>(from_guest.size()), static_cast<std::uint32_t>(to_guest.size())});
+    to.put(from_guest);
+    to.put(to_guest);
+    if (queue_.attached())
+        link.descriptors.push_back(queue_.descriptor());
+    return link;
+}
+
+/// The guest has been greeted. Its end, if it has gone, is read from the socket.
+std::string_view stream_device::go_on(const migrate::link_state& from, std::span<os::unique_fd> passed)
+{
+    if (from.link != migrate::link_kind::stream || passed.size() != (from.has_client ? 1 : 0) || !from.said.empty())
+        return "what is under way with its guest makes no sense";
+    if (!from.has_client)
+        return {};
+    if (!os::is_unix_socket(passed.front().get()))
+        return "its guest's descriptor is no socket";
+    if (!queue_.attach(passed.front(), from.from_guest, from.to_guest))
+        return "more is under way with its guest than there is room for";
+    return watch_client() ? "" : "its guest can't be watched";
 }
 
 void stream_device::take(const os::event& e, instant now) noexcept

@@ -23,12 +23,15 @@ public:
     void read(instant now) noexcept override;
     void end_turn(instant now) noexcept override;
     [[nodiscard]] bool has_carrier() const noexcept override { return queue_.attached(); }
+    [[nodiscard]] link_in_use give() override;
+    [[nodiscard]] std::string_view go_on(const migrate::link_state& from, std::span<os::unique_fd> passed) override;
     void stop_listening() noexcept override { sockets_.listener.reset(); }
 
 private:
     static constexpr int batches_a_turn = 8;
 
     [[nodiscard]] os::result<void> attach(os::unique_fd client) noexcept;
+    [[nodiscard]] os::result<void> watch_client() noexcept;
     void let_client_go(instant now) noexcept;
 
     stream_queue queue_;

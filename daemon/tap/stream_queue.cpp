@@ -28,6 +28,19 @@ void stream_queue::attach(os::unique_fd client) noexcept
     client_ = std::move(client);
 }
 
+bool stream_queue::attach(os::unique_fd& client, bytes_view received, bytes_view to_send) noexcept
+{
+    if (received.size() > receive_octets || to_send.size() > send_octets)
+        return false;
+    attach(std::move(client));
+    std::ranges::copy(received, received_.begin());
+    std::ranges::copy(to_send, sending_.begin());
+    filled_ = received.size();
+    end_ = to_send.size();
+    more_ = true;
+    return true;
+}
+
 void stream_queue::detach() noexcept
 {
     client_.reset();

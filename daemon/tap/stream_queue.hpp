@@ -22,6 +22,11 @@ public:
 
     /// A connected client, in the place of none. Non-blocking.
     void attach(os::unique_fd client) noexcept;
+    /// Likewise one whose stream is under way: octets that were received and not handed out, and those that are still to be sent.
+    /// False: they have no room, and nothing has changed.
+    [[nodiscard]] bool attach(os::unique_fd& client, bytes_view received, bytes_view to_send) noexcept;
+    [[nodiscard]] bytes_view not_handed_out() const noexcept { return received_.subspan(taken_, filled_ - taken_); }
+    [[nodiscard]] bytes_view not_sent() const noexcept { return sending_.subspan(begin_, end_ - begin_); }
     [[nodiscard]] bool attached() const noexcept { return static_cast<bool>(client_); }
     /// The stream has ended, or cannot be understood any more: the client is to be let go.
     [[nodiscard]] bool over() const noexcept { return over_; }

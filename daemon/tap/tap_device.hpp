@@ -7,6 +7,7 @@
 #include "daemon/report/counters.hpp"
 #include "daemon/report/event_ring.hpp"
 #include "daemon/report/event_source.hpp"
+#include "daemon/tap/link_in_use.hpp"
 #include "daemon/tap/tap_queue.hpp"
 
 #include <memory>
@@ -83,6 +84,16 @@ public:
 
     /// Whether the guest chooses by which queue it speaks of a flow, whatever we do.
     [[nodiscard]] virtual bool guest_steers() const noexcept { return false; }
+
+    // While the worker stands still.
+    /// What of the link cannot be known from the start. Without octets: nothing.
+    [[nodiscard]] virtual link_in_use give() { return {}; }
+    /// Goes on where another process has stopped; a descriptor that it takes is taken out of `passed`. Why it cannot; empty: it
+    /// does.
+    [[nodiscard]] virtual std::string_view go_on(const migrate::link_state& /*from*/, std::span<os::unique_fd> /*passed*/)
+    {
+        return "there is no such link";
+    }
 
     /// Accepts no further client.
     virtual void stop_listening() noexcept {}

@@ -27,8 +27,8 @@ parsed<parts_header> read_parts(reader& from) noexcept
     if (h->version != format_version)
         return drop_reason::bad_version;
     constexpr std::uint16_t most_queues = 64, most_rules = forward_rules::capacity();
-    if (h->link > static_cast<octet>(link_kind::stream) || h->queues > most_queues || h->host_rules > most_rules ||
-        h->guest_rules > most_rules)
+    if (h->link == static_cast<octet>(link_kind::none) || h->link >= static_cast<octet>(link_kind::count_) ||
+        h->queues > most_queues || h->host_rules > most_rules || h->guest_rules > most_rules)
         return drop_reason::bad_type;
     return *h;
 }

@@ -21,12 +21,14 @@ enum class message_kind : std::uint16_t {
     serves,       ///< it goes on; the old one is to end
     // of the old process
     refused = 16, ///< text: why. It goes on as if nothing had been
-    parts,        ///< a parts_header and texts, with the descriptors of the guest's link and of the control sockets
+    parts,        ///< a parts_header and texts, with the descriptors of the guest's link and of the listening sockets at paths
     listeners,    ///< a listener_record for each descriptor
     parts_end,    ///< that was all that moves early
     flows,        ///< descriptors of flows, in the order of the state
     state,        ///< a state file, sealed; value: its octets
     yours,        ///< it is the new one's turn: it says `serves`, and goes on
+    link,         ///< ahead of `flows`, of a link that guests come to: a sealed file (link_state.hpp), then what belongs to the
+                  ///< guest that is there; value: the file's octets
 };
 
 struct message_header {
@@ -38,20 +40,29 @@ static_assert(sizeof(message_header) == 12 && wire_header<message_header>);
 
 inline constexpr std::size_t longest_message = 128 * 1024;
 
-enum class link_kind : octet { none, tap, stream };
+/// A machine's link is a socket that its monitor comes to.
+enum class link_kind : octet { none, tap, stream, vhost_user, count_ };
 
 struct parts_header {
     be32 version;
     octet is_pasta;
     octet link;                            ///< link_kind
-    be16 queues;                           ///< of the link: descriptors, the first ones beside the message
+    be16 queues;                           ///< of the link
     octet vnet_header, checksum, tso, uso; ///< of a tap: what its kernel agreed to
     be64 secret0, secret1;
     be32 duid_time;
-    octet control, configuration; ///< 1: the listening socket follows the link's descriptors, and its path the rules
+    /// 1: the listening socket follows the link's descriptors, and its path the rules.
+    octet control, configuration, repair;
     be16 host_rules, guest_rules; ///< texts
 };
-static_assert(sizeof(parts_header) == 38 && wire_header<parts_header>);
+static_assert(sizeof(parts_header) == 39 && wire_header<parts_header>);
+
+/// Descriptors of the link beside the parts: the queues of a tap, or the one socket that a machine's monitor comes to, whose path
+/// is the first one then.
+[[nodiscard]] inline std::size_t descriptors_of_link(const parts_header& parts) noexcept
+{
+    return parts.link == static_cast<octet>(link_kind::tap) ? std::size_t{parts.queues} : 1;
+}
 
 struct listener_record {
     octet side, rule, protocol;

@@ -14,7 +14,7 @@ from guests import Guest, OnSimulatedHost
 from hosts import HOST4, REMOTE4, REMOTE6, USER, wait_until
 from inside import guest_place, remote_place
 from services import PATTERN
-from succession import (ACKNOWLEDGED, ANSWER, CALL, FLOWS, HELLO, LISTENERS, MOVE, PARTS, PARTS_END, READY, REFUSED, SERVES, STATE, YOURS, Between, Replaced,
+from succession import (ACKNOWLEDGED, ANSWER, CALL, FLOWS, HELLO, LINK, LISTENERS, MOVE, PARTS, PARTS_END, READY, REFUSED, SERVES, STATE, YOURS, Between, Replaced,
                         Stream, as_user, exactly, hear, memory, unique_path)
 
 TIMES = 20
@@ -24,6 +24,7 @@ LONGEST_PAUSE = 0.05
 
 class TakeOver(OnSimulatedHost):
     workers = 1
+    killed_at = (MOVE, FLOWS, STATE, READY, YOURS, SERVES)
 
     def setUp(self):
         self.guest = Guest(self.host)
@@ -134,13 +135,16 @@ class TakeOver(OnSimulatedHost):
             others.listen()
             self.assertIn("not this user's", self.daemon.refused(path=path))
         self.assertIn("No such file", self.daemon.refused(path=f"{self.host.dir}/nothing"))
-        self.assertIn("worker", self.daemon.refused("--workers", str(self.workers + 1)))
+        self.check_what_cannot_change()
         with socket.socket(socket.AF_UNIX) as root:
             root.settimeout(10)
             root.connect(self.daemon.path)
             root.sendall(CALL)
             self.assertIn(b"PermissionDenied", root.recv(1000))
         self.exchange(pair)
+
+    def check_what_cannot_change(self):
+        self.assertIn("worker", self.daemon.refused("--workers", str(self.workers + 1)))
 
     def connection(self):
         """Of a client of the daemon's user, to its control socket; nothing of the exchange has been said."""
@@ -163,7 +167,7 @@ class TakeOver(OnSimulatedHost):
                 os.close(fd)
             if heard == kind:
                 return octets
-            self.assertIn(heard, (PARTS, LISTENERS, FLOWS))
+            self.assertIn(heard, (PARTS, LISTENERS, LINK, FLOWS))
             self.say(s, ACKNOWLEDGED, heard)
 
     def steps(self):
@@ -256,7 +260,7 @@ class TakeOver(OnSimulatedHost):
 
     def test_the_one_before_is_killed_at_any_step(self):
         """The new one goes on: with all connections if it had them, else with the link and the ports."""
-        for step in (MOVE, FLOWS, STATE, READY, YOURS, SERVES):
+        for step in self.killed_at:
             with self.subTest(step):
                 pair = self.outbound()
                 before = self.daemon.process

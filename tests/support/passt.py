@@ -29,7 +29,7 @@ class Passt(Daemon):
         self.host = host
         self.base = f"{host.dir}/passt{next(_serial)}"
         self.log_path, self.pid_path = self.base + ".log", self.base + ".pid"
-        self.path = None if connected else self.base + ".socket" if path is True else path
+        self.path = self.guest_path = None if connected else self.base + ".socket" if path is True else path
         where = ["--fd", number] if connected else ["-s", self.path] if self.path else []
         argv = [*launcher(connected, number), host.binary("passt"), "-f", "--pid", self.pid_path, *options, *where]
         with open(self.log_path, "w") as log:
@@ -54,7 +54,7 @@ class RelayedGuest(Guest):
         super().__init__(host)
         self.run("sysctl", "-qw", "net.ipv6.conf.default.accept_ra=0")
         relay = shutil.copy(os.environ["TAPIOCA_RELAY"], host.dir)
-        self.relay = self.popen(relay, daemon.path, "eth0", *([most] if most else []), stdout=subprocess.PIPE)
+        self.relay = self.popen(relay, daemon.guest_path, "eth0", *([most] if most else []), stdout=subprocess.PIPE)
         if self.relay.stdout.readline() != "ready\n":
             raise RuntimeError(f"the relay did not start: {daemon.log()}")
         for words in (["link", "set", "lo", "up"], ["link", "set", "eth0", "mtu", mtu, "txqueuelen", 10000, "up"],

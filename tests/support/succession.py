@@ -11,13 +11,14 @@ import threading
 
 from guests import Daemon
 from hosts import USER, wait_until
+from passt import Passt
 from services import PATTERN
 
 PORTS = ("-t", "8000:7000", "-u", "none", "-T", "none", "-U", "none")
 CALL = b'{"method":"io.github.tapioca.Control.HandOver","upgrade":true}\0'
 HELLO, ACKNOWLEDGED, MOVE, READY, SERVES = range(1, 6)
 ANSWER = b'{"parameters":{}}\0'
-REFUSED, PARTS, LISTENERS, PARTS_END, FLOWS, STATE, YOURS = range(16, 23)
+REFUSED, PARTS, LISTENERS, PARTS_END, FLOWS, STATE, YOURS, LINK = range(16, 24)
 _serial = itertools.count()
 
 
@@ -73,11 +74,17 @@ class Replaced(Daemon):
         super().__init__(guest, "--control", self.path, *options, ports=PORTS, **named)
 
     def successor(self, *options, uid=USER, path=None, paths=True, **named):
-        argv = [self.host.binary(), "-f", "--config-net", *PORTS, *self.options, *options]
+        argv = [*self.command(), *self.options, *options]
         argv += ["--pid", self.pid_path, "--control", self.path] if paths else []
         with open(self.log_path, "a") as log:
             named = {"stdout": log, "stderr": log, **named}
-            return self.host.popen(*argv, "--take-over", path or self.path, self.guest.pid, uid=uid, **named)
+            return self.host.popen(*argv, "--take-over", path or self.path, *self.target(), uid=uid, **named)
+
+    def command(self):
+        return [self.host.binary(), "-f", "--config-net", *PORTS]
+
+    def target(self):
+        return [self.guest.pid]
 
     def pauses(self):
         """Seconds that the workers stood still, of each replacement."""
@@ -104,6 +111,21 @@ class Replaced(Daemon):
         if after.returncode != 1 or self.process.poll() is not None:
             raise RuntimeError(f"status {after.returncode}, {self.process.poll()}: {said}")
         return said
+
+
+class ReplacedPasst(Replaced, Passt):
+    """A passt; `path` is that of its control socket, as of any other one here."""
+
+    def __init__(self, host, *options):
+        self.options, self.control = options, unique_path(host, "control")
+        Passt.__init__(self, host, "--control", self.control, *PORTS[:4], *options)
+        self.path = self.control
+
+    def command(self):
+        return [self.host.binary("passt"), "-f", *PORTS[:4], *(["-s", self.guest_path] if self.guest_path else [])]
+
+    def target(self):
+        return []
 
 
 class Between(threading.Thread):

@@ -44,12 +44,24 @@ public:
         REQUIRE(::connect(guest.get(), name_.at(), name_.length) == 0);
         return guest;
     }
+    /// In the place of another one, whose link it was given, with a listening socket of its own.
+    std::string_view go_on(const link_in_use& link)
+    {
+        copy_ = link.octets;
+        std::vector<os::unique_fd> passed;
+        for (const int fd : link.descriptors)
+            passed.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+        const auto state = migrate::read_link(copy_);
+        REQUIRE(state);
+        return device->go_on(*state, passed);
+    }
     void turn() { test::device_stage::turn(*device); }
 
     std::optional<stream_device> device;
 
 private:
     address name_;
+    octets copy_;
 };
 
 octets framed(std::size_t length)
@@ -194,4 +206,62 @@ TEST_CASE("a guest that is there from the start is greeted, and with it the carr
     s.turn(device);
     CHECK(s.told == kinds{event_kind::client_gone});
     CHECK_FALSE(device.has_carrier());
+}
+
+TEST_CASE("another device goes on in the middle of a frame, in either direction, and greets nobody")
+{
+    stage before, after;
+    const auto guest = before.guest_comes();
+    before.turn();
+    const auto frame = framed(100);
+    send(guest, octets(frame.begin(), frame.begin() + 7));
+    before.turn();
+    auto& queue = before.device->queue();
+    std::size_t sent = 0;
+    do { // until the socket takes no more
+        REQUIRE(queue.commit({}, 14, 1000));
+        queue.flush();
+        ++sent;
+    } while (before.device->give().octets.size() < 100'000);
+    CHECK(after.go_on(before.device->give()).empty());
+    before.device.reset();
+    send(guest, octets(frame.begin() + 7, frame.end()));
+    after.turn();
+    CHECK(after.lengths == std::vector<std::size_t>{100});
+    CHECK(after.greetings == 0);
+    CHECK(after.device->has_carrier());
+    std::size_t heard = 0;
+    octets some(1 << 16);
+    for (ssize_t n = 0; (n = ::recv(guest.get(), some.data(), some.size(), 0)) > 0; heard += static_cast<std::size_t>(n))
+        after.device->queue().flush();
+    CHECK(heard == sent * (4 + 1014));
+}
+
+TEST_CASE("a device that nobody has come to goes on with nobody, and what it cannot have is refused")
+{
+    stage before, after;
+    auto nobody = before.device->give();
+    CHECK(nobody.descriptors.empty());
+    CHECK(after.go_on(nobody).empty());
+    CHECK_FALSE(after.device->has_carrier());
+
+    const auto guest = before.guest_comes();
+    before.turn();
+    auto link = before.device->give();
+    CHECK(link.descriptors.size() == 1);
+    auto without = link;
+    without.descriptors.clear();
+    CHECK_FALSE(after.go_on(without).empty());
+    auto surplus = link;
+    surplus.descriptors.push_back(link.descriptors.front());
+    CHECK_FALSE(after.go_on(surplus).empty());
+    const os::unique_fd file{::open("/dev/null", O_RDWR | O_CLOEXEC)};
+    auto no_socket = link;
+    no_socket.descriptors = {file.get()};
+    CHECK_FALSE(after.go_on(no_socket).empty());
+    link.octets.resize(sizeof(migrate::link_header) + (std::size_t{2} << 20));
+    writer to{link.octets};
+    to.put(migrate::link_header{migrate::format_version, 2, 1, 0U, 0U, 2U << 20});
+    CHECK_FALSE(after.go_on(link).empty());
+    CHECK_FALSE(after.device->has_carrier());
 }

@@ -61,6 +61,16 @@ TEST_CASE("parts and state of an unknown version are refused")
     CHECK(read_state(no_state).why() == drop_reason::bad_type);
 }
 
+TEST_CASE("a tap has a descriptor for each worker, a machine's link has one")
+{
+    auto p = parts();
+    CHECK(descriptors_of_link(p) == 2);
+    for (const auto kind : {link_kind::stream, link_kind::vhost_user}) {
+        p.link = static_cast<octet>(kind);
+        CHECK(descriptors_of_link(p) == 1);
+    }
+}
+
 TEST_CASE("parts have bounds, and so have messages")
 {
     const auto refused = [](auto change) {
@@ -70,7 +80,8 @@ TEST_CASE("parts have bounds, and so have messages")
         return !read_parts(from);
     };
     CHECK(!refused([](auto&) {}));
-    CHECK(refused([](auto& p) { p.link = 3; }));
+    CHECK(refused([](auto& p) { p.link = 0; }));
+    CHECK(refused([](auto& p) { p.link = 4; }));
     CHECK(refused([](auto& p) { p.queues = 65; }));
     CHECK(refused([](auto& p) { p.host_rules = 256; }));
     CHECK(refused([](auto& p) { p.guest_rules = 256; }));
