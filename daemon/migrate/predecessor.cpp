@@ -254,7 +254,8 @@ void predecessor::take_place(worker_pool& workers, pid_t own_pid)
     workers.thaw();
     const auto stopped = std::chrono::duration_cast<std::chrono::microseconds>(os::now() - begun).count();
     log::info("Took the place of who served " + path_ + " in " + std::to_string(stopped) + " us, with " + std::to_string(taken_) +
-              " connection(s)");
+              " connection(s), " + std::to_string(datagrams_.udp) + " UDP flow(s) and " + std::to_string(datagrams_.echo) +
+              " ping(s)");
 }
 
 std::vector<octet> predecessor::read_sealed(const os::unique_fd& file, std::uint32_t octets) const
@@ -294,16 +295,21 @@ void predecessor::restore(worker_pool& workers, std::uint32_t octets)
     const auto header = read_state(from);
     if (!header)
         fail(header.why() == drop_reason::bad_version ? "the version of its state is unknown" : "its state makes no sense");
-    if (header->tcp_flows != passed_.size())
+    if (header->tcp_flows > passed_.size())
         fail("its descriptors are not what they are said to be");
     workers.guest().learn_mac(header->guest_mac);
     for (const auto& address : {header->guest4, header->guest6, header->guest_link_local})
         if (!address.is_unspecified())
             workers.guest().learn_address(address);
     const auto now = os::now();
-    for (auto& socket : passed_)
+    const auto sockets = std::span{passed_};
+    for (auto& socket : sockets.first(header->tcp_flows))
         if (!take_flow(from, socket, workers, now))
             fail("its state makes no sense");
+    const auto rest = take_datagrams(from, sockets.subspan(header->tcp_flows), workers, slots_, now);
+    if (!rest || !from.empty())
+        fail("its state makes no sense");
+    datagrams_ = *rest;
 }
 
 /// False: that is no state of ours. A flow that there is no room for ends, as it would have at any time.

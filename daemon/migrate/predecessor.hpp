@@ -6,6 +6,7 @@
 
 #include "daemon/forward/listener_set.hpp"
 #include "daemon/loop/worker_pool.hpp"
+#include "daemon/migrate/datagram_reader.hpp"
 #include "daemon/os/fd_passing.hpp"
 #include "proto/migrate/exchange.hpp"
 
@@ -66,11 +67,12 @@ private:
     std::string path_;
     link_kind link_ = link_kind::none; ///< none: its parts have not come
     std::vector<listening_socket> listeners_;
-    std::vector<os::unique_fd> passed_;     ///< descriptors that have come, in their order
-    std::array<std::vector<int>, 2> slots_; ///< by side: of each of its rules, the slot of ours; -1: we have none like it
+    std::vector<os::unique_fd> passed_; ///< descriptors that have come, in their order
+    rule_slots slots_;
     std::vector<socket_at> sockets_;
     bool has_link_ = false; ///< what was under way on a machine's link
     std::size_t taken_ = 0; ///< connections
+    taken_datagrams datagrams_;
 };
 
 } // namespace tapioca::migrate

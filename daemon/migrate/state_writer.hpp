@@ -1,6 +1,7 @@
 // The state of all planes, as octets for another process, and the descriptors that belong to it.
 #pragma once
 
+#include "daemon/migrate/datagram_writer.hpp"
 #include "daemon/plane/plane.hpp"
 #include "proto/migrate/exchange.hpp"
 
@@ -18,6 +19,7 @@ public:
     {
         worker_ = static_cast<std::uint16_t>(worker);
         of.tcp().give(*this, now);
+        datagrams_.add(of, worker_, now);
     }
     /// All of it.
     [[nodiscard]] const std::vector<octet>& finish()
@@ -25,6 +27,7 @@ public:
         writer to{octets_};
         to.put(state_header{state_magic, format_version, guest_.mac(), guest_.v4(), guest_.v6(), guest_.link_local(),
                             static_cast<std::uint32_t>(fds_.size())});
+        datagrams_.append(octets_, fds_);
         return octets_;
     }
     [[nodiscard]] const std::vector<int>& descriptors() const noexcept { return fds_; }
@@ -46,6 +49,7 @@ private:
     const guest_link& guest_;
     std::vector<octet> octets_;
     std::vector<int> fds_;
+    datagram_writer datagrams_;
     std::uint16_t worker_ = 0;
 };
 

@@ -3,6 +3,8 @@
 #include "daemon/os/socket.hpp"
 #include "daemon/os/unix_address.hpp"
 
+#include <array>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -16,13 +18,6 @@ bool listens(int fd) noexcept
     int value = 0;
     socklen_t length = sizeof value;
     return ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value != 0;
-}
-
-int protocol_of(int fd) noexcept
-{
-    int value = 0;
-    socklen_t length = sizeof value;
-    return ::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &value, &length) == 0 ? value : -1;
 }
 
 } // namespace
@@ -42,6 +37,29 @@ result<unique_fd> connect_to_own(const std::string& path) noexcept
     if (server.uid != ::geteuid())
         return boost::system::error_code{EACCES, boost::system::system_category()};
     return fd;
+}
+
+// syscalls: getsockopt
+int protocol_of(int fd) noexcept
+{
+    int value = 0;
+    socklen_t length = sizeof value;
+    return ::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &value, &length) == 0 ? value : -1;
+}
+
+// syscalls: getsockopt
+result<binding> binding_of(int fd) noexcept
+{
+    const auto local = local_endpoint(fd);
+    if (!local)
+        return local.error();
+    std::array<char, IFNAMSIZ> name{};
+    socklen_t length = name.size();
+    if (::getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name.data(), &length) != 0)
+        return last_error();
+    binding b{local->address, {}};
+    (void)b.interface.assign(name.data()); // IFNAMSIZ - 1 at most
+    return b;
 }
 
 bool listens_at(int fd, std::string_view path) noexcept

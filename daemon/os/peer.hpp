@@ -3,6 +3,8 @@
 
 #include "daemon/os/error.hpp"
 #include "daemon/os/unique_fd.hpp"
+#include "proto/base/address.hpp"
+#include "proto/base/fixed_vector.hpp"
 
 #include <cstdint>
 #include <string>
@@ -20,5 +22,16 @@ namespace tapioca::os {
 /// Whether a descriptor is a socket of that protocol (IPPROTO_TCP or IPPROTO_UDP) which is bound to that port; if it is TCP's, it
 /// listens.
 [[nodiscard]] bool is_bound_to(int fd, int protocol, std::uint16_t port) noexcept;
+
+/// IPPROTO_UDP of a socket of it; -1 if the descriptor is no socket.
+[[nodiscard]] int protocol_of(int fd) noexcept;
+
+/// Where a socket is bound; unspecified and empty: anywhere.
+struct binding {
+    ip_address address;
+    fixed_string<15> interface {
+    };
+};
+[[nodiscard]] result<binding> binding_of(int fd) noexcept;
 
 } // namespace tapioca::os

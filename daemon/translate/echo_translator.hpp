@@ -17,6 +17,7 @@
 #include "daemon/translate/flow_set.hpp"
 #include "daemon/translate/to_guest.hpp"
 #include "proto/flow/slot_list.hpp"
+#include "proto/migrate/datagram_state.hpp"
 
 namespace tapioca {
 
@@ -36,6 +37,15 @@ struct echo_flow : flow_head {
     flow_octets octets;
 };
 static_assert(sizeof(echo_flow) <= 128);
+
+/// A flow on its way to another process.
+class echo_receiver {
+public:
+    virtual void receive(const migrate::echo_flow_state& s, int fd) noexcept = 0;
+
+protected:
+    ~echo_receiver() = default;
+};
 
 class echo_translator final : public flows_of<echo_flow, flow_kind::echo> {
 public:
@@ -57,6 +67,13 @@ public:
     void expire(instant now) noexcept override;
     /// Reads the sockets that are ready.
     void end_turn(instant now) noexcept override;
+
+    // echo_give.cpp
+    /// Shows all flows to who passes them on to another process, the one that has been idle longest first. For a worker that
+    /// stands still.
+    void give(echo_receiver& to, instant now);
+    /// Goes on with a flow of another process. False if it would have another socket here, or there is no room.
+    bool take(const migrate::echo_flow_state& s, os::unique_fd fd, instant now) noexcept;
 
 private:
     [[nodiscard]] static flow_key key_of(const packet& p, std::uint16_t identifier) noexcept;

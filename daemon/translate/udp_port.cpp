@@ -35,9 +35,9 @@ flow_key udp_translator::key_of_port(const flow_key& key, const ip_address& to, 
             static_cast<std::uint16_t>(number), wire::protocol_udp};
 }
 
-udp_port* udp_translator::make_port(const flow_key& key, const ip_address& to, octet ttl, int& error) noexcept
+/// One without a socket yet; null, which is counted, if there is no room for it.
+udp_port* udp_translator::insert_port(const flow_key& key) noexcept
 {
-    error = ENFILE;
     if (!ctx_.reserve_datagram_sockets(1))
         return nullptr;
     auto* p = ports_.insert(key);
@@ -48,8 +48,16 @@ udp_port* udp_translator::make_port(const flow_key& key, const ip_address& to, o
     if (p == nullptr) {
         ctx_.counters.drop(drop_reason::flow_table_full);
         ctx_.release_datagram_sockets(1);
-        return nullptr;
     }
+    return p;
+}
+
+udp_port* udp_translator::make_port(const flow_key& key, const ip_address& to, octet ttl, int& error) noexcept
+{
+    error = ENFILE;
+    auto* p = insert_port(key);
+    if (p == nullptr)
+        return nullptr;
     if (const auto made = make_socket(*p, to, ttl); !made) {
         error = made.error().value();
         ctx_.counters.drop(drop_reason::socket_failed);

@@ -15,9 +15,9 @@
 //
 // udp_translator.cpp keeps flows and their time, udp_open.cpp begins those of the guest, udp_port.cpp makes sockets and counts
 // their flows, udp_arrival.cpp finds the flow of what arrives, or begins one; udp_guest.cpp takes datagrams from the
-// guest, udp_socket.cpp those from sockets, udp_errors.cpp what the network says about them, and udp_poll.cpp says when. Queries
-// to our name service are another matter: udp_names.cpp. RFC 768; RFC 4787 for what applications expect of a translator; RFC 1191
-// and RFC 8201 for sizes.
+// guest, udp_socket.cpp those from sockets, udp_errors.cpp what the network says about them, and udp_poll.cpp says when; with
+// udp_give.cpp all of it moves to another process. Queries to our name service are another matter: udp_names.cpp. RFC 768; RFC
+// 4787 for what applications expect of a translator; RFC 1191 and RFC 8201 for sizes.
 #pragma once
 
 #include "daemon/os/socket.hpp"
@@ -26,6 +26,7 @@
 #include "daemon/translate/name_queries.hpp"
 #include "daemon/translate/to_guest.hpp"
 #include "proto/base/fixed_vector.hpp"
+#include "proto/migrate/datagram_state.hpp"
 #include "proto/udp/arrival_rate.hpp"
 #include "proto/udp/pseudo_connection.hpp"
 #include "proto/udp/segment_run.hpp"
@@ -79,6 +80,21 @@ struct udp_permission {
     std::uint32_t flows = 0;
 };
 
+/// A socket on its way to another process, with the flows that use it.
+struct given_udp {
+    const migrate::udp_socket_state& state;
+    int fd; ///< -1: it listens, and has moved with the listening sockets
+    std::span<const migrate::udp_flow_state> flows;
+    std::span<const migrate::query_state> queries; ///< of the first flow, then of the second, and so on
+};
+class udp_receiver {
+public:
+    virtual void receive(const given_udp& socket) noexcept = 0;
+
+protected:
+    ~udp_receiver() = default;
+};
+
 class udp_translator final : public flows_of<udp_flow, flow_kind::udp> {
 public:
     static constexpr std::size_t most_flows = std::size_t{1} << flow_id::slot_bits;
@@ -108,6 +124,12 @@ public:
     /// Reads the sockets that are ready.
     void end_turn(instant now) noexcept override;
     [[nodiscard]] std::uint32_t port_count() const noexcept { return ports_.size(); }
+
+    // udp_give.cpp
+    /// Shows all sockets with their flows to who passes them on to another process. For a worker that stands still.
+    void give(udp_receiver& to, instant now);
+    /// Goes on with a socket of another process, and those of its flows that would lead from it to the same peers here. How many.
+    std::size_t take(const given_udp& given, os::unique_fd fd, instant now) noexcept;
 
 private:
     /// A message on its way to a socket: datagrams of equal treatment, of which more than one goes with UDP_SEGMENT.
@@ -154,6 +176,7 @@ private:
     [[nodiscard]] bool takes_query(const flow_key& key) const noexcept;
     [[nodiscard]] flow_key key_of_port(const flow_key& key, const ip_address& to, unsigned number = 0) const noexcept;
     [[nodiscard]] udp_port* make_port(const flow_key& key, const ip_address& to, octet ttl, int& error) noexcept;
+    [[nodiscard]] udp_port* insert_port(const flow_key& key) noexcept;
     [[nodiscard]] os::result<void> make_socket(udp_port& p, const ip_address& to, octet ttl) noexcept;
     [[nodiscard]] bool replace_socket(udp_port& p, const ip_address& to) noexcept;
     [[nodiscard]] udp_port* listening_port(const listener_name& name) noexcept;
@@ -220,6 +243,12 @@ private:
     void begin_polling(udp_port& p, instant now) noexcept;
     void forget_polled(udp_port& p) noexcept;
     void poll(instant now) noexcept;
+
+    // udp_give.cpp
+    [[nodiscard]] udp_port* take_port(const migrate::udp_socket_state& s, os::unique_fd fd, const ip_address& to) noexcept;
+    [[nodiscard]] udp_flow* take_flow(const migrate::udp_flow_state& s, udp_port& p, instant now) noexcept;
+    void take_query(const udp_flow& f, const migrate::query_state& s, instant now) noexcept;
+    [[nodiscard]] bool leads_there(const migrate::udp_flow_state& s, const udp_port& p) const noexcept;
 
     // udp_translator.cpp
     void list_ready(udp_port& p) noexcept { ready_.add(ports_, p); }

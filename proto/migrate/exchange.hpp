@@ -10,7 +10,7 @@
 namespace tapioca::migrate {
 
 /// Of all that follows, and of the state. An unknown one is refused before anything moves.
-inline constexpr std::uint32_t format_version = 1;
+inline constexpr std::uint32_t format_version = 2;
 
 enum class message_kind : std::uint16_t {
     // of the new process
@@ -70,7 +70,8 @@ struct listener_record {
 };
 static_assert(sizeof(listener_record) == 5 && wire_header<listener_record>);
 
-/// The beginning of the state; a record for each flow follows, in the order of their descriptors.
+/// The beginning of the state. A record for each connection follows, then what datagram_state.hpp has, in the order of their
+/// descriptors.
 struct state_header {
     be64 magic;
     be32 version;

@@ -17,6 +17,20 @@ struct udp_timeouts {
 
 class pseudo_connection {
 public:
+    /// Of datagrams; what is beyond the largest number is not counted.
+    struct counts {
+        std::uint8_t from_guest = 0, from_peer = 0, unanswered = 0;
+        constexpr bool operator==(const counts&) const = default;
+    };
+
+    pseudo_connection() = default;
+    /// As another process has seen it.
+    pseudo_connection(const counts& c, instant last) noexcept
+        : last_(last), from_guest_(c.from_guest), from_peer_(c.from_peer), unanswered_(c.unanswered)
+    {
+    }
+    [[nodiscard]] counts counted() const noexcept { return {from_guest_, from_peer_, unanswered_}; }
+
     void on_guest(instant now, std::size_t datagrams) noexcept
     {
         last_ = now;

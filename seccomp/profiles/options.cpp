@@ -61,8 +61,10 @@ constexpr socket_option set_options[] = {
 };
 
 constexpr socket_option read_options[] = {
+    {SOL_SOCKET, SO_BINDTODEVICE, "of a socket that who was here before gave us", task::take_over},
     {SOL_SOCKET, SO_ERROR, "what became of a connection"},
     {SOL_SOCKET, SO_PEERCRED, "who connects to the stream's socket, for the log"},
+    {SOL_SOCKET, SO_PROTOCOL, "of a descriptor that who was here before gave us", task::take_over},
     {IPPROTO_TCP, TCP_INFO, "what the peer has not acknowledged"},
     {IPPROTO_TCP, TCP_MAXSEG, "of a connection that migrates", task::vhost},
     {IPPROTO_TCP, TCP_QUEUE_SEQ, "of a connection that migrates", task::vhost},

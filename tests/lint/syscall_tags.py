@@ -39,7 +39,6 @@ OPTIONS_BEFORE_THE_SEAL = {
     ("getsockopt", "SO_TYPE"): "of the descriptor that was inherited",
     ("getsockopt", "IP_TTL"): "the usual one",
     ("getsockopt", "SO_ACCEPTCONN"): "of what another process gave us",
-    ("getsockopt", "SO_PROTOCOL"): "of what another process gave us",
     ("setsockopt", "SO_SNDTIMEO"): "of the log's socket",
     ("setsockopt", "SO_RCVTIMEO"): "of the netlink socket that hears of new routes",
     ("setsockopt", "SO_ATTACH_FILTER"): "of the socket that hears of changes of the network",

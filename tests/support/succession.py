@@ -17,6 +17,7 @@ from services import PATTERN
 PORTS = ("-t", "8000:7000", "-u", "none", "-T", "none", "-U", "none")
 CALL = b'{"method":"io.github.tapioca.Control.HandOver","upgrade":true}\0'
 HELLO, ACKNOWLEDGED, MOVE, READY, SERVES = range(1, 6)
+VERSION = 2
 ANSWER = b'{"parameters":{}}\0'
 REFUSED, PARTS, LISTENERS, PARTS_END, FLOWS, STATE, YOURS, LINK = range(16, 24)
 _serial = itertools.count()
@@ -68,10 +69,10 @@ class Stream(threading.Thread):
 class Replaced(Daemon):
     """A daemon whose place others take, one after the other."""
 
-    def __init__(self, guest, *options, **named):
-        self.guest, self.options = guest, options
+    def __init__(self, guest, *options, ports=PORTS, **named):
+        self.guest, self.options, self.ports = guest, options, ports
         self.path = unique_path(guest.host, "control")
-        super().__init__(guest, "--control", self.path, *options, ports=PORTS, **named)
+        super().__init__(guest, "--control", self.path, *options, ports=ports, **named)
 
     def successor(self, *options, uid=USER, path=None, paths=True, **named):
         argv = [*self.command(), *self.options, *options]
@@ -81,7 +82,7 @@ class Replaced(Daemon):
             return self.host.popen(*argv, "--take-over", path or self.path, *self.target(), uid=uid, **named)
 
     def command(self):
-        return [self.host.binary(), "-f", "--config-net", *PORTS]
+        return [self.host.binary(), "-f", "--config-net", *self.ports]
 
     def target(self):
         return [self.guest.pid]
@@ -90,9 +91,9 @@ class Replaced(Daemon):
         """Seconds that the workers stood still, of each replacement."""
         return [int(us) / 1e6 for us in re.findall(r" in (\d+) us, with ", self.log())]
 
-    def replace(self):
+    def replace(self, *options):
         before = self.process
-        after = self.successor()
+        after = self.successor(*options)
         try:
             wait_until(lambda: before.poll() is not None, "end of the one before", 20)
             with_pid = lambda: open(self.pid_path).read() == f"{after.pid}\n"
