@@ -328,7 +328,7 @@ class Quotas(World):
             client.recv(1)
         with self.assertRaises(ConnectionResetError):
             task.result()
-        for text in ('quota = "3MiB/day"', 'quota = "2MiB/day"', 'quota = "3145729B/day"'):
+        for text in ('quota = "3MiB/day"', 'quota = "2MiB/day"', 'quota = "3145728B/day"'):
             self.limit_anew(text)
             self.is_refused(FAR6)
         self.limit_anew('quota = "30MiB/day"')
