@@ -39,7 +39,7 @@ public:
     /// Of datagrams, which cannot wait. False: they are dropped.
     [[nodiscard]] bool lets_pass(std::size_t octets, instant now) const noexcept
     {
-        if (!is_open(now) || is_used_up(now))
+        if (meter_->opens_to_datagrams_at(*limits_) > now || is_used_up(now))
             return false;
         charge(octets, now);
         return true;

@@ -16,11 +16,20 @@ class egress_meter {
 public:
     /// How far ahead of the rate the guest may be: what a timer that is late may make up for.
     static constexpr duration depth = std::chrono::milliseconds{10};
+    /// Of datagrams, which cannot wait: beside the largest segment of a connection that uses up the rate they have this much, and
+    /// connections wait for it afterwards.
+    static constexpr duration depth_of_datagrams = std::chrono::milliseconds{50};
+    static constexpr std::size_t largest_segment = 65536;
 
     /// When octets may pass again, as far as the rate is concerned: now, if that is in the past.
-    [[nodiscard]] instant opens_at(const egress_limits& l) const noexcept
+    [[nodiscard]] instant opens_at(const egress_limits& l, duration ahead = depth) const noexcept
     {
-        return l.octets_per_second == 0 ? instant{} : instant{duration{paid_until_.load(std::memory_order_relaxed)} - depth};
+        return l.octets_per_second == 0 ? instant{} : instant{duration{paid_until_.load(std::memory_order_relaxed)} - ahead};
+    }
+    /// Likewise of datagrams.
+    [[nodiscard]] instant opens_to_datagrams_at(const egress_limits& l) const noexcept
+    {
+        return l.octets_per_second == 0 ? instant{} : opens_at(l, depth_of_datagrams + duration{time_of(l, largest_segment)});
     }
     /// Octets have passed. At most 2^30.
     void charge(const egress_limits& l, std::size_t octets, instant now) noexcept
