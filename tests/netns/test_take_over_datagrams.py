@@ -30,7 +30,7 @@ class Conversation(threading.Thread):
 
     def __init__(self, client, server):
         super().__init__(daemon=True)
-        self.client, self.server, self.over = client, server, threading.Event()
+        self.client, self.server, self.over, self.gives_up = client, server, threading.Event(), threading.Event()
         self.sent, self.got, self.sources = 0, [], set()
         self.others = [threading.Thread(target=f, daemon=True) for f in (self._answer, self._hear)]
         for s in (client, server):
@@ -59,13 +59,17 @@ class Conversation(threading.Thread):
     def _is_complete(self):
         return self.over.is_set() and not self.is_alive() and len(self.got) >= self.sent or self.gives_up.is_set()
 
-    gives_up = threading.Event()    # of all: the test is over
-
     def finish(self):
         self.over.set()
         self.join(10)
         self.others[1].join(10)
         return self.got
+
+    def stop(self):
+        self.over.set()
+        self.gives_up.set()
+        for t in self.others:
+            t.join()
 
 
 class Datagrams(OnSimulatedHost):
@@ -113,8 +117,8 @@ class Datagrams(OnSimulatedHost):
 
     def test_conversations_run_through_replacements(self):
         conversations = [Conversation(*self.pair(a)) for a in (REMOTE4, REMOTE6, REMOTE4)]
-        self.addCleanup(Conversation.gives_up.clear)
-        self.addCleanup(Conversation.gives_up.set)
+        for c in conversations:
+            self.addCleanup(c.stop)
         self.daemon.replace()
         sockets = descriptors(self.daemon.pid)["socket"]
         for _ in range(TIMES - 1):
