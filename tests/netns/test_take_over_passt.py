@@ -13,7 +13,7 @@ from guests import OnSimulatedHost
 from hosts import HOST4, REMOTE4, ROUTER4, wait_until
 from inside import guest_place, remote_place
 from passt import RelayedGuest
-from succession import FLOWS, LINK, MOVE, READY, SERVES, STATE, YOURS, Between, ReplacedPasst, memory, unique_path
+from succession import FLOWS, LINK, MOVE, READY, SERVES, STATE, VERSION, YOURS, Between, ReplacedPasst, memory, unique_path
 
 netns_test.needs_module("scapy")
 from stream_client import Closed, Connection, StreamClient, arp_request, framed, is_arp_reply
@@ -41,7 +41,7 @@ class Machine(test_take_over.TakeOver, unittest.TestCase):
         pair = self.outbound()
         null = lambda _: os.open("/dev/null", os.O_RDWR)
         file = lambda octets: lambda _: memory(octets)
-        head = lambda version=1, link=2, client=1, said=0, received=0, to_send=0: struct.pack("!IBBIII", version, link, client, said, received, to_send)
+        head = lambda version=VERSION, link=2, client=1, said=0, received=0, to_send=0: struct.pack("!IBBIII", version, link, client, said, received, to_send)
 
         def changed(octets, client=None):
             def change(kind, value, given, fds):
@@ -54,7 +54,7 @@ class Machine(test_take_over.TakeOver, unittest.TestCase):
                         fds[1] = client(fds)
                 return kind, value, given, fds
             return change
-        changes = {"newer": changed(head(version=2)), "a tap": changed(head(link=1)), "by vhost-user": changed(head(link=3)), "nobody": changed(head(client=0)),
+        changes = {"newer": changed(head(version=VERSION + 1)), "a tap": changed(head(link=1)), "by vhost-user": changed(head(link=3)), "nobody": changed(head(client=0)),
                    "cut off": changed(head(received=100)), "too long": changed(head() + b"x"), "more than fits": changed(head(received=1 << 20) + bytes(1 << 20)),
                    "more to send than fits": changed(head(to_send=2 << 20) + bytes(2 << 20)), "said": changed(head(said=1) + b"x"), "no socket": changed(head(), null),
                    "not sealed": lambda kind, v, o, fds: (kind, v, o, [null(0), *fds[1:]] if kind == LINK else fds),
