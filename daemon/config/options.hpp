@@ -146,7 +146,7 @@ struct options {
     /// Another process may take our place.
     [[nodiscard]] bool can_hand_over() const
     {
-        return control_path && !starts_command() && !splice_only && !client && !vhost_user && egress.empty() && !audit_log;
+        return control_path && !starts_command() && !splice_only && !client && egress.empty() && !audit_log;
     }
     /// Likewise with the same command line: none of it means what only our parent process had.
     [[nodiscard]] bool can_start_again() const { return can_hand_over() && !exit_fd && !start_directory.empty(); }

@@ -127,8 +127,6 @@ void check_take_over(const options& o)
         return;
     if (o.client)
         refuse("--take-over is incompatible with --fd");
-    if (o.vhost_user)
-        refuse("--take-over is incompatible with --vhost-user");
     if (o.starts_command())
         refuse("--take-over needs PID or --netns", {}, "a command has one parent for life");
     if (o.splice_only)

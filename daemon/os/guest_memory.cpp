@@ -67,8 +67,9 @@ void outlive_vanishing_memory()
 }
 
 // syscalls: fstatfs statx mmap munmap
-result<guest_memory> guest_memory::map(int fd, std::uint64_t size, std::uint64_t offset) noexcept
+result<guest_memory> guest_memory::map(unique_fd file, std::uint64_t size, std::uint64_t offset) noexcept
 {
+    const int fd = file.get();
     struct statfs files {};
     struct statx about {};
     if (::fstatfs(fd, &files) != 0 || ::statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, &about) != 0)
@@ -89,6 +90,7 @@ result<guest_memory> guest_memory::map(int fd, std::uint64_t size, std::uint64_t
         return place.error();
     }
     guest_memory m;
+    m.file_ = std::move(file);
     m.mapped_ = {static_cast<octet*>(at), octets};
     m.place_ = *place;
     m.offset_ = static_cast<std::size_t>(offset);
@@ -98,6 +100,7 @@ result<guest_memory> guest_memory::map(int fd, std::uint64_t size, std::uint64_t
 guest_memory& guest_memory::operator=(guest_memory&& other) noexcept
 {
     unmap();
+    file_ = std::move(other.file_);
     mapped_ = std::exchange(other.mapped_, {});
     place_ = other.place_;
     offset_ = other.offset_;
@@ -117,6 +120,7 @@ void guest_memory::unmap() noexcept
     known[place_].begin.store(0, std::memory_order_relaxed);
     ::munmap(mapped_.data(), mapped_.size());
     mapped_ = {};
+    file_.reset();
 }
 
 } // namespace tapioca::os

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "daemon/os/error.hpp"
+#include "daemon/os/unique_fd.hpp"
 #include "proto/base/bytes.hpp"
 
 #include <cstdint>
@@ -19,12 +20,12 @@ public:
     static constexpr std::size_t most_mappings = 80;
 
     guest_memory() noexcept = default;
-    /// Maps the file up to `offset + size`, from its beginning on: files of huge pages are mapped in whole pages only. ENOTSUP:
-    /// it is no file of memory (memfd, tmpfs, hugetlbfs), and reading it might take for ever; ERANGE: it is shorter; EMFILE:
-    /// there are too many mappings.
-    [[nodiscard]] static result<guest_memory> map(int fd, std::uint64_t size, std::uint64_t offset) noexcept;
+    /// Maps the file up to `offset + size`, from its beginning on, and keeps it: files of huge pages are mapped in whole pages
+    /// only. ENOTSUP: it is no file of memory (memfd, tmpfs, hugetlbfs), and reading it might take for ever; ERANGE: it is
+    /// shorter; EMFILE: there are too many mappings.
+    [[nodiscard]] static result<guest_memory> map(unique_fd file, std::uint64_t size, std::uint64_t offset) noexcept;
     guest_memory(guest_memory&& other) noexcept
-        : mapped_(std::exchange(other.mapped_, {})), place_(other.place_), offset_(other.offset_)
+        : file_(std::move(other.file_)), mapped_(std::exchange(other.mapped_, {})), place_(other.place_), offset_(other.offset_)
     {
     }
     guest_memory& operator=(guest_memory&& other) noexcept;
@@ -34,12 +35,15 @@ public:
 
     /// From `offset` on.
     [[nodiscard]] bytes_span octets() const noexcept { return mapped_.subspan(offset_); }
+    /// The file, as long as it is mapped.
+    [[nodiscard]] int file() const noexcept { return file_.get(); }
     /// Part of it is not the owner's any more.
     [[nodiscard]] bool has_vanished() const noexcept;
 
 private:
     void unmap() noexcept;
 
+    unique_fd file_;
     bytes_span mapped_;
     std::size_t place_ = 0; ///< in the handler's table
     std::size_t offset_ = 0;

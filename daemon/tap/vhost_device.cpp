@@ -3,6 +3,7 @@
 #include "daemon/os/socket.hpp"
 #include "daemon/tap/accept_client.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace tapioca {
@@ -234,6 +235,75 @@ void vhost_device::check_state() noexcept
         over_ = true;
     else if (*done)
         state.note_checked();
+}
+
+/// Its guest is on the way to another host, or has left for one.
+link_in_use vhost_device::give()
+{
+    link_in_use link;
+    if (checks_state_ || link_->state().holds_rings()) {
+        link.why = "its guest migrates";
+        return link;
+    }
+    retelling said;
+    bytes_view rest;
+    if (sockets_.client) {
+        link_->retell(said);
+        rest = bytes_view{received_}.first(received_count_);
+        link.descriptors.push_back(sockets_.client.get());
+        link.descriptors.insert(link.descriptors.end(), said.descriptors().begin(), said.descriptors().end());
+        for (const auto& fd : std::span{passed_.fds}.first(passed_.count))
+            link.descriptors.push_back(fd.get());
+    }
+    link.octets.resize(sizeof(migrate::link_header) + said.octets().size() + rest.size());
+    writer to{link.octets};
+    to.put(migrate::link_header{migrate::format_version, static_cast<octet>(migrate::link_kind::vhost_user),
+                                static_cast<bool>(sockets_.client), static_cast<std::uint32_t>(said.octets().size()),
+                                static_cast<std::uint32_t>(rest.size()), 0U});
+    to.put(said.octets());
+    to.put(rest);
+    return link;
+}
+
+/// Descriptors of messages come in front of those of the message that has come in part.
+std::string_view vhost_device::go_on(const migrate::link_state& from, std::span<os::unique_fd> passed)
+{
+    constexpr std::string_view nonsense = "what is under way with its guest makes no sense";
+    if (from.link != migrate::link_kind::vhost_user || !from.to_guest.empty() || from.from_guest.size() > received_.size() ||
+        passed.empty() == from.has_client)
+        return nonsense;
+    if (!from.has_client)
+        return {};
+    if (!os::is_unix_socket(passed.front().get()))
+        return "its guest's descriptor is no socket";
+    auto rest = passed.subspan(1);
+    if (const auto why = hear_again(reader{from.said}, rest); !why.empty())
+        return why;
+    if (rest.size() > os::passed_fds::most)
+        return nonsense;
+    std::ranges::move(rest, passed_.fds.begin());
+    passed_.count = rest.size();
+    std::ranges::copy(from.from_guest, received_.begin());
+    received_count_ = from.from_guest.size();
+    sockets_.client = std::move(passed.front());
+    greeted_ = link_->starts();
+    return watch_client() ? "" : "its guest can't be watched";
+}
+
+std::string_view vhost_device::hear_again(reader said, std::span<os::unique_fd>& passed)
+{
+    while (!said.empty()) {
+        const auto m = migrate::take_said(said);
+        if (!m || m->descriptors > passed.size())
+            return "what its guest has said makes no sense";
+        os::passed_fds own;
+        std::ranges::move(passed.first(m->descriptors), own.fds.begin());
+        own.count = m->descriptors;
+        passed = passed.subspan(m->descriptors);
+        if (const auto o = link_->take(*m, own); !o.why.empty())
+            return o.why;
+    }
+    return {};
 }
 
 void vhost_device::misunderstood(const char* why, instant now) noexcept

@@ -29,6 +29,8 @@ public:
     [[nodiscard]] bool has_carrier() const noexcept override { return link_->runs(); }
     [[nodiscard]] bool reaches_guest() noexcept override { return place_.worker == 0 || queue_.can_send(); }
     [[nodiscard]] bool guest_steers() const noexcept override { return true; }
+    [[nodiscard]] link_in_use give() override;
+    [[nodiscard]] std::string_view go_on(const migrate::link_state& from, std::span<os::unique_fd> passed) override;
     void stop_listening() noexcept override { sockets_.listener.reset(); }
 
 private:
@@ -45,6 +47,7 @@ private:
     [[nodiscard]] bool answer(const vhost::message& m, const vhost::outcome& o) noexcept;
     void check_state() noexcept;
     [[nodiscard]] bool watch_client() noexcept;
+    [[nodiscard]] std::string_view hear_again(reader said, std::span<os::unique_fd>& passed);
     void misunderstood(const char* why, instant now) noexcept;
     void let_front_end_go(instant now) noexcept;
 

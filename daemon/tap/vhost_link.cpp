@@ -26,9 +26,9 @@ std::string_view text_of(const boost::system::error_code& error) noexcept
 }
 
 /// Why it could not be mapped; empty: it is in `into`.
-std::string_view map_memory(int fd, std::uint64_t size, std::uint64_t offset, os::guest_memory& into) noexcept
+std::string_view map_memory(os::unique_fd file, std::uint64_t size, std::uint64_t offset, os::guest_memory& into) noexcept
 {
-    auto mapped = os::guest_memory::map(fd, size, offset);
+    auto mapped = os::guest_memory::map(std::move(file), size, offset);
     if (!mapped)
         return text_of(mapped.error());
     into = std::move(*mapped);
@@ -36,11 +36,11 @@ std::string_view map_memory(int fd, std::uint64_t size, std::uint64_t offset, os
 }
 
 /// Likewise a region, which is added to a map then.
-std::string_view add_region(vhost::memory_map& map, const vhost::region& r, int fd, os::guest_memory& into) noexcept
+std::string_view add_region(vhost::memory_map& map, const vhost::region& r, os::unique_fd file, os::guest_memory& into) noexcept
 {
     if (const auto wrong = map.check(r); wrong != vhost::region_fault::none)
         return vhost::text_of(wrong);
-    const auto why = map_memory(fd, r.size, r.offset, into);
+    const auto why = map_memory(std::move(file), r.size, r.offset, into);
     if (why.empty())
         map.add({r, into.octets().data()});
     return why;
@@ -121,7 +121,7 @@ std::string_view vhost_link::carry_out(const vhost::outcome& o, os::passed_fds& 
     case action::map_table:
         return map_table(passed);
     case action::map_region:
-        return map_region(session_.regions().front(), first.get());
+        return map_region(session_.regions().front(), std::move(first));
     case action::unmap_region:
         return unmap_region(session_.regions().front());
     case action::set_kick:
@@ -132,7 +132,7 @@ std::string_view vhost_link::carry_out(const vhost::outcome& o, os::passed_fds& 
         fds_[o.ring].error = first && os::make_signal_fd(first.get()) ? std::move(first) : os::unique_fd{};
         return {};
     case action::set_log:
-        return map_memory(first.get(), session_.log().size, session_.log().offset, log_memory_);
+        return map_memory(std::move(first), session_.log().size, session_.log().offset, log_memory_);
     case action::stop_ring:
         drop_kick(o.ring);
         return {};
@@ -157,7 +157,7 @@ std::string_view vhost_link::map_table(os::passed_fds& passed) noexcept
     std::array<os::guest_memory, vhost::most_table_regions> memory;
     vhost::memory_map map;
     for (std::size_t i = 0; i < regions.size(); ++i)
-        if (const auto why = add_region(map, regions[i], passed.fds[i].get(), memory[i]); !why.empty())
+        if (const auto why = add_region(map, regions[i], std::move(passed.fds[i]), memory[i]); !why.empty())
             return why;
     map_ = map;
     for (std::size_t i = 0; i < memory_.size(); ++i)
@@ -165,13 +165,13 @@ std::string_view vhost_link::map_table(os::passed_fds& passed) noexcept
     return {};
 }
 
-std::string_view vhost_link::map_region(const vhost::region& r, int fd) noexcept
+std::string_view vhost_link::map_region(const vhost::region& r, os::unique_fd file) noexcept
 {
     if (map_.share(r))
         return {};
     os::guest_memory memory;
     const auto place = map_.regions().size();
-    const auto why = add_region(map_, r, fd, memory);
+    const auto why = add_region(map_, r, std::move(file), memory);
     if (why.empty())
         memory_[place] = std::move(memory);
     return why;

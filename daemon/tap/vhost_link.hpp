@@ -10,6 +10,7 @@
 #include "daemon/os/passed_fds.hpp"
 #include "daemon/os/poller.hpp"
 #include "daemon/tap/device_state.hpp"
+#include "daemon/tap/retelling.hpp"
 #include "daemon/tap/vhost_queue.hpp"
 #include "proto/vhost/session.hpp"
 
@@ -58,6 +59,8 @@ public:
     [[nodiscard]] unsigned starts() const noexcept { return starts_; }
     /// Where the state of the back-end is asked for.
     [[nodiscard]] device_state& state() noexcept { return state_; }
+    /// What the front-end has said, in as few messages as lead to where we are. While all workers stand still.
+    void retell(retelling& to) const;
     /// Rings that were held may run.
     void look_again() noexcept;
     /// The front-end has gone, and all that was its.
@@ -76,10 +79,13 @@ private:
     class everybody_waits;
 
     [[nodiscard]] seat& seat_of(std::uint32_t ring) noexcept { return seats_[ring / 2 % seats_.size()]; }
+    [[nodiscard]] const seat& seat_of(std::uint32_t ring) const noexcept { return seats_[ring / 2 % seats_.size()]; }
+    void retell_memory(retelling& to) const;
+    void retell_ring(std::uint32_t ring, retelling& to) const;
     // Why it cannot be done; empty: it is.
     [[nodiscard]] std::string_view carry_out(const vhost::outcome& o, os::passed_fds& passed) noexcept;
     [[nodiscard]] std::string_view map_table(os::passed_fds& passed) noexcept;
-    [[nodiscard]] std::string_view map_region(const vhost::region& r, int fd) noexcept;
+    [[nodiscard]] std::string_view map_region(const vhost::region& r, os::unique_fd file) noexcept;
     [[nodiscard]] std::string_view unmap_region(const vhost::region& r) noexcept;
     [[nodiscard]] std::string_view set_kick(std::uint32_t ring, os::unique_fd fd) noexcept;
     [[nodiscard]] std::string_view set_call(std::uint32_t ring, os::unique_fd fd) noexcept;

@@ -34,6 +34,8 @@ public:
     std::uint16_t stop(std::uint32_t index) noexcept;
     [[nodiscard]] bool runs(std::uint32_t index) const noexcept { return static_cast<bool>(rings_[index]); }
 
+    /// The place in the available ring where it stands now.
+    [[nodiscard]] std::uint16_t place_of(std::uint32_t index) const noexcept { return rings_[index].next(); }
     [[nodiscard]] std::uint32_t size_of(std::uint32_t index) const noexcept { return rings_[index].size(); }
 
     // In turns.

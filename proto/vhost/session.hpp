@@ -62,6 +62,8 @@ public:
     [[nodiscard]] const ring& at(std::uint32_t index) const noexcept { return rings_[index]; }
     [[nodiscard]] bool has(feature_set f) const noexcept { return (features_ & f) == f; }
     [[nodiscard]] feature_set features() const noexcept { return features_; }
+    [[nodiscard]] bool has_features() const noexcept { return features_set_; }
+    [[nodiscard]] feature_set of_protocol() const noexcept { return protocol_; }
     [[nodiscard]] std::span<const region> regions() const noexcept { return {regions_.begin(), regions_.end()}; }
     [[nodiscard]] const log_area& log() const noexcept { return log_; }
     /// Whether a driver without VERSION_1 wants to start its device, which it does not.
