@@ -39,8 +39,8 @@ std::vector<std::string> words_of_successor(const json::object& info, const std:
     const auto* told = info.if_contains("start_words");
     if (told == nullptr || !told->is_array() || told->as_array().empty())
         throw control_failure(
-            "it can't be started anew: that needs a pasta with --control PATH that serves PID or --netns, without egress "
-            "policy, audit log, --fd and --exit-fd");
+            "it can't be started anew: that needs --control PATH, and a machine's socket, PID or --netns, without egress policy, "
+            "audit log, --fd and --exit-fd");
     auto words = json::value_to<std::vector<std::string>>(*told);
     words.front() = program.empty() ? path_of_program(words.front()) : program;
     words.insert(words.begin() + 1, {"--take-over", text_in(info, "control_path")});

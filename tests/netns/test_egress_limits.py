@@ -218,7 +218,7 @@ class Rates(World):
                 said = self.guest.run("ping", "-n", "-q", "-c", "1000", "-i", "0.002", "-s", "292", "-W", "1", address, check=False).stdout
                 elapsed = time.monotonic() - began
                 answered = int(re.search(r"(\d+) received", said)[1])
-                self.assertGreater(answered, 10)
+                self.assertGreater(answered, 3)        # requests use up most of the rate, whether or not they are answered
                 self.assertLessEqual(answered * 600, 25_000 * elapsed + SLACK)
                 self.assertGreater(self.counter("drop_egress_limit"), before)
 

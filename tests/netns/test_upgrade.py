@@ -14,6 +14,7 @@ import netns_test
 from guests import Daemon, Guest, OnSimulatedHost
 from hosts import HOST4, REMOTE4, USER, wait_until
 from inside import guest_place, inside, remote_place
+from passt import Passt, RelayedGuest
 from succession import PORTS, unique_path
 
 
@@ -90,6 +91,22 @@ class Upgrade(OnSimulatedHost, unittest.TestCase):
             listener.settimeout(20)
             self.exchange((peer, listener.accept()[0]))
 
+    def test_a_passt_and_its_machine(self):
+        path = unique_path(self.host, "control")
+        daemon = Passt(self.host, "--control", path, *PORTS[:4])
+        self.addCleanup(daemon.stop)
+        self.addCleanup(self.end_successor, daemon, path)
+        machine = RelayedGuest(self.host, daemon)
+        self.addCleanup(machine.close)
+        self.inner = guest_place(machine)
+        pair, was = self.connection(), daemon.pid
+        for _ in range(3):
+            (now, of), = self.replaced(self.upgrade(was).stdout)
+            self.assertEqual(of, was)
+            self.exchange(pair)
+            was = now
+        self.exchange(self.connection())
+
     def test_by_name_and_by_socket_and_in_json(self):
         daemon = self.daemon()
         self.assertEqual(len(self.replaced(self.upgrade("--control", daemon.path).stdout)), 1)
@@ -108,7 +125,7 @@ class Upgrade(OnSimulatedHost, unittest.TestCase):
         done = self.upgrade("all", check=False)
         self.assertEqual(done.returncode, 1)
         self.assertEqual({was for _, was in self.replaced(done.stdout)}, {one.pid, other.pid})
-        self.assertIn(f"tapioca: process {unseen.pid} goes on as it is: it can't be started anew: that needs a pasta with --control PATH", done.stderr)
+        self.assertIn(f"tapioca: process {unseen.pid} goes on as it is: it can't be started anew: that needs --control PATH", done.stderr)
         self.assertIsNone(unseen.process.poll())
 
     def test_a_program_that_fails_costs_nothing(self):

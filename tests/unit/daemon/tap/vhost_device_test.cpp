@@ -200,7 +200,7 @@ TEST_CASE("descriptors in surplus are closed")
     f.first.turn();
     CHECK(f.first.told.back() == event_kind::client_gone);
     CHECK(f.is_closed());
-    CHECK(open_descriptors() == before - 5); // the socket, two kicks and two calls
+    CHECK(open_descriptors() == before - 8); // the socket, two kicks, two calls and three regions
 }
 
 TEST_CASE("a message in pieces is one message")
