@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <chrono>
 #include <map>
 #include <span>
 #include <stdexcept>
@@ -83,7 +85,11 @@ public:
     }
 
 private:
+    using clock = std::chrono::steady_clock;
     static constexpr std::size_t worth_a_thread = 512, share = 64;
+    /// The network of a container that starts again may still be ending, by itself and with nobody who waits for it: a port that
+    /// is in use is asked for again until so long after the start.
+    static constexpr std::chrono::milliseconds patience{300}, between_tries{5};
 
     void take_shares() noexcept
     {
@@ -98,12 +104,17 @@ private:
     {
         if (port.fd)
             return true;
-        auto fd = open_listener(from_.rules[port.name.rule], port.name.port, from_.freebind);
+        const auto& rule = from_.rules[port.name.rule];
+        auto fd = open_listener(rule, port.name.port, from_.freebind);
+        while (!fd && fd.error().value() == EADDRINUSE && !rule.best_effort && clock::now() < patience_ends_) {
+            std::this_thread::sleep_for(between_tries);
+            fd = open_listener(rule, port.name.port, from_.freebind);
+        }
         if (fd)
             port.fd = std::move(*fd);
         else
             port.error = fd.error().value();
-        return fd || from_.rules[port.name.rule].best_effort;
+        return fd || rule.best_effort;
     }
 
     /// The user is told of the first failure in the order of the rules, so all ports before it are tried, whichever thread fails
@@ -116,6 +127,7 @@ private:
 
     const listening_side& from_;
     std::span<attempt> ports_;
+    clock::time_point patience_ends_ = clock::now() + patience;
     std::atomic<std::size_t> next_ = 0, end_ = ports_.size();
 };
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -14,6 +15,7 @@ import netns_test
 import qrap_world
 from guests import NO_PORTS, OnServingHost, OnSimulatedHost
 from hosts import HOST4, HOST6, PYTHON, REMOTE4, REMOTE6, USER, wait_until
+from inside import host_place
 from passt import Passt
 
 SIGNALS = "grep -E '^Sig(Blk|Ign):' /proc/self/status"
@@ -28,6 +30,30 @@ def unread():
         yield writer
     finally:
         os.close(writer)
+
+
+class BusyPorts(OnSimulatedHost, unittest.TestCase):
+    """Podman waits for no pasta: that of a container which starts again may be ending while the next one starts."""
+
+    def start(self, option):
+        return self.host.run(self.host.binary(), "--config-net", *NO_PORTS, option, "8000", "--", "true", uid=USER, check=False)
+
+    def test_one_that_becomes_free_is_had(self):
+        for option, kind in (("-t", socket.SOCK_STREAM), ("-u", socket.SOCK_DGRAM)):
+            for address in ("", HOST4, HOST6):
+                with self.subTest(option=option, address=address):
+                    holder = host_place(self.host).bound(address, 8000, kind)
+                    release = threading.Timer(0.15, holder.close)
+                    release.start()
+                    done = self.start(option)
+                    release.join()
+                    self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_one_that_stays_busy_ends_the_start(self):
+        with host_place(self.host).bound("", 8000):
+            done = self.start("-t")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("Listen failed for HOST TCP port */8000: Address already in use; another socket has it", done.stderr)
 
 
 class NobodyReads(OnSimulatedHost, unittest.TestCase):
