@@ -15,7 +15,7 @@ namespace {
 using migrate::socket_record;
 using migrate::socket_state;
 
-constexpr std::size_t first_peek = std::size_t{1} << 18;
+constexpr std::size_t first_peek = 4096;     ///< most connections have nothing in their queues; larger ones are looked at again
 constexpr std::size_t smallest_piece = 1024; ///< of a queue that is filled
 
 template <class T>
