@@ -44,8 +44,8 @@ class Machines(Caller):
 class Libvirt(Machines):
     def argv(self, *options):
         """STATEDIR/SHORTNAME-ALIAS in libvirt's words."""
-        self.path, self.pid_file = f"{self.base}-net0.socket", f"{self.base}-net0-passt.pid"
-        return [self.passt, "--one-off", "--socket", self.path, "--pid", self.pid_file, *options]
+        self.guest_path, self.pid_file = f"{self.base}-net0.socket", f"{self.base}-net0-passt.pid"
+        return [self.passt, "--one-off", "--socket", self.guest_path, "--pid", self.pid_file, *options]
 
     def start(self, *options):
         self.assertEqual(call(self.host, self.argv(*options))[0], 0)
@@ -64,7 +64,7 @@ class Libvirt(Machines):
         self.start("--mtu", "9000", "--interface", "eth0", "--log-file", f"{self.base}.log", "--hostname", "guest", "--fqdn", "guest.example.org",
                    "--address", "10.30.0.5", "--netmask", "24", "--address", "2001:db8:1::5",
                    "--tcp-ports", f"{HOST4}/2001-2003:22-24", "--tcp-ports", f"{HOST6}%eth0/3000-3010:4000-4010,~3004-3006", "--udp-ports", "1024-1026")
-        with StreamClient(self.path) as client:
+        with StreamClient(self.guest_path) as client:
             told = lease(client)
             self.assertEqual(told[0], "10.30.0.5")
             self.assertEqual((told[1], told[12], told[26]), (b"\xff\xff\xff\0", b"guest", (9000).to_bytes(2, "big")))
@@ -96,17 +96,17 @@ class Libvirt(Machines):
 
     def test_the_first_version_told_its_own_mac_address(self):
         self.start("--mac-addr", "9a:55:9a:55:9a:77", "--tcp-ports", "2050")
-        with StreamClient(self.path) as client:
+        with StreamClient(self.guest_path) as client:
             reply = client.ask(arp_request(ROUTER4, HOST4), is_arp_reply)
             self.assertEqual(reply[22:28], bytes.fromhex("9a559a559a77"))
 
     def test_it_is_stopped_by_the_pid_file_and_started_again(self):
         for _ in range(3):
             self.start("--tcp-ports", "2010")
-            with StreamClient(self.path) as client:
+            with StreamClient(self.guest_path) as client:
                 self.assertIsNotNone(client.ask(arp_request(ROUTER4, HOST4), is_arp_reply))
                 end(self.pid)
-            for path in (self.pid_file, self.path):
+            for path in (self.pid_file, self.guest_path):
                 os.path.exists(path) and os.unlink(path)
 
     def test_what_went_wrong_is_in_the_first_line(self):
