@@ -1,4 +1,5 @@
 """Guests and daemons: a namespace waiting for the network, and a pasta that gives it one."""
+import contextlib
 import itertools
 import json
 import os
@@ -142,7 +143,8 @@ class Daemon:
         """The totals, and the share of each of several workers, which the daemon prints when it gets SIGUSR1; zeros are not printed."""
         start, size = len(self.log()), -1
         os.kill(self.pid, signal.SIGUSR1)
-        wait_until(lambda: "counter " in self.log()[start:], "first of the counters", 20)
+        with contextlib.suppress(TimeoutError):     # nothing has happened yet
+            wait_until(lambda: "counter " in self.log()[start:], "first of the counters", 3)
         while size != len(self.log()):
             size = len(self.log())
             time.sleep(0.1)
