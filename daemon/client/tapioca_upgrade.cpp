@@ -1,5 +1,6 @@
 // tapioca upgrade: instances are started anew, each of which takes the place of the old one (--take-over). The old one tells how
 // it was started. One that nothing takes the place of goes on, and is named.
+#include "daemon/client/json_text.hpp"
 #include "daemon/client/tapioca_asking.hpp"
 #include "daemon/client/tapioca_programs.hpp"
 #include "daemon/client/tapioca_run.hpp"
@@ -14,12 +15,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::chrono::seconds longest_start{30};
-
-std::string text_in(const json::object& of, std::string_view name)
-{
-    const auto* value = of.if_contains(name);
-    return value != nullptr && value->is_string() ? json::value_to<std::string>(*value) : std::string{};
-}
 
 /// Which file the shell would have started by that word.
 std::string path_of_program(const std::string& word)
@@ -87,10 +82,8 @@ json::object upgrade(const json::object& info, const std::string& program)
 
 std::string told(const json::object& done)
 {
-    const auto number = [&](const char* name) { return json::serialize(done.at(name)); };
-    const auto words = [&](const char* name) { return json::value_to<std::string>(done.at(name)); };
-    const auto version = words("version"), was = words("was_version");
-    return "process " + number("pid") + " goes on in the place of " + number("was") + ", version " + version +
+    const auto version = text_in(done, "version"), was = text_in(done, "was_version");
+    return "process " + text_in(done, "pid") + " goes on in the place of " + text_in(done, "was") + ", version " + version +
            (version == was ? "" : " in place of " + was) + '\n';
 }
 

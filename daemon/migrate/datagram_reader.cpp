@@ -43,11 +43,7 @@ private:
         sockets_ = sockets_.subspan(1);
         return fd;
     }
-    [[nodiscard]] int slot_of(rule_side side, std::size_t rule) const
-    {
-        const auto& known = slots_[static_cast<std::size_t>(side)];
-        return rule < known.size() ? known[rule] : -1;
-    }
+    [[nodiscard]] int slot_of(std::size_t rule) const noexcept { return slot_in(slots_, rule_side::host, rule); }
 
     [[nodiscard]] bool take_socket()
     {
@@ -59,7 +55,7 @@ private:
         if (!socket->listens && !(fd = next_socket(wire::protocol_udp)))
             return false;
         if (socket->listens) {
-            const auto slot = slot_of(rule_side::host, socket->through.rule);
+            const auto slot = slot_of(socket->through.rule);
             if (slot < 0)
                 return true; // its rule is gone, and so is its socket
             socket->through.rule = static_cast<octet>(slot);
@@ -75,7 +71,7 @@ private:
             auto f = read_udp_flow(from_);
             if (!f)
                 return false;
-            const auto slot = f->head.from_peer() ? slot_of(rule_side::host, f->head.rule) : -1;
+            const auto slot = f->head.from_peer() ? slot_of(f->head.rule) : -1;
             f->head.rule = slot < 0 ? flow_head::no_rule : static_cast<std::uint16_t>(slot);
             flows_.push_back(*f);
             for (unsigned left = f->queries; left != 0; --left) {

@@ -15,6 +15,13 @@ namespace tapioca::migrate {
 /// By side: of each of the other one's rules, the slot of ours; -1: we have none like it.
 using rule_slots = std::array<std::vector<int>, 2>;
 
+/// -1: we have none like it.
+[[nodiscard]] inline int slot_in(const rule_slots& slots, rule_side side, std::size_t rule) noexcept
+{
+    const auto& known = slots[static_cast<std::size_t>(side)];
+    return rule < known.size() ? known[rule] : -1;
+}
+
 struct taken_datagrams {
     std::size_t udp = 0, echo = 0;
 };

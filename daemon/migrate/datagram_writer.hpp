@@ -1,6 +1,7 @@
 // The part of the state that flows of datagrams are, behind the connections, and the descriptors that belong to it.
 #pragma once
 
+#include "daemon/migrate/append.hpp"
 #include "daemon/plane/plane.hpp"
 #include "proto/migrate/datagram_state.hpp"
 
@@ -18,7 +19,7 @@ public:
         of.echo().give(*this, now);
     }
     /// All of it goes behind what is there.
-    void append(std::vector<octet>& octets, std::vector<int>& fds) const
+    void append_to(std::vector<octet>& octets, std::vector<int>& fds) const
     {
         const datagram_header header{udp_.count, echo_.count};
         octets.insert(octets.end(), octets_of(header).begin(), octets_of(header).end());
@@ -63,10 +64,7 @@ private:
     template <class State>
     static void put(part& in, std::size_t octets, const State& s)
     {
-        const auto before = in.octets.size();
-        in.octets.resize(before + octets);
-        writer to{bytes_span{in.octets}.subspan(before)};
-        write(to, s);
+        append(in.octets, octets, [&](writer& to) { write(to, s); });
     }
 
     part udp_, echo_;

@@ -1,5 +1,6 @@
 #include "daemon/migrate/departure.hpp"
 
+#include "daemon/migrate/append.hpp"
 #include "daemon/os/socket.hpp"
 #include "daemon/os/state_pipe.hpp"
 #include "daemon/os/tcp_repair.hpp"
@@ -18,15 +19,6 @@ constexpr duration retry = std::chrono::milliseconds{100};
 constexpr int most_retries = 100; ///< with sockets that nobody gives back to us
 /// A letter may bring another one, and that a third.
 constexpr int rounds_of_mail = 3;
-
-template <class Record>
-void append(std::vector<octet>& to, std::size_t octets, const Record& put)
-{
-    const auto before = to.size();
-    to.resize(before + octets);
-    writer out{bytes_span{to}.subspan(before)};
-    put(out);
-}
 
 } // namespace
 

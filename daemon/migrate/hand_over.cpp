@@ -21,8 +21,17 @@ std::string_view refusal_of(const options& opts, const plane_config& config)
     if (opts.can_hand_over() && !config.egress)
         return "";
     return "only a pasta that serves PID or --netns with an interface, or a passt that listens for its guest, without egress "
-           "policy "
-           "and audit, can be taken over";
+           "policy and audit, can be taken over";
+}
+
+/// Empty: there is none.
+os::unique_fd in_memory(bytes_view octets)
+{
+    auto file = os::make_memory_file();
+    if (!file || !os::write_all(file->get(), {reinterpret_cast<const char*>(octets.data()), octets.size()}) ||
+        !os::seal(file->get()))
+        return {};
+    return std::move(*file);
 }
 
 } // namespace
@@ -258,16 +267,6 @@ void hand_over::plan_link()
         batches_.push_back({message_kind::link, {}, std::move(link.descriptors), static_cast<std::uint32_t>(link.octets.size())});
     }
     send_next();
-}
-
-/// Empty: there is none.
-os::unique_fd hand_over::in_memory(bytes_view octets)
-{
-    auto file = os::make_memory_file();
-    if (!file || !os::write_all(file->get(), {reinterpret_cast<const char*>(octets.data()), octets.size()}) ||
-        !os::seal(file->get()))
-        return {};
-    return std::move(*file);
 }
 
 } // namespace tapioca::migrate

@@ -56,7 +56,6 @@ private:
     void stop_and_send(std::uint32_t process);
     void plan_flows();
     void plan_link();
-    [[nodiscard]] os::unique_fd in_memory(bytes_view octets);
     void send_next();
     [[nodiscard]] bool send(message_kind kind, std::uint32_t value, bytes_view octets = {}, std::span<const int> fds = {});
     void refuse(std::string_view why);

@@ -323,8 +323,8 @@ bool predecessor::take_flow(reader& from, os::unique_fd& socket, worker_pool& wo
     if (!to_socket || !to_guest)
         return false;
     auto& rule = state->head.rule;
-    const auto& known = slots_[state->head.from_peer() ? 0 : 1];
-    rule = rule < known.size() && known[rule] >= 0 ? static_cast<std::uint16_t>(known[rule]) : flow_head::no_rule;
+    const int slot = slot_in(slots_, state->head.from_peer() ? rule_side::host : rule_side::guest, rule);
+    rule = slot < 0 ? flow_head::no_rule : static_cast<std::uint16_t>(slot);
     if (state->unanswered && rule == flow_head::no_rule)
         return true; // its rule is gone before the guest knew of it
     const bytes_view in[] = {*to_socket}, out[] = {*to_guest};

@@ -27,7 +27,7 @@ public:
         writer to{octets_};
         to.put(state_header{state_magic, format_version, guest_.mac(), guest_.v4(), guest_.v6(), guest_.link_local(),
                             static_cast<std::uint32_t>(fds_.size())});
-        datagrams_.append(octets_, fds_);
+        datagrams_.append_to(octets_, fds_);
         return octets_;
     }
     [[nodiscard]] const std::vector<int>& descriptors() const noexcept { return fds_; }
@@ -35,11 +35,10 @@ public:
 private:
     void receive(const given_tcp& flow) noexcept override
     {
-        std::array<octet, sizeof(flow_prefix) + tcp_record_octets> record;
-        writer to{record};
-        to.put(flow_prefix{worker_});
-        write(to, flow.state);
-        octets_.insert(octets_.end(), record.begin(), record.end());
+        append(octets_, sizeof(flow_prefix) + tcp_record_octets, [&](writer& to) {
+            to.put(flow_prefix{worker_});
+            write(to, flow.state);
+        });
         for (const auto* pieces : {&flow.to_socket, &flow.to_guest})
             for (const auto piece : *pieces)
                 octets_.insert(octets_.end(), piece.begin(), piece.end());

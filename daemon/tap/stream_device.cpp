@@ -39,14 +39,8 @@ os::result<void> stream_device::watch_client() noexcept
 
 link_in_use stream_device::give()
 {
-    const auto from_guest = queue_.not_handed_out(), to_guest = queue_.not_sent();
     link_in_use link;
-    link.octets.resize(sizeof(migrate::link_header) + from_guest.size() + to_guest.size());
-    writer to{link.octets};
-    to.put(migrate::link_header{migrate::format_version, static_cast<octet>(migrate::link_kind::stream), queue_.attached(), 0U,
-                                static_cast<std::uint32_t>(from_guest.size()), static_cast<std::uint32_t>(to_guest.size())});
-    to.put(from_guest);
-    to.put(to_guest);
+    put_link(link.octets, migrate::link_kind::stream, queue_.attached(), {}, queue_.not_handed_out(), queue_.not_sent());
     if (queue_.attached())
         link.descriptors.push_back(queue_.descriptor());
     return link;

@@ -255,13 +255,7 @@ link_in_use vhost_device::give()
         for (const auto& fd : std::span{passed_.fds}.first(passed_.count))
             link.descriptors.push_back(fd.get());
     }
-    link.octets.resize(sizeof(migrate::link_header) + said.octets().size() + rest.size());
-    writer to{link.octets};
-    to.put(migrate::link_header{migrate::format_version, static_cast<octet>(migrate::link_kind::vhost_user),
-                                static_cast<bool>(sockets_.client), static_cast<std::uint32_t>(said.octets().size()),
-                                static_cast<std::uint32_t>(rest.size()), 0U});
-    to.put(said.octets());
-    to.put(rest);
+    put_link(link.octets, migrate::link_kind::vhost_user, static_cast<bool>(sockets_.client), said.octets(), rest, {});
     return link;
 }
 

@@ -66,9 +66,11 @@ void udp_translator::give(udp_receiver& to, instant now)
         queries.clear();
         for (const auto* f : std::span{list}.subspan(end[ports_.slot_of(p)] - p.flows, p.flows)) {
             flows.push_back(portable(*f, now));
+            if (!f->asks_names)
+                continue;
             const auto before = queries.size();
             queries_.each([&](const name_query& q) {
-                if (f->asks_names && q.flow == flows_.id_of(*f))
+                if (q.flow == flows_.id_of(*f))
                     queries.push_back({q.ttl, q.tos, queries_.payload_of(q)});
             });
             flows.back().queries = static_cast<std::uint16_t>(queries.size() - before);
