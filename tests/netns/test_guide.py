@@ -3,7 +3,6 @@
 
 TAPIOCA_SHOW_GUIDE=1 shows what each has printed; words behind the file's name (Guide.test_ports_12) run some of them.
 """
-import contextlib
 import os
 import re
 import shutil
@@ -17,14 +16,7 @@ import documented
 import netns_test
 import qrap_world
 from documented_host import documented_host
-from hosts import USER, run, wait_until
-
-
-def has_ended(pid):
-    """With all its threads: as long as one is left, its ports are in use."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] == "Z" and len(os.listdir(f"/proc/{pid}/task")) == 1
-    return True
+from hosts import USER, has_ended, run, wait_until
 
 
 @netns_test.needs("dnsmasq", "curl")

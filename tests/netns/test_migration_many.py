@@ -6,7 +6,6 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
-from migration import change_back_end, load, save
 from migration_case import FAMILIES, OnMovingHosts
 
 MANY = 2000
@@ -21,13 +20,7 @@ class Many(OnMovingHosts):
         for connection in uploads:
             connection.send(b"before")
         began = time.monotonic()
-        self.front.stop()
-        state, answer = save(self.front.link)
-        self.assertEqual(answer, 0, self.first.log()[-600:])
-        self.links.append(change_back_end(self.front, self.second.path))
-        self.moving.wire(1)
-        self.assertEqual(load(self.front.link, state), 0, self.second.log()[-600:])
-        self.go_on()
+        state = self.migrate()
         self.assert_echo(idle[0], b"after")
         silence = time.monotonic() - began
         print(f"silence of {1000 * silence:.0f} ms, {len(state)} octets", file=sys.stderr)

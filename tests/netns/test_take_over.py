@@ -11,7 +11,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
 from guests import Guest, OnSimulatedHost
-from hosts import HOST4, REMOTE4, REMOTE6, USER, wait_until
+from hosts import HOST4, REMOTE4, REMOTE6, USER
 from inside import guest_place, remote_place
 from services import PATTERN
 from succession import (ACKNOWLEDGED, ANSWER, CALL, FLOWS, HELLO, LINK, LISTENERS, MOVE, PARTS, PARTS_END, READY, REFUSED, SERVES, STATE, VERSION, YOURS, Between,
@@ -248,16 +248,7 @@ class TakeOver(OnSimulatedHost):
         for step in self.killed_at:
             with self.subTest(step):
                 pair = self.outbound()
-                before = self.daemon.process
-
-                def kill(kind, value, octets, fds):
-                    if kind == step:
-                        before.kill()
-                        before.wait()
-                    return kind, value, octets, fds
-                after = self.daemon.successor(path=Between(self.daemon, kill).path)
-                wait_until(lambda: open(self.daemon.pid_path).read() == f"{after.pid}\n", "process id in the file", 20)
-                self.daemon.process = after
+                self.daemon.replace_though_killed(step)
                 if step in (READY, YOURS, SERVES):
                     self.exchange(pair)
                 self.exchange(self.outbound())

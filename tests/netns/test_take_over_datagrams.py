@@ -291,16 +291,7 @@ class Datagrams(OnSimulatedHost):
         met = self.met(REMOTE4)
         for step in (YOURS, SERVES):
             with self.subTest(step):
-                before = self.daemon.process
-
-                def kill(kind, value, octets, fds):
-                    if kind == step:
-                        before.kill()
-                        before.wait()
-                    return kind, value, octets, fds
-                after = self.daemon.successor(path=Between(self.daemon, kill).path)
-                wait_until(lambda: open(self.daemon.pid_path).read() == f"{after.pid}\n", "process id in the file", 20)
-                self.daemon.process = after
+                self.daemon.replace_though_killed(step)
                 self.speaks_first(met)
 
     def test_what_is_not_what_it_claims_is_refused(self):

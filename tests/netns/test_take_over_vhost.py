@@ -198,16 +198,7 @@ class TakeOverVhost(OnSimulatedHost):
         for step in (MOVE, LINK, FLOWS, STATE, READY, YOURS, SERVES):
             with self.subTest(step):
                 pair = self.connect(guest)
-                before = self.daemon.process
-
-                def kill(kind, value, octets, fds):
-                    if kind == step:
-                        before.kill()
-                        before.wait()
-                    return kind, value, octets, fds
-                after = self.daemon.successor(path=Between(self.daemon, kill).path)
-                wait_until(lambda: open(self.daemon.pid_path).read() == f"{after.pid}\n", "process id in the file", 20)
-                self.daemon.process = after
+                self.daemon.replace_though_killed(step)
                 if step == MOVE:
                     self.assertTrue(guest.front.ended())
                     guest.front.reconnect()

@@ -12,17 +12,10 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import netns_test
 from guests import Daemon, Guest, OnSimulatedHost
-from hosts import HOST4, REMOTE4, USER, wait_until
+from hosts import HOST4, REMOTE4, USER, has_ended, wait_until
 from inside import guest_place, inside, remote_place
 from passt import Passt, RelayedGuest
 from succession import PORTS, unique_path
-
-
-def has_ended(pid):
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] == "Z"
-    return True
 
 
 class Upgrade(OnSimulatedHost, unittest.TestCase):

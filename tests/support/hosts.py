@@ -11,6 +11,7 @@ name of the host itself, so tests talk to 192.0.2.3.
 The names carry the process id, so several tests can run at once. Programs run in a private mount namespace in which
 /dev/net/tun may be opened by everybody and /etc/resolv.conf is ours.
 """
+import contextlib
 import itertools
 import os
 import shutil
@@ -61,6 +62,13 @@ def wait_until(condition, what, timeout=10):
             raise TimeoutError(f"no {what} within {timeout} s")
         time.sleep(0.01)
     return value
+
+
+def has_ended(pid):
+    """With all its threads: as long as one is left, its ports are in use."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] == "Z" and len(os.listdir(f"/proc/{pid}/task")) == 1
+    return True
 
 
 def make_namespace(role):

@@ -78,8 +78,8 @@ class OnMovingHosts(unittest.TestCase):
         state, answer = save(self.front.link)
         self.assertEqual(answer, 0, self.first.log()[-600:])
         self.links.append(change_back_end(self.front, self.second.path))
-        self.assertEqual(load(self.front.link, state), 0, self.second.log()[-600:])
         self.moving.wire(1)
+        self.assertEqual(load(self.front.link, state), 0, self.second.log()[-600:])
         self.go_on()
         return state
 

@@ -105,6 +105,19 @@ class Replaced(Daemon):
         if before.returncode != 0 or after.poll() is not None:
             raise RuntimeError(f"status {before.returncode}: {self.log()}")
 
+    def replace_though_killed(self, step):
+        """The one before is killed when it says `step`, or hears it; the other one is in its place then."""
+        before = self.process
+
+        def kill(kind, value, octets, fds):
+            if kind == step:
+                before.kill()
+                before.wait()
+            return kind, value, octets, fds
+        after = self.successor(path=Between(self, kill).path)
+        wait_until(lambda: open(self.pid_path).read() == f"{after.pid}\n", "process id in the file", 20)
+        self.process = after
+
     def refused(self, *options, **named):
         """What a successor says that gets no place."""
         after = self.successor(*options, stdout=-1, stderr=-2, **named)
